@@ -1,0 +1,2 @@
+//! Measurements against named baselines.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Registry, filing, revocation, mirror, head log and feeds.

@@ -1,0 +1,1 @@
+//! Parties, regions, grants, decisions, call states, records and error codes. Pure.

@@ -1,0 +1,1 @@
+//! Durable frames, group commit, recovery, ledger as a fold.

@@ -1,0 +1,1 @@
+//! Comparators and the keyed index for verification.

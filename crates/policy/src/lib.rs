@@ -1,0 +1,1 @@
+//! What a unit allows on its data: uses per column, release terms. Pure.

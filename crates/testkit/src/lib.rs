@@ -1,0 +1,1 @@
+//! Fake clocks and builders for tests.

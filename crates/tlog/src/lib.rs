@@ -1,0 +1,1 @@
+//! Transparency-log formats and tree (C2SP). Pure: no I/O, no clock, no domain.

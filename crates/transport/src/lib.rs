@@ -1,0 +1,1 @@
+//! TLS, identities, accept loop, error codes on the wire, development PKI.

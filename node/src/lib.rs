@@ -1,0 +1,1 @@
+//! The data plane: one call from first byte to last.

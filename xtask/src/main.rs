@@ -1,0 +1,2 @@
+//! Project chores: test, check-layers.
+fn main() {}
