@@ -1,1 +1,16 @@
-//! What a unit allows on its data: uses per column, release terms. Pure.
+//! What a data-source unit allows on one resource: uses per column, release terms, purposes.
+//!
+//! In scope: the vocabulary of uses and presets, the strictest-first reading of a policy, limits on its numbers.
+//! Out of scope: who signed a policy (`lingqu-core`), checking query plans against it, files and wire formats.
+//! Start reading at [`Policy`]. Deny by default: a column without a rule is forbidden.
+
+mod audit;
+mod policy;
+mod uses;
+
+pub use audit::{AuditTerms, AuditTermsRefused};
+pub use policy::{Policy, PolicyRefused};
+pub use uses::{Preset, Use, UseSet, UseUnknown};
+
+#[cfg(test)]
+mod tests;
