@@ -1,1 +1,29 @@
-//! Parties, regions, grants, decisions, call states, records and error codes. Pure.
+//! The words of Lingqu as types: who, where, what, under which grant, decided how, recorded how.
+//!
+//! In scope: typed ids, regions, signed envelopes, grants, products, policies as signed, `decide`, the states of a
+//! call, records and receipts, error codes.
+//! Out of scope: wire formats (`lingqu-proto`), files (`lingqu-journal`), sockets, clocks: time is passed in.
+//! Start reading at [`decide`](decide::decide), then [`call`].
+
+pub mod call;
+pub mod code;
+pub mod commitment;
+pub mod decide;
+pub mod envelope;
+pub mod epoch;
+pub mod grant;
+pub mod id;
+pub mod product;
+pub mod receipt;
+pub mod record;
+pub mod region;
+pub mod role;
+pub mod stop;
+pub mod time;
+pub mod trust;
+
+pub use code::ErrorCode;
+pub use id::{CallId, CoordinatorId, GrantId, LoadId, NodeId, PartyId, ProductId};
+pub use region::Region;
+pub use role::Role;
+pub use time::{Clock, Timestamp};
