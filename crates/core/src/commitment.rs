@@ -19,7 +19,10 @@ pub enum Tag {
 
 /// The root over the commitments to `fields`, which must be in tag order.
 pub fn body_root<S: Suite>(key: &[u8; 32], fields: &[(Tag, &[u8])]) -> Hash {
-    debug_assert!(fields.windows(2).all(|pair| pair[0].0 < pair[1].0), "fields stand in tag order");
+    debug_assert!(
+        fields.windows(2).all(|pair| pair[0].0 < pair[1].0),
+        "fields stand in tag order"
+    );
     let mut tree = Frontier::<S>::new();
     for (tag, value) in fields {
         tree.push(leaf_hash::<S>(&commit::<S>(key, *tag, value).0));
@@ -31,7 +34,9 @@ pub fn body_root<S: Suite>(key: &[u8; 32], fields: &[(Tag, &[u8])]) -> Hash {
 pub fn commit<S: Suite>(key: &[u8; 32], tag: Tag, value: &[u8]) -> Hash {
     let tag = (tag as u16).to_be_bytes();
     let salt = S::digest(&[b"cal1/salt\0", key, &tag]);
-    let length = u32::try_from(value.len()).expect("a field is bounded by the message size").to_be_bytes();
+    let length = u32::try_from(value.len())
+        .expect("a field is bounded by the message size")
+        .to_be_bytes();
     S::digest(&[b"cal1/f\0", &tag, &salt.0, &length, value])
 }
 
@@ -44,7 +49,10 @@ mod tests {
     #[test]
     fn each_part_changes_the_root() {
         let root = |key: u8, request: &[u8], answer: &[u8]| {
-            body_root::<Intl>(&[key; 32], &[(Tag::Request, request), (Tag::Answer, answer)])
+            body_root::<Intl>(
+                &[key; 32],
+                &[(Tag::Request, request), (Tag::Answer, answer)],
+            )
         };
         let original = root(1, b"claim", b"\x01");
         assert_eq!(original, root(1, b"claim", b"\x01"));

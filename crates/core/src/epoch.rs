@@ -49,7 +49,11 @@ impl Epoch {
     /// Whether this epoch may follow one with the number `seen`. The same number again is allowed: it renews freshness
     /// with a later date of issue.
     pub fn may_follow(&self, seen: u64) -> Result<(), ErrorCode> {
-        if self.number >= seen { Ok(()) } else { Err(ErrorCode::EpochRollback) }
+        if self.number >= seen {
+            Ok(())
+        } else {
+            Err(ErrorCode::EpochRollback)
+        }
     }
 }
 

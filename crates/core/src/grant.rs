@@ -139,7 +139,10 @@ impl Grant {
         if term <= 0 || term > TERM_MAX_DAYS * 86_400_000_000 {
             return Err(GrantRefused::Term);
         }
-        distinct("products", self.products.iter().map(|product| &product.reference))?;
+        distinct(
+            "products",
+            self.products.iter().map(|product| &product.reference),
+        )?;
         distinct("quotas", self.quotas.iter().map(|quota| &quota.node))?;
         distinct("purposes", self.purposes.iter())?;
         distinct("environments", self.environments.iter())
@@ -156,8 +159,15 @@ impl Grant {
     }
 }
 
-fn distinct<T: Ord>(list: &'static str, names: impl Iterator<Item = T>) -> Result<(), GrantRefused> {
+fn distinct<T: Ord>(
+    list: &'static str,
+    names: impl Iterator<Item = T>,
+) -> Result<(), GrantRefused> {
     let names: Vec<T> = names.collect();
     let unique: std::collections::BTreeSet<&T> = names.iter().collect();
-    if names.is_empty() || unique.len() != names.len() { Err(GrantRefused::List(list)) } else { Ok(()) }
+    if names.is_empty() || unique.len() != names.len() {
+        Err(GrantRefused::List(list))
+    } else {
+        Ok(())
+    }
 }

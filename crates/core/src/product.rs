@@ -101,10 +101,16 @@ impl Product {
     pub fn check_against(&self, policy: &Policy) -> Result<(), ColumnForbidden> {
         let Definition::Verification(verification) = &self.definition;
         let links = verification.key.iter().map(|field| (field, Use::Link));
-        let compared = verification.compared.iter().map(|field| (field, Use::Verify));
+        let compared = verification
+            .compared
+            .iter()
+            .map(|field| (field, Use::Verify));
         for (field, wanted) in links.chain(compared) {
             if !policy.allows(&field.column, wanted) {
-                return Err(ColumnForbidden { column: field.column.clone(), wanted });
+                return Err(ColumnForbidden {
+                    column: field.column.clone(),
+                    wanted,
+                });
             }
         }
         Ok(())

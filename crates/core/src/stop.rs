@@ -59,7 +59,10 @@ impl Stops {
     /// Carries out an order.
     pub fn apply(&mut self, order: &StopOrder) -> Result<(), OrderNotNewer> {
         if order.number <= self.number {
-            return Err(OrderNotNewer { order: order.number, last: self.number });
+            return Err(OrderNotNewer {
+                order: order.number,
+                last: self.number,
+            });
         }
         self.number = order.number;
         if order.lift {
@@ -109,16 +112,31 @@ mod tests {
     #[test]
     fn a_stop_holds_until_a_newer_order_lifts_it() {
         let (party, other) = ("party_a".parse().unwrap(), "party_b".parse().unwrap());
-        let product = ProductRef { id: "u.p".parse().unwrap(), version: 1 };
+        let product = ProductRef {
+            id: "u.p".parse().unwrap(),
+            version: 1,
+        };
         let grant = "grant_1".parse().unwrap();
         let mut stops = Stops::default();
-        stops.apply(&order(1, false, StopScope::Party("party_a".parse().unwrap()))).unwrap();
+        stops
+            .apply(&order(
+                1,
+                false,
+                StopScope::Party("party_a".parse().unwrap()),
+            ))
+            .unwrap();
         assert!(stops.stops_call(&party, &product, &grant));
         assert!(!stops.stops_call(&other, &product, &grant));
         // Lifting another scope changes nothing.
         stops.apply(&order(2, true, StopScope::All)).unwrap();
         assert!(stops.stops_call(&party, &product, &grant));
-        stops.apply(&order(3, true, StopScope::Party("party_a".parse().unwrap()))).unwrap();
+        stops
+            .apply(&order(
+                3,
+                true,
+                StopScope::Party("party_a".parse().unwrap()),
+            ))
+            .unwrap();
         assert!(!stops.stops_call(&party, &product, &grant));
     }
 
@@ -127,6 +145,9 @@ mod tests {
         let mut stops = Stops::default();
         stops.apply(&order(1, false, StopScope::All)).unwrap();
         stops.apply(&order(2, true, StopScope::All)).unwrap();
-        assert_eq!(stops.apply(&order(1, false, StopScope::All)), Err(OrderNotNewer { order: 1, last: 2 }));
+        assert_eq!(
+            stops.apply(&order(1, false, StopScope::All)),
+            Err(OrderNotNewer { order: 1, last: 2 })
+        );
     }
 }

@@ -35,15 +35,29 @@ pub struct TrustRefused {
 impl<S: Suite> Trust<S> {
     /// Reads the text form.
     pub fn parse(text: &str) -> Result<Self, TrustRefused> {
-        let mut trust = Trust { logs: Vec::new(), witnesses: Vec::new(), quorum: None };
+        let mut trust = Trust {
+            logs: Vec::new(),
+            witnesses: Vec::new(),
+            quorum: None,
+        };
         let mut quorum_seen = false;
         for (number, line) in text.lines().enumerate() {
-            let refused = |reason| TrustRefused { line: number + 1, reason };
-            let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
+            let refused = |reason| TrustRefused {
+                line: number + 1,
+                reason,
+            };
+            let words: Vec<&str> = line
+                .split('#')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace()
+                .collect();
             match words.as_slice() {
                 [] => {}
                 ["log", key] | ["log", key, _] => {
-                    trust.logs.push(key.parse().map_err(|_| refused("not a verifier key"))?);
+                    trust
+                        .logs
+                        .push(key.parse().map_err(|_| refused("not a verifier key"))?);
                 }
                 ["witness", name, key] | ["witness", name, key, _] => {
                     let key = key.parse().map_err(|_| refused("not a verifier key"))?;
@@ -61,7 +75,10 @@ impl<S: Suite> Trust<S> {
             }
         }
         if !quorum_seen {
-            return Err(TrustRefused { line: 0, reason: "there is no quorum line" });
+            return Err(TrustRefused {
+                line: 0,
+                reason: "there is no quorum line",
+            });
         }
         Ok(trust)
     }
@@ -69,20 +86,37 @@ impl<S: Suite> Trust<S> {
 
 #[cfg(test)]
 mod tests {
-    use lingqu_tlog::{Ed25519Signer, Intl, Signer};
+    use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Signer};
 
     use super::*;
 
     fn text() -> String {
-        let log = VerifierKey::<Intl>::note("n.example/s/1", Ed25519Signer::from_seed([1; 32]).public_key()).unwrap();
-        let mirror = VerifierKey::<Intl>::cosignature("n.example/m", Ed25519Signer::from_seed([2; 32]).public_key());
-        format!("# comment\nlog {log}\nwitness mirror {}\nquorum mirror\n", mirror.unwrap())
+        let log = VerifierKey::<Intl>::note(
+            KeyName::parse("n.example/s/1").unwrap(),
+            Ed25519Signer::from_seed([1; 32]).public_key(),
+        )
+        .unwrap();
+        let mirror = VerifierKey::<Intl>::cosignature(
+            KeyName::parse("n.example/m").unwrap(),
+            Ed25519Signer::from_seed([2; 32]).public_key(),
+        );
+        format!(
+            "# comment\nlog {log}\nwitness mirror {}\nquorum mirror\n",
+            mirror.unwrap()
+        )
     }
 
     #[test]
     fn a_trust_file_reads_back() {
         let trust = Trust::<Intl>::parse(&text()).unwrap();
-        assert_eq!((trust.logs.len(), trust.witnesses.len(), trust.quorum.as_deref()), (1, 1, Some("mirror")));
+        assert_eq!(
+            (
+                trust.logs.len(),
+                trust.witnesses.len(),
+                trust.quorum.as_deref()
+            ),
+            (1, 1, Some("mirror"))
+        );
     }
 
     #[test]
@@ -95,7 +129,10 @@ mod tests {
             ("log ", "logs "),
             ("log ", "log x"),
         ] {
-            assert!(Trust::<Intl>::parse(&text().replace(from, to)).is_err(), "{to}");
+            assert!(
+                Trust::<Intl>::parse(&text().replace(from, to)).is_err(),
+                "{to}"
+            );
         }
     }
 }
