@@ -127,7 +127,11 @@ impl IndexBuilder {
         let width = self.schema.key().len() + self.schema.compared().len();
         if row.len() != width {
             let (found, expected) = (row.len(), width);
-            return Err(RowRefused::WrongWidth { row: number, found, expected });
+            return Err(RowRefused::WrongWidth {
+                row: number,
+                found,
+                expected,
+            });
         }
         let (key, compared) = row.split_at(self.schema.key().len());
         if key.contains(&Value::Null) {
@@ -135,14 +139,20 @@ impl IndexBuilder {
             return Ok(());
         }
         if self.row_keys.len() >= self.limits.max_rows {
-            return Err(RowRefused::TooManyRows { max_rows: self.limits.max_rows });
+            return Err(RowRefused::TooManyRows {
+                max_rows: self.limits.max_rows,
+            });
         }
         let fields_before = self.row_fields.len();
         let digested = self.digest_row(key, compared);
         self.scratch.clear();
         digested.map_err(|(field, unfit)| {
             self.row_fields.truncate(fields_before);
-            let field = self.schema.fields().nth(field).expect("the position of a schema's field");
+            let field = self
+                .schema
+                .fields()
+                .nth(field)
+                .expect("the position of a schema's field");
             refused(number, field, unfit)
         })
     }
@@ -161,24 +171,39 @@ impl IndexBuilder {
     pub fn build(self) -> Result<Index, BuildRefused> {
         let width = self.schema.compared().len();
         let fields_of = |row: usize| &self.row_fields[row * width..(row + 1) * width];
-        let mut order: Vec<(Digest, usize)> =
-            self.row_keys.iter().copied().zip(0..).collect();
+        let mut order: Vec<(Digest, usize)> = self.row_keys.iter().copied().zip(0..).collect();
         // Rows that share a key are ordered by their fields, so that the content digest does not
         // depend on the order of the source.
         order.sort_unstable_by(|(a_key, a), (b_key, b)| {
-            a_key.cmp(b_key).then_with(|| fields_of(*a).cmp(fields_of(*b)))
+            a_key
+                .cmp(b_key)
+                .then_with(|| fields_of(*a).cmp(fields_of(*b)))
         });
-        let crowd = order.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len).max().unwrap_or(0);
+        let crowd = order
+            .chunk_by(|a, b| a.0 == b.0)
+            .map(<[_]>::len)
+            .max()
+            .unwrap_or(0);
         let max_rows_per_key = self.limits.max_rows_per_key;
         if crowd > usize::from(max_rows_per_key.get()) {
-            return Err(BuildRefused::CrowdedKey { found: crowd, max_rows_per_key });
+            return Err(BuildRefused::CrowdedKey {
+                found: crowd,
+                max_rows_per_key,
+            });
         }
         let row_keys: Vec<Digest> = order.iter().map(|(key, _)| *key).collect();
         let mut row_fields = Vec::with_capacity(self.row_fields.len());
         for (_, row) in &order {
             row_fields.extend_from_slice(fields_of(*row));
         }
-        Ok(Index::new(self.schema, self.keys, max_rows_per_key, self.skipped_rows, row_keys, row_fields))
+        Ok(Index::new(
+            self.schema,
+            self.keys,
+            max_rows_per_key,
+            self.skipped_rows,
+            row_keys,
+            row_fields,
+        ))
     }
 
     /// Digests the values of one row, or names by position the first that has no canonical form.
@@ -197,7 +222,8 @@ impl IndexBuilder {
                 .comparator
                 .canonical_into(*value, &mut self.scratch)
                 .map_err(|unfit| (key.len() + position, unfit))?;
-            self.row_fields.push(self.keys.compared(position, &key_digest, &self.scratch));
+            self.row_fields
+                .push(self.keys.compared(position, &key_digest, &self.scratch));
         }
         // Last, so that a refused row leaves no key without fields.
         self.row_keys.push(key_digest.stored());

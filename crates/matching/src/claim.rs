@@ -88,8 +88,16 @@ impl Claim {
         let mut compared = Vec::with_capacity(schema.compared().len());
         for (position, (field, value)) in schema.fields().zip(values).enumerate() {
             let value = match value {
-                None => return Err(ClaimRefused::Missing { field: field.name.clone() }),
-                Some(Value::Null) => return Err(ClaimRefused::Null { field: field.name.clone() }),
+                None => {
+                    return Err(ClaimRefused::Missing {
+                        field: field.name.clone(),
+                    });
+                }
+                Some(Value::Null) => {
+                    return Err(ClaimRefused::Null {
+                        field: field.name.clone(),
+                    });
+                }
                 Some(value) => value,
             };
             if position < schema.key().len() {
@@ -102,7 +110,11 @@ impl Claim {
             }
             .map_err(|unfit| refused(field, unfit))?;
         }
-        Ok(Claim { schema_digest: *schema.digest(), key, compared })
+        Ok(Claim {
+            schema_digest: *schema.digest(),
+            key,
+            compared,
+        })
     }
 
     /// Whether the claim was parsed for this schema.
@@ -160,10 +172,14 @@ fn sort_by_schema<'a>(
         let Some(position) = schema.fields().position(|field| field.name == name) else {
             // A caller who swaps name and value must not find the value in an error text.
             let field = if is_name(name) { name } else { "?" };
-            return Err(ClaimRefused::Unknown { field: field.to_owned() });
+            return Err(ClaimRefused::Unknown {
+                field: field.to_owned(),
+            });
         };
         if sorted[position].replace(value).is_some() {
-            return Err(ClaimRefused::Duplicate { field: name.to_owned() });
+            return Err(ClaimRefused::Duplicate {
+                field: name.to_owned(),
+            });
         }
     }
     Ok(sorted)

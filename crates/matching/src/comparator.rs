@@ -39,7 +39,9 @@ pub enum Comparator {
     /// Text, after these steps: full-width ASCII (U+FF01 to U+FF5E) and the ideographic space
     /// become half-width; white space (Unicode `White_Space`) is removed at both ends and each
     /// inner run becomes one space; case is folded by mapping every character to lower, upper and
-    /// again lower case, without regard to language (so `ß` equals `SS`, and `ı` equals `i`).
+    /// again lower case. Two texts then meet exactly if Unicode full case folding makes them meet
+    /// (so `ß` equals `SS`), except that `ı` equals `i` too. Text of white space alone becomes the
+    /// empty text, which is a value and not a NULL.
     Folded,
     /// Whole numbers from −2⁶³ to 2⁶³ − 1. Text is decimal digits with an optional sign, leading
     /// zeros (`007` equals 7), full-width forms and surrounding white space allowed.

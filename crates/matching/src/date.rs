@@ -22,7 +22,8 @@ pub(crate) fn days_since_epoch(text: &[u8]) -> Option<i32> {
 
 fn digits(text: &[u8]) -> Option<i32> {
     text.iter().try_fold(0, |number, byte| {
-        byte.is_ascii_digit().then(|| number * 10 + i32::from(byte - b'0'))
+        byte.is_ascii_digit()
+            .then(|| number * 10 + i32::from(byte - b'0'))
     })
 }
 

@@ -35,7 +35,9 @@ impl IndexKey {
     /// If `random` fails.
     pub fn generate(random: &dyn SecureRandom) -> Result<Self, RandomnessUnavailable> {
         let mut bytes = Zeroizing::new([0; 32]);
-        random.fill(bytes.as_mut_slice()).map_err(|_| RandomnessUnavailable)?;
+        random
+            .fill(bytes.as_mut_slice())
+            .map_err(|_| RandomnessUnavailable)?;
         Ok(IndexKey(bytes))
     }
 

@@ -82,13 +82,19 @@ impl Index {
     /// statement about a person.
     #[must_use]
     pub fn lookup(&self, claim: &Claim) -> Finding {
-        assert!(claim.is_for(&self.schema), "a claim is looked up in an index of its own schema");
+        assert!(
+            claim.is_for(&self.schema),
+            "a claim is looked up in an index of its own schema"
+        );
         let key = self.keys.key_tuple(claim.key());
         let claimed: Vec<(Digest, Digest)> = claim
             .compared()
             .enumerate()
             .map(|(field, canonical)| {
-                (self.keys.compared(field, &key, canonical), self.keys.null(field, &key))
+                (
+                    self.keys.compared(field, &key, canonical),
+                    self.keys.null(field, &key),
+                )
             })
             .collect();
         let first = self.first_at_or_above(key.stored());
@@ -160,10 +166,13 @@ impl Index {
         crate::work::count_row();
         let width = claimed.len();
         let fields = &self.row_fields[row * width..(row + 1) * width];
-        fields.iter().zip(claimed).fold((1, 1), |(all, all_or_null), (field, (value, null))| {
-            let same = equal(*field, *value);
-            (all & same, all_or_null & (same | equal(*field, *null)))
-        })
+        fields
+            .iter()
+            .zip(claimed)
+            .fold((1, 1), |(all, all_or_null), (field, (value, null))| {
+                let same = equal(*field, *value);
+                (all & same, all_or_null & (same | equal(*field, *null)))
+            })
     }
 }
 
@@ -205,5 +214,9 @@ fn digest_content(schema: &Schema, row_keys: &[Digest], row_fields: &[Digest]) -
             context.update(&field.to_be_bytes());
         }
     }
-    context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
+    context
+        .finish()
+        .as_ref()
+        .try_into()
+        .expect("SHA-256 has 32 bytes")
 }

@@ -31,7 +31,10 @@ impl Field {
     /// A field; the name is checked when a [`Schema`] is made of it.
     #[must_use]
     pub fn new(name: impl Into<String>, comparator: Comparator) -> Self {
-        Field { name: name.into(), comparator }
+        Field {
+            name: name.into(),
+            comparator,
+        }
     }
 }
 
@@ -83,19 +86,30 @@ impl Schema {
             return Err(SchemaRefused::KeyFields { found: key.len() });
         }
         if !(1..=MAX_COMPARED_FIELDS).contains(&compared.len()) {
-            return Err(SchemaRefused::ComparedFields { found: compared.len() });
+            return Err(SchemaRefused::ComparedFields {
+                found: compared.len(),
+            });
         }
         let fields: Vec<&Field> = key.iter().chain(&compared).collect();
         for (position, field) in fields.iter().enumerate() {
             if !is_name(&field.name) {
                 return Err(SchemaRefused::MalformedName { position });
             }
-            if fields[..position].iter().any(|earlier| earlier.name == field.name) {
-                return Err(SchemaRefused::DuplicateName { field: field.name.clone() });
+            if fields[..position]
+                .iter()
+                .any(|earlier| earlier.name == field.name)
+            {
+                return Err(SchemaRefused::DuplicateName {
+                    field: field.name.clone(),
+                });
             }
         }
         let digest = digest_of(&key, &compared);
-        Ok(Schema { key, compared, digest })
+        Ok(Schema {
+            key,
+            compared,
+            digest,
+        })
     }
 
     /// The fields that find a row.
@@ -139,5 +153,9 @@ fn digest_of(key: &[Field], compared: &[Field]) -> [u8; 32] {
             }
         }
     }
-    context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
+    context
+        .finish()
+        .as_ref()
+        .try_into()
+        .expect("SHA-256 has 32 bytes")
 }

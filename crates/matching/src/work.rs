@@ -22,13 +22,22 @@ pub(crate) fn measure<T>(work: impl FnOnce() -> T) -> (Work, T) {
 }
 
 pub(crate) fn count_hmac() {
-    WORK.set(Work { hmacs: WORK.get().hmacs + 1, ..WORK.get() });
+    WORK.set(Work {
+        hmacs: WORK.get().hmacs + 1,
+        ..WORK.get()
+    });
 }
 
 pub(crate) fn count_probe() {
-    WORK.set(Work { probes: WORK.get().probes + 1, ..WORK.get() });
+    WORK.set(Work {
+        probes: WORK.get().probes + 1,
+        ..WORK.get()
+    });
 }
 
 pub(crate) fn count_row() {
-    WORK.set(Work { rows: WORK.get().rows + 1, ..WORK.get() });
+    WORK.set(Work {
+        rows: WORK.get().rows + 1,
+        ..WORK.get()
+    });
 }
