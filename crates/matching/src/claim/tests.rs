@@ -157,6 +157,9 @@ fn tuples_cannot_be_shifted() {
         ["", "abc"],
         ["a\0", "bc"],
         ["a", "\0bc"],
+        // These would meet if the lengths were there but always zero.
+        ["a\0\0\0\0\u{1}b", "c"],
+        ["a", "b\0\0\0\0\u{1}c"],
     ];
     for (i, a) in tuples.iter().enumerate() {
         for (j, b) in tuples.iter().enumerate() {
