@@ -68,4 +68,6 @@ pub use tlog_proof::{
 };
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod vectors;

@@ -12,6 +12,9 @@ pub const MAX_PROOF_HASHES: usize = 64;
 
 /// Checks that a leaf with hash `leaf_hash` is at `index` in the tree of `size` leaves with `root`.
 ///
+/// `size` and `root` must come from one signed checkpoint: a root alone does not fix its size, and
+/// some proofs hold for neighbouring sizes too.
+///
 /// # Errors
 /// [`ProofInvalid`] names the first thing that does not hold.
 pub fn verify_inclusion<S: Suite>(
