@@ -84,6 +84,11 @@ fn a_cosignature_is_checked_under_its_own_key_only() {
     );
     let note_key: VerifierKey = VerifierKey::note(name(), signer(1).public_key()).unwrap();
     assert_eq!(verify_cosignature(&text(5), &note_key, &good), refused);
+    let as_note = NoteSignature {
+        id: note_key.id(),
+        ..good.clone()
+    };
+    assert_eq!(verify_cosignature(&text(5), &note_key, &as_note), refused);
     let mut renamed = good.clone();
     renamed.name = KeyName::parse("regulator.example/w2").unwrap();
     assert_eq!(

@@ -176,6 +176,7 @@ fn malformed_notes_are_refused() {
         (format!("text\r\n\r\n{line}"), NoSignature),
         (format!("te\txt\n\n{line}"), NotText),
         (format!("text\u{0}\n\n{line}"), NotText),
+        (format!("te\u{1f}xt\n\n{line}"), NotText),
         (
             "text\n\n\u{2014} alice AAAAAQE=\r\n".to_owned(),
             bad_line(1),
