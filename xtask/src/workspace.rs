@@ -66,10 +66,26 @@ pub(crate) fn root() -> &'static Path {
         .expect("this package is a directory of the workspace")
 }
 
+/// The variables by which `cargo run` describes the package it runs.
+const OF_THIS_PACKAGE: &[&str] = &["CARGO_MANIFEST_", "CARGO_PKG_"];
+
 /// The cargo that runs this program, to be run in the root of the workspace.
+///
+/// It gets the environment of whoever called the outer cargo: build scripts (ring's is one) watch
+/// these variables, and would compile again, with all that stands above, each time a build under
+/// `cargo xtask` follows a plain one.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if OF_THIS_PACKAGE
+            .iter()
+            .any(|prefix| text.starts_with(prefix))
+        {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

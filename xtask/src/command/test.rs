@@ -70,7 +70,8 @@ fn run_and_search(args: &[OsString]) -> Result<ExitCode, TestError> {
     let status = cargo_test(args, &logs, &printed)?;
     let output = std::fs::read(&printed).map_err(TestError::Output)?;
     let totals = Totals::of(&String::from_utf8_lossy(&output));
-    println!("\n{totals}");
+    // Whoever closes our output (`| head`) still gets a complete and searched run.
+    let _ = writeln!(io::stdout(), "\n{totals}");
 
     let hits = canaries::search(&logs, &canaries).map_err(TestError::Canaries)?;
     for hit in &hits {
@@ -79,7 +80,7 @@ fn run_and_search(args: &[OsString]) -> Result<ExitCode, TestError> {
     Ok(if !hits.is_empty() {
         super::failed(format_args!("canaries came out in {} lines", hits.len()))
     } else if !status.success() {
-        println!("output kept in {}", logs.display());
+        eprintln!("output kept in {}", logs.display());
         exit_code(status)
     } else if totals.ignored > 0 {
         super::failed(format_args!("{} tests are ignored", totals.ignored))
@@ -156,7 +157,7 @@ fn copy(mut from: impl Read, mut kept: impl Write, mut shown: impl Write) -> io:
             Err(error) => return Err(error),
         };
         kept.write_all(&buffer[..length])?;
-        // Whoever closes our output (`| head`) still gets a complete and searched run.
+        // A closed output ends the showing, not the run, as above.
         let _ = shown
             .write_all(&buffer[..length])
             .and_then(|()| shown.flush());
