@@ -269,7 +269,11 @@ impl FromStr for ErrorCode {
     type Err = CodeUnknown;
 
     fn from_str(word: &str) -> Result<Self, CodeUnknown> {
-        ErrorCode::ALL.iter().copied().find(|code| code.as_str() == word).ok_or(CodeUnknown)
+        ErrorCode::ALL
+            .iter()
+            .copied()
+            .find(|code| code.as_str() == word)
+            .ok_or(CodeUnknown)
     }
 }
 
@@ -286,7 +290,12 @@ mod tests {
     #[test]
     fn codes_are_unique_sorted_and_round_trip() {
         for pair in ErrorCode::ALL.windows(2) {
-            assert!(pair[0].as_str() < pair[1].as_str(), "{} before {}", pair[0], pair[1]);
+            assert!(
+                pair[0].as_str() < pair[1].as_str(),
+                "{} before {}",
+                pair[0],
+                pair[1]
+            );
         }
         for code in ErrorCode::ALL {
             assert_eq!(code.as_str().parse::<ErrorCode>(), Ok(*code));

@@ -49,7 +49,12 @@ pub enum SignedBy {
 impl<S: Suite> Envelope<S> {
     /// An envelope without signatures.
     pub fn new(payload_type: impl Into<String>, payload: Vec<u8>) -> Self {
-        Envelope { payload_type: payload_type.into(), payload, signatures: Vec::new(), suite: PhantomData }
+        Envelope {
+            payload_type: payload_type.into(),
+            payload,
+            signatures: Vec::new(),
+            suite: PhantomData,
+        }
     }
 
     /// Adds a signature by `signer`.
@@ -66,7 +71,11 @@ impl<S: Suite> Envelope<S> {
     pub fn signed_by(&self, pinned_key: &[u8]) -> SignedBy {
         let message = self.pre_authentication_encoding();
         let mut verdict = SignedBy::No;
-        for candidate in self.signatures.iter().filter(|candidate| candidate.public_key == pinned_key) {
+        for candidate in self
+            .signatures
+            .iter()
+            .filter(|candidate| candidate.public_key == pinned_key)
+        {
             if S::verify(pinned_key, &message, &candidate.signature) {
                 return SignedBy::Yes;
             }
@@ -89,7 +98,8 @@ impl<S: Suite> Envelope<S> {
 /// `"DSSEv1" SP len(type) SP type SP len(payload) SP payload` with type = `payload_type;suite=NAME`.
 pub fn pre_authentication_encoding<S: Suite>(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let full_type = format!("{payload_type};suite={}", S::NAME);
-    let mut encoding = format!("DSSEv1 {} {full_type} {} ", full_type.len(), payload.len()).into_bytes();
+    let mut encoding =
+        format!("DSSEv1 {} {full_type} {} ", full_type.len(), payload.len()).into_bytes();
     encoding.extend_from_slice(payload);
     encoding
 }

@@ -22,7 +22,9 @@ pub struct IdRefused {
 fn is_name(name: &str) -> bool {
     let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| alphanumeric(&byte) || byte == b'.' || byte == b'-')
+        && name
+            .bytes()
+            .all(|byte| alphanumeric(&byte) || byte == b'.' || byte == b'-')
         && name.as_bytes().first().is_some_and(alphanumeric)
         && name.as_bytes().last().is_some_and(alphanumeric)
 }
@@ -107,11 +109,16 @@ impl FromStr for ProductId {
         let word = |part: &str| {
             (1..=48).contains(&part.len())
                 && part.starts_with(|first: char| first.is_ascii_lowercase())
-                && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         };
         match text.split_once('.') {
             Some((unit, product)) if word(unit) && word(product) => Ok(ProductId(text.to_owned())),
-            _ => Err(IdRefused { kind: "product", prefix: "unit." }),
+            _ => Err(IdRefused {
+                kind: "product",
+                prefix: "unit.",
+            }),
         }
     }
 }
@@ -144,7 +151,10 @@ impl TryFrom<&[u8]> for CallId {
     fn try_from(bytes: &[u8]) -> Result<Self, IdRefused> {
         match <[u8; 16]>::try_from(bytes) {
             Ok(id) if id != [0; 16] => Ok(CallId(id)),
-            _ => Err(IdRefused { kind: "call", prefix: "16 bytes" }),
+            _ => Err(IdRefused {
+                kind: "call",
+                prefix: "16 bytes",
+            }),
         }
     }
 }
@@ -153,7 +163,10 @@ impl FromStr for CallId {
     type Err = IdRefused;
 
     fn from_str(text: &str) -> Result<Self, IdRefused> {
-        let refused = IdRefused { kind: "call", prefix: "call_" };
+        let refused = IdRefused {
+            kind: "call",
+            prefix: "call_",
+        };
         let digits = text.strip_prefix("call_").ok_or(refused.clone())?;
         let bytes = hex::decode(digits).map_err(|_| refused)?;
         CallId::try_from(bytes.as_slice())
@@ -180,7 +193,11 @@ pub struct IdPrefix(String);
 impl IdPrefix {
     /// Whether `id` lies within the prefix.
     pub fn covers(&self, id: &str) -> bool {
-        if self.0.ends_with(['_', '.', '-']) { id.starts_with(&self.0) } else { id == self.0 }
+        if self.0.ends_with(['_', '.', '-']) {
+            id.starts_with(&self.0)
+        } else {
+            id == self.0
+        }
     }
 
     /// The prefix as it was written.
@@ -197,7 +214,10 @@ impl FromStr for IdPrefix {
         if kinds.iter().any(|kind| text.starts_with(kind)) && text.len() <= ID_LEN_MAX {
             Ok(IdPrefix(text.to_owned()))
         } else {
-            Err(IdRefused { kind: "prefix of a party, node or coordinator", prefix: "party_" })
+            Err(IdRefused {
+                kind: "prefix of a party, node or coordinator",
+                prefix: "party_",
+            })
         }
     }
 }

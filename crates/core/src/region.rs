@@ -25,7 +25,9 @@ pub enum Level {
 
 /// Why a text is not a region code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a region code has 2, 4, 6, 9 or 12 digits, for the levels province, city, county, township and village")]
+#[error(
+    "a region code has 2, 4, 6, 9 or 12 digits, for the levels province, city, county, township and village"
+)]
 pub struct RegionRefused;
 
 impl Region {
@@ -99,10 +101,22 @@ mod tests {
     /// a lower bureau sees its own subtree only.
     #[test]
     fn a_region_covers_its_subtree_and_nothing_else() {
-        let codes = ["45", "4501", "4503", "450102", "450302", "450102001", "44", "4401"];
+        let codes = [
+            "45",
+            "4501",
+            "4503",
+            "450102",
+            "450302",
+            "450102001",
+            "44",
+            "4401",
+        ];
         for above in codes {
             for below in codes {
-                let covers = above.parse::<Region>().unwrap().covers(&below.parse().unwrap());
+                let covers = above
+                    .parse::<Region>()
+                    .unwrap()
+                    .covers(&below.parse().unwrap());
                 assert_eq!(covers, below.starts_with(above), "{above} over {below}");
             }
         }

@@ -57,7 +57,10 @@ impl FromStr for Role {
     type Err = RoleUnknown;
 
     fn from_str(word: &str) -> Result<Self, RoleUnknown> {
-        Role::ALL.into_iter().find(|role| role.as_str() == word).ok_or_else(|| RoleUnknown(word.to_owned()))
+        Role::ALL
+            .into_iter()
+            .find(|role| role.as_str() == word)
+            .ok_or_else(|| RoleUnknown(word.to_owned()))
     }
 }
 

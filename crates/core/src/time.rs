@@ -21,7 +21,10 @@ impl Timestamp {
     /// This instant and `later`.
     #[must_use]
     pub fn plus(self, later: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_add(i64::try_from(later.as_micros()).unwrap_or(i64::MAX)))
+        Timestamp(
+            self.0
+                .saturating_add(i64::try_from(later.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// How long after `earlier` this is; zero if it is not after it.
@@ -51,7 +54,11 @@ const fn civil(day: i64) -> (i64, u32, u32) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * of_year + 2) / 153;
     let day_of_month = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
     let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
     (year, month as u32, day_of_month as u32)
 }
@@ -64,7 +71,10 @@ impl fmt::Display for Timestamp {
         let of_day = seconds.rem_euclid(86_400);
         let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
         let micros = self.0.rem_euclid(1_000_000);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
+        )
     }
 }
 
@@ -100,7 +110,10 @@ mod tests {
             (-1, "1969-12-31T23:59:59.000000Z", "1970h1"),
         ] {
             let instant = Timestamp::from_unix_s(unix_s);
-            assert_eq!((instant.to_string().as_str(), instant.half_year().as_str()), (text, half));
+            assert_eq!(
+                (instant.to_string().as_str(), instant.half_year().as_str()),
+                (text, half)
+            );
         }
     }
 

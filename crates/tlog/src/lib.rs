@@ -1,1 +1,73 @@
 //! Transparency-log formats and tree (C2SP). Pure: no I/O, no clock, no domain.
+//!
+//! **What it is**: the RFC 6962 Merkle tree in the two shapes a single writer needs ([`Frontier`],
+//! [`RecentTree`]), the RFC 9162 proof checks, and the text formats signed-note, tlog-checkpoint,
+//! tlog-cosignature v1 and tlog-proof v1, all generic over a [`Suite`] of algorithms.
+//!
+//! **In scope**: bytes and strings in, bytes and strings out; strict parsers with size limits that
+//! never panic; refusal of public keys that would accept forged signatures.
+//!
+//! **Out of scope**: storage, tiles, HTTP, what an entry means, whom to trust, and the time (a
+//! cosignature's time is an argument; judging its freshness is the caller's task).
+//!
+//! **Start reading at** [`Suite`] (`suite.rs`), then `note.rs`, `checkpoint.rs`, `tlog_proof.rs`;
+//! the tree starts at `merkle.rs`.
+//!
+//! ```
+//! use lingqu_tlog::{Checkpoint, Ed25519Signer, Frontier, Intl, KeyName, Note, Signer, VerifierKey};
+//! use lingqu_tlog::{leaf_hash, sign_note};
+//!
+//! let mut tree: Frontier = Frontier::new();
+//! tree.push(leaf_hash::<Intl>(b"first entry"));
+//!
+//! let name = KeyName::parse("node.example/log")?;
+//! let signer = Ed25519Signer::from_seed([7; 32]);
+//! let checkpoint = Checkpoint { origin: name.to_string(), size: tree.size(), root: tree.root() };
+//! let text = checkpoint.to_text();
+//! let signature = sign_note::<Intl>(&text, &name, &signer)?;
+//! let wire = Note { text, signatures: vec![signature] }.to_string();
+//!
+//! let key = VerifierKey::<Intl>::note(name, signer.public_key())?;
+//! let note = Note::parse(&wire)?;
+//! note.verify(&[key])?;
+//! assert_eq!(Checkpoint::parse(&note.text)?, checkpoint);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod checkpoint;
+mod cosignature;
+mod encoding;
+mod frontier;
+mod key;
+mod merkle;
+mod note;
+mod proof;
+mod recent;
+mod suite;
+mod tlog_proof;
+
+pub use checkpoint::{Checkpoint, CheckpointMalformed, MAX_TREE_SIZE};
+pub use cosignature::{
+    CosignError, CosignatureRefused, cosignature_time, sign_cosignature, verify_cosignature,
+};
+pub use frontier::{Frontier, FrontierRefused};
+pub use key::{KeyKind, KeyName, MAX_NAME_BYTES, NameRefused, VerifierKey, VkeyRefused, key_id};
+pub use merkle::{empty_root, leaf_hash, node_hash};
+pub use note::{
+    MAX_BLOB_BYTES, MAX_SIGNATURES, MAX_TEXT_BYTES, Note, NoteMalformed, NoteRefused,
+    NoteSignature, VerifiedSignature, sign_note,
+};
+pub use proof::{MAX_PROOF_HASHES, ProofInvalid, verify_consistency, verify_inclusion};
+pub use recent::{ProofError, RecentTree};
+pub use suite::{
+    Ed25519Signer, Hash, HashMalformed, Intl, KeyRefused, Signer, SignerRefused, Suite,
+};
+pub use tlog_proof::{
+    Cosigned, MAX_EXTRA_BYTES, ProofMalformed, ProofRefused, Quorum, QuorumRefused, TlogProof,
+    VerifiedProof,
+};
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod vectors;

@@ -3,17 +3,37 @@ use super::*;
 #[test]
 fn an_id_tells_its_kind() {
     assert!("party_gx.tb".parse::<PartyId>().is_ok());
-    for wrong in ["grant_gx.tb", "party_", "party_A", "party_a/b", "party_a b", "party_.a", "party_a.", "gx", ""] {
+    for wrong in [
+        "grant_gx.tb",
+        "party_",
+        "party_A",
+        "party_a/b",
+        "party_a b",
+        "party_.a",
+        "party_a.",
+        "gx",
+        "",
+    ] {
         assert!(wrong.parse::<PartyId>().is_err(), "{wrong}");
     }
-    assert!(format!("party_{}", "a".repeat(64)).parse::<PartyId>().is_ok());
-    assert!(format!("party_{}", "a".repeat(65)).parse::<PartyId>().is_err());
+    assert!(
+        format!("party_{}", "a".repeat(64))
+            .parse::<PartyId>()
+            .is_ok()
+    );
+    assert!(
+        format!("party_{}", "a".repeat(65))
+            .parse::<PartyId>()
+            .is_err()
+    );
 }
 
 #[test]
 fn a_product_has_two_names() {
     assert!("tb.plane_registered".parse::<ProductId>().is_ok());
-    for wrong in ["tb", "tb.", ".x", "tb.a.b", "tb.A", "1b.a", "tb.a-b", "tb.a b"] {
+    for wrong in [
+        "tb", "tb.", ".x", "tb.a.b", "tb.A", "1b.a", "tb.a-b", "tb.a b",
+    ] {
         assert!(wrong.parse::<ProductId>().is_err(), "{wrong}");
     }
 }

@@ -1,0 +1,211 @@
+//! The states of one call. Each step consumes the one before, so that none can be left out or taken twice:
+//!
+//! `Call<Received>` → decide → `Call<Permitted>` → evaluate → `Call<Evaluated<T>>` → the journal records it and only
+//! the journal's record releases the answer.
+
+use lingqu_tlog::Hash;
+
+use crate::decide::{Asked, Decision, Facts, Permit, decide};
+use crate::product::Load;
+use crate::record::{Clear, Draft, Field, Kind, flag};
+use crate::{CallId, ErrorCode, PartyId};
+
+/// What is known of a call from its first byte on, whatever becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The caller's id of the call.
+    pub id: CallId,
+    /// The verified caller.
+    pub caller: PartyId,
+    /// SHA-256 of the caller's certificate.
+    pub certificate: [u8; 32],
+    /// What it asks for.
+    pub asked: Asked,
+    /// Keyed tag of the whole request; equal for a retry, and meaningless without the node's key.
+    pub request_tag: [u8; 16],
+}
+
+/// A call in the state `S`.
+#[derive(Debug)]
+pub struct Call<S> {
+    header: Header,
+    state: S,
+}
+
+/// Nothing has been decided.
+#[derive(Debug)]
+pub struct Received(());
+
+/// The decision was "allow".
+#[derive(Debug)]
+pub struct Permitted {
+    permit: Permit,
+}
+
+/// The answer exists inside the node; nothing has left.
+#[derive(Debug)]
+pub struct Evaluated<T> {
+    permit: Permit,
+    result: Result<T, ErrorCode>,
+    body_root: Hash,
+    load: Option<Load>,
+}
+
+/// A refused call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The call.
+    pub header: Header,
+    /// Why.
+    pub code: ErrorCode,
+}
+
+impl<S> Call<S> {
+    /// What is known of the call in every state.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+}
+
+impl Call<Received> {
+    /// A call whose bytes have arrived and whose caller is verified.
+    pub fn received(header: Header) -> Self {
+        Call {
+            header,
+            state: Received(()),
+        }
+    }
+
+    /// Decides it.
+    pub fn decide(self, facts: &Facts<'_>) -> Result<Call<Permitted>, Denial> {
+        match decide(facts) {
+            Decision::Allow(permit) => Ok(Call {
+                header: self.header,
+                state: Permitted { permit },
+            }),
+            Decision::Deny(code) => Err(self.deny(code)),
+        }
+    }
+
+    /// Refuses it before the decision, for a fault of form or of quantity.
+    pub fn deny(self, code: ErrorCode) -> Denial {
+        Denial {
+            header: self.header,
+            code,
+        }
+    }
+}
+
+impl Call<Permitted> {
+    /// What was allowed.
+    pub fn permit(&self) -> &Permit {
+        &self.state.permit
+    }
+
+    /// Refuses it after the decision but before any data was touched.
+    pub fn deny(self, code: ErrorCode) -> Denial {
+        Denial {
+            header: self.header,
+            code,
+        }
+    }
+
+    /// The evaluation has ended: with an answer, or with the one code that failures after the touch of data have.
+    /// Either way the call is charged and recorded.
+    pub fn evaluated<T>(
+        self,
+        result: Result<T, ErrorCode>,
+        body_root: Hash,
+        load: Option<Load>,
+    ) -> Call<Evaluated<T>> {
+        let Permitted { permit } = self.state;
+        Call {
+            header: self.header,
+            state: Evaluated {
+                permit,
+                result,
+                body_root,
+                load,
+            },
+        }
+    }
+}
+
+impl<T> Call<Evaluated<T>> {
+    /// What was allowed.
+    pub fn permit(&self) -> &Permit {
+        &self.state.permit
+    }
+
+    /// The record of this call: charge and outcome in one entry, since nothing left before it.
+    pub fn draft(&self) -> Draft {
+        let Evaluated {
+            permit,
+            result,
+            body_root,
+            load,
+        } = &self.state;
+        let outcome = result
+            .as_ref()
+            .err()
+            .map_or("ANSWERED", |code| code.as_str());
+        let mut clear = asked(&self.header)
+            .text(Field::Grant, permit.grant().as_str())
+            .number(Field::GrantVersion, permit.grant_version().into())
+            .number(Field::ProductVersion, permit.product().version.into())
+            .bytes(Field::ProductDigest, &permit.product_digest().0)
+            .text(Field::Action, "verify")
+            .text(Field::Outcome, outcome)
+            .number(Field::Units, 1)
+            .bytes(Field::RequestTag, &self.header.request_tag);
+        if let Some(load) = load {
+            clear = clear
+                .text(Field::Resource, &load.resource)
+                .text(Field::Load, load.id.as_str())
+                .number(Field::AsOf, u64::try_from(load.as_of.0).unwrap_or(0));
+        }
+        let mut draft = Draft::new(Kind::Call);
+        draft.call = self.header.id;
+        draft.body_root = *body_root;
+        draft.clear = clear;
+        if result.is_err() {
+            draft.flags |= flag::ERROR;
+        }
+        if matches!(permit.audit(), lingqu_policy::AuditTerms::Lagged { .. }) {
+            draft.flags |= flag::LAGGED;
+        }
+        draft
+    }
+
+    /// Takes the call apart. For the journal, which has written [`Self::draft`] before it lets go of the answer.
+    pub fn into_result(self) -> (Header, Permit, Result<T, ErrorCode>) {
+        (self.header, self.state.permit, self.state.result)
+    }
+}
+
+impl Denial {
+    /// The record of `count` refusals like this one. It names no call: several may be in it.
+    pub fn draft(&self, count: u64) -> Draft {
+        let mut draft = Draft::new(Kind::Denials);
+        draft.flags = flag::REFUSED;
+        draft.clear = asked(&self.header)
+            .text(Field::Outcome, self.code.as_str())
+            .number(Field::Count, count);
+        if let Some(grant) = &self.header.asked.grant {
+            draft.clear = draft.clear.text(Field::Grant, grant.as_str());
+        }
+        draft
+    }
+}
+
+/// The clear fields that a call states about itself.
+fn asked(header: &Header) -> Clear {
+    Clear::default()
+        .text(Field::Caller, header.caller.as_str())
+        .bytes(Field::CallerCertificate, &header.certificate)
+        .text(Field::EndUser, &header.asked.end_user)
+        .text(Field::Scenario, &header.asked.scenario)
+        .text(Field::Purpose, &header.asked.purpose)
+        .text(Field::Product, header.asked.product.as_str())
+        .text(Field::Environment, header.asked.environment.as_str())
+}

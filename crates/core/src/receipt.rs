@@ -1,0 +1,166 @@
+//! A receipt: the caller's proof that a call stands in the node's stream, and, at the mirrored level, in the
+//! coordinator's copy. It is a tlog-proof in parts; [`Receipt::tlog_proof`] gives the published text form.
+
+use lingqu_tlog::{
+    Checkpoint, Hash, Note, NoteSignature, Suite, VerifierKey, leaf_hash, verify_cosignature,
+    verify_inclusion,
+};
+
+use crate::Timestamp;
+use crate::record::{Record, StreamId};
+use crate::trust::Trust;
+
+/// How much is true of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// R1: durable at the node and signed by it.
+    Local,
+    /// R2: also durable at the mirror and cosigned by it.
+    Mirrored,
+}
+
+/// What the caller holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The exact bytes of the record.
+    pub entry: Vec<u8>,
+    /// Its index in the stream.
+    pub index: u64,
+    /// Inclusion proof, leaf sibling first.
+    pub proof: Vec<Hash>,
+    /// The checkpoint that the proof leads to.
+    pub checkpoint: Checkpoint,
+    /// The node's signature on it, and cosignatures.
+    pub signatures: Vec<NoteSignature>,
+}
+
+/// What a receipt proves to whoever trusts the keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// The record.
+    pub record: Record,
+    /// How much is true of it.
+    pub level: Level,
+    /// When the mirror cosigned.
+    pub mirrored_at: Option<Timestamp>,
+}
+
+/// Why a receipt is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiptRefused {
+    /// No trusted log key has the checkpoint's origin.
+    #[error("the stream `{0}` is not trusted")]
+    StreamUnknown(String),
+    /// The checkpoint's signature by the log is missing or wrong.
+    #[error("the checkpoint is not signed by the stream's key")]
+    LogSignature,
+    /// A known cosigner's signature is wrong.
+    #[error("a cosignature is wrong")]
+    Cosignature,
+    /// The trust file demands a cosignature that is not there.
+    #[error("the cosignature of `{0}` is missing")]
+    QuorumMissing(String),
+    /// The proof does not lead from the entry to the checkpoint.
+    #[error("the inclusion proof does not fit")]
+    Inclusion,
+    /// The entry is no record, or stands in another place than it says.
+    #[error("the entry is not the record of this place")]
+    Record,
+}
+
+impl Receipt {
+    /// Checks everything against `trust`: signatures, quorum, inclusion, and that the record says where it stands.
+    pub fn verify<S: Suite>(&self, trust: &Trust<S>) -> Result<Proven, ReceiptRefused> {
+        let log = trust
+            .logs
+            .iter()
+            .find(|key| key.name().as_str() == self.checkpoint.origin)
+            .ok_or_else(|| ReceiptRefused::StreamUnknown(self.checkpoint.origin.clone()))?;
+        let note = self.note();
+        note.verify(std::slice::from_ref(log))
+            .map_err(|_| ReceiptRefused::LogSignature)?;
+        let mut mirrored_at = None;
+        for (name, key) in &trust.witnesses {
+            let time = cosigned::<S>(&note, key)?;
+            if time.is_none() && trust.quorum.as_deref() == Some(name) {
+                return Err(ReceiptRefused::QuorumMissing(name.clone()));
+            }
+            mirrored_at = mirrored_at.max(time);
+        }
+        let record = self.included::<S>()?;
+        let level = if mirrored_at.is_some() {
+            Level::Mirrored
+        } else {
+            Level::Local
+        };
+        Ok(Proven {
+            record,
+            level,
+            mirrored_at,
+        })
+    }
+
+    /// Checks only that the receipt is consistent in itself. Anybody can make one that is.
+    pub fn check_consistency<S: Suite>(&self) -> Result<Record, ReceiptRefused> {
+        self.included::<S>()
+    }
+
+    /// The signed note of the checkpoint.
+    pub fn note(&self) -> Note {
+        Note {
+            text: self.checkpoint.to_text(),
+            signatures: self.signatures.clone(),
+        }
+    }
+
+    /// The published text form, which third-party tools read; the entry travels as its `extra` line.
+    pub fn tlog_proof(&self) -> lingqu_tlog::TlogProof {
+        lingqu_tlog::TlogProof {
+            extra: Some(self.entry.clone()),
+            index: self.index,
+            hashes: self.proof.clone(),
+            checkpoint: self.note().to_string(),
+        }
+    }
+
+    fn included<S: Suite>(&self) -> Result<Record, ReceiptRefused> {
+        let leaf = leaf_hash::<S>(&self.entry);
+        verify_inclusion::<S>(
+            leaf,
+            self.index,
+            self.checkpoint.size,
+            self.checkpoint.root,
+            &self.proof,
+        )
+        .map_err(|_| ReceiptRefused::Inclusion)?;
+        let record = Record::decode::<S>(&self.entry).map_err(|_| ReceiptRefused::Record)?;
+        let in_place = record.index == self.index
+            && record.stream == StreamId::of::<S>(&self.checkpoint.origin);
+        if in_place {
+            Ok(record)
+        } else {
+            Err(ReceiptRefused::Record)
+        }
+    }
+}
+
+/// The time of `key`'s cosignature on `note`, if it is there.
+fn cosigned<S: Suite>(
+    note: &Note,
+    key: &VerifierKey<S>,
+) -> Result<Option<Timestamp>, ReceiptRefused> {
+    let mut lines = note
+        .signatures
+        .iter()
+        .filter(|line| line.name == *key.name() && line.id == key.id());
+    match lines.next() {
+        None => Ok(None),
+        Some(line) => {
+            let unix_s = verify_cosignature::<S>(&note.text, key, line)
+                .map_err(|_| ReceiptRefused::Cosignature)?;
+            Ok(Some(Timestamp::from_unix_s(
+                i64::try_from(unix_s).unwrap_or(i64::MAX),
+            )))
+        }
+    }
+}

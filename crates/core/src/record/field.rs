@@ -1,0 +1,245 @@
+//! The clear fields of a record: their numbers, shapes and strict encoding.
+
+use std::collections::BTreeMap;
+
+use lingqu_tlog::{Hash, Suite};
+
+/// Longest text field, in bytes.
+const TEXT_LEN_MAX: usize = 256;
+
+/// How a field's value is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// UTF-8 without control characters, 1 to 256 bytes.
+    Text,
+    /// Unsigned, 8 bytes big-endian.
+    Number,
+    /// This many bytes.
+    Bytes(usize),
+}
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $variant:ident = $tag:literal, $name:literal, $shape:expr;)*) => {
+        /// A clear field. The numbers are part of the format and never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        pub enum Field { $($(#[$doc])* $variant = $tag,)* }
+
+        impl Field {
+            /// Every field, in ascending order of number.
+            pub const ALL: &'static [Field] = &[$(Field::$variant),*];
+
+            /// The name in documents and JSON.
+            pub const fn name(self) -> &'static str {
+                match self { $(Field::$variant => $name,)* }
+            }
+
+            /// How its value is read.
+            pub const fn shape(self) -> Shape {
+                match self { $(Field::$variant => $shape,)* }
+            }
+        }
+    };
+}
+
+fields! {
+    /// The party whose certificate made the call.
+    Caller = 1, "caller", Shape::Text;
+    /// SHA-256 of that certificate.
+    CallerCertificate = 2, "caller_certificate", Shape::Bytes(32);
+    /// The party for whom the answer was meant: a unified social credit code.
+    EndUser = 3, "end_user", Shape::Text;
+    /// The grant's id.
+    Grant = 4, "grant", Shape::Text;
+    /// The grant's version.
+    GrantVersion = 5, "grant_version", Shape::Number;
+    /// The scenario.
+    Scenario = 6, "scenario", Shape::Text;
+    /// The stated purpose.
+    Purpose = 7, "purpose", Shape::Text;
+    /// The product's id.
+    Product = 8, "product", Shape::Text;
+    /// The product's version.
+    ProductVersion = 9, "product_version", Shape::Number;
+    /// Digest of the product's signed bytes.
+    ProductDigest = 10, "product_digest", Shape::Bytes(32);
+    /// The resource that was read.
+    Resource = 11, "resource", Shape::Text;
+    /// The load that was read.
+    Load = 12, "load", Shape::Text;
+    /// The date the data speaks for, µs since the epoch.
+    AsOf = 13, "as_of_us", Shape::Number;
+    /// TEST, PROD_DEBUG or PROD.
+    Environment = 14, "environment", Shape::Text;
+    /// What was done, for example `verify`, `epoch`, `stop`.
+    Action = 15, "action", Shape::Text;
+    /// `ANSWERED` or an error code.
+    Outcome = 16, "outcome", Shape::Text;
+    /// Units charged to the grant.
+    Units = 17, "units", Shape::Number;
+    /// How many events a coalesced record stands for.
+    Count = 18, "count", Shape::Number;
+    /// Keyed tag of the request, by which the node knows a retry; only the node has the key.
+    RequestTag = 19, "request_tag", Shape::Bytes(16);
+    /// Number of a revocation epoch.
+    Epoch = 20, "epoch", Shape::Number;
+    /// Version of the software that wrote the record.
+    Software = 21, "software", Shape::Text;
+    /// Typed id of what an act is about.
+    Subject = 22, "subject", Shape::Text;
+    /// Digest of the signed bytes that an act rests on.
+    ObjectDigest = 23, "object_digest", Shape::Bytes(32);
+    /// Filing number.
+    FilingNumber = 24, "filing_number", Shape::Text;
+    /// Who asked for the act.
+    Actor = 25, "actor", Shape::Text;
+    /// Region that an act is about.
+    Region = 26, "region", Shape::Text;
+    /// Number of a stop order.
+    StopNumber = 27, "stop_number", Shape::Number;
+}
+
+/// Why a clear field is refused. Names the field, never its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldRefused {
+    /// A length runs past the end.
+    #[error("clear fields end in the middle of a field")]
+    Truncated,
+    /// Fields must stand in ascending order, each once.
+    #[error("clear fields are out of order")]
+    Order,
+    /// A number without a meaning in this version.
+    #[error("unknown clear field {0}")]
+    Unknown(u16),
+    /// The value does not have the field's shape.
+    #[error("clear field `{0}` is malformed")]
+    Shape(&'static str),
+}
+
+/// The clear fields of one record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clear(BTreeMap<Field, Vec<u8>>);
+
+impl Clear {
+    /// Adds a text; an empty one is left out. Control characters become `?` and the text is cut at 256 bytes, since a
+    /// record must never fail for what a caller put into a name.
+    #[must_use]
+    pub fn text(mut self, field: Field, value: &str) -> Self {
+        debug_assert_eq!(field.shape(), Shape::Text);
+        let mut clean: String = value
+            .chars()
+            .map(|c| if c.is_control() { '?' } else { c })
+            .collect();
+        while clean.len() > TEXT_LEN_MAX {
+            clean.pop();
+        }
+        if !clean.is_empty() {
+            self.0.insert(field, clean.into_bytes());
+        }
+        self
+    }
+
+    /// Adds a number.
+    #[must_use]
+    pub fn number(mut self, field: Field, value: u64) -> Self {
+        debug_assert_eq!(field.shape(), Shape::Number);
+        self.0.insert(field, value.to_be_bytes().to_vec());
+        self
+    }
+
+    /// Adds bytes of the field's length.
+    #[must_use]
+    pub fn bytes(mut self, field: Field, value: &[u8]) -> Self {
+        debug_assert_eq!(field.shape(), Shape::Bytes(value.len()));
+        self.0.insert(field, value.to_vec());
+        self
+    }
+
+    /// A text field's value.
+    pub fn get_text(&self, field: Field) -> Option<&str> {
+        self.0
+            .get(&field)
+            .and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// A number field's value.
+    pub fn get_number(&self, field: Field) -> Option<u64> {
+        self.0
+            .get(&field)
+            .and_then(|value| value.as_slice().try_into().ok())
+            .map(u64::from_be_bytes)
+    }
+
+    /// A field's bytes.
+    pub fn get_bytes(&self, field: Field) -> Option<&[u8]> {
+        self.0.get(&field).map(Vec::as_slice)
+    }
+
+    /// The fields that are present, in ascending order.
+    pub fn fields(&self) -> impl Iterator<Item = Field> {
+        self.0.keys().copied()
+    }
+
+    /// Digest of grant id and version; all zero when the record names no grant.
+    pub(super) fn grant_reference<S: Suite>(&self) -> Hash {
+        match (
+            self.get_bytes(Field::Grant),
+            self.get_number(Field::GrantVersion),
+        ) {
+            (Some(grant), Some(version)) => {
+                S::digest(&[b"cal1/authz\0", grant, b"\0", &version.to_be_bytes()])
+            }
+            _ => Hash([0; 32]),
+        }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (field, value) in &self.0 {
+            let length = u16::try_from(value.len()).expect("every shape is shorter than 64 KiB");
+            bytes.extend_from_slice(&(*field as u16).to_be_bytes());
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(value);
+        }
+        bytes
+    }
+
+    pub(super) fn decode(mut bytes: &[u8]) -> Result<Clear, FieldRefused> {
+        let mut fields = BTreeMap::new();
+        let mut last = None;
+        while !bytes.is_empty() {
+            let (head, rest) = bytes.split_at_checked(4).ok_or(FieldRefused::Truncated)?;
+            let number = u16::from_be_bytes([head[0], head[1]]);
+            let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
+            let (value, rest) = rest
+                .split_at_checked(length)
+                .ok_or(FieldRefused::Truncated)?;
+            let field = Field::ALL
+                .iter()
+                .copied()
+                .find(|field| *field as u16 == number)
+                .ok_or(FieldRefused::Unknown(number))?;
+            if last >= Some(field) {
+                return Err(FieldRefused::Order);
+            }
+            if !has_shape(field.shape(), value) {
+                return Err(FieldRefused::Shape(field.name()));
+            }
+            fields.insert(field, value.to_vec());
+            last = Some(field);
+            bytes = rest;
+        }
+        Ok(Clear(fields))
+    }
+}
+
+fn has_shape(shape: Shape, value: &[u8]) -> bool {
+    match shape {
+        Shape::Number => value.len() == 8,
+        Shape::Bytes(length) => value.len() == length,
+        Shape::Text => {
+            (1..=TEXT_LEN_MAX).contains(&value.len())
+                && std::str::from_utf8(value).is_ok_and(|text| !text.chars().any(char::is_control))
+        }
+    }
+}

@@ -1,0 +1,125 @@
+use lingqu_tlog::Intl;
+use proptest::prelude::*;
+
+use super::*;
+
+fn clear() -> Clear {
+    Clear::default()
+        .text(Field::Caller, "party_gx.bank")
+        .text(Field::Grant, "grant_1")
+        .number(Field::GrantVersion, 1)
+        .number(Field::Units, 1)
+        .bytes(Field::RequestTag, &[9; 16])
+}
+
+fn record() -> Record {
+    let mut draft = Draft::new(Kind::Call);
+    draft.call = CallId([3; 16]);
+    draft.flags = flag::LAGGED;
+    draft.body_root = Hash([5; 32]);
+    draft.clear = clear();
+    draft.at(
+        StreamId::of::<Intl>("c.example/s/node_a/45/2026h2"),
+        7,
+        Timestamp(11),
+    )
+}
+
+#[test]
+fn a_record_round_trips() {
+    let bytes = record().encode::<Intl>();
+    assert_eq!(Record::decode::<Intl>(&bytes), Ok(record()));
+}
+
+#[test]
+fn the_grant_reference_names_grant_and_version() {
+    let with = |version| {
+        let mut record = record();
+        record.draft.clear = record.draft.clear.number(Field::GrantVersion, version);
+        record.encode::<Intl>()[64..96].to_vec()
+    };
+    assert_ne!(with(1), with(2));
+}
+
+#[test]
+fn a_callers_text_cannot_break_a_record() {
+    let clear = Clear::default()
+        .text(Field::Purpose, &"长\n".repeat(300))
+        .text(Field::Scenario, "");
+    let kept = clear.get_text(Field::Purpose).unwrap();
+    assert!(kept.len() <= 256 && !kept.contains('\n'));
+    assert_eq!(clear.get_text(Field::Scenario), None);
+    assert_eq!(Clear::decode(&clear.encode()), Ok(clear));
+}
+
+#[test]
+fn fields_out_of_order_twice_unknown_or_misshapen_are_refused() {
+    let tlv = |tag: u16, value: &[u8]| {
+        let mut bytes = tag.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&u16::try_from(value.len()).unwrap().to_be_bytes());
+        bytes.extend_from_slice(value);
+        bytes
+    };
+    let caller = tlv(1, b"party_a");
+    assert_eq!(
+        Clear::decode(&[tlv(3, b"x"), caller.clone()].concat()),
+        Err(FieldRefused::Order)
+    );
+    assert_eq!(
+        Clear::decode(&[caller.clone(), caller.clone()].concat()),
+        Err(FieldRefused::Order)
+    );
+    assert_eq!(
+        Clear::decode(&tlv(999, b"x")),
+        Err(FieldRefused::Unknown(999))
+    );
+    assert_eq!(
+        Clear::decode(&tlv(1, b"")),
+        Err(FieldRefused::Shape("caller"))
+    );
+    assert_eq!(
+        Clear::decode(&tlv(1, b"a\nb")),
+        Err(FieldRefused::Shape("caller"))
+    );
+    assert_eq!(
+        Clear::decode(&tlv(17, b"1234567")),
+        Err(FieldRefused::Shape("units"))
+    );
+    assert_eq!(
+        Clear::decode(&caller[..caller.len() - 1]),
+        Err(FieldRefused::Truncated)
+    );
+}
+
+/// The table in the documentation is the table in the code.
+#[test]
+fn the_documented_visibility_is_the_real_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/records.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    assert!(
+        page.contains(&visibility_table()),
+        "docs/records.md must contain:\n{}",
+        visibility_table()
+    );
+}
+
+proptest! {
+    /// One encoding per record: whatever decodes, encodes to the same bytes.
+    #[test]
+    fn nothing_else_decodes_to_a_record(position in 0usize..300, bit in 0u8..8) {
+        let mut bytes = record().encode::<Intl>();
+        let position = position % bytes.len();
+        bytes[position] ^= 1 << bit;
+        if let Ok(decoded) = Record::decode::<Intl>(&bytes) {
+            prop_assert_eq!(decoded.encode::<Intl>(), bytes);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let mut framed = record().encode::<Intl>()[..160].to_vec();
+        framed.extend_from_slice(&bytes);
+        let _ = Record::decode::<Intl>(&framed);
+        let _ = Record::decode::<Intl>(&bytes);
+    }
+}

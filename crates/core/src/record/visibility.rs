@@ -1,0 +1,107 @@
+//! Who sees which part of a record. The table in `docs/records.md` is made from this one, and a test keeps it so.
+
+use std::fmt::Write as _;
+
+use super::Field;
+
+/// Who can come to see a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The caller, from the receipt of its own call.
+    Caller,
+    /// The unit, at its own node.
+    Unit,
+    /// The coordinator, as the mirror.
+    Coordinator,
+    /// A regulator whose region covers the node's.
+    Regulator,
+    /// Any other regulator, licensee or unit.
+    Other,
+    /// Anybody.
+    Public,
+}
+
+impl Reader {
+    const ALL: [Reader; 6] = [
+        Reader::Caller,
+        Reader::Unit,
+        Reader::Coordinator,
+        Reader::Regulator,
+        Reader::Other,
+        Reader::Public,
+    ];
+}
+
+/// A part of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Header(&'static str),
+    Clear(Field),
+    Commitment(&'static str),
+    Opening(&'static str),
+}
+
+/// Whether `reader` can read `part`. One row per kind of part, so that nobody sees by omission.
+fn sees(reader: Reader, part: Part) -> bool {
+    match (part, reader) {
+        // The header and the clear fields are what supervision needs; none is personal.
+        (
+            Part::Header(_) | Part::Clear(_),
+            Reader::Caller | Reader::Unit | Reader::Coordinator | Reader::Regulator,
+        ) => true,
+        // A commitment is visible as a hash; without its key it says nothing.
+        (
+            Part::Commitment(_),
+            Reader::Caller | Reader::Unit | Reader::Coordinator | Reader::Regulator,
+        ) => true,
+        // The key and the values behind the commitments go to the caller alone and are not kept by the node.
+        (Part::Opening(_), Reader::Caller) => true,
+        (Part::Opening(_), Reader::Unit | Reader::Coordinator | Reader::Regulator) => false,
+        (_, Reader::Other | Reader::Public) => false,
+    }
+}
+
+fn parts() -> Vec<Part> {
+    let mut parts: Vec<Part> = [
+        "kind",
+        "flags",
+        "stream",
+        "index",
+        "time",
+        "call id",
+        "refers to",
+    ]
+    .map(Part::Header)
+    .to_vec();
+    parts.extend(Field::ALL.iter().copied().map(Part::Clear));
+    parts.push(Part::Commitment("body root"));
+    parts.extend(["claims or parameters", "answer", "opening key"].map(Part::Opening));
+    parts
+}
+
+/// The table as Markdown.
+pub fn visibility_table() -> String {
+    let mut table = String::from("| part |");
+    for reader in Reader::ALL {
+        let _ = write!(table, " {} |", format!("{reader:?}").to_lowercase());
+    }
+    table.push_str("\n|---|---|---|---|---|---|---|\n");
+    for part in parts() {
+        let name = match part {
+            Part::Header(name) => format!("header: {name}"),
+            Part::Clear(field) => format!("clear {}: `{}`", field as u16, field.name()),
+            Part::Commitment(name) => format!("commitment: {name}"),
+            Part::Opening(name) => format!("opening: {name}"),
+        };
+        let _ = write!(table, "| {name} |");
+        for reader in Reader::ALL {
+            table.push_str(if sees(reader, part) {
+                " yes |"
+            } else {
+                " – |"
+            });
+        }
+        table.push('\n');
+    }
+    table
+}
