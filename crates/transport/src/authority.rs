@@ -33,7 +33,9 @@ pub struct Authority {
 
 impl Authority {
     pub(crate) fn may_speak_for(&self, id: &PeerId) -> bool {
-        self.prefixes.iter().any(|prefix| prefix.covers(id.as_str()))
+        self.prefixes
+            .iter()
+            .any(|prefix| prefix.covers(id.as_str()))
     }
 }
 
@@ -79,19 +81,32 @@ impl Authorities {
     ///
     /// # Errors
     /// No authority, two of one name, one without a prefix or without a usable certificate.
-    pub fn new(authorities: Vec<Authority>, provider: &Arc<CryptoProvider>) -> Result<Self, AuthorityRefused> {
+    pub fn new(
+        authorities: Vec<Authority>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, AuthorityRefused> {
         if authorities.is_empty() {
             return Err(AuthorityRefused::Absent);
         }
         let mut entries: Vec<Entry> = Vec::with_capacity(authorities.len());
         for authority in authorities {
-            if entries.iter().any(|entry| entry.authority.name == authority.name) {
+            if entries
+                .iter()
+                .any(|entry| entry.authority.name == authority.name)
+            {
                 return Err(AuthorityRefused::Duplicate(authority.name));
             }
             entries.push(Entry::new(authority, provider)?);
         }
-        let hints = entries.iter().flat_map(|entry| entry.roots.subjects()).collect();
-        Ok(Authorities { entries, hints, provider: Arc::clone(provider) })
+        let hints = entries
+            .iter()
+            .flat_map(|entry| entry.roots.subjects())
+            .collect();
+        Ok(Authorities {
+            entries,
+            hints,
+            provider: Arc::clone(provider),
+        })
     }
 
     /// The subject names of all authorities, which a TLS server sends so that a client can choose its certificate.
@@ -108,22 +123,41 @@ impl Authorities {
     /// # Errors
     /// [`ErrorCode::CallerCertExpired`], [`ErrorCode::CallerCertUntrusted`], or [`ErrorCode::CallerOutsidePrefix`] when
     /// the authorities that issued the chain may not speak for its id.
-    pub(crate) fn identify(&self, chain: Chain<'_>, now: Timestamp, usage: Usage) -> Result<Peer, ErrorCode> {
-        let vouching = self.vouching(chain, unix_time(now), usage).map_err(|error| code_of_certificate(&error))?;
+    pub(crate) fn identify(
+        &self,
+        chain: Chain<'_>,
+        now: Timestamp,
+        usage: Usage,
+    ) -> Result<Peer, ErrorCode> {
+        let vouching = self
+            .vouching(chain, unix_time(now), usage)
+            .map_err(|error| code_of_certificate(&error))?;
         let untrusted = |_| ErrorCode::CallerCertUntrusted;
         let claimed = identity::claimed(chain.leaf).map_err(untrusted)?;
-        let (not_before, not_after) = identity::validity(chain.leaf, chain.intermediates).map_err(untrusted)?;
+        let (not_before, not_after) =
+            identity::validity(chain.leaf, chain.intermediates).map_err(untrusted)?;
         let authority = vouching
             .into_iter()
             .find(|authority| authority.may_speak_for(&claimed.id))
             .ok_or(ErrorCode::CallerOutsidePrefix)?;
         let authority = authority.name.clone();
-        Ok(Peer { id: claimed.id, fingerprint: claimed.fingerprint, not_before, not_after, authority })
+        Ok(Peer {
+            id: claimed.id,
+            fingerprint: claimed.fingerprint,
+            not_before,
+            not_after,
+            authority,
+        })
     }
 
     /// Every authority that issued the chain, valid at `now` for `usage`; at least one. Usually one; two entries may
     /// share a certificate or be cross-signed.
-    pub(crate) fn vouching(&self, chain: Chain<'_>, now: UnixTime, usage: Usage) -> Result<Vec<&Authority>, rustls::Error> {
+    pub(crate) fn vouching(
+        &self,
+        chain: Chain<'_>,
+        now: UnixTime,
+        usage: Usage,
+    ) -> Result<Vec<&Authority>, rustls::Error> {
         let mut vouching = Vec::new();
         let mut refused = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         for entry in &self.entries {
@@ -133,13 +167,20 @@ impl Authorities {
                 Err(_) => {}
             }
         }
-        if vouching.is_empty() { Err(refused) } else { Ok(vouching) }
+        if vouching.is_empty() {
+            Err(refused)
+        } else {
+            Ok(vouching)
+        }
     }
 }
 
 impl fmt::Debug for Authorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let authorities = self.entries.iter().map(|entry| (&entry.authority.name, &entry.authority.prefixes));
+        let authorities = self
+            .entries
+            .iter()
+            .map(|entry| (&entry.authority.name, &entry.authority.prefixes));
         f.debug_map().entries(authorities).finish()
     }
 }
@@ -155,14 +196,19 @@ impl Entry {
             roots.add(certificate.clone()).map_err(unusable)?;
         }
         let roots = Arc::new(roots);
-        let builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
+        let builder =
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
         let clients = match builder.build() {
             Ok(clients) => clients,
             Err(_) => {
                 return Err(AuthorityRefused::Certificates(authority.name));
             }
         };
-        Ok(Entry { authority, roots, clients })
+        Ok(Entry {
+            authority,
+            roots,
+            clients,
+        })
     }
 
     fn verify(
@@ -173,11 +219,20 @@ impl Entry {
         provider: &CryptoProvider,
     ) -> Result<(), rustls::Error> {
         match usage {
-            Usage::Client => self.clients.verify_client_cert(chain.leaf, chain.intermediates, now).map(drop),
+            Usage::Client => self
+                .clients
+                .verify_client_cert(chain.leaf, chain.intermediates, now)
+                .map(drop),
             Usage::Server => {
                 let leaf = ParsedCertificate::try_from(chain.leaf)?;
                 let algorithms = provider.signature_verification_algorithms.all;
-                verify_server_cert_signed_by_trust_anchor(&leaf, &self.roots, chain.intermediates, now, algorithms)
+                verify_server_cert_signed_by_trust_anchor(
+                    &leaf,
+                    &self.roots,
+                    chain.intermediates,
+                    now,
+                    algorithms,
+                )
             }
         }
     }
@@ -194,7 +249,10 @@ impl<'a> Chain<'a> {
     /// `None` if the peer presented nothing.
     pub(crate) fn new(certificates: &'a [CertificateDer<'a>]) -> Option<Self> {
         let (leaf, intermediates) = certificates.split_first()?;
-        Some(Chain { leaf, intermediates })
+        Some(Chain {
+            leaf,
+            intermediates,
+        })
     }
 }
 
@@ -213,14 +271,21 @@ pub(crate) fn code_of_certificate(error: &rustls::Error) -> ErrorCode {
 
 /// The same instant as TLS libraries write it; before 1970 nothing is valid anyway.
 pub(crate) fn unix_time(now: Timestamp) -> UnixTime {
-    UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.unix_s()).unwrap_or(0)))
+    UnixTime::since_unix_epoch(Duration::from_secs(
+        u64::try_from(now.unix_s()).unwrap_or(0),
+    ))
 }
 
 /// Whether the error only says that this authority is not the issuer. A wrong signature says so too: the issuer has
 /// this authority's name and another key.
 fn is_other_issuer(error: &rustls::Error) -> bool {
-    let rustls::Error::InvalidCertificate(error) = error else { return false };
-    matches!(error, CertificateError::UnknownIssuer | CertificateError::BadSignature)
+    let rustls::Error::InvalidCertificate(error) = error else {
+        return false;
+    };
+    matches!(
+        error,
+        CertificateError::UnknownIssuer | CertificateError::BadSignature
+    )
 }
 
 #[cfg(test)]

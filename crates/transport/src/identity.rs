@@ -54,7 +54,10 @@ impl FromStr for PeerId {
         } else if text.starts_with(CoordinatorId::PREFIX) {
             text.parse().map(PeerId::Coordinator)
         } else {
-            Err(IdRefused { kind: "party, node or coordinator", prefix: PartyId::PREFIX })
+            Err(IdRefused {
+                kind: "party, node or coordinator",
+                prefix: PartyId::PREFIX,
+            })
         }
     }
 }
@@ -120,10 +123,18 @@ pub(crate) struct Claimed {
 /// Reads the id and the fingerprint of a leaf certificate.
 pub(crate) fn claimed(leaf: &CertificateDer<'_>) -> Result<Claimed, IdentityRefused> {
     let certificate = parsed(leaf)?;
-    let extension = certificate.subject_alternative_name().map_err(|_| IdentityRefused::Unreadable)?;
-    let names = &extension.ok_or(IdentityRefused::Absent)?.value.general_names;
+    let extension = certificate
+        .subject_alternative_name()
+        .map_err(|_| IdentityRefused::Unreadable)?;
+    let names = &extension
+        .ok_or(IdentityRefused::Absent)?
+        .value
+        .general_names;
     // A name that this reader cannot read might be one that another reader takes for an id.
-    if names.iter().any(|name| matches!(name, GeneralName::Invalid(..))) {
+    if names
+        .iter()
+        .any(|name| matches!(name, GeneralName::Invalid(..)))
+    {
         return Err(IdentityRefused::Unreadable);
     }
     let mut uris = names.iter().filter_map(|name| match name {
@@ -134,8 +145,14 @@ pub(crate) fn claimed(leaf: &CertificateDer<'_>) -> Result<Claimed, IdentityRefu
     if uris.next().is_some() {
         return Err(IdentityRefused::Ambiguous);
     }
-    let id = uri.strip_prefix(URI_SCHEME).ok_or(IdentityRefused::Unreadable)?.parse()?;
-    Ok(Claimed { id, fingerprint: fingerprint(leaf) })
+    let id = uri
+        .strip_prefix(URI_SCHEME)
+        .ok_or(IdentityRefused::Unreadable)?
+        .parse()?;
+    Ok(Claimed {
+        id,
+        fingerprint: fingerprint(leaf),
+    })
 }
 
 /// The time in which every certificate of a chain is valid.
@@ -150,9 +167,15 @@ pub(crate) fn validity(
     for der in std::iter::once(leaf).chain(intermediates) {
         let certificate = parsed(der)?;
         let validity = certificate.validity();
-        span = (span.0.max(validity.not_before.timestamp()), span.1.min(validity.not_after.timestamp()));
+        span = (
+            span.0.max(validity.not_before.timestamp()),
+            span.1.min(validity.not_after.timestamp()),
+        );
     }
-    Ok((Timestamp::from_unix_s(span.0), Timestamp::from_unix_s(span.1)))
+    Ok((
+        Timestamp::from_unix_s(span.0),
+        Timestamp::from_unix_s(span.1),
+    ))
 }
 
 /// SHA-256 of a certificate's DER.
@@ -171,7 +194,8 @@ fn parsed<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Identi
 /// Schemes compare without case (RFC 3986, section 3.1), so `LINGQU:` counts as ours, and is then refused for its
 /// spelling: a certificate must not hold an id that we overlook and another reader honours.
 fn is_lingqu(uri: &str) -> bool {
-    uri.get(..URI_SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(URI_SCHEME))
+    uri.get(..URI_SCHEME.len())
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(URI_SCHEME))
 }
 
 #[cfg(test)]

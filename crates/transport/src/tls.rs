@@ -8,16 +8,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use lingqu_core::Clock;
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, Tls12Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, OtherError, ServerConfig,
-    SignatureScheme, SupportedProtocolVersion,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, OtherError,
+    ServerConfig, SignatureScheme, SupportedProtocolVersion,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
@@ -28,6 +28,10 @@ use crate::identity::{self, PeerId};
 pub(crate) const ALPN_H2: &[u8] = b"h2";
 /// HTTP/1.1 in ALPN.
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+static TLS13_ONLY: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
+static TLS12_TOO: [&SupportedProtocolVersion; 2] =
+    [&rustls::version::TLS13, &rustls::version::TLS12];
 
 /// The only cryptography that connections use.
 pub fn provider() -> Arc<CryptoProvider> {
@@ -45,20 +49,27 @@ pub(crate) struct Credentials {
 impl Credentials {
     fn versions(&self) -> &'static [&'static SupportedProtocolVersion] {
         if self.allow_tls12 {
-            &[&rustls::version::TLS13, &rustls::version::TLS12]
+            &TLS12_TOO
         } else {
-            &[&rustls::version::TLS13]
+            &TLS13_ONLY
         }
     }
 }
 
 /// A server that requires a client certificate.
-pub(crate) fn server_config(credentials: &Credentials, clock: Arc<dyn Clock>) -> Result<ServerConfig, rustls::Error> {
-    let verifier = Arc::new(CallerVerifier { authorities: Arc::clone(&credentials.authorities) });
+pub(crate) fn server_config(
+    credentials: &Credentials,
+    clock: Arc<dyn Clock>,
+) -> Result<ServerConfig, rustls::Error> {
+    let verifier = Arc::new(CallerVerifier {
+        authorities: Arc::clone(&credentials.authorities),
+    });
     let mut config = ServerConfig::builder_with_details(provider(), Arc::new(TlsClock(clock)))
         .with_protocol_versions(credentials.versions())?
         .with_client_cert_verifier(verifier)
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&credentials.certified))));
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(
+            &credentials.certified,
+        ))));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;
@@ -75,13 +86,18 @@ pub(crate) fn client_config(
     expected: PeerId,
 ) -> Result<ClientConfig, rustls::Error> {
     let authorities = Arc::clone(&credentials.authorities);
-    let verifier = Arc::new(CalledVerifier { authorities, expected });
+    let verifier = Arc::new(CalledVerifier {
+        authorities,
+        expected,
+    });
     let mut config = ClientConfig::builder_with_details(provider(), Arc::new(TlsClock(clock)))
         .with_protocol_versions(credentials.versions())?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
-        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&credentials.certified))));
-    config.resumption = Resumption::disabled().tls12_resumption(Tls12Resumption::Disabled);
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(
+            &credentials.certified,
+        ))));
+    config.resumption = Resumption::disabled();
     config.enable_early_data = false;
     config.require_ems = true;
     config.alpn_protocols = vec![ALPN_H2.to_vec()];
@@ -121,7 +137,14 @@ impl ClientCertVerifier for CallerVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        self.authorities.vouching(Chain { leaf, intermediates }, now, Usage::Client)?;
+        self.authorities.vouching(
+            Chain {
+                leaf,
+                intermediates,
+            },
+            now,
+            Usage::Client,
+        )?;
         identity::claimed(leaf).map_err(other)?;
         Ok(ClientCertVerified::assertion())
     }
@@ -132,7 +155,10 @@ impl ClientCertVerifier for CallerVerifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.authorities.provider().signature_verification_algorithms;
+        let algorithms = &self
+            .authorities
+            .provider()
+            .signature_verification_algorithms;
         verify_tls12_signature(message, leaf, signed, algorithms)
     }
 
@@ -142,12 +168,18 @@ impl ClientCertVerifier for CallerVerifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.authorities.provider().signature_verification_algorithms;
+        let algorithms = &self
+            .authorities
+            .provider()
+            .signature_verification_algorithms;
         verify_tls13_signature(message, leaf, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.provider().signature_verification_algorithms.supported_schemes()
+        self.authorities
+            .provider()
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
@@ -171,12 +203,25 @@ impl ServerCertVerifier for CalledVerifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let vouching = self.authorities.vouching(Chain { leaf, intermediates }, now, Usage::Server)?;
+        let vouching = self.authorities.vouching(
+            Chain {
+                leaf,
+                intermediates,
+            },
+            now,
+            Usage::Server,
+        )?;
         let found = identity::claimed(leaf).map_err(other)?.id;
         if found != self.expected {
-            return Err(other(ServerRefused::Other { expected: self.expected.clone(), found }));
+            return Err(other(ServerRefused::Other {
+                expected: self.expected.clone(),
+                found,
+            }));
         }
-        if !vouching.iter().any(|authority| authority.may_speak_for(&found)) {
+        if !vouching
+            .iter()
+            .any(|authority| authority.may_speak_for(&found))
+        {
             return Err(other(ServerRefused::OutsidePrefix(found)));
         }
         Ok(ServerCertVerified::assertion())
@@ -188,7 +233,10 @@ impl ServerCertVerifier for CalledVerifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.authorities.provider().signature_verification_algorithms;
+        let algorithms = &self
+            .authorities
+            .provider()
+            .signature_verification_algorithms;
         verify_tls12_signature(message, leaf, signed, algorithms)
     }
 
@@ -198,12 +246,18 @@ impl ServerCertVerifier for CalledVerifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.authorities.provider().signature_verification_algorithms;
+        let algorithms = &self
+            .authorities
+            .provider()
+            .signature_verification_algorithms;
         verify_tls13_signature(message, leaf, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.provider().signature_verification_algorithms.supported_schemes()
+        self.authorities
+            .provider()
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
