@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use lingqu_core::{CoordinatorId, NodeId, PartyId, Region};
 use lingqu_tlog::{Intl, Suite, VerifierKey};
-use lingqu_transport::{AuthorityFile, TlsFiles};
+use lingqu_transport::TlsFiles;
 use serde::Deserialize;
 
 /// Everything a node is told.
@@ -29,7 +29,7 @@ pub struct NodeConfig {
     /// Unix socket of the local control. Default `admin.sock` in `data_dir`.
     pub admin_socket: Option<PathBuf>,
     /// Certificate, key and trusted authorities.
-    pub tls: TlsSection,
+    pub tls: TlsFiles,
     /// The node's own signing keys.
     pub keys: KeysSection,
     /// Whom the node believes. Nothing else makes it answer.
@@ -42,31 +42,6 @@ pub struct NodeConfig {
     /// Bounds.
     #[serde(default)]
     pub limits: LimitsSection,
-}
-
-/// TLS material.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsSection {
-    /// PEM chain of this node, leaf first.
-    pub cert: PathBuf,
-    /// PEM private key of the leaf.
-    pub key: PathBuf,
-    /// Authorities whose certificates are accepted, each with the ids that it may speak for.
-    #[serde(rename = "authority")]
-    pub authorities: Vec<AuthoritySection>,
-}
-
-/// One trusted certificate authority.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuthoritySection {
-    /// A name for logs.
-    pub name: String,
-    /// PEM file.
-    pub path: PathBuf,
-    /// Id prefixes such as `party_gx.`: a certificate of this authority for any other id is refused.
-    pub prefixes: Vec<String>,
 }
 
 /// The node's own signing keys: PKCS#8 PEM, Ed25519.
@@ -221,7 +196,7 @@ impl NodeConfig {
 
     /// Makes every relative path relative to `base`.
     pub fn resolve(&mut self, base: &Path) {
-        let paths = [&mut self.data_dir, &mut self.tls.cert, &mut self.tls.key, &mut self.keys.log];
+        let paths = [&mut self.data_dir, &mut self.tls.cert_chain, &mut self.tls.key, &mut self.keys.log];
         let authorities = self.tls.authorities.iter_mut().map(|authority| &mut authority.path);
         let resources = self.resources.iter_mut().map(|resource| &mut resource.path);
         for path in paths.into_iter().chain(authorities).chain(resources).chain(&mut self.admin_socket) {
@@ -233,24 +208,6 @@ impl NodeConfig {
     /// The socket of the local control.
     pub fn admin_socket(&self) -> PathBuf {
         self.admin_socket.clone().unwrap_or_else(|| self.data_dir.join("admin.sock"))
-    }
-
-    /// What the transport needs.
-    pub fn tls_files(&self) -> TlsFiles {
-        TlsFiles {
-            cert_chain: self.tls.cert.clone(),
-            key: self.tls.key.clone(),
-            authorities: self
-                .tls
-                .authorities
-                .iter()
-                .map(|authority| AuthorityFile {
-                    name: authority.name.clone(),
-                    path: authority.path.clone(),
-                    prefixes: authority.prefixes.clone(),
-                })
-                .collect(),
-        }
     }
 }
 
