@@ -15,6 +15,7 @@ pub mod limits;
 pub mod pki;
 pub mod reload;
 pub mod serve;
+pub mod signing_key;
 pub mod status;
 pub mod tls;
 

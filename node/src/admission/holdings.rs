@@ -52,8 +52,9 @@ pub struct Holdings {
     grants: BTreeMap<GrantId, Arc<Grant>>,
     refused: BTreeMap<GrantId, ErrorCode>,
     products: BTreeMap<ProductRef, (Arc<Product>, Hash)>,
+    /// By resource: there is one policy in force on a resource, the one with the highest version.
     policies: BTreeMap<String, (Arc<SignedPolicy>, Hash)>,
-    approvals: BTreeMap<ProductRef, Approval>,
+    approvals: BTreeMap<(ProductRef, Hash), Approval>,
     approved: BTreeMap<ProductRef, Arc<ApprovedProduct>>,
 }
 
@@ -228,7 +229,7 @@ impl Holdings {
             return Err(ErrorCode::ObjectInvalid);
         }
         let digest = envelope.digest();
-        match self.policies.get(&policy.id) {
+        match self.policies.get(&policy.resource) {
             Some((_, held)) if *held == digest => return Ok(None),
             // An older policy may be wider: once a newer one was seen it never comes back.
             Some((held, _)) if held.version >= policy.version => return Err(ErrorCode::ObjectConflict),
@@ -241,7 +242,7 @@ impl Holdings {
             filing: None,
         };
         let mut next = self.clone();
-        next.policies.insert(policy.id.clone(), (Arc::new(policy), digest));
+        next.policies.insert(policy.resource.clone(), (Arc::new(policy), digest));
         next.join();
         Ok(Some((next, adopted)))
     }
@@ -256,7 +257,9 @@ impl Holdings {
         if approval.unit != pinned.unit || approval.node != pinned.node {
             return Err(ErrorCode::ObjectInvalid);
         }
-        if self.approvals.get(&approval.product) == Some(&approval) {
+        // Approvals under several policies may be held; only one under the policy in force opens the product.
+        let key = (approval.product.clone(), approval.policy_digest);
+        if self.approvals.get(&key) == Some(&approval) {
             return Ok(None);
         }
         let adopted = Adopted {
@@ -266,7 +269,7 @@ impl Holdings {
             filing: None,
         };
         let mut next = self.clone();
-        next.approvals.insert(approval.product.clone(), approval);
+        next.approvals.insert(key, approval);
         next.join();
         Ok(Some((next, adopted)))
     }
