@@ -4,7 +4,7 @@
 //! serving and dialling, `ErrorCode` ⇄ gRPC status and HTTP problem, the access table's enforcement, a development PKI.
 //! Out of scope: what a caller may do (`lingqu-core`), the services themselves, revocation lists of certificates
 //! (parties and grants are revoked, per call), request envelopes behind a gateway.
-//! Start reading at [`identity`], then [`authority`], then [`serve`].
+//! Start reading at [`identity`], then [`authority`], then [`mod@serve`].
 
 pub mod access;
 pub mod authority;

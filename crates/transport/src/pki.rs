@@ -27,7 +27,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 const AUTHORITY_DAYS: u32 = 3_650;
 /// Certificates begin this much before the clock that issues them, for machines whose clock is behind.
 const BACKDATED: Duration = Duration::from_secs(300);
-const ORGANISATION: &str = "Lingqu development";
+/// Organisation in the subject of authorities and of leaves. They differ whatever the names are: OpenSSL takes a leaf
+/// whose subject equals its issuer for a self-signed certificate.
+const AUTHORITY_ORGANISATION: &str = "Lingqu development authority";
+const LEAF_ORGANISATION: &str = "Lingqu development";
 const CA_CERTIFICATE: &str = "ca.pem";
 const CA_KEY: &str = "ca.key";
 
@@ -206,15 +209,13 @@ impl fmt::Debug for Issued {
 
 fn authority_params(name: &str, not_before: Timestamp, not_after: Timestamp) -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name = distinguished_name(name);
+    params.distinguished_name = distinguished_name(AUTHORITY_ORGANISATION, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     set_validity(&mut params, not_before, not_after);
     params
 }
 
-/// The subject is the id, so that it differs from every authority's: OpenSSL takes a leaf whose subject equals its
-/// issuer for a self-signed certificate.
 pub(crate) fn leaf_params(
     id: &PeerId,
     hosts: &[&str],
@@ -222,7 +223,7 @@ pub(crate) fn leaf_params(
     not_after: Timestamp,
 ) -> Result<CertificateParams, PkiError> {
     let mut params = CertificateParams::default();
-    params.distinguished_name = distinguished_name(id.as_str());
+    params.distinguished_name = distinguished_name(LEAF_ORGANISATION, id.as_str());
     params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(id.uri())?)];
     for host in hosts {
         params.subject_alt_names.push(alternative_name(host)?);
@@ -248,9 +249,9 @@ fn alternative_name(host: &str) -> Result<SanType, PkiError> {
     }
 }
 
-fn distinguished_name(common: &str) -> DistinguishedName {
+fn distinguished_name(organisation: &str, common: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
-    name.push(DnType::OrganizationName, ORGANISATION);
+    name.push(DnType::OrganizationName, organisation);
     name.push(DnType::CommonName, common);
     name
 }
@@ -263,7 +264,7 @@ fn describe(pem: &str) -> Option<(String, Timestamp, Timestamp)> {
     let organisation = subject.iter_organization().next()?.as_str().ok()?;
     let name = subject.iter_common_name().next()?.as_str().ok()?;
     let validity = certificate.validity();
-    let ours = organisation == ORGANISATION && certificate.is_ca();
+    let ours = organisation == AUTHORITY_ORGANISATION && certificate.is_ca();
     let instant = Timestamp::from_unix_s;
     ours.then(|| {
         (

@@ -266,7 +266,7 @@ fn other(error: impl std::error::Error + Send + Sync + 'static) -> rustls::Error
 }
 
 /// Our clock as rustls wants it, so that a fake clock in a test moves the verification of certificates too.
-struct TlsClock(Arc<dyn Clock>);
+pub(crate) struct TlsClock(pub(crate) Arc<dyn Clock>);
 
 impl TimeProvider for TlsClock {
     fn current_time(&self) -> Option<UnixTime> {
