@@ -19,7 +19,7 @@ use lingqu_core::product::Load;
 use lingqu_core::{CallId, ErrorCode};
 use lingqu_journal::{Recorded, Released, Seen, Unrecorded};
 use lingqu_matching::Claim;
-use lingqu_proto::{VerifyCall, pb, verify_call};
+use lingqu_proto::{Verdict, VerifyCall, pb, verify_call};
 use lingqu_tlog::Intl;
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -27,7 +27,7 @@ use crate::Node;
 use crate::admission::admit::admit;
 use crate::admission::caller::Caller;
 use crate::admission::retries::{Entered, RetryKey};
-use crate::evaluate::verification::{Prepared, Verdict};
+use crate::evaluate::verification::Prepared;
 
 /// What a verification's caller gets.
 #[derive(Clone)]
@@ -140,7 +140,7 @@ async fn evaluate_and_record(
         load: prepared.load.clone(),
         opening_key,
     });
-    let verdict = result.as_ref().map_or(0, |answer| answer.verdict.number());
+    let verdict = result.as_ref().map_or(0, |answer| answer.verdict.answer_byte());
     let root =
         body_root::<Intl>(&opening_key, &[(Tag::Request, &asked.canonical), (Tag::Answer, &[verdict])]);
     let call = call.evaluated(result, root, Some(prepared.load.clone()));

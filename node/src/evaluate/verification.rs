@@ -5,42 +5,16 @@
 //! NO_MATCH here, before the verdict is committed to the record: the record never says more than the answer.
 
 use std::num::NonZeroU8;
-use std::sync::Arc;
 
 use lingqu_core::decide::Permit;
 use lingqu_core::product::{Definition, FieldRule, Load, Product, Verification};
 use lingqu_matching::{
     Claim, ClaimRefused, Field, Finding, Index, IndexBuilder, IndexKey, Limits, Schema, Value,
 };
-use lingqu_proto::ClaimValue;
+use lingqu_proto::{ClaimValue, Verdict};
 use ring::rand::SystemRandom;
 
 use crate::sources::Register;
-
-/// What the caller is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// 一致
-    Match,
-    /// 不一致
-    NoMatch,
-    /// 查无; only where granted.
-    NotFound,
-    /// 无法核验; only where granted.
-    Indeterminate,
-}
-
-impl Verdict {
-    /// The number on the wire, which is also what the record commits to.
-    pub fn number(self) -> u8 {
-        match self {
-            Verdict::Match => 1,
-            Verdict::NoMatch => 2,
-            Verdict::NotFound => 3,
-            Verdict::Indeterminate => 4,
-        }
-    }
-}
 
 /// A product over one load, ready to be asked.
 #[derive(Debug)]
@@ -138,5 +112,3 @@ fn fields(rules: &[FieldRule]) -> Result<Vec<Field>, PrepareRefused> {
         .collect()
 }
 
-/// Products ready to be asked, by reference and environment.
-pub type PreparedProduct = Arc<Prepared>;

@@ -7,7 +7,7 @@ use lingqu_core::ErrorCode;
 use lingqu_journal::{Outcome, Released};
 use lingqu_proto::pb;
 use lingqu_proto::pb::calls_server::{Calls as CallsService, CallsServer};
-use lingqu_proto::{load_to_pb, receipt_to_pb};
+use lingqu_proto::{load_to_pb, receipt_to_pb, verdict_to_pb};
 use lingqu_transport::{Connected, status_of};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -117,7 +117,7 @@ fn to_response(released: Released<Answer>) -> Result<pb::VerifyResponse, ErrorCo
     match released.into_outcome() {
         Outcome::Answered { result, receipt, level } => Ok(pb::VerifyResponse {
             call_id: result.call.0.to_vec(),
-            verdict: i32::from(result.verdict.number()),
+            verdict: verdict_to_pb(result.verdict) as i32,
             load: Some(load_to_pb(&result.load)),
             receipt: Some(receipt_to_pb(&receipt, level)),
             opening_key: result.opening_key.to_vec(),
