@@ -146,12 +146,15 @@ fn rules_of_the_context() {
     );
 }
 
+/// Puts a text into one field.
+type Set = fn(&mut pb::CallContext, String);
+
 /// These stand in clear in the record: nobody can write a sentence into them.
 #[test]
 fn clear_fields_take_no_free_text() {
     let long = "A".repeat(65);
     for wrong in ["loan", "A B", "姓名", "A\n", CANARY, long.as_str()] {
-        let clear_fields: [(fn(&mut pb::CallContext, String), &str); 3] = [
+        let clear_fields: [(Set, &str); 3] = [
             (|context, word| context.purpose = word, "context.purpose"),
             (|context, word| context.scenario = word, "context.scenario"),
             (|context, word| context.end_user = word, "context.end_user"),
