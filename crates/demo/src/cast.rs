@@ -80,7 +80,7 @@ pub const OTHER_CITY: &str = "4592";
 /// What every stream of this coordinator is named under.
 pub const ORIGIN_NAME: &str = "lingqu.example";
 /// Unified social credit code of the bank, for whom its answers are meant.
-pub const END_USER: &str = "91450000MA5DEMO001";
+pub const END_USER: &str = "91450000MA5DEM001X";
 /// The scenario of the bank's grant.
 pub const SCENARIO: &str = "SC-0001";
 /// Its purpose.

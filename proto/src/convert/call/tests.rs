@@ -28,7 +28,7 @@ fn request() -> pb::VerifyRequest {
             grant: "grant_1".to_owned(),
             purpose: "LOAN".to_owned(),
             scenario: "CREDIT-2026".to_owned(),
-            end_user: "91450100MA5K00000X".to_owned(),
+            end_user: "91450100MA5K00000B".to_owned(),
             environment: 3,
             consent: "consent_1".to_owned(),
         }),
@@ -71,7 +71,7 @@ fn a_request_is_read_as_it_states_itself() {
             version: Some(2),
             purpose: "LOAN".to_owned(),
             scenario: "CREDIT-2026".to_owned(),
-            end_user: "91450100MA5K00000X".to_owned(),
+            end_user: "91450100MA5K00000B".to_owned(),
             environment: Environment::Prod,
         }
     );
@@ -244,7 +244,7 @@ fn canonical_bytes_differ_for_every_change_but_the_call_id() {
         changed_context(|context| context.purpose.clear()),
         changed_context(|context| context.purpose = "RENT".into()),
         changed_context(|context| context.scenario = "LOAN".into()),
-        changed_context(|context| context.end_user = "91450100MA5K00000Y".into()),
+        changed_context(|context| context.end_user = "91450100MA5K00001E".into()),
         changed_context(|context| context.environment = 1),
         changed_context(|context| context.consent = "consent_2".into()),
         changed_context(|context| std::mem::swap(&mut context.purpose, &mut context.scenario)),

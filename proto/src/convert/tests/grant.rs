@@ -66,7 +66,7 @@ fn words_have_their_characters() {
     for wrong in [
         "",
         "91450100MA5K00000",
-        "91450100MA5K00000XX",
+        "91450100MA5K00000BX",
         "91450100ma5k00000x",
         "张三",
     ] {

@@ -101,7 +101,7 @@ pub(super) fn grant() -> Grant {
         }],
         not_before: Timestamp(1_767_225_600_000_000),
         not_after: Timestamp(1_767_225_600_000_000 + YEAR_US),
-        end_users: vec!["91450100MA5K00000X".to_owned()],
+        end_users: vec!["91450100MA5K00000B".to_owned()],
         region: "4501".parse().unwrap(),
     }
 }
