@@ -4,6 +4,7 @@ use lingqu_core::grant::Environment;
 use proptest::prelude::*;
 
 use super::*;
+use crate::convert::field::with_check_character;
 
 const CANARY: &str = "canary-340123199001011234";
 
@@ -299,7 +300,7 @@ proptest! {
         grant in proptest::option::of("grant_[a-z0-9]{1,64}"),
         version in proptest::option::of(1..=u32::MAX),
         purpose in "[A-Z0-9_.-]{0,64}",
-        end_user in "([0-9A-Z]{18})?",
+        end_user in proptest::option::of("[0-9A-HJ-N]{17}"),
         texts in proptest::collection::btree_map("[a-z0-9_]{1,64}", ".{0,40}", 1..16),
         number in any::<i64>(),
         as_of_min in proptest::option::of(1..=i64::MAX),
@@ -310,7 +311,7 @@ proptest! {
             version,
             purpose: purpose.clone(),
             scenario: purpose,
-            end_user,
+            end_user: end_user.map(|code| with_check_character(&code)).unwrap_or_default(),
             environment: Environment::ProdDebug,
         };
         let mut claims: Vec<_> = texts

@@ -1,5 +1,6 @@
 //! Every rule of a grant.
 
+use crate::convert::field::with_check_character;
 use lingqu_core::ErrorCode;
 use lingqu_core::grant::{Grant, TERM_MAX_DAYS};
 
@@ -67,7 +68,9 @@ fn words_have_their_characters() {
         "",
         "91450100MA5K00000",
         "91450100MA5K00000BX",
-        "91450100ma5k00000x",
+        "91450100ma5k00000b",
+        "91450100MA5K00000C",
+        "11010519491231002X",
         "张三",
     ] {
         assert_eq!(
@@ -81,7 +84,7 @@ fn words_have_their_characters() {
 fn lists_are_limited_and_name_things_once() {
     let parties = |count: usize| (0..count).map(|n| format!("party_{n}")).collect::<Vec<_>>();
     let words = |count: usize| (0..count).map(|n| format!("P{n}")).collect::<Vec<_>>();
-    let codes = |count: usize| (0..count).map(|n| format!("{n:018}")).collect::<Vec<_>>();
+    let codes = |count: usize| (0..count).map(|n| with_check_character(&format!("{n:017}"))).collect::<Vec<_>>();
     accepted::<pb::Grant, Grant>(&grant(), |grant| {
         grant.delegates = parties(1_024);
         grant.purposes = words(1_024);

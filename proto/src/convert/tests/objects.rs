@@ -12,6 +12,8 @@ use lingqu_tlog::{Ed25519Signer, Hash, Signer};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
+use crate::convert::field::with_check_character;
+
 pub(super) const YEAR_US: i64 = 365 * 86_400_000_000;
 
 pub(super) fn key() -> Vec<u8> {
@@ -292,7 +294,7 @@ pub(super) fn grants() -> impl Strategy<Value = Grant> {
     let words = (
         "[A-Z0-9_.-]{1,64}",
         proptest::collection::btree_set("[A-Z0-9_.-]{1,64}", 1..4),
-        proptest::collection::btree_set("[0-9A-Z]{18}", 0..4),
+        proptest::collection::btree_set("[0-9A-HJ-N]{17}".prop_map(|code| with_check_character(&code)), 0..4),
         subsequence(environments, 1..=3).prop_shuffle(),
     );
     let parties = (
