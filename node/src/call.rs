@@ -126,7 +126,7 @@ async fn evaluate_and_record(
     if node.journal.audit_ready(call.permit().audit()).is_err() {
         return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable));
     }
-    let charge = match node.journal.reserve(call.permit()) {
+    let mut charge = match node.journal.reserve(call.permit()) {
         Ok(charge) => charge,
         Err(ErrorCode::Overloaded) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
         Err(code) => return Err(Unserved::Denied(call.deny(code))),
@@ -137,6 +137,7 @@ async fn evaluate_and_record(
     }
 
     // From here on data is touched: whatever happens is charged and recorded, a failure too.
+    charge.touch();
     let looked_up = catch_unwind(AssertUnwindSafe(|| prepared.verdict(&claim, call.permit())));
     let result = looked_up
         .map_err(|_| ErrorCode::Internal)

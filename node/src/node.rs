@@ -128,6 +128,10 @@ impl Node {
                 clock: Arc::clone(&clock),
                 limits: JournalLimits {
                     segment_len: limits.journal_segment_bytes,
+                    // A frame travels whole, and must fit into the mirror's largest batch.
+                    frame_bytes_max: 1 << 20,
+                    batch_bytes_max: 1 << 20,
+                    batch_entries_max: 4_096,
                     queue_max: limits.journal_queue_max,
                     ..JournalLimits::default()
                 },

@@ -51,7 +51,7 @@ pub async fn run(
     out: &mut (dyn Write + Send),
     interrupted: impl Future<Output = ()>,
 ) -> Result<bool, StoryFailed> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let began = clock.monotonic();
     // A temporary directory goes when the story ends; one that was asked for stays.
     let (dir, _temporary) = match &options.dir {

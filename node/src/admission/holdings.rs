@@ -112,7 +112,10 @@ impl Holdings {
     }
 
     /// Held grants that admit `party`.
-    pub fn grants_of<'a>(&'a self, party: &'a PartyId) -> impl Iterator<Item = &'a Grant> {
+    pub fn grants_of<'a, 'p>(
+        &'a self,
+        party: &'p PartyId,
+    ) -> impl Iterator<Item = &'a Grant> + use<'a, 'p> {
         self.grants
             .values()
             .map(Arc::as_ref)

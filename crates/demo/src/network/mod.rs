@@ -89,7 +89,7 @@ pub struct Network {
 impl Network {
     /// Makes the files in `dir` and starts the coordinator. Nobody but the agency is enrolled yet.
     pub async fn make(dir: &Path) -> Result<Network, NetworkFailed> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let coordinator = TcpListener::bind("127.0.0.1:0").await.during("binding")?;
         let node = TcpListener::bind("127.0.0.1:0").await.during("binding")?;
         let coordinator_address = coordinator.local_addr().during("binding")?;
@@ -174,7 +174,7 @@ impl Network {
         let listener = TcpListener::bind(self.node_address).await.during("binding")?;
         let clock = Arc::clone(&self.clock);
         let opened = tokio::task::spawn_blocking(move || {
-            Node::open(config, clock, lingqu_journal::FatalHook::abort())
+            Node::open(config, clock, lingqu_journal::FatalHook::default())
         });
         let node = opened.await.during("opening the node")?.during("opening the node")?;
         let serving = Arc::clone(&node);

@@ -23,7 +23,8 @@ struct Key {
     minute: i64,
     party: PartyId,
     code: ErrorCode,
-    product: ProductId,
+    /// None for requests that could not be read.
+    product: Option<ProductId>,
 }
 
 struct Kind {
@@ -123,9 +124,9 @@ impl Denials {
 fn key(denial: &Denial, now: Timestamp) -> Key {
     Key {
         minute: minute(now),
-        party: denial.header.caller.clone(),
-        code: denial.code,
-        product: denial.header.asked.product.clone(),
+        party: denial.caller().clone(),
+        code: denial.code(),
+        product: denial.asked().map(|asked| asked.product.clone()),
     }
 }
 

@@ -98,7 +98,11 @@ impl<S: Suite> Journal<S> {
     /// [`AppendFailed`]; [`AppendFailed::Kind`] for calls and denials.
     pub async fn append(&self, draft: Draft) -> Result<u64, AppendFailed> {
         match draft.kind {
-            Kind::AuthorizationChange | Kind::Control | Kind::NodeStart | Kind::NodeStop => {}
+            Kind::AuthorizationChange
+            | Kind::Control
+            | Kind::Load
+            | Kind::NodeStart
+            | Kind::NodeStop => {}
             Kind::Call | Kind::Denials => return Err(AppendFailed::Kind),
         }
         let slot = Arc::clone(&self.inner.control_slots)
@@ -114,7 +118,7 @@ impl<S: Suite> Journal<S> {
     /// Records a refusal. The first of its kind within a minute is durable before this returns, later ones are counted
     /// and wait for the first. If that cannot be had, the refusal leaves as `AUDIT_UNAVAILABLE`.
     pub async fn deny<T>(&self, denial: Denial) -> Released<T> {
-        let code = denial.code;
+        let code = denial.code();
         if self.note_denial(denial).await {
             Released::denied(code)
         } else {
