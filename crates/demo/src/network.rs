@@ -6,7 +6,6 @@
 mod files;
 mod json;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,7 +46,10 @@ pub(crate) trait During<T> {
 
 impl<T, E: std::fmt::Display> During<T> for Result<T, E> {
     fn during(self, what: &'static str) -> Result<T, NetworkFailed> {
-        self.map_err(|error| NetworkFailed { what, reason: error.to_string() })
+        self.map_err(|error| NetworkFailed {
+            what,
+            reason: error.to_string(),
+        })
     }
 }
 
@@ -64,7 +66,11 @@ impl<T> Running<T> {
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
         let (shutdown, ended) = oneshot::channel();
-        Running { inner, shutdown: Some(shutdown), task: tokio::spawn(run(ended)) }
+        Running {
+            inner,
+            shutdown: Some(shutdown),
+            task: tokio::spawn(run(ended)),
+        }
     }
 
     async fn end(mut self) -> Result<(), NetworkFailed> {
@@ -142,7 +148,9 @@ impl Network {
 
     /// Starts the coordinator again on its old address.
     pub async fn start_coordinator(&mut self) -> Result<(), NetworkFailed> {
-        let listener = TcpListener::bind(self.coordinator_address).await.during("binding")?;
+        let listener = TcpListener::bind(self.coordinator_address)
+            .await
+            .during("binding")?;
         self.start_coordinator_on(listener).await
     }
 
@@ -155,7 +163,10 @@ impl Network {
         let serving = Arc::clone(&coordinator);
         self.coordinator = Some(Running::start(coordinator, |ended| async move {
             let shutdown = async { drop(ended.await) };
-            serving.serve(listener, shutdown).await.map_err(|error| error.to_string())
+            serving
+                .serve(listener, shutdown)
+                .await
+                .map_err(|error| error.to_string())
         }));
         Ok(())
     }
@@ -171,12 +182,17 @@ impl Network {
     /// Starts the node from its configuration file.
     pub async fn start_node(&mut self) -> Result<(), NetworkFailed> {
         let config = NodeConfig::read(&self.files.node_toml()).during("reading node.toml")?;
-        let listener = TcpListener::bind(self.node_address).await.during("binding")?;
+        let listener = TcpListener::bind(self.node_address)
+            .await
+            .during("binding")?;
         let clock = Arc::clone(&self.clock);
         let opened = tokio::task::spawn_blocking(move || {
             Node::open(config, clock, lingqu_journal::FatalHook::default())
         });
-        let node = opened.await.during("opening the node")?.during("opening the node")?;
+        let node = opened
+            .await
+            .during("opening the node")?
+            .during("opening the node")?;
         let serving = Arc::clone(&node);
         self.node = Some(Running::start(node, |ended| async move {
             let shutdown = async { drop(ended.await) };
@@ -215,11 +231,17 @@ impl Network {
     /// A connection to the node as `identity`.
     pub async fn dial_node(&self, identity: &ClientTls) -> Result<Channel, NetworkFailed> {
         let expected = PeerId::Node(cast::node());
-        lingqu_transport::connect(&self.node_url(), identity, expected).await.during("dialling the node")
+        lingqu_transport::connect(&self.node_url(), identity, expected)
+            .await
+            .during("dialling the node")
     }
 
     /// Signs `object` with the approval keys of `signers`.
-    pub fn signed<T: SignedObject>(&self, object: &T, signers: &[Party]) -> Result<Envelope, NetworkFailed> {
+    pub fn signed<T: SignedObject>(
+        &self,
+        object: &T,
+        signers: &[Party],
+    ) -> Result<Envelope, NetworkFailed> {
         let mut envelope = seal(object);
         for party in signers {
             envelope.sign(party.id().as_str(), &self.approval_key(*party)?);
@@ -235,7 +257,9 @@ impl Network {
     ) -> Result<Result<(String, Envelope), ErrorCode>, NetworkFailed> {
         let channel = self.dial_coordinator(&self.identity(party)?).await?;
         let mut registry = pb::registry_client::RegistryClient::new(channel);
-        let request = pb::FileRequest { object: Some(envelope_to_pb(envelope)) };
+        let request = pb::FileRequest {
+            object: Some(envelope_to_pb(envelope)),
+        };
         match registry.file(request).await {
             Ok(response) => {
                 let response = response.into_inner();
@@ -254,7 +278,10 @@ impl Network {
 
     /// The trust file of the network: the streams' keys and the mirror's, in tlog-policy form.
     pub async fn trust_text(&self) -> Result<String, NetworkFailed> {
-        let coordinator = self.coordinator().ok_or("it is not running").during("asking for trust")?;
+        let coordinator = self
+            .coordinator()
+            .ok_or("it is not running")
+            .during("asking for trust")?;
         coordinator.trust().await.during("asking for trust")
     }
 
@@ -269,7 +296,9 @@ impl Network {
         [cast::REGION, cast::CITY, cast::OTHER_CITY]
             .into_iter()
             .map(|region| {
-                let name = format!("{}/h/{region}", cast::ORIGIN_NAME).parse().during("naming a head log")?;
+                let name = format!("{}/h/{region}", cast::ORIGIN_NAME)
+                    .parse()
+                    .during("naming a head log")?;
                 VerifierKey::note(name, public.public_key()).during("naming a head log")
             })
             .collect()
@@ -292,11 +321,36 @@ impl Network {
 
     /// A development authority that nobody here trusts, for attempts that must fail.
     pub fn foreign_authority(&self) -> Result<DevAuthority, NetworkFailed> {
-        DevAuthority::create("Lingqu demo authority", self.clock.as_ref()).during("making an authority")
+        DevAuthority::create("Lingqu demo authority", self.clock.as_ref())
+            .during("making an authority")
     }
+}
+
+/// Waits until `holds` of the running node, looking every few milliseconds, for at most half a minute.
+pub async fn wait_until(
+    network: &Network,
+    what: &'static str,
+    holds: impl Fn(&Node) -> bool,
+) -> Result<(), NetworkFailed> {
+    let node = network
+        .node()
+        .ok_or("the node is not running")
+        .during(what)?;
+    let looking = async {
+        while !holds(node) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let limit = std::time::Duration::from_secs(30);
+    tokio::time::timeout(limit, looking)
+        .await
+        .map_err(|_| "it took too long")
+        .during(what)
 }
 
 /// The code of a refusal; a failure without a code is a failure of the network.
 pub fn code(status: &tonic::Status) -> Result<ErrorCode, NetworkFailed> {
-    code_of(status).ok_or_else(|| status.to_string()).during("calling")
+    code_of(status)
+        .ok_or_else(|| status.to_string())
+        .during("calling")
 }
