@@ -1,1 +1,24 @@
-//! The data plane: one call from first byte to last.
+//! The data plane: one call from first byte to last, beside the unit's data.
+//!
+//! In scope: admission by what the node itself holds, evaluation, the journal's use, shipping to the mirror, local
+//! control by the unit.
+//! Out of scope: granting anything. A node only ever narrows; it answers what the unit signed, and the coordinator
+//! cannot make it answer more.
+//! Start reading at [`call`].
+
+pub mod admin;
+pub mod admission;
+pub mod call;
+pub mod config;
+pub mod evaluate;
+mod node;
+mod products;
+pub mod serve;
+pub mod ship;
+pub mod sources;
+pub mod state;
+mod stops;
+
+pub use call::Answer;
+pub use config::NodeConfig;
+pub use node::{Node, OpenError};

@@ -51,13 +51,13 @@ pub struct Evaluated<T> {
     load: Option<Load>,
 }
 
-/// A refused call.
+/// A refused call. When its request could not even be read, nothing is known of it but the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// The call.
-    pub header: Header,
-    /// Why.
-    pub code: ErrorCode,
+    caller: PartyId,
+    certificate: [u8; 32],
+    asked: Option<Asked>,
+    code: ErrorCode,
 }
 
 impl<S> Call<S> {
@@ -89,10 +89,7 @@ impl Call<Received> {
 
     /// Refuses it before the decision, for a fault of form or of quantity.
     pub fn deny(self, code: ErrorCode) -> Denial {
-        Denial {
-            header: self.header,
-            code,
-        }
+        Denial::of(self.header, code)
     }
 }
 
@@ -104,10 +101,7 @@ impl Call<Permitted> {
 
     /// Refuses it after the decision but before any data was touched.
     pub fn deny(self, code: ErrorCode) -> Denial {
-        Denial {
-            header: self.header,
-            code,
-        }
+        Denial::of(self.header, code)
     }
 
     /// The evaluation has ended: with an answer, or with the one code that failures after the touch of data have.
@@ -149,7 +143,8 @@ impl<T> Call<Evaluated<T>> {
             .as_ref()
             .err()
             .map_or("ANSWERED", |code| code.as_str());
-        let mut clear = asked(&self.header)
+        let header = &self.header;
+        let mut clear = stated(caller(&header.caller, &header.certificate), &header.asked)
             .text(Field::Grant, permit.grant().as_str())
             .number(Field::GrantVersion, permit.grant_version().into())
             .number(Field::ProductVersion, permit.product().version.into())
@@ -184,28 +179,76 @@ impl<T> Call<Evaluated<T>> {
 }
 
 impl Denial {
+    /// A request that could not be read, by a verified caller.
+    pub fn unread(caller: PartyId, certificate: [u8; 32], code: ErrorCode) -> Denial {
+        Denial {
+            caller,
+            certificate,
+            asked: None,
+            code,
+        }
+    }
+
+    fn of(header: Header, code: ErrorCode) -> Denial {
+        let Header {
+            caller,
+            certificate,
+            asked,
+            ..
+        } = header;
+        Denial {
+            caller,
+            certificate,
+            asked: Some(asked),
+            code,
+        }
+    }
+
+    /// Who was refused.
+    pub fn caller(&self) -> &PartyId {
+        &self.caller
+    }
+
+    /// Why.
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// What was asked for, if it could be read.
+    pub fn asked(&self) -> Option<&Asked> {
+        self.asked.as_ref()
+    }
+
     /// The record of `count` refusals like this one. It names no call: several may be in it.
     pub fn draft(&self, count: u64) -> Draft {
         let mut draft = Draft::new(Kind::Denials);
         draft.flags = flag::REFUSED;
-        draft.clear = asked(&self.header)
+        let mut clear = caller(&self.caller, &self.certificate);
+        if let Some(asked) = &self.asked {
+            clear = stated(clear, asked);
+            if let Some(grant) = &asked.grant {
+                clear = clear.text(Field::Grant, grant.as_str());
+            }
+        }
+        draft.clear = clear
             .text(Field::Outcome, self.code.as_str())
             .number(Field::Count, count);
-        if let Some(grant) = &self.header.asked.grant {
-            draft.clear = draft.clear.text(Field::Grant, grant.as_str());
-        }
         draft
     }
 }
 
-/// The clear fields that a call states about itself.
-fn asked(header: &Header) -> Clear {
+fn caller(party: &PartyId, certificate: &[u8; 32]) -> Clear {
     Clear::default()
-        .text(Field::Caller, header.caller.as_str())
-        .bytes(Field::CallerCertificate, &header.certificate)
-        .text(Field::EndUser, &header.asked.end_user)
-        .text(Field::Scenario, &header.asked.scenario)
-        .text(Field::Purpose, &header.asked.purpose)
-        .text(Field::Product, header.asked.product.as_str())
-        .text(Field::Environment, header.asked.environment.as_str())
+        .text(Field::Caller, party.as_str())
+        .bytes(Field::CallerCertificate, certificate)
+}
+
+/// The clear fields that a call states about itself.
+fn stated(clear: Clear, asked: &Asked) -> Clear {
+    clear
+        .text(Field::EndUser, &asked.end_user)
+        .text(Field::Scenario, &asked.scenario)
+        .text(Field::Purpose, &asked.purpose)
+        .text(Field::Product, asked.product.as_str())
+        .text(Field::Environment, asked.environment.as_str())
 }

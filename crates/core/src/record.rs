@@ -38,17 +38,20 @@ pub enum Kind {
     Denials = 10,
     /// An act of the coordinator.
     Control = 11,
+    /// A resource was read: row count, digest and date.
+    Load = 12,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 7] = [
         Kind::NodeStart,
         Kind::NodeStop,
         Kind::AuthorizationChange,
         Kind::Call,
         Kind::Denials,
         Kind::Control,
+        Kind::Load,
     ];
 }
 

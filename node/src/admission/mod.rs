@@ -1,0 +1,8 @@
+//! Step 2 to 4 of a call: who is calling, what the node holds, and the decision.
+
+pub mod admit;
+pub mod caller;
+pub mod epoch;
+pub mod holdings;
+pub mod retries;
+pub mod throttle;

@@ -1,0 +1,155 @@
+//! Retries: the same call id with the same request is answered again from what was recorded, never evaluated or
+//! charged again; with another request it is refused.
+//!
+//! A slot is held by one task at a time, so two copies of a call that arrive together are evaluated once: the second
+//! waits for the first and finds its record. What is kept is the record, not a loose answer: to leave again, it has to
+//! pass the release terms again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lingqu_core::{CallId, GrantId, PartyId};
+use tokio::sync::OwnedMutexGuard;
+
+/// What a call id is unique within.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RetryKey {
+    /// The caller.
+    pub party: PartyId,
+    /// The grant that the call runs under.
+    pub grant: GrantId,
+    /// The caller's id of the call.
+    pub call: CallId,
+}
+
+/// Kept records by call, bounded in number and time.
+#[derive(Debug)]
+pub struct Retries<R> {
+    kept_max: usize,
+    kept_for: Duration,
+    inner: Mutex<Inner<R>>,
+}
+
+#[derive(Debug)]
+struct Inner<R> {
+    slots: HashMap<RetryKey, Slot<R>>,
+    order: VecDeque<(RetryKey, Duration)>,
+}
+
+#[derive(Debug)]
+struct Slot<R> {
+    tag: [u8; 16],
+    record: Arc<tokio::sync::Mutex<Option<Arc<R>>>>,
+}
+
+/// What is known of a call id.
+#[derive(Debug)]
+pub enum Entered<R> {
+    /// Nothing: evaluate it and put its record into the slot.
+    New(OwnedMutexGuard<Option<Arc<R>>>),
+    /// It was recorded: release that again.
+    Again(Arc<R>),
+    /// The id was used for another request.
+    Other,
+    /// Every slot is taken by a younger call.
+    Full,
+}
+
+impl<R> Retries<R> {
+    /// Keeps at most `kept_max` records, each for at most `kept_for`.
+    pub fn new(kept_max: usize, kept_for: Duration) -> Self {
+        let inner = Inner { slots: HashMap::new(), order: VecDeque::new() };
+        Retries { kept_max, kept_for, inner: Mutex::new(inner) }
+    }
+
+    /// Enters a call; `at` is monotonic time. Waits while a copy of the call is being evaluated.
+    pub async fn enter(&self, key: &RetryKey, tag: [u8; 16], at: Duration) -> Entered<R> {
+        let record = {
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.forget(at.saturating_sub(self.kept_for), self.kept_max);
+            match inner.slots.get(key) {
+                Some(slot) if slot.tag != tag => return Entered::Other,
+                Some(slot) => Arc::clone(&slot.record),
+                None if inner.slots.len() >= self.kept_max => return Entered::Full,
+                None => {
+                    let record = Arc::default();
+                    inner.slots.insert(key.clone(), Slot { tag, record: Arc::clone(&record) });
+                    inner.order.push_back((key.clone(), at));
+                    record
+                }
+            }
+        };
+        let guard = record.lock_owned().await;
+        match &*guard {
+            Some(record) => Entered::Again(Arc::clone(record)),
+            None => Entered::New(guard),
+        }
+    }
+}
+
+impl<R> Inner<R> {
+    /// Forgets what is older than `before`, and the oldest ones when there are too many. A slot in use is never
+    /// forgotten: its call would otherwise be evaluated twice.
+    fn forget(&mut self, before: Duration, kept_max: usize) {
+        while let Some((key, at)) = self.order.front() {
+            let in_use = self.slots.get(key).is_some_and(|slot| slot.record.try_lock().is_err());
+            if in_use || (*at >= before && self.slots.len() < kept_max) {
+                break;
+            }
+            self.slots.remove(key);
+            self.order.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(call: u8) -> RetryKey {
+        RetryKey {
+            party: "party_a".parse().unwrap(),
+            grant: "grant_1".parse().unwrap(),
+            call: CallId([call; 16]),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_retry_finds_the_record_and_another_request_does_not() {
+        let retries = Retries::<u8>::new(8, Duration::from_secs(60));
+        let Entered::New(mut slot) = retries.enter(&key(1), [1; 16], Duration::ZERO).await else { panic!() };
+        *slot = Some(Arc::new(42));
+        drop(slot);
+        let again = retries.enter(&key(1), [1; 16], Duration::ZERO).await;
+        assert!(matches!(again, Entered::Again(record) if *record == 42));
+        assert!(matches!(retries.enter(&key(1), [2; 16], Duration::ZERO).await, Entered::Other));
+        assert!(matches!(retries.enter(&key(2), [2; 16], Duration::ZERO).await, Entered::New(_)));
+    }
+
+    #[tokio::test]
+    async fn copies_that_arrive_together_are_evaluated_once() {
+        let retries = Arc::new(Retries::<u8>::new(8, Duration::from_secs(60)));
+        let Entered::New(mut slot) = retries.enter(&key(1), [1; 16], Duration::ZERO).await else { panic!() };
+        let second = tokio::spawn({
+            let retries = Arc::clone(&retries);
+            async move { matches!(retries.enter(&key(1), [1; 16], Duration::ZERO).await, Entered::Again(_)) }
+        });
+        tokio::task::yield_now().await;
+        *slot = Some(Arc::new(1));
+        drop(slot);
+        assert!(second.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn memory_is_bounded_and_a_running_call_is_not_forgotten() {
+        let retries = Retries::<u8>::new(2, Duration::from_secs(60));
+        let running = retries.enter(&key(1), [1; 16], Duration::ZERO).await;
+        for call in 2..50 {
+            drop(retries.enter(&key(call), [1; 16], Duration::ZERO).await);
+        }
+        let inner = retries.inner.lock().unwrap();
+        assert!(inner.slots.len() <= 2 && inner.slots.contains_key(&key(1)));
+        drop((inner, running));
+    }
+}

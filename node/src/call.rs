@@ -1,0 +1,172 @@
+//! One call, from the moment its bytes are parsed to the moment its answer may leave. Start reading here.
+//!
+//! ```text
+//! 2 who            admission/caller.rs       4 allowed?      admission/admit.rs → core::decide
+//! 3 a retry?       admission/retries.rs      5 fits, fresh?  evaluate/verification.rs
+//! 6 charge         journal: reserve          7 evaluate      evaluate/verification.rs
+//! 9 record         journal: record (R1)      10 release      journal: release (R1 or R2, as the unit signed)
+//! ```
+//!
+//! Every way out is a [`Released`], which only the journal makes once the call or its refusal is on record; or an
+//! "unrecorded" refusal, which has nothing in it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use lingqu_core::call::{Call, Denial, Header, Permitted};
+use lingqu_core::commitment::{Tag, body_root};
+use lingqu_core::product::Load;
+use lingqu_core::{CallId, ErrorCode};
+use lingqu_journal::{Recorded, Released, Seen, Unrecorded};
+use lingqu_matching::Claim;
+use lingqu_proto::{VerifyCall, pb, verify_call};
+use lingqu_tlog::Intl;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::Node;
+use crate::admission::admit::admit;
+use crate::admission::caller::Caller;
+use crate::admission::retries::{Entered, RetryKey};
+use crate::evaluate::verification::{Prepared, Verdict};
+
+/// What a verification's caller gets.
+#[derive(Clone)]
+pub struct Answer {
+    /// The caller's id of the call.
+    pub call: CallId,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What it was made from.
+    pub load: Load,
+    /// Opens the record's commitments; only the caller gets it.
+    pub opening_key: [u8; 32],
+}
+
+/// Serves one verification.
+pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) -> Released<Answer> {
+    let monotonic = node.clock.monotonic();
+    let Ok(_place) = node.throttle.enter(&caller.party, monotonic) else {
+        return Released::unrecorded(Unrecorded::RateLimited);
+    };
+    let asked = match verify_call(request) {
+        Ok(asked) => asked,
+        Err(invalid) => {
+            let denial = Denial::unread(caller.party.clone(), caller.certificate, invalid.code);
+            return refuse(node, denial).await;
+        }
+    };
+    let header = Header {
+        id: asked.id,
+        caller: caller.party.clone(),
+        certificate: caller.certificate,
+        asked: asked.asked.clone(),
+        request_tag: node.request_tag(&asked.canonical),
+    };
+
+    // From here on the call is decided by one consistent view of what the node holds.
+    let facts = node.facts();
+    let call = match admit(Call::received(header), facts.as_node_facts(node)) {
+        Ok(call) => call,
+        Err(denial) => return refuse(node, denial).await,
+    };
+
+    let retry = RetryKey {
+        party: caller.party.clone(),
+        grant: call.permit().grant().clone(),
+        call: asked.id,
+    };
+    let mut slot = match node.retries.enter(&retry, call.header().request_tag, monotonic).await {
+        Entered::New(slot) => slot,
+        Entered::Again(recorded) => return node.journal.release(&recorded).await,
+        Entered::Other => return refuse(node, call.deny(ErrorCode::CallIdReused)).await,
+        Entered::Full => return Released::unrecorded(Unrecorded::Overloaded),
+    };
+    match node.journal.seen(call.header(), call.permit().grant()) {
+        Seen::New => {}
+        Seen::Same => return refuse(node, call.deny(ErrorCode::CallIdSpent)).await,
+        Seen::Other => return refuse(node, call.deny(ErrorCode::CallIdReused)).await,
+    }
+
+    match evaluate_and_record(node, call, &asked).await {
+        Ok(recorded) => {
+            // At this point the record is durable. A crash now loses the answer, never the record: the caller's retry
+            // is told CALL_ID_SPENT.
+            let recorded = Arc::new(recorded);
+            *slot = Some(Arc::clone(&recorded));
+            drop(slot);
+            node.journal.release(&recorded).await
+        }
+        Err(Unserved::Denied(denial)) => refuse(node, denial).await,
+        Err(Unserved::Unrecorded(reason)) => Released::unrecorded(reason),
+    }
+}
+
+/// Why a permitted call was not evaluated, or not recorded.
+enum Unserved {
+    /// Refused before any data was touched.
+    Denied(Denial),
+    /// The journal could not take it; nothing leaves.
+    Unrecorded(Unrecorded),
+}
+
+async fn evaluate_and_record(
+    node: &Node,
+    call: Call<Permitted>,
+    asked: &VerifyCall,
+) -> Result<Recorded<Answer>, Unserved> {
+    let (prepared, claim) = match plan(node, &call, asked) {
+        Ok(planned) => planned,
+        Err(code) => return Err(Unserved::Denied(call.deny(code))),
+    };
+    // Nothing is charged while an answer could not leave anyway.
+    if node.journal.audit_ready(call.permit().audit()).is_err() {
+        return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable));
+    }
+    let charge = match node.journal.reserve(call.permit()) {
+        Ok(charge) => charge,
+        Err(ErrorCode::Overloaded) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
+        Err(code) => return Err(Unserved::Denied(call.deny(code))),
+    };
+    let mut opening_key = [0; 32];
+    if SystemRandom::new().fill(&mut opening_key).is_err() {
+        return Err(Unserved::Denied(call.deny(ErrorCode::Internal)));
+    }
+
+    // From here on data is touched: whatever happens is charged and recorded, a failure too.
+    let looked_up = catch_unwind(AssertUnwindSafe(|| prepared.verdict(&claim, call.permit())));
+    let result = looked_up.map_err(|_| ErrorCode::Internal).map(|verdict| Answer {
+        call: asked.id,
+        verdict,
+        load: prepared.load.clone(),
+        opening_key,
+    });
+    let verdict = result.as_ref().map_or(0, |answer| answer.verdict.number());
+    let root =
+        body_root::<Intl>(&opening_key, &[(Tag::Request, &asked.canonical), (Tag::Answer, &[verdict])]);
+    let call = call.evaluated(result, root, Some(prepared.load.clone()));
+    node.journal.record(call, charge).await.map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
+}
+
+/// Binds the claim to the product over its current load; no data is looked at.
+fn plan(
+    node: &Node,
+    call: &Call<Permitted>,
+    asked: &VerifyCall,
+) -> Result<(Arc<Prepared>, Claim), ErrorCode> {
+    let environment = call.header().asked.environment;
+    let prepared = node
+        .products
+        .get(call.permit(), environment)
+        .ok_or(ErrorCode::ResourceUnavailable)?;
+    if asked.as_of_min.is_some_and(|bound| prepared.load.as_of < bound) {
+        return Err(ErrorCode::AsOfUnavailable);
+    }
+    let claim = prepared.claim(&asked.claims).map_err(|_| ErrorCode::ClaimInvalid)?;
+    Ok((prepared, claim))
+}
+
+/// A refusal leaves once it is on record, and counts against its party.
+async fn refuse(node: &Node, denial: Denial) -> Released<Answer> {
+    node.throttle.denied(denial.caller(), node.clock.monotonic());
+    node.journal.deny(denial).await
+}

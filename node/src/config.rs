@@ -1,0 +1,237 @@
+//! `node.toml`: this struct is its manual. Unknown keys are refused; relative paths are relative to the file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use lingqu_core::{CoordinatorId, NodeId, PartyId, Region};
+use lingqu_tlog::{Intl, Suite, VerifierKey};
+use lingqu_transport::TlsFiles;
+use serde::Deserialize;
+
+/// Everything a node is told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// This node's id, as in its certificate and its enrolment.
+    #[serde(deserialize_with = "typed")]
+    pub id: NodeId,
+    /// The unit that owns it.
+    #[serde(deserialize_with = "typed")]
+    pub unit: PartyId,
+    /// Statistical division code of the unit.
+    #[serde(deserialize_with = "typed")]
+    pub region: Region,
+    /// Where journal and state live. Created with access for the owner only.
+    pub data_dir: PathBuf,
+    /// Address that callers reach. Default `127.0.0.1:7443`.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Unix socket of the local control. Default `admin.sock` in `data_dir`.
+    pub admin_socket: Option<PathBuf>,
+    /// Certificate, key and trusted authorities.
+    pub tls: TlsFiles,
+    /// The node's own signing keys.
+    pub keys: KeysSection,
+    /// Whom the node believes. Nothing else makes it answer.
+    pub trust: TrustSection,
+    /// How the coordinator is reached.
+    pub coordinator: CoordinatorSection,
+    /// The resources that it may read.
+    #[serde(default, rename = "resource")]
+    pub resources: Vec<ResourceSection>,
+    /// Bounds.
+    #[serde(default)]
+    pub limits: LimitsSection,
+}
+
+/// The node's own signing keys: PKCS#8 PEM, Ed25519.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysSection {
+    /// Signs checkpoints of the node's stream. Never the TLS key, never the unit's approval key.
+    pub log: PathBuf,
+}
+
+/// Pinned keys. A signature by any other key counts for nothing, whoever vouches for it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustSection {
+    /// The unit's approval key (32 bytes, hex): policies, approvals, grants and stops need its signature.
+    #[serde(deserialize_with = "public_key")]
+    pub unit_key: Vec<u8>,
+    /// Operating agencies that the unit accepts.
+    #[serde(rename = "agency")]
+    pub agencies: Vec<AgencySection>,
+    /// The coordinator's signing key (hex): filings and revocation epochs. It can narrow, never widen.
+    #[serde(deserialize_with = "public_key")]
+    pub coordinator_key: Vec<u8>,
+    /// The mirror's cosignature key as a C2SP verifier key.
+    #[serde(deserialize_with = "typed")]
+    pub mirror_key: VerifierKey<Intl>,
+}
+
+/// One operating agency.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgencySection {
+    /// Its party id.
+    #[serde(deserialize_with = "typed")]
+    pub id: PartyId,
+    /// Its approval key (32 bytes, hex).
+    #[serde(deserialize_with = "public_key")]
+    pub key: Vec<u8>,
+}
+
+/// Where the coordinator is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoordinatorSection {
+    /// `https://host:port`.
+    pub url: String,
+    /// The id that its certificate must carry.
+    #[serde(deserialize_with = "typed")]
+    pub id: CoordinatorId,
+}
+
+/// One resource: a Parquet file, read only.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceSection {
+    /// Name in products and policies.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Environment that it serves: `TEST`, `PROD_DEBUG` or `PROD`. Default `PROD`.
+    #[serde(default = "default_environment")]
+    pub environment: String,
+    /// The date that the data speaks for, RFC 3339 or `YYYY-MM-DD` at midnight UTC+8.
+    pub as_of: String,
+}
+
+/// Bounds. Every one has a default.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsSection {
+    /// Open connections. Default 1,024.
+    pub connections_max: usize,
+    /// Calls of one party at the same time. Default 256.
+    pub calls_per_party_max: usize,
+    /// Refused calls of one party per minute before further calls are turned away unread. Default 600.
+    pub denials_per_minute_max: u32,
+    /// Answers kept for retries. Default 65,536.
+    pub answers_kept_max: usize,
+    /// How long an answer is kept for retries, in seconds. Default 600.
+    pub answers_kept_s: u64,
+    /// Largest request message in bytes. Default 65,536.
+    pub request_bytes_max: usize,
+    /// Signed objects held. Default 10,000.
+    pub objects_max: usize,
+    /// Rows of one resource. Default 5,000,000.
+    pub rows_max: usize,
+    /// Register rows that share one key. Default 16.
+    pub rows_per_key_max: u8,
+    /// Segment size of the journal in bytes. Default 16 MiB.
+    pub journal_segment_bytes: u64,
+    /// Calls waiting for the journal. Default 4,096.
+    pub journal_queue_max: usize,
+    /// How often certificate files are looked at, in seconds. Default 10.
+    pub tls_reload_s: u64,
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        LimitsSection {
+            connections_max: 1_024,
+            calls_per_party_max: 256,
+            denials_per_minute_max: 600,
+            answers_kept_max: 65_536,
+            answers_kept_s: 600,
+            request_bytes_max: 65_536,
+            objects_max: 10_000,
+            rows_max: 5_000_000,
+            rows_per_key_max: 16,
+            journal_segment_bytes: 16 << 20,
+            journal_queue_max: 4_096,
+            tls_reload_s: 10,
+        }
+    }
+}
+
+/// Why a configuration file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigRefused {
+    /// The file cannot be read.
+    #[error("cannot read `{path}`: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A key is missing, unknown or malformed.
+    #[error("`{path}`: {source}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl NodeConfig {
+    /// Reads a file and makes its paths absolute.
+    pub fn read(path: &Path) -> Result<NodeConfig, ConfigRefused> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigRefused::Unreadable { path: path.to_owned(), source })?;
+        let mut config = NodeConfig::parse(&text)
+            .map_err(|source| ConfigRefused::Malformed { path: path.to_owned(), source: Box::new(source) })?;
+        config.resolve(path.parent().unwrap_or(Path::new(".")));
+        Ok(config)
+    }
+
+    /// Reads the text of a file; paths stay as written.
+    pub fn parse(text: &str) -> Result<NodeConfig, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// Makes every relative path relative to `base`.
+    pub fn resolve(&mut self, base: &Path) {
+        let paths = [&mut self.data_dir, &mut self.tls.cert_chain, &mut self.tls.key, &mut self.keys.log];
+        let authorities = self.tls.authorities.iter_mut().map(|authority| &mut authority.path);
+        let resources = self.resources.iter_mut().map(|resource| &mut resource.path);
+        for path in paths.into_iter().chain(authorities).chain(resources).chain(&mut self.admin_socket) {
+            // `join` leaves an absolute path as it is.
+            *path = base.join(&*path);
+        }
+    }
+
+    /// The socket of the local control.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.admin_socket.clone().unwrap_or_else(|| self.data_dir.join("admin.sock"))
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 7443))
+}
+
+fn default_environment() -> String {
+    "PROD".to_owned()
+}
+
+/// Reads a text through `FromStr`.
+fn typed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+/// Reads a public key in hex and refuses weak ones.
+fn public_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let key = hex::decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)?;
+    Intl::admit(&key).map_err(serde::de::Error::custom)?;
+    Ok(key)
+}

@@ -1,0 +1,142 @@
+//! Verification: a claim against one resource's keyed index, one combined verdict out.
+//!
+//! The index is built once per load and product. It holds keyed digests only, and a lookup does the same work whether
+//! the subject exists or not (see `lingqu-matching`). What a grant does not let the caller know is folded into
+//! NO_MATCH here, before the verdict is committed to the record: the record never says more than the answer.
+
+use std::num::NonZeroU8;
+use std::sync::Arc;
+
+use lingqu_core::decide::Permit;
+use lingqu_core::product::{Definition, FieldRule, Load, Product, Verification};
+use lingqu_matching::{
+    Claim, ClaimRefused, Field, Finding, Index, IndexBuilder, IndexKey, Limits, Schema, Value,
+};
+use lingqu_proto::ClaimValue;
+use ring::rand::SystemRandom;
+
+use crate::sources::Register;
+
+/// What the caller is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// 一致
+    Match,
+    /// 不一致
+    NoMatch,
+    /// 查无; only where granted.
+    NotFound,
+    /// 无法核验; only where granted.
+    Indeterminate,
+}
+
+impl Verdict {
+    /// The number on the wire, which is also what the record commits to.
+    pub fn number(self) -> u8 {
+        match self {
+            Verdict::Match => 1,
+            Verdict::NoMatch => 2,
+            Verdict::NotFound => 3,
+            Verdict::Indeterminate => 4,
+        }
+    }
+}
+
+/// A product over one load, ready to be asked.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The load it answers from.
+    pub load: Load,
+    index: Index,
+}
+
+/// Why a product cannot be opened over a register. Names columns, never values.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareRefused {
+    /// The product's fields do not make a schema.
+    #[error("the product's fields are unusable: {0}")]
+    Schema(#[from] lingqu_matching::SchemaRefused),
+    /// A comparator has an unknown name.
+    #[error("unknown comparator")]
+    Comparator,
+    /// The register cannot be read as the product needs it.
+    #[error(transparent)]
+    Register(#[from] crate::sources::RegisterUnreadable),
+    /// A row does not fit.
+    #[error("row {row}: {reason}")]
+    Row {
+        /// Row number from 0.
+        row: usize,
+        /// Why, without the row's content.
+        reason: lingqu_matching::RowRefused,
+    },
+    /// The register has more rows under one key than allowed.
+    #[error(transparent)]
+    Build(#[from] lingqu_matching::BuildRefused),
+    /// The operating system gave no randomness.
+    #[error("no randomness for the index key")]
+    Randomness,
+}
+
+impl Prepared {
+    /// Reads the product's columns from `register` and builds the index.
+    pub fn build(
+        product: &Product,
+        register: &dyn Register,
+        rows_max: usize,
+        rows_per_key_max: NonZeroU8,
+    ) -> Result<Prepared, PrepareRefused> {
+        let Definition::Verification(Verification { key, compared }) = &product.definition;
+        let schema = Schema::new(fields(key)?, fields(compared)?)?;
+        let index_key = IndexKey::generate(&SystemRandom::new()).map_err(|_| PrepareRefused::Randomness)?;
+        let limits = Limits { max_rows: rows_max, max_rows_per_key: rows_per_key_max };
+        let mut builder = IndexBuilder::new(schema, index_key, limits);
+        let columns: Vec<&str> = key.iter().chain(compared).map(|field| field.column.as_str()).collect();
+        let mut row = 0;
+        let mut refused = None;
+        let load = register.read(&columns, &mut |values: &[Value<'_>]| {
+            let added = builder.add_row(values);
+            row += 1;
+            added.map_err(|reason| refused = Some(PrepareRefused::Row { row: row - 1, reason })).is_ok()
+        })?;
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        Ok(Prepared { load, index: builder.build()? })
+    }
+
+    /// Binds the claim of a request to the product's fields.
+    pub fn claim(&self, values: &[(String, ClaimValue)]) -> Result<Claim, ClaimRefused> {
+        let values = values.iter().map(|(field, value)| {
+            let value = match value {
+                ClaimValue::Text(text) => Value::Text(text),
+                ClaimValue::Integer(integer) => Value::Integer(*integer),
+            };
+            (field.as_str(), value)
+        });
+        Claim::parse(self.index.schema(), values)
+    }
+
+    /// Looks the claim up and tells what the permit lets the caller know.
+    pub fn verdict(&self, claim: &Claim, permit: &Permit) -> Verdict {
+        match self.index.lookup(claim) {
+            Finding::Match => Verdict::Match,
+            Finding::NotFound if permit.reveals_not_found() => Verdict::NotFound,
+            Finding::Indeterminate if permit.reveals_indeterminate() => Verdict::Indeterminate,
+            Finding::Indeterminate | Finding::NoMatch | Finding::NotFound => Verdict::NoMatch,
+        }
+    }
+}
+
+fn fields(rules: &[FieldRule]) -> Result<Vec<Field>, PrepareRefused> {
+    rules
+        .iter()
+        .map(|rule| {
+            let comparator = rule.comparator.parse().map_err(|_| PrepareRefused::Comparator)?;
+            Ok(Field::new(rule.name.clone(), comparator))
+        })
+        .collect()
+}
+
+/// Products ready to be asked, by reference and environment.
+pub type PreparedProduct = Arc<Prepared>;

@@ -1,0 +1,146 @@
+//! A Parquet file as a register.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+use lingqu_core::product::Load;
+use lingqu_core::{LoadId, Timestamp};
+use lingqu_matching::Value;
+use lingqu_tlog::Hash;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use ring::digest::{SHA256, digest};
+
+use super::{Register, RegisterUnreadable};
+
+/// Largest file that is read into memory, in bytes.
+const FILE_LEN_MAX: u64 = 1 << 30;
+
+/// One file, read anew at each load.
+#[derive(Clone, Debug)]
+pub struct ParquetFile {
+    /// Name of the resource.
+    pub resource: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The date it speaks for.
+    pub as_of: Timestamp,
+    /// Most rows that are read.
+    pub rows_max: usize,
+}
+
+impl Register for ParquetFile {
+    fn read(
+        &self,
+        columns: &[&str],
+        row: &mut dyn FnMut(&[Value<'_>]) -> bool,
+    ) -> Result<Load, RegisterUnreadable> {
+        // The bytes are read once: what is hashed is what is used, even if the file is replaced meanwhile.
+        let bytes = self.bytes()?;
+        let content = Hash(digest(&SHA256, &bytes).as_ref().try_into().expect("SHA-256 has 32 bytes"));
+        let builder = ParquetRecordBatchReaderBuilder::try_new(axum::body::Bytes::from(bytes))
+            .map_err(|_| RegisterUnreadable::File)?;
+        let schema = builder.schema().clone();
+        for column in columns {
+            let found = schema.field_with_name(column);
+            let field = found.map_err(|_| RegisterUnreadable::ColumnMissing((*column).to_owned()))?;
+            check_type(column, field.data_type())?;
+        }
+        let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        if rows > self.rows_max as u64 {
+            return Err(RegisterUnreadable::TooLarge);
+        }
+        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        let reader =
+            builder.with_projection(mask).with_batch_size(8_192).build().map_err(|_| RegisterUnreadable::File)?;
+        for batch in reader {
+            let batch = batch.map_err(|_| RegisterUnreadable::File)?;
+            if !read_batch(&batch, columns, row)? {
+                break;
+            }
+        }
+        let short = hex::encode(&content.0[..8]);
+        let id: LoadId = format!("load_{}-{short}", self.resource.replace('_', "-"))
+            .parse()
+            .map_err(|_| RegisterUnreadable::File)?;
+        Ok(Load { id, resource: self.resource.clone(), as_of: self.as_of, rows, digest: content })
+    }
+}
+
+impl ParquetFile {
+    fn bytes(&self) -> Result<Vec<u8>, RegisterUnreadable> {
+        let file = File::open(&self.path).map_err(|_| RegisterUnreadable::File)?;
+        let mut bytes = Vec::new();
+        let read = file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes).map_err(|_| RegisterUnreadable::File)?;
+        if read as u64 > FILE_LEN_MAX { Err(RegisterUnreadable::TooLarge) } else { Ok(bytes) }
+    }
+}
+
+fn check_type(column: &str, data_type: &DataType) -> Result<(), RegisterUnreadable> {
+    match data_type {
+        DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Date32 => Ok(()),
+        other => Err(RegisterUnreadable::ColumnType { column: column.to_owned(), found: other.to_string() }),
+    }
+}
+
+/// Hands the rows of one batch on; false when the receiver wants no more.
+fn read_batch(
+    batch: &RecordBatch,
+    columns: &[&str],
+    row: &mut dyn FnMut(&[Value<'_>]) -> bool,
+) -> Result<bool, RegisterUnreadable> {
+    let arrays = columns
+        .iter()
+        .map(|column| {
+            let array = batch.column_by_name(column).ok_or(RegisterUnreadable::File)?;
+            widened(array)
+        })
+        .collect::<Result<Vec<ArrayRef>, _>>()?;
+    let mut values = Vec::with_capacity(arrays.len());
+    for index in 0..batch.num_rows() {
+        values.clear();
+        for array in &arrays {
+            values.push(value_at(array, index)?);
+        }
+        if !row(&values) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// One integer type and one text type, so that a value is read in one way.
+fn widened(array: &ArrayRef) -> Result<ArrayRef, RegisterUnreadable> {
+    let target = match array.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::Date32 => return Ok(array.clone()),
+        _ => DataType::Int64,
+    };
+    arrow_cast::cast(array, &target).map_err(|_| RegisterUnreadable::File)
+}
+
+fn value_at(array: &ArrayRef, index: usize) -> Result<Value<'_>, RegisterUnreadable> {
+    if array.is_null(index) {
+        return Ok(Value::Null);
+    }
+    match array.data_type() {
+        DataType::Utf8 => Ok(Value::Text(array.as_string::<i32>().value(index))),
+        DataType::Int64 => Ok(Value::Integer(array.as_primitive::<Int64Type>().value(index))),
+        DataType::Date32 => Ok(Value::Date(array.as_primitive::<Date32Type>().value(index))),
+        _ => Err(RegisterUnreadable::File),
+    }
+}

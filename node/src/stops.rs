@@ -1,0 +1,101 @@
+//! The unit's stop orders: in force at once, kept as the signed files that they came as, replayed at every start.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use lingqu_core::ErrorCode;
+use lingqu_core::envelope::{Envelope, SignedBy};
+use lingqu_core::stop::{STOP_TYPE, StopOrder, Stops};
+use lingqu_proto::{decode_envelope, encode_envelope, open};
+
+use crate::admission::holdings::Pinned;
+use crate::state::{create_dir, read_all, write_durably};
+
+/// What is stopped, and where its orders are kept.
+pub(crate) struct StopKeeper {
+    dir: PathBuf,
+    stops: ArcSwap<Stops>,
+    /// Orders are carried out one at a time.
+    carrying_out: Mutex<()>,
+}
+
+/// Why the stored orders cannot be used. A node that cannot know what its unit stopped does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StopsUnreadable {
+    /// The files cannot be read.
+    #[error("cannot read the stop orders: {0}")]
+    Io(#[from] std::io::Error),
+    /// A file is not a valid order of this unit for this node, in its place.
+    #[error("stop order file `{0}` is not a valid order")]
+    Invalid(PathBuf),
+    /// The journal knows of orders that are not there.
+    #[error("stop orders up to {journal} are on record, but only those up to {found} are there")]
+    Missing {
+        /// Highest number in the journal.
+        journal: u64,
+        /// Highest number found.
+        found: u64,
+    },
+}
+
+impl StopKeeper {
+    /// Replays the stored orders; `floor` is the highest number in the journal.
+    pub(crate) fn open(state: &Path, pinned: &Pinned, floor: u64) -> Result<StopKeeper, StopsUnreadable> {
+        let dir = state.join("stops");
+        create_dir(&dir)?;
+        let mut stops = Stops::default();
+        for (path, bytes) in read_all(&dir, "env")? {
+            let order = decode_envelope(&bytes).map_err(|_| ErrorCode::ObjectInvalid);
+            let applied = order
+                .and_then(|envelope| check(&envelope, pinned))
+                .and_then(|order| stops.apply(&order).map_err(|_| ErrorCode::ObjectConflict));
+            applied.map_err(|_| StopsUnreadable::Invalid(path))?;
+        }
+        if stops.number() < floor {
+            return Err(StopsUnreadable::Missing { journal: floor, found: stops.number() });
+        }
+        Ok(StopKeeper { dir, stops: ArcSwap::from_pointee(stops), carrying_out: Mutex::new(()) })
+    }
+
+    /// What is stopped now.
+    pub(crate) fn current(&self) -> Arc<Stops> {
+        self.stops.load_full()
+    }
+
+    /// Carries out an order: in force in memory first, then durable, so that a slow disk never delays a stop. A lift is
+    /// the other way round: it holds only once it is durable.
+    pub(crate) fn carry_out(&self, envelope: &Envelope, pinned: &Pinned) -> Result<StopOrder, ErrorCode> {
+        let order = check(envelope, pinned)?;
+        let _one_at_a_time = self.carrying_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Stops::clone(&self.stops.load());
+        next.apply(&order).map_err(|_| ErrorCode::ObjectConflict)?;
+        let path = self.dir.join(format!("{:020}.env", order.number));
+        let store = || {
+            write_durably(&path, &encode_envelope(envelope)).map_err(|error| {
+                tracing::error!(%error, "cannot store a stop order");
+                ErrorCode::Internal
+            })
+        };
+        if order.lift {
+            store()?;
+            self.stops.store(Arc::new(next));
+        } else {
+            self.stops.store(Arc::new(next));
+            store()?;
+        }
+        Ok(order)
+    }
+}
+
+fn check(envelope: &Envelope, pinned: &Pinned) -> Result<StopOrder, ErrorCode> {
+    if envelope.payload_type != STOP_TYPE || envelope.signed_by(&pinned.unit_key) != SignedBy::Yes {
+        return Err(ErrorCode::ObjectSignatureInvalid);
+    }
+    let order = open::<StopOrder>(envelope).map_err(|_| ErrorCode::ObjectInvalid)?;
+    if order.unit == pinned.unit && order.node == pinned.node {
+        Ok(order)
+    } else {
+        Err(ErrorCode::ObjectInvalid)
+    }
+}

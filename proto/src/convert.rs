@@ -1,0 +1,39 @@
+//! Wire ⇄ core, one noun a file. The wire is converted once, into types that cannot be wrong; errors name the field
+//! and never show its value.
+//!
+//! Signed objects go through [`SignedObject`], whose decoding refuses every encoding but the canonical one. Start
+//! reading at `signed.rs`.
+
+mod approval;
+mod call;
+mod envelope;
+mod environment;
+mod epoch;
+mod field;
+mod filing;
+mod grant;
+mod load;
+mod note;
+mod policy;
+mod product;
+mod receipt;
+mod revocation;
+mod role;
+mod signed;
+mod stop;
+mod verdict;
+
+pub use call::{CallInvalid, ClaimValue, VerifyCall, verify_call, verify_request};
+pub use envelope::{decode_envelope, encode_envelope, envelope_from_pb, envelope_to_pb};
+pub use environment::{environment_from_pb, environment_to_pb};
+pub use field::FieldInvalid;
+pub use load::{load_from_pb, load_to_pb};
+pub use note::{note_signature_from_pb, note_signature_to_pb};
+pub use product::product_ref;
+pub use receipt::{level_from_pb, level_to_pb, receipt_from_pb, receipt_to_pb};
+pub use role::{role_from_pb, role_to_pb, roles_from_pb};
+pub use signed::{SignedObject, open, seal};
+pub use verdict::{Verdict, verdict_from_pb, verdict_to_pb};
+
+#[cfg(test)]
+mod tests;

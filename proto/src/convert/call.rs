@@ -1,0 +1,258 @@
+//! A verification as it is asked for: the context that goes into records in clear, and the claims that never do.
+//!
+//! [`VerifyCall::canonical`] is the one encoding of what was asked. The node's retry tag and the record's commitment
+//! are both computed over it, so that a caller with the opening key can show to anybody what it asked.
+
+use std::fmt;
+
+use lingqu_core::decide::Asked;
+use lingqu_core::{CallId, ErrorCode, Timestamp};
+use prost::Message;
+
+use super::FieldInvalid;
+use super::environment::{environment_from_pb, environment_to_pb};
+use super::field::{code_word, credit_code, handle, instant, name, parse};
+use crate::pb;
+
+/// Most claims of one call.
+const CLAIMS_MAX: usize = 32;
+/// Longest claimed text, in bytes.
+const CLAIM_TEXT_LEN_MAX: usize = 1_024;
+
+/// A claimed value. Its `Debug` shows the type only: it is somebody's data.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ClaimValue {
+    /// A whole number.
+    Integer(i64),
+    /// Text of at most 1,024 bytes; how it is read, the field's comparator says.
+    Text(String),
+}
+
+impl fmt::Debug for ClaimValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ClaimValue::Integer(_) => "Integer(redacted)",
+            ClaimValue::Text(_) => "Text(redacted)",
+        })
+    }
+}
+
+/// A well-formed verification call. Nothing is decided yet: purpose, scenario and end user may be empty, and then the
+/// decision refuses them with their own codes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifyCall {
+    /// The caller's id of the call.
+    pub id: CallId,
+    /// What it asks for.
+    pub asked: Asked,
+    /// The claimed values, 1 to 32 of them, in ascending order of field name, each field once.
+    pub claims: Vec<(String, ClaimValue)>,
+    /// Answer only from data as of this instant or later.
+    pub as_of_min: Option<Timestamp>,
+    /// The whole request but for the call id: the canonical proto3 encoding of `VerifyRequest` (fields in ascending
+    /// order, defaults left out) with `context.call_id` empty and `claims` in ascending byte order of `field`. Equal
+    /// for a retry whatever the order of its claims, different for any other change. Secret like the claims.
+    pub canonical: Vec<u8>,
+}
+
+impl fmt::Debug for VerifyCall {
+    /// Leaves out claims and canonical bytes; field names too, since the caller wrote them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyCall")
+            .field("id", &self.id)
+            .field("asked", &self.asked)
+            .field("claims", &self.claims.len())
+            .field("as_of_min", &self.as_of_min)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a request is refused for its form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: `{field}` {reason}")]
+pub struct CallInvalid {
+    /// `CALL_ID_INVALID`, `CLAIM_INVALID`, `REQUEST_ENVELOPE_UNSUPPORTED` or `REQUEST_INVALID`.
+    pub code: ErrorCode,
+    /// The field, as the `.proto` file names it.
+    pub field: &'static str,
+    /// What is wrong with it. Never the value.
+    pub reason: &'static str,
+}
+
+/// Reads a verification request.
+///
+/// # Errors
+/// [`CallInvalid`] names the first field that breaks a rule. `purpose`, `scenario` and `end_user` obey the rules of
+/// grants where they are not empty, so that nobody can put free text into the clear fields of a record.
+pub fn verify_call(request: &pb::VerifyRequest) -> Result<VerifyCall, CallInvalid> {
+    // A signed request means that its signer relies on the signature; to ignore it would be to drop a restriction.
+    if request.request_envelope.is_some() {
+        return Err(CallInvalid {
+            code: ErrorCode::RequestEnvelopeUnsupported,
+            field: "request_envelope",
+            reason: "is not supported",
+        });
+    }
+    let context = request.context.as_ref().ok_or(CallInvalid {
+        code: ErrorCode::RequestInvalid,
+        field: "context",
+        reason: "is missing",
+    })?;
+    let id = CallId::try_from(context.call_id.as_slice()).map_err(|_| CallInvalid {
+        code: ErrorCode::CallIdInvalid,
+        field: "context.call_id",
+        reason: "is not 16 bytes or all zero",
+    })?;
+    let asked =
+        asked(request, context).map_err(|invalid| with(ErrorCode::RequestInvalid, invalid))?;
+    let as_of_min =
+        as_of_min(request).map_err(|invalid| with(ErrorCode::RequestInvalid, invalid))?;
+    let claims = claims(&request.claims)?;
+    Ok(VerifyCall {
+        id,
+        asked,
+        claims,
+        as_of_min,
+        canonical: canonical(request, context),
+    })
+}
+
+/// The request for the wire. The opposite of [`verify_call`]; whoever calls sends it.
+pub fn verify_request(
+    id: CallId,
+    asked: &Asked,
+    claims: &[(String, ClaimValue)],
+    as_of_min: Option<Timestamp>,
+) -> pb::VerifyRequest {
+    let claim = |(field, value): &(String, ClaimValue)| pb::Claim {
+        field: field.clone(),
+        value: Some(match value {
+            ClaimValue::Integer(number) => pb::claim::Value::Integer(*number),
+            ClaimValue::Text(text) => pb::claim::Value::Text(text.clone()),
+        }),
+    };
+    pb::VerifyRequest {
+        context: Some(pb::CallContext {
+            call_id: id.0.to_vec(),
+            grant: asked
+                .grant
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            purpose: asked.purpose.clone(),
+            scenario: asked.scenario.clone(),
+            end_user: asked.end_user.clone(),
+            environment: environment_to_pb(asked.environment).into(),
+            consent: String::new(),
+        }),
+        product: asked.product.to_string(),
+        version: asked.version.unwrap_or(0),
+        claims: claims.iter().map(claim).collect(),
+        as_of_min_us: as_of_min.map_or(0, |instant| instant.0),
+        request_envelope: None,
+    }
+}
+
+fn asked(request: &pb::VerifyRequest, context: &pb::CallContext) -> Result<Asked, FieldInvalid> {
+    // No product requires a consent yet: its form is checked, and as part of the canonical bytes it is committed to.
+    unless_empty(&context.consent, |id| handle("context.consent", id))?;
+    let environment = environment_from_pb(context.environment).map_err(|invalid| FieldInvalid {
+        field: "context.environment",
+        ..invalid
+    })?;
+    Ok(Asked {
+        grant: match context.grant.as_str() {
+            "" => None,
+            grant => Some(parse("context.grant", grant)?),
+        },
+        product: parse("product", &request.product)?,
+        version: (request.version != 0).then_some(request.version),
+        purpose: unless_empty(&context.purpose, |word| code_word("context.purpose", word))?,
+        scenario: unless_empty(&context.scenario, |word| {
+            code_word("context.scenario", word)
+        })?,
+        end_user: unless_empty(&context.end_user, |code| {
+            credit_code("context.end_user", code)
+        })?,
+        environment,
+    })
+}
+
+fn unless_empty(
+    value: &str,
+    check: impl FnOnce(String) -> Result<String, FieldInvalid>,
+) -> Result<String, FieldInvalid> {
+    if value.is_empty() {
+        Ok(String::new())
+    } else {
+        check(value.to_owned())
+    }
+}
+
+fn as_of_min(request: &pb::VerifyRequest) -> Result<Option<Timestamp>, FieldInvalid> {
+    match request.as_of_min_us {
+        0 => Ok(None),
+        bound => instant("as_of_min_us", bound).map(Some),
+    }
+}
+
+fn claims(claims: &[pb::Claim]) -> Result<Vec<(String, ClaimValue)>, CallInvalid> {
+    let refuse = |field, reason| CallInvalid {
+        code: ErrorCode::ClaimInvalid,
+        field,
+        reason,
+    };
+    if !(1..=CLAIMS_MAX).contains(&claims.len()) {
+        return Err(refuse("claims", "does not have 1 to 32 entries"));
+    }
+    let mut read = Vec::with_capacity(claims.len());
+    for claim in claims {
+        let field = name("claims.field", claim.field.clone())
+            .map_err(|invalid| with(ErrorCode::ClaimInvalid, invalid))?;
+        let value = match &claim.value {
+            Some(pb::claim::Value::Integer(number)) => ClaimValue::Integer(*number),
+            Some(pb::claim::Value::Text(text)) if text.len() <= CLAIM_TEXT_LEN_MAX => {
+                ClaimValue::Text(text.clone())
+            }
+            Some(pb::claim::Value::Text(_)) => {
+                return Err(refuse("claims.text", "is longer than 1024 bytes"));
+            }
+            None => return Err(refuse("claims.value", "is missing")),
+        };
+        read.push((field, value));
+    }
+    read.sort_by(|(earlier, _), (later, _)| earlier.cmp(later));
+    if read.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        return Err(refuse("claims.field", "is there twice"));
+    }
+    Ok(read)
+}
+
+/// See [`VerifyCall::canonical`].
+fn canonical(request: &pb::VerifyRequest, context: &pb::CallContext) -> Vec<u8> {
+    let mut claims = request.claims.clone();
+    claims.sort_by(|earlier, later| earlier.field.cmp(&later.field));
+    let request = pb::VerifyRequest {
+        context: Some(pb::CallContext {
+            call_id: Vec::new(),
+            ..context.clone()
+        }),
+        product: request.product.clone(),
+        version: request.version,
+        claims,
+        as_of_min_us: request.as_of_min_us,
+        request_envelope: None,
+    };
+    request.encode_to_vec()
+}
+
+fn with(code: ErrorCode, invalid: FieldInvalid) -> CallInvalid {
+    CallInvalid {
+        code,
+        field: invalid.field,
+        reason: invalid.reason,
+    }
+}
+
+#[cfg(test)]
+mod tests;

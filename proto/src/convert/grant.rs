@@ -1,0 +1,141 @@
+//! The grant (授权令牌).
+
+use lingqu_core::grant::{GRANT_TYPE, Grant, GrantKind, GrantRefused, GrantedProduct, NodeQuota};
+use lingqu_core::product::ProductRef;
+use lingqu_tlog::{Intl, Suite};
+use prost::Message;
+
+use super::environment::{environment_from_pb, environment_to_pb};
+use super::field::{
+    code_word, credit_code, digest, distinct, from_one, instant, list, parse, refuse,
+};
+use super::signed::decode_canonical;
+use super::{FieldInvalid, SignedObject};
+use crate::pb;
+
+impl SignedObject for Grant {
+    const TYPE: &'static str = GRANT_TYPE;
+
+    fn to_payload(&self) -> Vec<u8> {
+        to_pb(self).encode_to_vec()
+    }
+
+    fn from_payload(payload: &[u8]) -> Result<Self, FieldInvalid> {
+        decode_canonical(payload, from_pb)
+    }
+}
+
+fn from_pb(grant: pb::Grant) -> Result<Grant, FieldInvalid> {
+    // The key enters here, so here it is decided whether signatures by it can mean anything.
+    if Intl::admit(&grant.licensee_key).is_err() {
+        return refuse("licensee_key", "is weak or malformed");
+    }
+    let read = Grant {
+        id: parse("id", &grant.id)?,
+        version: from_one("version", grant.version)?,
+        kind: kind(grant.kind)?,
+        agency: parse("agency", &grant.agency)?,
+        licensee: parse("licensee", &grant.licensee)?,
+        licensee_key: grant.licensee_key,
+        delegates: list("delegates", grant.delegates, |id| parse("delegates", &id))?,
+        scenario: code_word("scenario", grant.scenario)?,
+        purposes: list("purposes", grant.purposes, |purpose| {
+            code_word("purposes", purpose)
+        })?,
+        environments: list("environments", grant.environments, |number| {
+            environment_from_pb(number).map_err(|invalid| FieldInvalid {
+                field: "environments",
+                ..invalid
+            })
+        })?,
+        products: list("products", grant.products, product)?,
+        quotas: list("quotas", grant.quotas, quota)?,
+        not_before: instant("not_before_us", grant.not_before_us)?,
+        not_after: instant("not_after_us", grant.not_after_us)?,
+        end_users: list("end_users", grant.end_users, |code| {
+            credit_code("end_users", code)
+        })?,
+        region: parse("region", &grant.region)?,
+    };
+    distinct("delegates", &read.delegates)?;
+    distinct("end_users", &read.end_users)?;
+    if read.not_after <= read.not_before {
+        return refuse("not_after_us", "is not after `not_before_us`");
+    }
+    read.check().map_err(|refused| match refused {
+        GrantRefused::Term => FieldInvalid::TERM,
+        GrantRefused::List(field) => FieldInvalid {
+            field,
+            reason: "is empty or names something twice",
+        },
+    })?;
+    Ok(read)
+}
+
+fn kind(number: i32) -> Result<GrantKind, FieldInvalid> {
+    match pb::GrantKind::try_from(number) {
+        Ok(pb::GrantKind::Catalog) => Ok(GrantKind::Catalog),
+        Ok(pb::GrantKind::Scenario) => Ok(GrantKind::Scenario),
+        Ok(pb::GrantKind::Unspecified) | Err(_) => refuse("kind", "is unspecified or unknown"),
+    }
+}
+
+fn product(product: pb::GrantedProduct) -> Result<GrantedProduct, FieldInvalid> {
+    Ok(GrantedProduct {
+        reference: ProductRef {
+            id: parse("products.product", &product.product)?,
+            version: from_one("products.version", product.version)?,
+        },
+        digest: digest("products.digest", &product.digest)?,
+        reveals_not_found: product.reveals_not_found,
+        reveals_indeterminate: product.reveals_indeterminate,
+    })
+}
+
+fn quota(quota: pb::NodeQuota) -> Result<NodeQuota, FieldInvalid> {
+    Ok(NodeQuota {
+        unit: parse("quotas.unit", &quota.unit)?,
+        node: parse("quotas.node", &quota.node)?,
+        calls_per_day: quota.calls_per_day,
+        calls_total: quota.calls_total,
+    })
+}
+
+fn to_pb(grant: &Grant) -> pb::Grant {
+    let product = |product: &GrantedProduct| pb::GrantedProduct {
+        product: product.reference.id.to_string(),
+        version: product.reference.version,
+        digest: product.digest.0.to_vec(),
+        reveals_not_found: product.reveals_not_found,
+        reveals_indeterminate: product.reveals_indeterminate,
+    };
+    let quota = |quota: &NodeQuota| pb::NodeQuota {
+        unit: quota.unit.to_string(),
+        node: quota.node.to_string(),
+        calls_per_day: quota.calls_per_day,
+        calls_total: quota.calls_total,
+    };
+    let environment = |environment: &_| environment_to_pb(*environment).into();
+    pb::Grant {
+        id: grant.id.to_string(),
+        version: grant.version,
+        kind: match grant.kind {
+            GrantKind::Catalog => pb::GrantKind::Catalog,
+            GrantKind::Scenario => pb::GrantKind::Scenario,
+        }
+        .into(),
+        agency: grant.agency.to_string(),
+        licensee: grant.licensee.to_string(),
+        licensee_key: grant.licensee_key.clone(),
+        delegates: grant.delegates.iter().map(ToString::to_string).collect(),
+        scenario: grant.scenario.clone(),
+        purposes: grant.purposes.clone(),
+        environments: grant.environments.iter().map(environment).collect(),
+        products: grant.products.iter().map(product).collect(),
+        quotas: grant.quotas.iter().map(quota).collect(),
+        not_before_us: grant.not_before.0,
+        not_after_us: grant.not_after.0,
+        end_users: grant.end_users.clone(),
+        region: grant.region.to_string(),
+    }
+}

@@ -1,0 +1,100 @@
+//! The unit's policy on one resource. Columns, their uses and purposes are sets: canonical is ascending order.
+
+use lingqu_core::product::{POLICY_TYPE, SignedPolicy};
+use lingqu_policy::{AuditTerms, AuditTermsRefused, Policy, PolicyRefused, Use, UseSet};
+use prost::Message;
+
+use super::field::{code_word, from_one, handle, list, name, parse, refuse};
+use super::signed::decode_canonical;
+use super::{FieldInvalid, SignedObject};
+use crate::pb;
+use crate::pb::audit_terms::Mode;
+
+impl SignedObject for SignedPolicy {
+    const TYPE: &'static str = POLICY_TYPE;
+
+    fn to_payload(&self) -> Vec<u8> {
+        to_pb(self).encode_to_vec()
+    }
+
+    fn from_payload(payload: &[u8]) -> Result<Self, FieldInvalid> {
+        decode_canonical(payload, from_pb)
+    }
+}
+
+fn from_pb(policy: pb::Policy) -> Result<SignedPolicy, FieldInvalid> {
+    let columns = list("columns", policy.columns, rule)?;
+    let purposes = list("purposes", policy.purposes, |purpose| {
+        code_word("purposes", purpose)
+    })?;
+    let audit = match policy.audit.and_then(|audit| audit.mode) {
+        Some(Mode::Mirrored(mirrored)) => AuditTerms::Mirrored {
+            wait_ms_max: mirrored.wait_ms_max,
+        },
+        Some(Mode::Lagged(lagged)) => AuditTerms::Lagged {
+            entries_max: lagged.entries_max,
+            age_s_max: lagged.age_s_max,
+        },
+        None => return refuse("audit", "is missing or of an unknown mode"),
+    };
+    Ok(SignedPolicy {
+        id: handle("id", policy.id)?,
+        version: from_one("version", policy.version)?,
+        unit: parse("unit", &policy.unit)?,
+        resource: name("resource", policy.resource)?,
+        policy: Policy::new(columns, purposes, audit, policy.epoch_age_max_s).map_err(refused)?,
+    })
+}
+
+fn rule(rule: pb::ColumnRule) -> Result<(String, UseSet), FieldInvalid> {
+    let uses = list("columns.uses", rule.uses, |word| {
+        parse::<Use>("columns.uses", &word)
+    })?;
+    Ok((
+        name("columns.column", rule.column)?,
+        uses.into_iter().collect(),
+    ))
+}
+
+fn refused(refused: PolicyRefused) -> FieldInvalid {
+    let (field, reason) = match refused {
+        PolicyRefused::ColumnTwice(_) => ("columns", "has two rules for one column"),
+        PolicyRefused::Size => ("columns", "is empty or too long"),
+        PolicyRefused::NameEmpty => ("columns", "has an empty name"),
+        PolicyRefused::EpochAge => ("epoch_age_max_s", "is zero or more than a week"),
+        PolicyRefused::Audit(AuditTermsRefused::OutOfBounds { field, .. }) => {
+            (field, "is zero or above its ceiling")
+        }
+    };
+    FieldInvalid { field, reason }
+}
+
+fn to_pb(signed: &SignedPolicy) -> pb::Policy {
+    let mode = match signed.policy.audit() {
+        AuditTerms::Mirrored { wait_ms_max } => Mode::Mirrored(pb::Mirrored { wait_ms_max }),
+        AuditTerms::Lagged {
+            entries_max,
+            age_s_max,
+        } => Mode::Lagged(pb::Lagged {
+            entries_max,
+            age_s_max,
+        }),
+    };
+    let rule = |(column, uses): (&str, UseSet)| pb::ColumnRule {
+        column: column.to_owned(),
+        uses: uses
+            .iter()
+            .map(|allowed| allowed.as_str().to_owned())
+            .collect(),
+    };
+    pb::Policy {
+        id: signed.id.clone(),
+        version: signed.version,
+        unit: signed.unit.to_string(),
+        resource: signed.resource.clone(),
+        columns: signed.policy.columns().map(rule).collect(),
+        audit: Some(pb::AuditTerms { mode: Some(mode) }),
+        epoch_age_max_s: signed.policy.epoch_age_max_s(),
+        purposes: signed.policy.purposes().map(str::to_owned).collect(),
+    }
+}
