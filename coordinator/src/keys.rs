@@ -111,7 +111,14 @@ impl Names {
         format!("{}/h/{region}", self.origin_name)
     }
 
-    /// The origin of the stream of `subject`, an id, of which the part after the prefix is taken.
+    /// The origin of the coordinator's own stream. It stands apart from the nodes' streams, so that no node's name can
+    /// make its origin the same.
+    pub(crate) fn own_stream(&self, subject: &str, region: &Region, half_year: &str) -> String {
+        let name = subject.split_once('_').map_or(subject, |(_, name)| name);
+        format!("{}/c/{name}/{region}/{half_year}", self.origin_name)
+    }
+
+    /// The origin of the stream of the node `subject`, of whose id the part after the prefix is taken.
     pub(crate) fn stream(&self, subject: &str, region: &Region, half_year: &str) -> String {
         let name = subject.split_once('_').map_or(subject, |(_, name)| name);
         format!("{}/s/{name}/{region}/{half_year}", self.origin_name)

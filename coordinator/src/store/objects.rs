@@ -68,6 +68,26 @@ impl Store {
         rows.iter().map(object).collect()
     }
 
+    /// The objects of this type whose id begins with `prefix`, which ends in a slash.
+    pub(crate) async fn objects_below(
+        &self,
+        kind: &str,
+        prefix: &str,
+    ) -> Result<Vec<Object>, StoreError> {
+        // The slash's successor ends the range; LIKE would read the underscores of ids as wildcards.
+        let end = format!("{}0", prefix.trim_end_matches('/'));
+        let rows = sqlx::query(
+            "SELECT digest, envelope, filing, number FROM objects
+             WHERE type = ? AND id >= ? AND id < ?",
+        )
+        .bind(kind)
+        .bind(prefix)
+        .bind(end)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(object).collect()
+    }
+
     /// Up to `count` logged objects after `after` that concern the node or its unit, oldest first, with their numbers.
     pub(crate) async fn objects_concerning(
         &self,
