@@ -19,7 +19,7 @@ use lingqu_core::product::Load;
 use lingqu_core::{CallId, ErrorCode};
 use lingqu_journal::{Recorded, Released, Seen, Unrecorded};
 use lingqu_matching::Claim;
-use lingqu_proto::{VerifyCall, pb, verify_call};
+use lingqu_proto::{Verdict, VerifyCall, pb, verify_call};
 use lingqu_tlog::Intl;
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -27,7 +27,7 @@ use crate::Node;
 use crate::admission::admit::admit;
 use crate::admission::caller::Caller;
 use crate::admission::retries::{Entered, RetryKey};
-use crate::evaluate::verification::{Prepared, Verdict};
+use crate::evaluate::verification::Prepared;
 
 /// What a verification's caller gets.
 #[derive(Clone)]
@@ -75,7 +75,11 @@ pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) ->
         grant: call.permit().grant().clone(),
         call: asked.id,
     };
-    let mut slot = match node.retries.enter(&retry, call.header().request_tag, monotonic).await {
+    let mut slot = match node
+        .retries
+        .enter(&retry, call.header().request_tag, monotonic)
+        .await
+    {
         Entered::New(slot) => slot,
         Entered::Again(recorded) => return node.journal.release(&recorded).await,
         Entered::Other => return refuse(node, call.deny(ErrorCode::CallIdReused)).await,
@@ -134,17 +138,26 @@ async fn evaluate_and_record(
 
     // From here on data is touched: whatever happens is charged and recorded, a failure too.
     let looked_up = catch_unwind(AssertUnwindSafe(|| prepared.verdict(&claim, call.permit())));
-    let result = looked_up.map_err(|_| ErrorCode::Internal).map(|verdict| Answer {
-        call: asked.id,
-        verdict,
-        load: prepared.load.clone(),
-        opening_key,
-    });
-    let verdict = result.as_ref().map_or(0, |answer| answer.verdict.number());
-    let root =
-        body_root::<Intl>(&opening_key, &[(Tag::Request, &asked.canonical), (Tag::Answer, &[verdict])]);
+    let result = looked_up
+        .map_err(|_| ErrorCode::Internal)
+        .map(|verdict| Answer {
+            call: asked.id,
+            verdict,
+            load: prepared.load.clone(),
+            opening_key,
+        });
+    let verdict = result
+        .as_ref()
+        .map_or(0, |answer| answer.verdict.answer_byte());
+    let root = body_root::<Intl>(
+        &opening_key,
+        &[(Tag::Request, &asked.canonical), (Tag::Answer, &[verdict])],
+    );
     let call = call.evaluated(result, root, Some(prepared.load.clone()));
-    node.journal.record(call, charge).await.map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
+    node.journal
+        .record(call, charge)
+        .await
+        .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
 }
 
 /// Binds the claim to the product over its current load; no data is looked at.
@@ -158,15 +171,21 @@ fn plan(
         .products
         .get(call.permit(), environment)
         .ok_or(ErrorCode::ResourceUnavailable)?;
-    if asked.as_of_min.is_some_and(|bound| prepared.load.as_of < bound) {
+    if asked
+        .as_of_min
+        .is_some_and(|bound| prepared.load.as_of < bound)
+    {
         return Err(ErrorCode::AsOfUnavailable);
     }
-    let claim = prepared.claim(&asked.claims).map_err(|_| ErrorCode::ClaimInvalid)?;
+    let claim = prepared
+        .claim(&asked.claims)
+        .map_err(|_| ErrorCode::ClaimInvalid)?;
     Ok((prepared, claim))
 }
 
 /// A refusal leaves once it is on record, and counts against its party.
 async fn refuse(node: &Node, denial: Denial) -> Released<Answer> {
-    node.throttle.denied(denial.caller(), node.clock.monotonic());
+    node.throttle
+        .denied(denial.caller(), node.clock.monotonic());
     node.journal.deny(denial).await
 }

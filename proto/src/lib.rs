@@ -8,6 +8,7 @@
 
 pub mod access;
 mod convert;
+mod redacted;
 
 pub use convert::{
     CallInvalid, ClaimValue, FieldInvalid, SignedObject, Verdict, VerifyCall, decode_envelope,

@@ -78,6 +78,69 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text that is no instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected `YYYY-MM-DD` (midnight of UTC+8) or `YYYY-MM-DDThh:mm:ssZ`")]
+pub struct TimestampRefused;
+
+impl std::str::FromStr for Timestamp {
+    type Err = TimestampRefused;
+
+    fn from_str(text: &str) -> Result<Self, TimestampRefused> {
+        let part = |range: std::ops::Range<usize>, low: i64, high: i64| {
+            let digits = text.get(range).ok_or(TimestampRefused)?;
+            let value = digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then(|| digits.parse().ok());
+            value
+                .flatten()
+                .filter(|value| (low..=high).contains(value))
+                .ok_or(TimestampRefused)
+        };
+        let shaped = match text.len() {
+            10 => text.is_char_boundary(10) && [4, 7].iter().all(|at| text.as_bytes()[*at] == b'-'),
+            20 => {
+                let marks = [
+                    (4, b'-'),
+                    (7, b'-'),
+                    (10, b'T'),
+                    (13, b':'),
+                    (16, b':'),
+                    (19, b'Z'),
+                ];
+                marks.iter().all(|(at, mark)| text.as_bytes()[*at] == *mark)
+            }
+            _ => false,
+        };
+        if !shaped {
+            return Err(TimestampRefused);
+        }
+        let (year, month, day) = (
+            part(0..4, 1970, 9_999)?,
+            part(5..7, 1, 12)?,
+            part(8..10, 1, 31)?,
+        );
+        let days = days_from_civil(year, month, day).ok_or(TimestampRefused)?;
+        let of_day = if text.len() == 10 {
+            -8 * 3_600
+        } else {
+            part(11..13, 0, 23)? * 3_600 + part(14..16, 0, 59)? * 60 + part(17..19, 0, 59)?
+        };
+        Ok(Timestamp::from_unix_s(days * 86_400 + of_day))
+    }
+}
+
+/// The inverse of [`civil`]; none for a day that the month does not have.
+fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let era = shifted.div_euclid(400);
+    let of_era = shifted.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    (civil(days) == (year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)).then_some(days)
+}
+
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -114,6 +177,33 @@ mod tests {
                 (instant.to_string().as_str(), instant.half_year().as_str()),
                 (text, half)
             );
+        }
+    }
+
+    #[test]
+    fn instants_read_back_and_nonsense_is_refused() {
+        assert_eq!(
+            "2026-01-01T00:00:00Z".parse(),
+            Ok(Timestamp::from_unix_s(1_767_225_600))
+        );
+        assert_eq!(
+            "2026-01-01".parse(),
+            Ok(Timestamp::from_unix_s(1_767_225_600 - 8 * 3_600))
+        );
+        assert_eq!(
+            "2000-02-29T00:00:00Z".parse(),
+            Ok(Timestamp::from_unix_s(951_782_400))
+        );
+        for wrong in [
+            "",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-1-1",
+            "2026-01-01T24:00:00Z",
+            "２026-01-1",
+        ] {
+            assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
         }
     }
 

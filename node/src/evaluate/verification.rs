@@ -5,42 +5,16 @@
 //! NO_MATCH here, before the verdict is committed to the record: the record never says more than the answer.
 
 use std::num::NonZeroU8;
-use std::sync::Arc;
 
 use lingqu_core::decide::Permit;
 use lingqu_core::product::{Definition, FieldRule, Load, Product, Verification};
 use lingqu_matching::{
     Claim, ClaimRefused, Field, Finding, Index, IndexBuilder, IndexKey, Limits, Schema, Value,
 };
-use lingqu_proto::ClaimValue;
+use lingqu_proto::{ClaimValue, Verdict};
 use ring::rand::SystemRandom;
 
 use crate::sources::Register;
-
-/// What the caller is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// 一致
-    Match,
-    /// 不一致
-    NoMatch,
-    /// 查无; only where granted.
-    NotFound,
-    /// 无法核验; only where granted.
-    Indeterminate,
-}
-
-impl Verdict {
-    /// The number on the wire, which is also what the record commits to.
-    pub fn number(self) -> u8 {
-        match self {
-            Verdict::Match => 1,
-            Verdict::NoMatch => 2,
-            Verdict::NotFound => 3,
-            Verdict::Indeterminate => 4,
-        }
-    }
-}
 
 /// A product over one load, ready to be asked.
 #[derive(Debug)]
@@ -88,21 +62,39 @@ impl Prepared {
     ) -> Result<Prepared, PrepareRefused> {
         let Definition::Verification(Verification { key, compared }) = &product.definition;
         let schema = Schema::new(fields(key)?, fields(compared)?)?;
-        let index_key = IndexKey::generate(&SystemRandom::new()).map_err(|_| PrepareRefused::Randomness)?;
-        let limits = Limits { max_rows: rows_max, max_rows_per_key: rows_per_key_max };
+        let index_key =
+            IndexKey::generate(&SystemRandom::new()).map_err(|_| PrepareRefused::Randomness)?;
+        let limits = Limits {
+            max_rows: rows_max,
+            max_rows_per_key: rows_per_key_max,
+        };
         let mut builder = IndexBuilder::new(schema, index_key, limits);
-        let columns: Vec<&str> = key.iter().chain(compared).map(|field| field.column.as_str()).collect();
+        let columns: Vec<&str> = key
+            .iter()
+            .chain(compared)
+            .map(|field| field.column.as_str())
+            .collect();
         let mut row = 0;
         let mut refused = None;
         let load = register.read(&columns, &mut |values: &[Value<'_>]| {
             let added = builder.add_row(values);
             row += 1;
-            added.map_err(|reason| refused = Some(PrepareRefused::Row { row: row - 1, reason })).is_ok()
+            added
+                .map_err(|reason| {
+                    refused = Some(PrepareRefused::Row {
+                        row: row - 1,
+                        reason,
+                    })
+                })
+                .is_ok()
         })?;
         if let Some(refused) = refused {
             return Err(refused);
         }
-        Ok(Prepared { load, index: builder.build()? })
+        Ok(Prepared {
+            load,
+            index: builder.build()?,
+        })
     }
 
     /// Binds the claim of a request to the product's fields.
@@ -132,11 +124,11 @@ fn fields(rules: &[FieldRule]) -> Result<Vec<Field>, PrepareRefused> {
     rules
         .iter()
         .map(|rule| {
-            let comparator = rule.comparator.parse().map_err(|_| PrepareRefused::Comparator)?;
+            let comparator = rule
+                .comparator
+                .parse()
+                .map_err(|_| PrepareRefused::Comparator)?;
             Ok(Field::new(rule.name.clone(), comparator))
         })
         .collect()
 }
-
-/// Products ready to be asked, by reference and environment.
-pub type PreparedProduct = Arc<Prepared>;

@@ -1,0 +1,252 @@
+//! The regulator's side of the audit feed: nothing is shown before it is verified, and a gap cannot go unnoticed.
+//!
+//! Per stream the subscriber keeps a compact range: each span must begin where the last one ended and lead to the
+//! root that the node signed and the mirror cosigned. Per region it keeps the compact range of the head log: each
+//! published checkpoint must be over exactly the heads that were received.
+
+use std::collections::BTreeMap;
+
+use lingqu_core::Region;
+use lingqu_core::record::{Record, StreamId};
+use lingqu_core::trust::Trust;
+use lingqu_proto::pb;
+use lingqu_proto::pb::audit_client::AuditClient;
+use lingqu_tlog::{Checkpoint, Frontier, Intl, Note, VerifierKey, leaf_hash, verify_cosignature};
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+
+/// Largest message of the feed, in bytes.
+const MESSAGE_LEN_MAX: usize = 8 << 20;
+/// Most streams and regions that a subscriber follows.
+const STREAMS_MAX: usize = 10_000;
+const HEAD_PREFIX: &[u8] = b"lingqu/head/v1\n";
+
+/// What the subscriber has verified so far. Keep it to resume.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    streams: BTreeMap<String, Frontier<Intl>>,
+    heads: BTreeMap<Region, Frontier<Intl>>,
+}
+
+/// Something verified.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Records of one stream, whole and in order.
+    Records {
+        /// The stream.
+        origin: String,
+        /// Its region.
+        region: Region,
+        /// The records.
+        records: Vec<Record>,
+    },
+    /// Everything of `region` up to `heads` heads has been received.
+    Complete {
+        /// The region.
+        region: Region,
+        /// Heads so far.
+        heads: u64,
+    },
+}
+
+/// Why the feed is not believed any more.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedBroken {
+    /// The connection ended or the coordinator refused.
+    #[error("feed: {0}")]
+    Status(Box<Status>),
+    /// A message is not what it should be.
+    #[error("malformed `{0}`")]
+    Malformed(&'static str),
+    /// A stream is not among the trusted logs, or signed or cosigned wrongly.
+    #[error("stream `{0}` is not authentic")]
+    NotAuthentic(String),
+    /// Entries are missing, repeated, reordered or altered.
+    #[error("stream `{0}` is not complete")]
+    StreamGap(String),
+    /// The head log is not over the heads that were received.
+    #[error("the head log of region {0} is not over what was received")]
+    HeadLogGap(Region),
+}
+
+/// A subscription in progress.
+pub struct Feed {
+    events: Streaming<pb::FollowResponse>,
+    trust: Trust<Intl>,
+    head_log_keys: Vec<VerifierKey<Intl>>,
+    seen: Seen,
+    parts: Vec<Vec<u8>>,
+}
+
+impl Feed {
+    /// Subscribes to `region` and below, resuming after what was `seen`. `head_log_keys` are those of the regions' head
+    /// logs, each named by its origin.
+    pub async fn follow(
+        channel: Channel,
+        region: &Region,
+        until_current: bool,
+        trust: Trust<Intl>,
+        head_log_keys: Vec<VerifierKey<Intl>>,
+        seen: Seen,
+    ) -> Result<Feed, FeedBroken> {
+        let resume = seen.heads.iter().map(|(region, heads)| pb::ResumePoint {
+            region: region.to_string(),
+            heads: heads.size(),
+        });
+        let request = pb::FollowRequest {
+            region: region.to_string(),
+            resume: resume.collect(),
+            until_current,
+        };
+        let mut client = AuditClient::new(channel).max_decoding_message_size(MESSAGE_LEN_MAX);
+        let events = client.follow(request).await.map_err(status)?.into_inner();
+        Ok(Feed {
+            events,
+            trust,
+            head_log_keys,
+            seen,
+            parts: Vec::new(),
+        })
+    }
+
+    /// The next verified event; none when the feed has ended in order.
+    pub async fn next(&mut self) -> Result<Option<Event>, FeedBroken> {
+        loop {
+            let Some(message) = self.events.message().await.map_err(status)? else {
+                return if self.parts.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(FeedBroken::Malformed("span"))
+                };
+            };
+            match message.event.ok_or(FeedBroken::Malformed("event"))? {
+                pb::follow_response::Event::Span(span) => {
+                    if let Some(event) = self.span(span)? {
+                        return Ok(Some(event));
+                    }
+                }
+                pb::follow_response::Event::HeadLog(checkpoint) => {
+                    return self.head_log(&checkpoint).map(Some);
+                }
+            }
+        }
+    }
+
+    /// What has been verified, to resume from later.
+    pub fn into_seen(self) -> Seen {
+        self.seen
+    }
+
+    fn span(&mut self, span: pb::StreamSpan) -> Result<Option<Event>, FeedBroken> {
+        let region: Region = span
+            .region
+            .parse()
+            .map_err(|_| FeedBroken::Malformed("region"))?;
+        self.parts.extend(span.entries);
+        if span.head.is_empty() {
+            return Ok(None);
+        }
+        let entries = std::mem::take(&mut self.parts);
+        let checkpoint = self.authentic(&span.head)?;
+        let origin = checkpoint.origin.clone();
+        let gap = || FeedBroken::StreamGap(origin.clone());
+        if self.seen.streams.len() >= STREAMS_MAX || self.seen.heads.len() >= STREAMS_MAX {
+            return Err(FeedBroken::Malformed("number of streams"));
+        }
+        let mut stream = self.seen.streams.get(&origin).cloned().unwrap_or_default();
+        let first = stream.size();
+        let stream_id = StreamId::of::<Intl>(&origin);
+        let mut records = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            let record =
+                Record::decode::<Intl>(entry).map_err(|_| FeedBroken::Malformed("record"))?;
+            if record.index != stream.size() || record.stream != stream_id {
+                return Err(gap());
+            }
+            stream.push(leaf_hash::<Intl>(entry));
+            records.push(record);
+        }
+        // The first part of a large span says where it begins; the root says whether it does.
+        if stream.size() != checkpoint.size
+            || stream.root() != checkpoint.root
+            || first > checkpoint.size
+        {
+            return Err(gap());
+        }
+        let heads = self.seen.heads.entry(region.clone()).or_default();
+        if span.head_index != heads.size() {
+            return Err(FeedBroken::HeadLogGap(region));
+        }
+        heads.push(leaf_hash::<Intl>(&span.head));
+        self.seen.streams.insert(origin.clone(), stream);
+        Ok(Some(Event::Records {
+            origin,
+            region,
+            records,
+        }))
+    }
+
+    /// The stream checkpoint in a head, signed by its log and cosigned by the quorum.
+    fn authentic(&self, head: &[u8]) -> Result<Checkpoint, FeedBroken> {
+        let malformed = || FeedBroken::Malformed("head");
+        let rest = head.strip_prefix(HEAD_PREFIX).ok_or_else(malformed)?;
+        let end = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or_else(malformed)?;
+        let note = Note::parse(&rest[end + 1..]).map_err(|_| malformed())?;
+        let checkpoint = Checkpoint::parse(&note.text).map_err(|_| malformed())?;
+        let origin = checkpoint.origin.clone();
+        let refused = || FeedBroken::NotAuthentic(origin.clone());
+        let log = self
+            .trust
+            .logs
+            .iter()
+            .find(|key| key.name().as_str() == origin)
+            .ok_or_else(refused)?;
+        note.verify(std::slice::from_ref(log))
+            .map_err(|_| refused())?;
+        for (name, key) in &self.trust.witnesses {
+            let line = note
+                .signatures
+                .iter()
+                .find(|line| line.name == *key.name() && line.id == key.id());
+            let valid =
+                line.is_some_and(|line| verify_cosignature::<Intl>(&note.text, key, line).is_ok());
+            if !valid && self.trust.quorum.as_deref() == Some(name) {
+                return Err(refused());
+            }
+        }
+        Ok(checkpoint)
+    }
+
+    fn head_log(&mut self, message: &pb::HeadLogCheckpoint) -> Result<Event, FeedBroken> {
+        let region: Region = message
+            .region
+            .parse()
+            .map_err(|_| FeedBroken::Malformed("region"))?;
+        let note =
+            Note::parse(&message.checkpoint).map_err(|_| FeedBroken::Malformed("head log"))?;
+        let checkpoint =
+            Checkpoint::parse(&note.text).map_err(|_| FeedBroken::Malformed("head log"))?;
+        let suffix = format!("/h/{region}");
+        let key = self.head_log_keys.iter().find(|key| {
+            key.name().as_str() == checkpoint.origin && checkpoint.origin.ends_with(&suffix)
+        });
+        let key = key.ok_or_else(|| FeedBroken::NotAuthentic(checkpoint.origin.clone()))?;
+        note.verify(std::slice::from_ref(key))
+            .map_err(|_| FeedBroken::NotAuthentic(checkpoint.origin.clone()))?;
+        let heads = self.seen.heads.entry(region.clone()).or_default();
+        if heads.size() != checkpoint.size || heads.root() != checkpoint.root {
+            return Err(FeedBroken::HeadLogGap(region));
+        }
+        Ok(Event::Complete {
+            region,
+            heads: checkpoint.size,
+        })
+    }
+}
+
+fn status(status: Status) -> FeedBroken {
+    FeedBroken::Status(Box::new(status))
+}

@@ -1,0 +1,218 @@
+//! One node, called with receipts checked: an answer whose record cannot be proven is not handed over.
+
+use lingqu_core::commitment::{Tag, body_root};
+use lingqu_core::decide::Asked;
+use lingqu_core::product::Load;
+use lingqu_core::receipt::{Level, Proven, Receipt, ReceiptRefused};
+use lingqu_core::record::{Field, Kind, flag};
+use lingqu_core::trust::Trust;
+use lingqu_core::{CallId, ErrorCode, NodeId, Timestamp};
+use lingqu_proto::pb::calls_client::CallsClient;
+use lingqu_proto::{
+    ClaimValue, Verdict, load_from_pb, pb, receipt_from_pb, verdict_from_pb, verify_call,
+    verify_request,
+};
+use lingqu_tlog::Intl;
+use lingqu_transport::{ClientTls, ConnectError, PeerId, code_of};
+use ring::rand::{SecureRandom, SystemRandom};
+use tonic::transport::Channel;
+
+/// Largest answer, in bytes.
+const ANSWER_LEN_MAX: usize = 1 << 20;
+
+/// A connection to a node, and the keys that its receipts are checked with.
+#[derive(Clone)]
+pub struct Node {
+    calls: CallsClient<Channel>,
+    trust: std::sync::Arc<Trust<Intl>>,
+}
+
+/// What to verify.
+#[derive(Clone, Debug)]
+pub struct Verification {
+    /// The caller's id; the same again for a retry.
+    pub id: CallId,
+    /// Grant, product, purpose and so on.
+    pub asked: Asked,
+    /// The claim.
+    pub claims: Vec<(String, ClaimValue)>,
+    /// Answer only from data as of this instant or later.
+    pub as_of_min: Option<Timestamp>,
+}
+
+/// An answer whose record is proven.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What it was made from.
+    pub load: Load,
+    /// The proof, to keep.
+    pub receipt: Receipt,
+    /// What the proof says.
+    pub proven: Proven,
+    /// Opens the record's commitments; to keep with the receipt.
+    pub opening_key: [u8; 32],
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallFailed {
+    /// The node refused, with its code.
+    #[error("{code}: {}", code.message_en())]
+    Refused {
+        /// Why.
+        code: ErrorCode,
+    },
+    /// The connection failed, or the answer was none that a node gives.
+    #[error("transport: {0}")]
+    Transport(String),
+    /// The answer cannot be read.
+    #[error("the answer is malformed: {0}")]
+    Malformed(String),
+    /// The receipt does not prove the record.
+    #[error("the receipt is refused: {0}")]
+    Receipt(#[from] ReceiptRefused),
+    /// The record is proven, but it is not of this call and this answer.
+    #[error("the receipt is for something else: `{0}`")]
+    OtherCall(&'static str),
+    /// The record is not as well secured as it says that it must be.
+    #[error("the receipt lacks the mirror's cosignature")]
+    Level,
+}
+
+impl CallFailed {
+    /// The node's code, if it gave one.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            CallFailed::Refused { code } => Some(*code),
+            _ => None,
+        }
+    }
+}
+
+impl Node {
+    /// Connects to the node `id` at `url`.
+    pub async fn connect(
+        url: &str,
+        tls: &ClientTls,
+        id: NodeId,
+        trust: Trust<Intl>,
+    ) -> Result<Node, ConnectError> {
+        let channel = lingqu_transport::connect(url, tls, PeerId::Node(id)).await?;
+        Ok(Node::over(channel, trust))
+    }
+
+    /// Calls over a channel that is already there.
+    pub fn over(channel: Channel, trust: Trust<Intl>) -> Node {
+        let calls = CallsClient::new(channel).max_decoding_message_size(ANSWER_LEN_MAX);
+        Node {
+            calls,
+            trust: std::sync::Arc::new(trust),
+        }
+    }
+
+    /// Verifies a claim. The answer is handed over only with a receipt that proves its record.
+    pub async fn verify(&self, call: &Verification) -> Result<Verified, CallFailed> {
+        let request = verify_request(call.id, &call.asked, &call.claims, call.as_of_min);
+        let response = self.calls.clone().verify(request.clone()).await;
+        let response = response.map_err(|status| refused(&status))?.into_inner();
+        check(&request, response, &self.trust)
+    }
+}
+
+impl Verification {
+    /// A call with a new random id.
+    pub fn new(asked: Asked, claims: Vec<(String, ClaimValue)>) -> Verification {
+        let mut id = [0; 16];
+        SystemRandom::new()
+            .fill(&mut id)
+            .expect("without randomness no connection would exist either");
+        Verification {
+            id: CallId(id),
+            asked,
+            claims,
+            as_of_min: None,
+        }
+    }
+}
+
+fn refused(status: &tonic::Status) -> CallFailed {
+    match code_of(status) {
+        Some(code) => CallFailed::Refused { code },
+        None => CallFailed::Transport(format!("{:?}: {}", status.code(), status.message())),
+    }
+}
+
+/// Whether `response` answers `request`, and its record is proven as well as the record itself demands.
+pub(crate) fn check(
+    request: &pb::VerifyRequest,
+    response: pb::VerifyResponse,
+    trust: &Trust<Intl>,
+) -> Result<Verified, CallFailed> {
+    let malformed = |error: &dyn std::fmt::Display| CallFailed::Malformed(error.to_string());
+    let asked = verify_call(request).map_err(|error| malformed(&error))?;
+    let verdict = verdict_from_pb(response.verdict).map_err(|error| malformed(&error))?;
+    let load = response
+        .load
+        .as_ref()
+        .ok_or_else(|| malformed(&"no load"))?;
+    let load = load_from_pb(load).map_err(|error| malformed(&error))?;
+    let receipt = response
+        .receipt
+        .as_ref()
+        .ok_or_else(|| malformed(&"no receipt"))?;
+    let (receipt, level) = receipt_from_pb(receipt).map_err(|error| malformed(&error))?;
+    let opening_key: [u8; 32] = response
+        .opening_key
+        .try_into()
+        .map_err(|_| malformed(&"opening key"))?;
+
+    let proven = receipt.verify(trust)?;
+    let draft = &proven.record.draft;
+    let fields = [
+        (Tag::Request, asked.canonical.as_slice()),
+        (Tag::Answer, &[verdict.answer_byte()]),
+    ];
+    let expected = [
+        (
+            "kind",
+            draft.kind == Kind::Call && draft.flags & (flag::REFUSED | flag::ERROR) == 0,
+        ),
+        (
+            "call id",
+            draft.call == asked.id && response.call_id == asked.id.0,
+        ),
+        (
+            "request or answer",
+            draft.body_root == body_root::<Intl>(&opening_key, &fields),
+        ),
+        (
+            "outcome",
+            draft.clear.get_text(Field::Outcome) == Some("ANSWERED"),
+        ),
+        (
+            "product",
+            draft.clear.get_text(Field::Product) == Some(asked.asked.product.as_str()),
+        ),
+        (
+            "load",
+            draft.clear.get_text(Field::Load) == Some(load.id.as_str()),
+        ),
+    ];
+    if let Some((what, _)) = expected.iter().find(|(_, holds)| !holds) {
+        return Err(CallFailed::OtherCall(what));
+    }
+    // The record itself, which the unit's log signs, says whether its terms allow less than the mirror.
+    let lagged = draft.flags & flag::LAGGED != 0;
+    if proven.level < level || (!lagged && proven.level < Level::Mirrored) {
+        return Err(CallFailed::Level);
+    }
+    Ok(Verified {
+        verdict,
+        load,
+        receipt,
+        proven,
+        opening_key,
+    })
+}

@@ -1,0 +1,224 @@
+//! Journal → mirror. The journal is compared with the mirror before anything is signed; then batches flow, a bounded
+//! number unanswered, and each cosignature that comes back is verified before it counts.
+
+use std::sync::Arc;
+
+use lingqu_core::ErrorCode;
+use lingqu_journal::Reconciled;
+use lingqu_proto::pb::replicate_request::Message as ToMirror;
+use lingqu_proto::pb::replicate_response::Message as FromMirror;
+use lingqu_proto::{note_signature_from_pb, pb};
+use lingqu_transport::ClientTls;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+use super::{Pause, dial, mirror_client};
+use crate::Node;
+use crate::serve::node_start;
+
+/// Largest window that is believed, in batches.
+const WINDOW_MAX: u32 = 64;
+/// Most entries taken over from the mirror at once.
+const ADOPTED_ENTRIES_MAX: usize = 10_000_000;
+
+/// Why one connection to the mirror ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    /// Try again later.
+    #[error("{0}")]
+    Away(String),
+    /// Journal and mirror contradict each other: this node answers nothing more until a person has looked.
+    #[error("journal and mirror contradict each other: {0}")]
+    Contradiction(String),
+}
+
+impl From<tonic::Status> for Ended {
+    fn from(status: tonic::Status) -> Self {
+        Ended::Away(status.to_string())
+    }
+}
+
+/// Replicates for ever; connects again whenever the stream ends, except after a contradiction.
+pub(crate) async fn run(node: Arc<Node>, tls: ClientTls) {
+    let mut pause = Pause::new();
+    let mut started = false;
+    loop {
+        let ended = replicate(&node, &tls, &mut pause, &mut started).await;
+        node.journal.set_mirror_connected(false);
+        match ended {
+            Err(Ended::Away(reason)) => tracing::warn!(%reason, "the mirror is away"),
+            Err(Ended::Contradiction(reason)) => {
+                tracing::error!(%reason, "journal and mirror contradict each other: no more answers");
+                return;
+            }
+            Ok(()) => {}
+        }
+        pause.wait().await;
+    }
+}
+
+async fn replicate(
+    node: &Arc<Node>,
+    tls: &ClientTls,
+    pause: &mut Pause,
+    started: &mut bool,
+) -> Result<(), Ended> {
+    let channel = dial(node, tls).await.map_err(Ended::Away)?;
+    let (requests, stream) = mpsc::channel(usize::try_from(WINDOW_MAX).expect("64 fits"));
+    let open = pb::MirrorOpen {
+        origin: node.journal.origin().to_owned(),
+        checkpoint: node.journal.checkpoint().unwrap_or_default(),
+    };
+    send(&requests, ToMirror::Open(open)).await?;
+    let mut client = mirror_client(channel.clone());
+    let mut responses = client
+        .replicate(ReceiverStream::new(stream))
+        .await?
+        .into_inner();
+    let resume = match next(&mut responses).await? {
+        FromMirror::Resume(resume) => resume,
+        FromMirror::Conflict(conflict) => return Err(contradiction(&conflict)),
+        FromMirror::Cosigned(_) => return Err(Ended::Away("an answer out of order".to_owned())),
+    };
+    reconcile(node, channel, &resume).await?;
+    pause.reset();
+    node.journal.set_mirror_connected(true);
+    if !*started {
+        node.journal
+            .append(node_start())
+            .await
+            .map_err(|error| Ended::Away(error.to_string()))?;
+        *started = true;
+    }
+    node.record_pending().await;
+    pump(node, resume, requests, responses).await
+}
+
+/// Takes over what the mirror has and this journal lost, or finds that both are one log.
+async fn reconcile(
+    node: &Arc<Node>,
+    channel: Channel,
+    resume: &pb::MirrorResume,
+) -> Result<(), Ended> {
+    let checkpoint = (!resume.checkpoint.is_empty()).then_some(resume.checkpoint.as_str());
+    let refused = |error: lingqu_journal::ReconcileRefused| Ended::Contradiction(error.to_string());
+    match node.journal.reconcile(checkpoint).map_err(refused)? {
+        Reconciled::Ready => return Ok(()),
+        Reconciled::MirrorAhead { from } => {
+            tracing::warn!(
+                from,
+                size = resume.size,
+                "the mirror holds entries that this journal lost"
+            );
+            let request = pb::EntriesRequest {
+                origin: node.journal.origin().to_owned(),
+                first: from,
+            };
+            let mut chunks = mirror_client(channel).entries(request).await?.into_inner();
+            let mut entries = Vec::new();
+            let mut last = String::new();
+            while let Some(chunk) = chunks.next().await {
+                let chunk = chunk?;
+                entries.extend(chunk.entries);
+                last = chunk.checkpoint;
+                if entries.len() > ADOPTED_ENTRIES_MAX {
+                    return Err(Ended::Away(
+                        "more entries than can be taken over at once".to_owned(),
+                    ));
+                }
+            }
+            node.journal.adopt(entries, &last).map_err(refused)?;
+        }
+    }
+    node.epochs.raise_floor(node.journal.epoch_floor());
+    if node.stops.current().number() < node.journal.stop_floor() {
+        return Err(Ended::Contradiction(
+            "stop orders on record are missing on disk".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Sends batches and takes cosignatures, at most `window` batches unanswered.
+async fn pump(
+    node: &Arc<Node>,
+    resume: pb::MirrorResume,
+    requests: mpsc::Sender<pb::ReplicateRequest>,
+    mut responses: Streaming<pb::ReplicateResponse>,
+) -> Result<(), Ended> {
+    let window = resume.window.clamp(1, WINDOW_MAX);
+    let mut unanswered = 0;
+    let mut from = node.journal.mirrored_size();
+    loop {
+        tokio::select! {
+            response = next(&mut responses) => {
+                match response? {
+                    FromMirror::Cosigned(cosigned) => accept(node, cosigned)?,
+                    FromMirror::Conflict(conflict) => return Err(contradiction(&conflict)),
+                    FromMirror::Resume(_) => return Err(Ended::Away("an answer out of order".to_owned())),
+                }
+                unanswered = u32::saturating_sub(unanswered, 1);
+            }
+            batch = node.journal.next_batch(from), if unanswered < window => {
+                let batch = batch.map_err(|error| Ended::Away(error.to_string()))?;
+                from = batch.first + batch.entries.len() as u64;
+                let batch = pb::MirrorBatch {
+                    first: batch.first,
+                    entries: batch.entries,
+                    checkpoint: batch.checkpoint,
+                };
+                send(&requests, ToMirror::Batch(batch)).await?;
+                unanswered += 1;
+            }
+        }
+    }
+}
+
+fn accept(node: &Arc<Node>, cosigned: pb::MirrorCosigned) -> Result<(), Ended> {
+    let line = cosigned.cosignature.as_ref().map(note_signature_from_pb);
+    let Some(Ok(line)) = line else {
+        return Err(Ended::Away("an unreadable cosignature".to_owned()));
+    };
+    let accepted = node.journal.accept_cosignature(cosigned.size, &line);
+    accepted.map_err(|error| Ended::Away(format!("{}: {error}", ErrorCode::AuditUnavailable)))
+}
+
+/// A conflict after which only a person can help; being behind is cured by opening again.
+fn contradiction(conflict: &pb::MirrorConflict) -> Ended {
+    use pb::mirror_conflict::Kind;
+    match conflict.kind() {
+        Kind::Behind => Ended::Away("the mirror wants to resume elsewhere".to_owned()),
+        Kind::Unspecified | Kind::NotYours => {
+            Ended::Away("the mirror does not know this stream".to_owned())
+        }
+        kind @ (Kind::Fork | Kind::BadSignature | Kind::BadBatch | Kind::Superseded) => {
+            Ended::Contradiction(format!("{} at size {}", kind.as_str_name(), conflict.size))
+        }
+    }
+}
+
+async fn send(
+    requests: &mpsc::Sender<pb::ReplicateRequest>,
+    message: ToMirror,
+) -> Result<(), Ended> {
+    let request = pb::ReplicateRequest {
+        message: Some(message),
+    };
+    requests
+        .send(request)
+        .await
+        .map_err(|_| Ended::Away("the stream ended".to_owned()))
+}
+
+async fn next(responses: &mut Streaming<pb::ReplicateResponse>) -> Result<FromMirror, Ended> {
+    let response = responses
+        .next()
+        .await
+        .ok_or_else(|| Ended::Away("the stream ended".to_owned()))??;
+    response
+        .message
+        .ok_or_else(|| Ended::Away("an empty answer".to_owned()))
+}
