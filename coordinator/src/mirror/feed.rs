@@ -39,7 +39,6 @@ pub(crate) struct Follower {
     region: Region,
     /// Heads of each region that the subscriber has.
     places: BTreeMap<Region, u64>,
-    events: Events,
 }
 
 /// How a subscription ends early.
@@ -65,7 +64,6 @@ impl Follower {
         mirror: Arc<Mirror>,
         region: Region,
         resume: Vec<(Region, u64)>,
-        events: Events,
     ) -> Result<Follower, ErrorCode> {
         let mut places = BTreeMap::new();
         for (place, heads) in resume {
@@ -81,18 +79,17 @@ impl Follower {
             mirror,
             region,
             places,
-            events,
         })
     }
 
     /// Sends everything there is and then, unless `until_current`, everything that comes.
-    pub(crate) async fn run(mut self, until_current: bool) {
-        if let Err(End::Code(code)) = self.follow(until_current).await {
-            let _ = self.events.send(Err(code)).await;
+    pub(crate) async fn run(mut self, until_current: bool, events: Events) {
+        if let Err(End::Code(code)) = self.follow(until_current, &events).await {
+            let _ = events.send(Err(code)).await;
         }
     }
 
-    async fn follow(&mut self, until_current: bool) -> Result<(), End> {
+    async fn follow(&mut self, until_current: bool, events: &Events) -> Result<(), End> {
         let mut changes = self.mirror.shared.changes();
         let mut closed: BTreeMap<Region, u64> = BTreeMap::new();
         loop {
@@ -101,11 +98,11 @@ impl Follower {
             for (region, size, checkpoint) in self.current() {
                 let place = self.places.get(&region).copied().unwrap_or(0);
                 for index in place..size {
-                    self.send_head(&region, index).await?;
+                    self.send_head(&region, index, events).await?;
                     self.places.insert(region.clone(), index + 1);
                 }
                 if closed.insert(region.clone(), size) != Some(size) {
-                    self.send(Event::HeadLog { region, checkpoint }).await?;
+                    self.send(Event::HeadLog { region, checkpoint }, events).await?;
                 }
             }
             if until_current {
@@ -113,7 +110,7 @@ impl Follower {
             }
             tokio::select! {
                 changed = changes.changed() => changed.map_err(|_| End::Gone)?,
-                () = self.events.closed() => return Err(End::Gone),
+                () = events.closed() => return Err(End::Gone),
             }
         }
     }
@@ -127,21 +124,21 @@ impl Follower {
             .collect()
     }
 
-    async fn send_head(&self, region: &Region, index: u64) -> Result<(), End> {
+    async fn send_head(&self, region: &Region, index: u64, events: &Events) -> Result<(), End> {
         let head = self.head(region, index).ok_or(ArchiveError::Lost)?;
         let mut first = head.first;
         while first < head.size {
             let (entries, leaf) = self.page(region, index, &head, first).await?;
             let next = first + entries.len() as u64;
-            self.send(Event::Span {
+            let span = Event::Span {
                 region: region.clone(),
                 head_index: index,
                 head: leaf,
                 origin: head.origin.clone(),
                 first,
                 entries,
-            })
-            .await?;
+            };
+            self.send(span, events).await?;
             first = next;
         }
         Ok(())
@@ -180,9 +177,9 @@ impl Follower {
             .map_err(|error: ArchiveError| error.into())
     }
 
-    async fn send(&self, event: Event) -> Result<(), End> {
+    async fn send(&self, event: Event, events: &Events) -> Result<(), End> {
         let patience = Duration::from_secs(self.mirror.limits.push_timeout_s);
-        match tokio::time::timeout(patience, self.events.send(Ok(event))).await {
+        match tokio::time::timeout(patience, events.send(Ok(event))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(End::Gone),
         }
