@@ -163,7 +163,7 @@ async fn grant(
         .step(
             "003 Art. 12(三)",
             "the agency tries to file a grant that the unit has not signed",
-            ErrorCode::ObjectSignatureInvalid.as_str(),
+            ErrorCode::GrantUnsignedByUnit.as_str(),
             outcome(&refused.map(|_| "filed")),
             "the unit's approval key, whose signature is missing",
         )
