@@ -17,7 +17,12 @@ fn kept_true(path: &Path, page: &str) {
         std::fs::write(path, page).unwrap();
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(found, page, "{} is not what the code says; LINGQU_WRITE_DOCS=1 writes it", path.display());
+    assert_eq!(
+        found,
+        page,
+        "{} is not what the code says; LINGQU_WRITE_DOCS=1 writes it",
+        path.display()
+    );
 }
 
 fn page(code: ErrorCode) -> String {
@@ -35,7 +40,9 @@ fn page(code: ErrorCode) -> String {
 
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 #[test]
@@ -47,11 +54,20 @@ fn every_error_code_has_its_page() {
     );
     for code in ErrorCode::ALL {
         kept_true(&dir.join(format!("{code}.md")), &page(*code));
-        let _ = writeln!(index, "| [{code}]({code}.md) | {} | {} |", code.message_en(), code.message_zh());
+        let _ = writeln!(
+            index,
+            "| [{code}]({code}.md) | {} | {} |",
+            code.message_en(),
+            code.message_zh()
+        );
     }
     kept_true(&dir.join("README.md"), &index);
     let pages = std::fs::read_dir(&dir).unwrap().count();
-    assert_eq!(pages, ErrorCode::ALL.len() + 1, "a page without a code is left over");
+    assert_eq!(
+        pages,
+        ErrorCode::ALL.len() + 1,
+        "a page without a code is left over"
+    );
 }
 
 #[test]
@@ -64,7 +80,12 @@ fn the_decision_table_has_its_page() {
     );
     for (number, row) in TABLE.iter().enumerate() {
         let code = row.code;
-        let _ = writeln!(text, "| {} | {} | [{code}](errors/{code}.md) |", number + 1, row.requires);
+        let _ = writeln!(
+            text,
+            "| {} | {} | [{code}](errors/{code}.md) |",
+            number + 1,
+            row.requires
+        );
     }
     kept_true(&docs().join("decision-table.md"), &text);
 }

@@ -25,6 +25,9 @@ pub enum ServeError {
     /// The TLS files cannot be used.
     #[error("tls: {0}")]
     Tls(String),
+    /// The journal did not close in order; what is durable in it stays so.
+    #[error("the journal did not close in order")]
+    Journal,
     /// The admin socket cannot be opened.
     #[error("admin socket: {0}")]
     Admin(std::io::Error),
@@ -96,8 +99,10 @@ pub async fn serve(
     stop.cancel();
     tasks.close();
     tasks.wait().await;
-    node.journal.clone().close();
-    Ok(())
+    // Closing joins the journal's thread: not on a thread that others wait for.
+    let journal = node.journal.clone();
+    let closed = tokio::task::spawn_blocking(move || journal.close()).await;
+    closed.map_err(|_| ServeError::Journal)
 }
 
 /// The record that opens a run.
