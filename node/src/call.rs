@@ -75,7 +75,11 @@ pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) ->
         grant: call.permit().grant().clone(),
         call: asked.id,
     };
-    let mut slot = match node.retries.enter(&retry, call.header().request_tag, monotonic).await {
+    let mut slot = match node
+        .retries
+        .enter(&retry, call.header().request_tag, monotonic)
+        .await
+    {
         Entered::New(slot) => slot,
         Entered::Again(recorded) => return node.journal.release(&recorded).await,
         Entered::Other => return refuse(node, call.deny(ErrorCode::CallIdReused)).await,
@@ -122,7 +126,7 @@ async fn evaluate_and_record(
     if node.journal.audit_ready(call.permit().audit()).is_err() {
         return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable));
     }
-    let charge = match node.journal.reserve(call.permit()) {
+    let mut charge = match node.journal.reserve(call.permit()) {
         Ok(charge) => charge,
         Err(ErrorCode::Overloaded) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
         Err(code) => return Err(Unserved::Denied(call.deny(code))),
@@ -133,18 +137,28 @@ async fn evaluate_and_record(
     }
 
     // From here on data is touched: whatever happens is charged and recorded, a failure too.
+    charge.touch();
     let looked_up = catch_unwind(AssertUnwindSafe(|| prepared.verdict(&claim, call.permit())));
-    let result = looked_up.map_err(|_| ErrorCode::Internal).map(|verdict| Answer {
-        call: asked.id,
-        verdict,
-        load: prepared.load.clone(),
-        opening_key,
-    });
-    let verdict = result.as_ref().map_or(0, |answer| answer.verdict.answer_byte());
-    let root =
-        body_root::<Intl>(&opening_key, &[(Tag::Request, &asked.canonical), (Tag::Answer, &[verdict])]);
+    let result = looked_up
+        .map_err(|_| ErrorCode::Internal)
+        .map(|verdict| Answer {
+            call: asked.id,
+            verdict,
+            load: prepared.load.clone(),
+            opening_key,
+        });
+    let verdict = result
+        .as_ref()
+        .map_or(0, |answer| answer.verdict.answer_byte());
+    let root = body_root::<Intl>(
+        &opening_key,
+        &[(Tag::Request, &asked.canonical), (Tag::Answer, &[verdict])],
+    );
     let call = call.evaluated(result, root, Some(prepared.load.clone()));
-    node.journal.record(call, charge).await.map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
+    node.journal
+        .record(call, charge)
+        .await
+        .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
 }
 
 /// Binds the claim to the product over its current load; no data is looked at.
@@ -158,15 +172,21 @@ fn plan(
         .products
         .get(call.permit(), environment)
         .ok_or(ErrorCode::ResourceUnavailable)?;
-    if asked.as_of_min.is_some_and(|bound| prepared.load.as_of < bound) {
+    if asked
+        .as_of_min
+        .is_some_and(|bound| prepared.load.as_of < bound)
+    {
         return Err(ErrorCode::AsOfUnavailable);
     }
-    let claim = prepared.claim(&asked.claims).map_err(|_| ErrorCode::ClaimInvalid)?;
+    let claim = prepared
+        .claim(&asked.claims)
+        .map_err(|_| ErrorCode::ClaimInvalid)?;
     Ok((prepared, claim))
 }
 
 /// A refusal leaves once it is on record, and counts against its party.
 async fn refuse(node: &Node, denial: Denial) -> Released<Answer> {
-    node.throttle.denied(denial.caller(), node.clock.monotonic());
+    node.throttle
+        .denied(denial.caller(), node.clock.monotonic());
     node.journal.deny(denial).await
 }

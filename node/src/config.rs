@@ -181,10 +181,14 @@ pub enum ConfigRefused {
 impl NodeConfig {
     /// Reads a file and makes its paths absolute.
     pub fn read(path: &Path) -> Result<NodeConfig, ConfigRefused> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigRefused::Unreadable { path: path.to_owned(), source })?;
-        let mut config = NodeConfig::parse(&text)
-            .map_err(|source| ConfigRefused::Malformed { path: path.to_owned(), source: Box::new(source) })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigRefused::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut config = NodeConfig::parse(&text).map_err(|source| ConfigRefused::Malformed {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));
         Ok(config)
     }
@@ -196,10 +200,24 @@ impl NodeConfig {
 
     /// Makes every relative path relative to `base`.
     pub fn resolve(&mut self, base: &Path) {
-        let paths = [&mut self.data_dir, &mut self.tls.cert_chain, &mut self.tls.key, &mut self.keys.log];
-        let authorities = self.tls.authorities.iter_mut().map(|authority| &mut authority.path);
+        let paths = [
+            &mut self.data_dir,
+            &mut self.tls.cert_chain,
+            &mut self.tls.key,
+            &mut self.keys.log,
+        ];
+        let authorities = self
+            .tls
+            .authorities
+            .iter_mut()
+            .map(|authority| &mut authority.path);
         let resources = self.resources.iter_mut().map(|resource| &mut resource.path);
-        for path in paths.into_iter().chain(authorities).chain(resources).chain(&mut self.admin_socket) {
+        for path in paths
+            .into_iter()
+            .chain(authorities)
+            .chain(resources)
+            .chain(&mut self.admin_socket)
+        {
             // `join` leaves an absolute path as it is.
             *path = base.join(&*path);
         }
@@ -207,7 +225,9 @@ impl NodeConfig {
 
     /// The socket of the local control.
     pub fn admin_socket(&self) -> PathBuf {
-        self.admin_socket.clone().unwrap_or_else(|| self.data_dir.join("admin.sock"))
+        self.admin_socket
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("admin.sock"))
     }
 }
 
@@ -226,7 +246,9 @@ where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
 {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(serde::de::Error::custom)
 }
 
 /// Reads a public key in hex and refuses weak ones.

@@ -128,6 +128,10 @@ impl Node {
                 clock: Arc::clone(&clock),
                 limits: JournalLimits {
                     segment_len: limits.journal_segment_bytes,
+                    // A frame travels whole, and must fit into the mirror's largest batch.
+                    frame_bytes_max: 1 << 20,
+                    batch_bytes_max: 1 << 20,
+                    batch_entries_max: 4_096,
                     queue_max: limits.journal_queue_max,
                     ..JournalLimits::default()
                 },
@@ -146,7 +150,10 @@ impl Node {
         let node = Node {
             products: Arc::new(products(&config)?),
             throttle: Throttle::new(limits.calls_per_party_max, limits.denials_per_minute_max),
-            retries: Retries::new(limits.answers_kept_max, Duration::from_secs(limits.answers_kept_s)),
+            retries: Retries::new(
+                limits.answers_kept_max,
+                Duration::from_secs(limits.answers_kept_s),
+            ),
             retry_key: retry_key(&config)?,
             connections: Connections::new(),
             holdings: ArcSwap::default(),
@@ -221,7 +228,9 @@ impl Node {
     /// Keyed tag of a request: equal for a retry, and says nothing without the node's own key.
     pub(crate) fn request_tag(&self, canonical: &[u8]) -> [u8; 16] {
         let tag = hmac::sign(&self.retry_key, canonical);
-        tag.as_ref()[..16].try_into().expect("an HMAC-SHA-256 tag has 32 bytes")
+        tag.as_ref()[..16]
+            .try_into()
+            .expect("an HMAC-SHA-256 tag has 32 bytes")
     }
 
     /// Takes in a signed object. Refused ones change nothing but the code that a call under them is told.
@@ -243,10 +252,11 @@ impl Node {
                 return Err(code);
             }
         };
-        self.store_object(envelope, filing, &adopted).map_err(|error| {
-            tracing::error!(%error, "cannot store a signed object");
-            ErrorCode::Internal
-        })?;
+        self.store_object(envelope, filing, &adopted)
+            .map_err(|error| {
+                tracing::error!(%error, "cannot store a signed object");
+                ErrorCode::Internal
+            })?;
         self.holdings.store(Arc::new(next));
         drop(adopting);
         self.record(adopted_draft(&adopted));
@@ -279,7 +289,8 @@ impl Node {
     pub fn carry_out(&self, envelope: &Envelope) -> Result<(), ErrorCode> {
         let order = self.stops.carry_out(envelope, &self.pinned)?;
         if let (false, StopScope::Party(party)) = (order.lift, &order.scope) {
-            self.connections.cut(&lingqu_transport::PeerId::Party(party.clone()));
+            self.connections
+                .cut(&lingqu_transport::PeerId::Party(party.clone()));
         }
         let clear = Clear::default()
             .text(Field::Action, if order.lift { "lift" } else { "stop" })
@@ -291,7 +302,10 @@ impl Node {
 
     /// Keeps a draft until the journal may write it; [`Node::record_pending`] then does.
     fn record(&self, draft: Draft) {
-        self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).push(draft);
+        self.unrecorded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(draft);
     }
 
     fn record_loads(&self, loads: Vec<Load>) {
@@ -314,7 +328,10 @@ impl Node {
                 return;
             }
             let waiting = {
-                let mut unrecorded = self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut unrecorded = self
+                    .unrecorded
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
                 if unrecorded.is_empty() {
                     return;
                 }
@@ -336,14 +353,17 @@ impl Node {
     /// Re-adopts what earlier runs stored. Every signature is checked again: the files prove nothing by being there.
     fn load_objects(&self) -> Result<(), OpenError> {
         let dir = self.config.data_dir.join("objects");
-        let filings: std::collections::BTreeMap<_, _> = read_all(&dir, "filing")?.into_iter().collect();
+        let filings: std::collections::BTreeMap<_, _> =
+            read_all(&dir, "filing")?.into_iter().collect();
         let mut holdings = Holdings::default();
         for (path, bytes) in read_all(&dir, "env")? {
             let Ok(envelope) = decode_envelope(&bytes) else {
                 tracing::warn!("a stored object cannot be read and is left out");
                 continue;
             };
-            let filing = filings.get(&path.with_extension("filing")).and_then(|b| decode_envelope(b).ok());
+            let filing = filings
+                .get(&path.with_extension("filing"))
+                .and_then(|b| decode_envelope(b).ok());
             match holdings.adopt(&self.pinned, &envelope, filing.as_ref()) {
                 Ok(Some((next, _))) => holdings = next,
                 Ok(None) => {}
@@ -360,7 +380,11 @@ impl Node {
         filing: Option<&Envelope>,
         adopted: &Adopted,
     ) -> std::io::Result<()> {
-        let stem = self.config.data_dir.join("objects").join(hex::encode(adopted.digest.0));
+        let stem = self
+            .config
+            .data_dir
+            .join("objects")
+            .join(hex::encode(adopted.digest.0));
         if let Some(filing) = filing {
             write_durably(&stem.with_extension("filing"), &encode_envelope(filing))?;
         }
@@ -379,7 +403,10 @@ fn adopted_draft(adopted: &Adopted) -> Draft {
         .text(Field::Action, adopted.kind)
         .text(Field::Subject, &adopted.subject)
         .bytes(Field::ObjectDigest, &adopted.digest.0)
-        .text(Field::FilingNumber, adopted.filing.as_deref().unwrap_or_default());
+        .text(
+            Field::FilingNumber,
+            adopted.filing.as_deref().unwrap_or_default(),
+        );
     change(clear)
 }
 
@@ -389,7 +416,9 @@ fn pinned(config: &NodeConfig) -> Pinned {
         node: config.id.clone(),
         unit: config.unit.clone(),
         unit_key: config.trust.unit_key.clone(),
-        agencies: agencies.map(|agency| (agency.id.clone(), agency.key.clone())).collect(),
+        agencies: agencies
+            .map(|agency| (agency.id.clone(), agency.key.clone()))
+            .collect(),
         coordinator_key: config.trust.coordinator_key.clone(),
     }
 }
@@ -409,10 +438,17 @@ fn products(config: &NodeConfig) -> Result<Products, OpenError> {
             let file = ParquetFile {
                 resource: resource.name.clone(),
                 path: resource.path.clone(),
-                as_of: resource.as_of.parse().map_err(|_| OpenError::Setting("resource.as_of"))?,
+                as_of: resource
+                    .as_of
+                    .parse()
+                    .map_err(|_| OpenError::Setting("resource.as_of"))?,
                 rows_max: config.limits.rows_max,
             };
-            Ok(Resource { name: resource.name.clone(), environment, register: Arc::new(file) })
+            Ok(Resource {
+                name: resource.name.clone(),
+                environment,
+                register: Arc::new(file),
+            })
         })
         .collect::<Result<Vec<_>, OpenError>>()?;
     let per_key = per_key.ok_or(OpenError::Setting("limits.rows_per_key_max"))?;
@@ -424,7 +460,11 @@ fn retry_key(config: &NodeConfig) -> Result<hmac::Key, OpenError> {
     let path = config.data_dir.join("retry.key");
     let mut key = [0; 32];
     match std::fs::read(&path) {
-        Ok(bytes) => key = bytes.try_into().map_err(|_| OpenError::Setting("retry.key"))?,
+        Ok(bytes) => {
+            key = bytes
+                .try_into()
+                .map_err(|_| OpenError::Setting("retry.key"))?
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key)
                 .map_err(|_| OpenError::Setting("retry.key"))?;

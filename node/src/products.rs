@@ -43,7 +43,11 @@ pub(crate) struct Products {
 }
 
 impl Products {
-    pub(crate) fn new(resources: Vec<Resource>, rows_max: usize, rows_per_key_max: NonZeroU8) -> Products {
+    pub(crate) fn new(
+        resources: Vec<Resource>,
+        rows_max: usize,
+        rows_per_key_max: NonZeroU8,
+    ) -> Products {
         Products {
             resources,
             rows_max,
@@ -67,19 +71,34 @@ impl Products {
 
     /// Opens what is approved and not open yet, closes what is no longer approved. Returns the new loads. Blocking.
     pub(crate) fn prepare(&self, approved: &[Arc<ApprovedProduct>]) -> Vec<Load> {
-        let _one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self
+            .preparing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let before = self.open.load_full();
         let mut open = BTreeMap::new();
         let mut loads = Vec::new();
         for product in approved {
-            for resource in self.resources.iter().filter(|r| r.name == product.product.resource) {
+            for resource in self
+                .resources
+                .iter()
+                .filter(|r| r.name == product.product.resource)
+            {
                 let key = (product.product.reference.clone(), resource.environment);
-                let kept = before.get(&key).filter(|found| found.digest == product.digest);
+                let kept = before
+                    .get(&key)
+                    .filter(|found| found.digest == product.digest);
                 if let Some(found) = kept {
                     open.insert(key, found.clone());
                 } else if let Some(prepared) = self.build(product, resource) {
                     loads.push(prepared.load.clone());
-                    open.insert(key, Open { digest: product.digest, prepared: Arc::new(prepared) });
+                    open.insert(
+                        key,
+                        Open {
+                            digest: product.digest,
+                            prepared: Arc::new(prepared),
+                        },
+                    );
                 }
             }
         }

@@ -10,7 +10,10 @@ const FILE_LEN_MAX: u64 = 4 << 20;
 
 /// Creates a directory for the owner only, if it is not there.
 pub fn create_dir(dir: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
 }
 
 /// Replaces `path` by `bytes`: after this returns, a crash finds the new content, and at no time half of it.
@@ -19,7 +22,12 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
     let temporary = dir.join(name);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
@@ -39,7 +47,9 @@ pub fn read_all(dir: &Path, extension: &str) -> io::Result<Vec<(PathBuf, Vec<u8>
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
         if fs::metadata(&path)?.len() > FILE_LEN_MAX {
-            return Err(io::Error::other("a state file is larger than any that the node writes"));
+            return Err(io::Error::other(
+                "a state file is larger than any that the node writes",
+            ));
         }
         let bytes = fs::read(&path)?;
         files.push((path, bytes));

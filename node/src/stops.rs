@@ -41,7 +41,11 @@ pub enum StopsUnreadable {
 
 impl StopKeeper {
     /// Replays the stored orders; `floor` is the highest number in the journal.
-    pub(crate) fn open(state: &Path, pinned: &Pinned, floor: u64) -> Result<StopKeeper, StopsUnreadable> {
+    pub(crate) fn open(
+        state: &Path,
+        pinned: &Pinned,
+        floor: u64,
+    ) -> Result<StopKeeper, StopsUnreadable> {
         let dir = state.join("stops");
         create_dir(&dir)?;
         let mut stops = Stops::default();
@@ -53,9 +57,16 @@ impl StopKeeper {
             applied.map_err(|_| StopsUnreadable::Invalid(path))?;
         }
         if stops.number() < floor {
-            return Err(StopsUnreadable::Missing { journal: floor, found: stops.number() });
+            return Err(StopsUnreadable::Missing {
+                journal: floor,
+                found: stops.number(),
+            });
         }
-        Ok(StopKeeper { dir, stops: ArcSwap::from_pointee(stops), carrying_out: Mutex::new(()) })
+        Ok(StopKeeper {
+            dir,
+            stops: ArcSwap::from_pointee(stops),
+            carrying_out: Mutex::new(()),
+        })
     }
 
     /// What is stopped now.
@@ -65,9 +76,16 @@ impl StopKeeper {
 
     /// Carries out an order: in force in memory first, then durable, so that a slow disk never delays a stop. A lift is
     /// the other way round: it holds only once it is durable.
-    pub(crate) fn carry_out(&self, envelope: &Envelope, pinned: &Pinned) -> Result<StopOrder, ErrorCode> {
+    pub(crate) fn carry_out(
+        &self,
+        envelope: &Envelope,
+        pinned: &Pinned,
+    ) -> Result<StopOrder, ErrorCode> {
         let order = check(envelope, pinned)?;
-        let _one_at_a_time = self.carrying_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self
+            .carrying_out
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut next = Stops::clone(&self.stops.load());
         next.apply(&order).map_err(|_| ErrorCode::ObjectConflict)?;
         let path = self.dir.join(format!("{:020}.env", order.number));

@@ -77,6 +77,10 @@ impl Call<Received> {
     }
 
     /// Decides it.
+    #[expect(
+        clippy::result_large_err,
+        reason = "a refusal is as usual as an answer, and moved once"
+    )]
     pub fn decide(self, facts: &Facts<'_>) -> Result<Call<Permitted>, Denial> {
         match decide(facts) {
             Decision::Allow(permit) => Ok(Call {

@@ -161,6 +161,10 @@ impl Permit {
 
 /// Allow, or the code of the first row that does not hold. A refusal is a value, not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, on the stack of its call"
+)]
 pub enum Decision {
     /// Every row holds.
     Allow(Permit),

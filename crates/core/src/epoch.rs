@@ -12,8 +12,8 @@ use crate::{CoordinatorId, ErrorCode, GrantId, PartyId, Timestamp};
 pub const EPOCH_TYPE: &str = "lingqu.v1.Epoch";
 /// Payload type of a revocation request's envelope.
 pub const REVOCATION_TYPE: &str = "lingqu.v1.Revocation";
-/// Most entries of one epoch.
-pub const REVOKED_MAX: usize = 100_000;
+/// Most entries of one epoch. With ids of the longest kind the list still fits into one envelope.
+pub const REVOKED_MAX: usize = 13_000;
 
 /// What is revoked as of one number.
 #[derive(Clone, Debug, PartialEq, Eq)]

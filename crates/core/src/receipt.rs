@@ -68,6 +68,11 @@ pub enum ReceiptRefused {
     Record,
 }
 
+/// Why a text is not a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a receipt: its {0} cannot be read")]
+pub struct ReceiptMalformed(pub &'static str);
+
 impl Receipt {
     /// Checks everything against `trust`: signatures, quorum, inclusion, and that the record says where it stands.
     pub fn verify<S: Suite>(&self, trust: &Trust<S>) -> Result<Proven, ReceiptRefused> {
@@ -121,6 +126,23 @@ impl Receipt {
             hashes: self.proof.clone(),
             checkpoint: self.note().to_string(),
         }
+    }
+
+    /// Reads the text form back.
+    ///
+    /// # Errors
+    /// [`ReceiptMalformed`] names the part that cannot be read; the entry must be in the `extra` line.
+    pub fn from_tlog_proof(text: &str) -> Result<Receipt, ReceiptMalformed> {
+        let proof = lingqu_tlog::TlogProof::parse(text).map_err(|_| ReceiptMalformed("proof"))?;
+        let note = Note::parse(&proof.checkpoint).map_err(|_| ReceiptMalformed("checkpoint"))?;
+        Ok(Receipt {
+            entry: proof.extra.ok_or(ReceiptMalformed("entry"))?,
+            index: proof.index,
+            proof: proof.hashes,
+            checkpoint: Checkpoint::parse(&note.text)
+                .map_err(|_| ReceiptMalformed("checkpoint"))?,
+            signatures: note.signatures,
+        })
     }
 
     fn included<S: Suite>(&self) -> Result<Record, ReceiptRefused> {

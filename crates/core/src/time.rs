@@ -89,13 +89,26 @@ impl std::str::FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, TimestampRefused> {
         let part = |range: std::ops::Range<usize>, low: i64, high: i64| {
             let digits = text.get(range).ok_or(TimestampRefused)?;
-            let value = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok());
-            value.flatten().filter(|value| (low..=high).contains(value)).ok_or(TimestampRefused)
+            let value = digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then(|| digits.parse().ok());
+            value
+                .flatten()
+                .filter(|value| (low..=high).contains(value))
+                .ok_or(TimestampRefused)
         };
         let shaped = match text.len() {
             10 => text.is_char_boundary(10) && [4, 7].iter().all(|at| text.as_bytes()[*at] == b'-'),
             20 => {
-                let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'Z')];
+                let marks = [
+                    (4, b'-'),
+                    (7, b'-'),
+                    (10, b'T'),
+                    (13, b':'),
+                    (16, b':'),
+                    (19, b'Z'),
+                ];
                 marks.iter().all(|(at, mark)| text.as_bytes()[*at] == *mark)
             }
             _ => false,
@@ -103,7 +116,11 @@ impl std::str::FromStr for Timestamp {
         if !shaped {
             return Err(TimestampRefused);
         }
-        let (year, month, day) = (part(0..4, 1970, 9_999)?, part(5..7, 1, 12)?, part(8..10, 1, 31)?);
+        let (year, month, day) = (
+            part(0..4, 1970, 9_999)?,
+            part(5..7, 1, 12)?,
+            part(8..10, 1, 31)?,
+        );
         let days = days_from_civil(year, month, day).ok_or(TimestampRefused)?;
         let of_day = if text.len() == 10 {
             -8 * 3_600
@@ -165,10 +182,27 @@ mod tests {
 
     #[test]
     fn instants_read_back_and_nonsense_is_refused() {
-        assert_eq!("2026-01-01T00:00:00Z".parse(), Ok(Timestamp::from_unix_s(1_767_225_600)));
-        assert_eq!("2026-01-01".parse(), Ok(Timestamp::from_unix_s(1_767_225_600 - 8 * 3_600)));
-        assert_eq!("2000-02-29T00:00:00Z".parse(), Ok(Timestamp::from_unix_s(951_782_400)));
-        for wrong in ["", "2026-02-29", "2026-13-01", "2026-00-10", "2026-1-1", "2026-01-01T24:00:00Z", "２026-01-1"] {
+        assert_eq!(
+            "2026-01-01T00:00:00Z".parse(),
+            Ok(Timestamp::from_unix_s(1_767_225_600))
+        );
+        assert_eq!(
+            "2026-01-01".parse(),
+            Ok(Timestamp::from_unix_s(1_767_225_600 - 8 * 3_600))
+        );
+        assert_eq!(
+            "2000-02-29T00:00:00Z".parse(),
+            Ok(Timestamp::from_unix_s(951_782_400))
+        );
+        for wrong in [
+            "",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-1-1",
+            "2026-01-01T24:00:00Z",
+            "２026-01-1",
+        ] {
             assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
         }
     }

@@ -39,7 +39,10 @@ impl AuditTerms {
             AuditTerms::Mirrored { wait_ms_max } => {
                 within("wait_ms_max", u64::from(wait_ms_max), 60_000)?;
             }
-            AuditTerms::Lagged { entries_max, age_s_max } => {
+            AuditTerms::Lagged {
+                entries_max,
+                age_s_max,
+            } => {
                 within("entries_max", entries_max, 1_000_000)?;
                 within("age_s_max", u64::from(age_s_max), 86_400)?;
             }

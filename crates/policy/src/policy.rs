@@ -66,12 +66,19 @@ impl Policy {
         if !(1..=EPOCH_AGE_CEILING_S).contains(&epoch_age_max_s) {
             return Err(PolicyRefused::EpochAge);
         }
-        Ok(Policy { columns: rules, purposes, audit: audit.check()?, epoch_age_max_s })
+        Ok(Policy {
+            columns: rules,
+            purposes,
+            audit: audit.check()?,
+            epoch_age_max_s,
+        })
     }
 
     /// Whether `column` may be put to `wanted`. A column without a rule is forbidden.
     pub fn allows(&self, column: &str, wanted: Use) -> bool {
-        self.columns.get(column).is_some_and(|uses| uses.allows(wanted))
+        self.columns
+            .get(column)
+            .is_some_and(|uses| uses.allows(wanted))
     }
 
     /// Whether calls may state `purpose`.
@@ -91,7 +98,9 @@ impl Policy {
 
     /// The columns and what is allowed on each, by name.
     pub fn columns(&self) -> impl Iterator<Item = (&str, UseSet)> {
-        self.columns.iter().map(|(column, uses)| (column.as_str(), *uses))
+        self.columns
+            .iter()
+            .map(|(column, uses)| (column.as_str(), *uses))
     }
 
     /// The purposes that calls may state, by name.

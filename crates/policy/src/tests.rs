@@ -4,7 +4,9 @@ const TERMS: AuditTerms = AuditTerms::Mirrored { wait_ms_max: 1_000 };
 
 fn policy(columns: &[(&str, Preset)]) -> Result<Policy, PolicyRefused> {
     Policy::new(
-        columns.iter().map(|(name, preset)| ((*name).to_owned(), preset.uses())),
+        columns
+            .iter()
+            .map(|(name, preset)| ((*name).to_owned(), preset.uses())),
         ["AUDIT".to_owned()],
         TERMS,
         600,
@@ -23,8 +25,16 @@ fn a_column_without_a_rule_is_forbidden() {
 fn a_preset_opens_exactly_its_uses() {
     let policy = policy(&[("model", Preset::VerifyOnly), ("tailnum", Preset::LinkOnly)]).unwrap();
     for wanted in Use::ALL {
-        assert_eq!(policy.allows("model", wanted), wanted == Use::Verify, "{wanted:?}");
-        assert_eq!(policy.allows("tailnum", wanted), wanted == Use::Link, "{wanted:?}");
+        assert_eq!(
+            policy.allows("model", wanted),
+            wanted == Use::Verify,
+            "{wanted:?}"
+        );
+        assert_eq!(
+            policy.allows("tailnum", wanted),
+            wanted == Use::Link,
+            "{wanted:?}"
+        );
     }
 }
 
@@ -74,13 +84,27 @@ fn what_would_be_unclear_or_unbounded_is_refused() {
         Err(PolicyRefused::ColumnTwice("a".into()))
     );
     assert_eq!(policy(&[]), Err(PolicyRefused::Size));
-    assert_eq!(policy(&[("", Preset::Public)]), Err(PolicyRefused::NameEmpty));
+    assert_eq!(
+        policy(&[("", Preset::Public)]),
+        Err(PolicyRefused::NameEmpty)
+    );
     for audit in [
         AuditTerms::Mirrored { wait_ms_max: 0 },
-        AuditTerms::Mirrored { wait_ms_max: 60_001 },
-        AuditTerms::Lagged { entries_max: 0, age_s_max: 1 },
-        AuditTerms::Lagged { entries_max: 1, age_s_max: 0 },
-        AuditTerms::Lagged { entries_max: 1_000_001, age_s_max: 1 },
+        AuditTerms::Mirrored {
+            wait_ms_max: 60_001,
+        },
+        AuditTerms::Lagged {
+            entries_max: 0,
+            age_s_max: 1,
+        },
+        AuditTerms::Lagged {
+            entries_max: 1,
+            age_s_max: 0,
+        },
+        AuditTerms::Lagged {
+            entries_max: 1_000_001,
+            age_s_max: 1,
+        },
     ] {
         let built = Policy::new([("a".to_owned(), UseSet::FORBIDDEN)], [], audit, 1);
         assert!(matches!(built, Err(PolicyRefused::Audit(_))), "{audit:?}");

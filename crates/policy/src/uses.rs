@@ -58,7 +58,9 @@ impl Use {
 
 /// A word that names no use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a use; the uses are aggregate, entity, filter, group, link, model, show, verify")]
+#[error(
+    "`{0}` is not a use; the uses are aggregate, entity, filter, group, link, model, show, verify"
+)]
 pub struct UseUnknown(pub String);
 
 impl FromStr for Use {
@@ -99,7 +101,9 @@ impl UseSet {
 
     /// The allowed uses, in alphabetical order.
     pub fn iter(self) -> impl Iterator<Item = Use> {
-        Use::ALL.into_iter().filter(move |candidate| self.allows(*candidate))
+        Use::ALL
+            .into_iter()
+            .filter(move |candidate| self.allows(*candidate))
     }
 }
 

@@ -127,12 +127,20 @@ impl DevAuthority {
         })
     }
 
-    /// Writes `ca.pem` and `ca.key` (0600) into `dir`, which must exist.
+    /// Writes `ca.pem` and `ca.key` (0600) into `dir`, which must exist and hold no authority yet: whoever replaces
+    /// one by mistake has to replace every certificate.
     ///
     /// # Errors
     /// [`PkiError::File`].
     pub fn write(&self, dir: &Path) -> Result<(), PkiError> {
-        write(&dir.join(CA_KEY), &self.key_pem, 0o600)?;
+        let key = dir.join(CA_KEY);
+        if std::fs::symlink_metadata(&key).is_ok() {
+            return Err(PkiError::File {
+                path: key,
+                source: io::ErrorKind::AlreadyExists.into(),
+            });
+        }
+        write(&key, &self.key_pem, 0o600)?;
         write(&dir.join(CA_CERTIFICATE), &self.certificate_pem, 0o644)
     }
 

@@ -23,15 +23,21 @@ pub enum KeyUnreadable {
 
 /// Reads a key.
 pub fn read(path: &Path) -> Result<Ed25519Signer, KeyUnreadable> {
-    let der = PrivatePkcs8KeyDer::from_pem_file(path).map_err(|_| KeyUnreadable::File(path.to_owned()))?;
-    Ed25519Signer::from_pkcs8(der.secret_pkcs8_der()).map_err(|_| KeyUnreadable::Kind(path.to_owned()))
+    let der = PrivatePkcs8KeyDer::from_pem_file(path)
+        .map_err(|_| KeyUnreadable::File(path.to_owned()))?;
+    Ed25519Signer::from_pkcs8(der.secret_pkcs8_der())
+        .map_err(|_| KeyUnreadable::Kind(path.to_owned()))
 }
 
 /// Makes a new key in a file that must not exist yet, readable by the owner only, and returns it.
 pub fn create(path: &Path) -> io::Result<Ed25519Signer> {
     let pkcs8 = Ed25519Signer::generate_pkcs8();
     let signer = Ed25519Signer::from_pkcs8(&pkcs8).map_err(io::Error::other)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     let encoded = pem(&pkcs8);
     file.write_all(encoded.as_bytes())?;
     file.sync_all()?;
@@ -65,7 +71,13 @@ mod tests {
         let path = dir.path().join("log.key");
         let made = create(&path).unwrap();
         assert_eq!(read(&path).unwrap().public_key(), made.public_key());
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(create(&path).is_err(), "an existing key is never overwritten");
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert!(
+            create(&path).is_err(),
+            "an existing key is never overwritten"
+        );
     }
 }

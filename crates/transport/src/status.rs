@@ -3,11 +3,14 @@
 //! The message begins with the code, because some clients show nothing else; programs read the code from the
 //! details. Both matches are exhaustive: a new class does not compile until both transports know it.
 
+use std::fmt;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use lingqu_core::ErrorCode;
 use lingqu_core::code::Class;
+use lingqu_proto::FieldInvalid;
 use serde::Serialize;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -24,7 +27,12 @@ pub fn status_of(code: ErrorCode) -> Status {
 ///
 /// The detail is `&'static str`, so that no part of a request or of a row can get into a status.
 pub fn status_with(code: ErrorCode, detail: &'static str) -> Status {
-    status(code, message(code, Some(detail)))
+    status(code, message(code, Some(&detail)))
+}
+
+/// The same naming a field of a message and what is wrong with it; both are constants too.
+pub fn status_of_field(code: ErrorCode, invalid: &FieldInvalid) -> Status {
+    status(code, message(code, Some(invalid)))
 }
 
 /// The code that a status carries; `None` if it is not one of ours.
@@ -92,7 +100,7 @@ pub const fn http_status(class: Class) -> StatusCode {
     }
 }
 
-fn message(code: ErrorCode, detail: Option<&'static str>) -> String {
+fn message(code: ErrorCode, detail: Option<&dyn fmt::Display>) -> String {
     let texts = format!("{code}: {} / {}", code.message_en(), code.message_zh());
     match detail {
         Some(detail) => format!("{texts} ({detail})"),

@@ -115,7 +115,9 @@ pub(crate) async fn run(node: Arc<Node>, listener: UnixListener) {
 async fn answer(node: &Arc<Node>, mut stream: UnixStream) -> io::Result<()> {
     let (read, mut write) = stream.split();
     let mut line = String::new();
-    BufReader::new(read.take(REQUEST_LEN_MAX)).read_line(&mut line).await?;
+    BufReader::new(read.take(REQUEST_LEN_MAX))
+        .read_line(&mut line)
+        .await?;
     let response = match serde_json::from_str::<AdminRequest>(&line) {
         Ok(request) => handle(node, request).await,
         Err(_) => done(Err(ErrorCode::RequestInvalid)),
@@ -129,12 +131,19 @@ async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
     let node = Arc::clone(node);
     let (action, envelope): (fn(&Node, &Envelope) -> _, String) = match request {
         AdminRequest::Status => {
-            return AdminResponse { ok: true, code: None, status: Some(status(&node)) };
+            return AdminResponse {
+                ok: true,
+                code: None,
+                status: Some(status(&node)),
+            };
         }
         AdminRequest::Stop { order } => (|node, envelope| node.carry_out(envelope), order),
         AdminRequest::Adopt { object } => (|node, envelope| node.adopt(envelope, None), object),
     };
-    let Some(envelope) = hex::decode(envelope).ok().and_then(|bytes| decode_envelope(&bytes).ok()) else {
+    let Some(envelope) = hex::decode(envelope)
+        .ok()
+        .and_then(|bytes| decode_envelope(&bytes).ok())
+    else {
         return done(Err(ErrorCode::ObjectInvalid));
     };
     let worker = Arc::clone(&node);
@@ -176,6 +185,8 @@ pub async fn ask(socket: &Path, request: &AdminRequest) -> io::Result<AdminRespo
     text.push('\n');
     stream.write_all(text.as_bytes()).await?;
     let mut line = String::new();
-    BufReader::new(stream.take(REQUEST_LEN_MAX)).read_line(&mut line).await?;
+    BufReader::new(stream.take(REQUEST_LEN_MAX))
+        .read_line(&mut line)
+        .await?;
     serde_json::from_str(&line).map_err(io::Error::other)
 }

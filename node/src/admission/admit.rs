@@ -33,6 +33,10 @@ pub struct NodeFacts<'a> {
 }
 
 /// Decides `call` by what the node holds.
+#[expect(
+    clippy::result_large_err,
+    reason = "a refusal is as usual as an answer, and moved once"
+)]
 pub fn admit(call: Call<Received>, node: NodeFacts<'_>) -> Result<Call<Permitted>, Denial> {
     let header = call.header().clone();
     let grant = find_grant(&header, node.holdings);
@@ -43,7 +47,9 @@ pub fn admit(call: Call<Received>, node: NodeFacts<'_>) -> Result<Call<Permitted
         clock: node.clock,
         reconciled: node.reconciled,
         stops: node.stops,
-        epoch: node.epoch.map(|held| (&held.epoch, held.age(node.monotonic))),
+        epoch: node
+            .epoch
+            .map(|held| (&held.epoch, held.age(node.monotonic))),
         caller: &header.caller,
         asked: &header.asked,
         grant,
@@ -66,7 +72,10 @@ fn find_grant<'a>(header: &lingqu_core::call::Header, holdings: &'a Holdings) ->
         grant.scenario == asked.scenario
             && grant.purposes.contains(&asked.purpose)
             && grant.environments.contains(&asked.environment)
-            && grant.products.iter().any(|granted| granted.reference.id == asked.product)
+            && grant
+                .products
+                .iter()
+                .any(|granted| granted.reference.id == asked.product)
     });
     match (fitting.next(), fitting.next()) {
         (Some(grant), None) => GrantFact::Checked(grant),
@@ -83,15 +92,23 @@ fn find_product<'a>(
 ) -> ProductFact<'a> {
     let asked = &header.asked;
     let granted = match grant {
-        GrantFact::Checked(grant) => grant.products.iter().find(|granted| granted.reference.id == asked.product),
+        GrantFact::Checked(grant) => grant
+            .products
+            .iter()
+            .find(|granted| granted.reference.id == asked.product),
         GrantFact::Refused(_) | GrantFact::Several | GrantFact::Unknown => None,
     };
     let version = asked
         .version
         .or(granted.map(|granted| granted.reference.version))
-        .or(holdings.newest(&asked.product).map(|reference| reference.version));
+        .or(holdings
+            .newest(&asked.product)
+            .map(|reference| reference.version));
     match version {
-        Some(version) => holdings.product(&ProductRef { id: asked.product.clone(), version }),
+        Some(version) => holdings.product(&ProductRef {
+            id: asked.product.clone(),
+            version,
+        }),
         None => ProductFact::Unknown,
     }
 }

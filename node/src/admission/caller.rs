@@ -16,9 +16,10 @@ impl Caller {
     /// A caller is a party; a node's or the coordinator's certificate opens nothing here.
     pub fn from_peer(peer: &Peer) -> Result<Caller, ErrorCode> {
         match &peer.id {
-            PeerId::Party(party) => {
-                Ok(Caller { party: party.clone(), certificate: peer.fingerprint })
-            }
+            PeerId::Party(party) => Ok(Caller {
+                party: party.clone(),
+                certificate: peer.fingerprint,
+            }),
             PeerId::Node(_) | PeerId::Coordinator(_) => Err(ErrorCode::CallerRoleForbidden),
         }
     }

@@ -81,7 +81,12 @@ impl EpochKeeper {
     pub fn raise_floor(&self, number: u64) {
         let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
         *floor = (*floor).max(number);
-        if self.held.load().as_ref().is_some_and(|held| held.epoch.number < *floor) {
+        if self
+            .held
+            .load()
+            .as_ref()
+            .is_some_and(|held| held.epoch.number < *floor)
+        {
             self.held.store(None);
         }
     }
@@ -123,12 +128,18 @@ impl EpochKeeper {
     fn hold(&self, epoch: Epoch) {
         let age_at_receipt = self.clock.now().since(epoch.issued);
         let received = self.clock.monotonic();
-        self.held.store(Some(Arc::new(Held { epoch, age_at_receipt, received })));
+        self.held.store(Some(Arc::new(Held {
+            epoch,
+            age_at_receipt,
+            received,
+        })));
     }
 }
 
 impl std::fmt::Debug for EpochKeeper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EpochKeeper").field("held", &self.held).finish_non_exhaustive()
+        f.debug_struct("EpochKeeper")
+            .field("held", &self.held)
+            .finish_non_exhaustive()
     }
 }

@@ -112,8 +112,14 @@ impl Holdings {
     }
 
     /// Held grants that admit `party`.
-    pub fn grants_of<'a>(&'a self, party: &'a PartyId) -> impl Iterator<Item = &'a Grant> {
-        self.grants.values().map(Arc::as_ref).filter(move |grant| grant.admits(party))
+    pub fn grants_of<'a, 'p>(
+        &'a self,
+        party: &'p PartyId,
+    ) -> impl Iterator<Item = &'a Grant> + use<'a, 'p> {
+        self.grants
+            .values()
+            .map(Arc::as_ref)
+            .filter(move |grant| grant.admits(party))
     }
 
     /// What is known of a product version.
@@ -158,9 +164,16 @@ impl Holdings {
         // The own unit's signature comes first: without it nothing else is even read.
         signed(envelope, &pinned.unit_key, ErrorCode::GrantUnsignedByUnit)?;
         let grant = open::<Grant>(envelope).map_err(|_| ErrorCode::ObjectInvalid)?;
-        let agency_key = pinned.agencies.get(&grant.agency).ok_or(ErrorCode::GrantUnsignedByAgency)?;
+        let agency_key = pinned
+            .agencies
+            .get(&grant.agency)
+            .ok_or(ErrorCode::GrantUnsignedByAgency)?;
         signed(envelope, agency_key, ErrorCode::GrantUnsignedByAgency)?;
-        signed(envelope, &grant.licensee_key, ErrorCode::GrantUnsignedByLicensee)?;
+        signed(
+            envelope,
+            &grant.licensee_key,
+            ErrorCode::GrantUnsignedByLicensee,
+        )?;
         let filing = self.check_filing(pinned, envelope, filing)?;
         if let Some(held) = self.grants.get(&grant.id) {
             if **held == grant {
@@ -189,12 +202,19 @@ impl Holdings {
         filing: Option<&Envelope>,
     ) -> Result<Filing, ErrorCode> {
         let filing = filing.ok_or(ErrorCode::GrantNotFiled)?;
-        if filing.payload_type != FILING_TYPE || filing.signed_by(&pinned.coordinator_key) != SignedBy::Yes {
+        if filing.payload_type != FILING_TYPE
+            || filing.signed_by(&pinned.coordinator_key) != SignedBy::Yes
+        {
             return Err(ErrorCode::GrantNotFiled);
         }
         let filing = open::<Filing>(filing).map_err(|_| ErrorCode::GrantNotFiled)?;
-        let fits = filing.object_type == envelope.payload_type && filing.object_digest == envelope.digest();
-        if fits { Ok(filing) } else { Err(ErrorCode::GrantNotFiled) }
+        let fits = filing.object_type == envelope.payload_type
+            && filing.object_digest == envelope.digest();
+        if fits {
+            Ok(filing)
+        } else {
+            Err(ErrorCode::GrantNotFiled)
+        }
     }
 
     fn adopt_product(
@@ -202,18 +222,31 @@ impl Holdings {
         pinned: &Pinned,
         envelope: &Envelope,
     ) -> Result<Option<(Holdings, Adopted)>, ErrorCode> {
-        if !pinned.agencies.values().any(|key| envelope.signed_by(key) == SignedBy::Yes) {
+        if !pinned
+            .agencies
+            .values()
+            .any(|key| envelope.signed_by(key) == SignedBy::Yes)
+        {
             return Err(ErrorCode::ObjectSignatureInvalid);
         }
         let product = open::<Product>(envelope).map_err(|_| ErrorCode::ObjectInvalid)?;
         let digest = envelope.digest();
         if let Some((_, held)) = self.products.get(&product.reference) {
-            return if *held == digest { Ok(None) } else { Err(ErrorCode::ObjectConflict) };
+            return if *held == digest {
+                Ok(None)
+            } else {
+                Err(ErrorCode::ObjectConflict)
+            };
         }
-        let adopted =
-            Adopted { kind: "product", subject: product.reference.to_string(), digest, filing: None };
+        let adopted = Adopted {
+            kind: "product",
+            subject: product.reference.to_string(),
+            digest,
+            filing: None,
+        };
         let mut next = self.clone();
-        next.products.insert(product.reference.clone(), (Arc::new(product), digest));
+        next.products
+            .insert(product.reference.clone(), (Arc::new(product), digest));
         next.join();
         Ok(Some((next, adopted)))
     }
@@ -223,7 +256,11 @@ impl Holdings {
         pinned: &Pinned,
         envelope: &Envelope,
     ) -> Result<Option<(Holdings, Adopted)>, ErrorCode> {
-        signed(envelope, &pinned.unit_key, ErrorCode::ObjectSignatureInvalid)?;
+        signed(
+            envelope,
+            &pinned.unit_key,
+            ErrorCode::ObjectSignatureInvalid,
+        )?;
         let policy = open::<SignedPolicy>(envelope).map_err(|_| ErrorCode::ObjectInvalid)?;
         if policy.unit != pinned.unit {
             return Err(ErrorCode::ObjectInvalid);
@@ -232,7 +269,9 @@ impl Holdings {
         match self.policies.get(&policy.resource) {
             Some((_, held)) if *held == digest => return Ok(None),
             // An older policy may be wider: once a newer one was seen it never comes back.
-            Some((held, _)) if held.version >= policy.version => return Err(ErrorCode::ObjectConflict),
+            Some((held, _)) if held.version >= policy.version => {
+                return Err(ErrorCode::ObjectConflict);
+            }
             Some(_) | None => {}
         }
         let adopted = Adopted {
@@ -242,7 +281,8 @@ impl Holdings {
             filing: None,
         };
         let mut next = self.clone();
-        next.policies.insert(policy.resource.clone(), (Arc::new(policy), digest));
+        next.policies
+            .insert(policy.resource.clone(), (Arc::new(policy), digest));
         next.join();
         Ok(Some((next, adopted)))
     }
@@ -252,7 +292,11 @@ impl Holdings {
         pinned: &Pinned,
         envelope: &Envelope,
     ) -> Result<Option<(Holdings, Adopted)>, ErrorCode> {
-        signed(envelope, &pinned.unit_key, ErrorCode::ObjectSignatureInvalid)?;
+        signed(
+            envelope,
+            &pinned.unit_key,
+            ErrorCode::ObjectSignatureInvalid,
+        )?;
         let approval = open::<Approval>(envelope).map_err(|_| ErrorCode::ObjectInvalid)?;
         if approval.unit != pinned.unit || approval.node != pinned.node {
             return Err(ErrorCode::ObjectInvalid);
@@ -282,8 +326,10 @@ impl Holdings {
             .values()
             .filter_map(|approval| {
                 let (product, digest) = self.products.get(&approval.product)?;
-                let (policy, _) =
-                    self.policies.values().find(|(_, held)| *held == approval.policy_digest)?;
+                let (policy, _) = self
+                    .policies
+                    .values()
+                    .find(|(_, held)| *held == approval.policy_digest)?;
                 let fits = approval.product_digest == *digest
                     && product.unit == approval.unit
                     && product.node == approval.node

@@ -59,8 +59,15 @@ pub enum Entered<R> {
 impl<R> Retries<R> {
     /// Keeps at most `kept_max` records, each for at most `kept_for`.
     pub fn new(kept_max: usize, kept_for: Duration) -> Self {
-        let inner = Inner { slots: HashMap::new(), order: VecDeque::new() };
-        Retries { kept_max, kept_for, inner: Mutex::new(inner) }
+        let inner = Inner {
+            slots: HashMap::new(),
+            order: VecDeque::new(),
+        };
+        Retries {
+            kept_max,
+            kept_for,
+            inner: Mutex::new(inner),
+        }
     }
 
     /// Enters a call; `at` is monotonic time. Waits while a copy of the call is being evaluated.
@@ -74,7 +81,13 @@ impl<R> Retries<R> {
                 None if inner.slots.len() >= self.kept_max => return Entered::Full,
                 None => {
                     let record = Arc::default();
-                    inner.slots.insert(key.clone(), Slot { tag, record: Arc::clone(&record) });
+                    inner.slots.insert(
+                        key.clone(),
+                        Slot {
+                            tag,
+                            record: Arc::clone(&record),
+                        },
+                    );
                     inner.order.push_back((key.clone(), at));
                     record
                 }
@@ -93,7 +106,10 @@ impl<R> Inner<R> {
     /// forgotten: its call would otherwise be evaluated twice.
     fn forget(&mut self, before: Duration, kept_max: usize) {
         while let Some((key, at)) = self.order.front() {
-            let in_use = self.slots.get(key).is_some_and(|slot| slot.record.try_lock().is_err());
+            let in_use = self
+                .slots
+                .get(key)
+                .is_some_and(|slot| slot.record.try_lock().is_err());
             if in_use || (*at >= before && self.slots.len() < kept_max) {
                 break;
             }
@@ -118,22 +134,37 @@ mod tests {
     #[tokio::test]
     async fn a_retry_finds_the_record_and_another_request_does_not() {
         let retries = Retries::<u8>::new(8, Duration::from_secs(60));
-        let Entered::New(mut slot) = retries.enter(&key(1), [1; 16], Duration::ZERO).await else { panic!() };
+        let Entered::New(mut slot) = retries.enter(&key(1), [1; 16], Duration::ZERO).await else {
+            panic!()
+        };
         *slot = Some(Arc::new(42));
         drop(slot);
         let again = retries.enter(&key(1), [1; 16], Duration::ZERO).await;
         assert!(matches!(again, Entered::Again(record) if *record == 42));
-        assert!(matches!(retries.enter(&key(1), [2; 16], Duration::ZERO).await, Entered::Other));
-        assert!(matches!(retries.enter(&key(2), [2; 16], Duration::ZERO).await, Entered::New(_)));
+        assert!(matches!(
+            retries.enter(&key(1), [2; 16], Duration::ZERO).await,
+            Entered::Other
+        ));
+        assert!(matches!(
+            retries.enter(&key(2), [2; 16], Duration::ZERO).await,
+            Entered::New(_)
+        ));
     }
 
     #[tokio::test]
     async fn copies_that_arrive_together_are_evaluated_once() {
         let retries = Arc::new(Retries::<u8>::new(8, Duration::from_secs(60)));
-        let Entered::New(mut slot) = retries.enter(&key(1), [1; 16], Duration::ZERO).await else { panic!() };
+        let Entered::New(mut slot) = retries.enter(&key(1), [1; 16], Duration::ZERO).await else {
+            panic!()
+        };
         let second = tokio::spawn({
             let retries = Arc::clone(&retries);
-            async move { matches!(retries.enter(&key(1), [1; 16], Duration::ZERO).await, Entered::Again(_)) }
+            async move {
+                matches!(
+                    retries.enter(&key(1), [1; 16], Duration::ZERO).await,
+                    Entered::Again(_)
+                )
+            }
         });
         tokio::task::yield_now().await;
         *slot = Some(Arc::new(1));

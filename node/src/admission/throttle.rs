@@ -40,7 +40,11 @@ pub struct OverBound;
 impl Throttle {
     /// Bounds: calls of one party at once, refused calls of one party per minute.
     pub fn new(calls_max: usize, denials_max: u32) -> Arc<Throttle> {
-        Arc::new(Throttle { calls_max, denials_max, parties: Mutex::new(HashMap::new()) })
+        Arc::new(Throttle {
+            calls_max,
+            denials_max,
+            parties: Mutex::new(HashMap::new()),
+        })
     }
 
     /// Takes a place for a call of `party`; `at` is monotonic time.
@@ -59,7 +63,10 @@ impl Throttle {
             return Err(OverBound);
         }
         counts.running += 1;
-        Ok(Place { throttle: Arc::clone(self), party: party.clone() })
+        Ok(Place {
+            throttle: Arc::clone(self),
+            party: party.clone(),
+        })
     }
 
     /// Counts a refusal.
@@ -83,7 +90,11 @@ impl Counts {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut parties = self.throttle.parties.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parties = self
+            .throttle
+            .parties
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(counts) = parties.get_mut(&self.party) {
             counts.running = counts.running.saturating_sub(1);
         }
@@ -97,7 +108,8 @@ mod tests {
     #[test]
     fn one_party_cannot_take_the_place_of_another() {
         let throttle = Throttle::new(1, 2);
-        let (loud, quiet): (PartyId, PartyId) = ("party_a".parse().unwrap(), "party_b".parse().unwrap());
+        let (loud, quiet): (PartyId, PartyId) =
+            ("party_a".parse().unwrap(), "party_b".parse().unwrap());
         let place = throttle.enter(&loud, Duration::ZERO).unwrap();
         assert!(throttle.enter(&loud, Duration::ZERO).is_err());
         assert!(throttle.enter(&quiet, Duration::ZERO).is_ok());

@@ -62,21 +62,39 @@ impl Prepared {
     ) -> Result<Prepared, PrepareRefused> {
         let Definition::Verification(Verification { key, compared }) = &product.definition;
         let schema = Schema::new(fields(key)?, fields(compared)?)?;
-        let index_key = IndexKey::generate(&SystemRandom::new()).map_err(|_| PrepareRefused::Randomness)?;
-        let limits = Limits { max_rows: rows_max, max_rows_per_key: rows_per_key_max };
+        let index_key =
+            IndexKey::generate(&SystemRandom::new()).map_err(|_| PrepareRefused::Randomness)?;
+        let limits = Limits {
+            max_rows: rows_max,
+            max_rows_per_key: rows_per_key_max,
+        };
         let mut builder = IndexBuilder::new(schema, index_key, limits);
-        let columns: Vec<&str> = key.iter().chain(compared).map(|field| field.column.as_str()).collect();
+        let columns: Vec<&str> = key
+            .iter()
+            .chain(compared)
+            .map(|field| field.column.as_str())
+            .collect();
         let mut row = 0;
         let mut refused = None;
         let load = register.read(&columns, &mut |values: &[Value<'_>]| {
             let added = builder.add_row(values);
             row += 1;
-            added.map_err(|reason| refused = Some(PrepareRefused::Row { row: row - 1, reason })).is_ok()
+            added
+                .map_err(|reason| {
+                    refused = Some(PrepareRefused::Row {
+                        row: row - 1,
+                        reason,
+                    })
+                })
+                .is_ok()
         })?;
         if let Some(refused) = refused {
             return Err(refused);
         }
-        Ok(Prepared { load, index: builder.build()? })
+        Ok(Prepared {
+            load,
+            index: builder.build()?,
+        })
     }
 
     /// Binds the claim of a request to the product's fields.
@@ -106,9 +124,11 @@ fn fields(rules: &[FieldRule]) -> Result<Vec<Field>, PrepareRefused> {
     rules
         .iter()
         .map(|rule| {
-            let comparator = rule.comparator.parse().map_err(|_| PrepareRefused::Comparator)?;
+            let comparator = rule
+                .comparator
+                .parse()
+                .map_err(|_| PrepareRefused::Comparator)?;
             Ok(Field::new(rule.name.clone(), comparator))
         })
         .collect()
 }
-

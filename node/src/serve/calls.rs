@@ -41,9 +41,12 @@ impl Calls {
     /// A call runs in its own task: a client that hangs up cancels its handler, never the bookkeeping.
     async fn run(&self, caller: Caller, request: pb::VerifyRequest) -> Released<Answer> {
         let node = Arc::clone(&self.node);
-        let task = self.tasks.spawn(async move { call::serve(&node, &caller, &request).await });
+        let task = self
+            .tasks
+            .spawn(async move { call::serve(&node, &caller, &request).await });
         // A panic outside the evaluation is a defect of ours; nothing has left.
-        task.await.unwrap_or_else(|_| Released::unrecorded(lingqu_journal::Unrecorded::AuditUnavailable))
+        task.await
+            .unwrap_or_else(|_| Released::unrecorded(lingqu_journal::Unrecorded::AuditUnavailable))
     }
 }
 
@@ -58,7 +61,8 @@ impl CallsService for Calls {
         to_response(released).map(Response::new).map_err(status_of)
     }
 
-    type VerifyStreamStream = Pin<Box<dyn Stream<Item = Result<pb::VerifyStreamResponse, Status>> + Send>>;
+    type VerifyStreamStream =
+        Pin<Box<dyn Stream<Item = Result<pb::VerifyStreamResponse, Status>> + Send>>;
 
     async fn verify_stream(
         &self,
@@ -72,7 +76,9 @@ impl CallsService for Calls {
         self.tasks.spawn(async move {
             while let Some(next) = requests.next().await {
                 // A place in the answers' channel first: a slow reader slows its own calls and nothing else.
-                let Ok(place) = answers.clone().reserve_owned().await else { return };
+                let Ok(place) = answers.clone().reserve_owned().await else {
+                    return;
+                };
                 let item = match (next, caller_of(&connected)) {
                     (Ok(request), Ok(caller)) => (caller, request),
                     (Err(status), _) | (_, Err(status)) => {
@@ -82,12 +88,20 @@ impl CallsService for Calls {
                 };
                 let calls = calls.clone();
                 tokio::spawn(async move {
-                    let call_id = item.1.context.as_ref().map(|c| c.call_id.clone()).unwrap_or_default();
+                    let call_id = item
+                        .1
+                        .context
+                        .as_ref()
+                        .map(|c| c.call_id.clone())
+                        .unwrap_or_default();
                     let outcome = match to_response(calls.run(item.0, item.1).await) {
                         Ok(answer) => pb::verify_stream_response::Outcome::Answer(answer),
                         Err(code) => pb::verify_stream_response::Outcome::Refusal(refusal(code)),
                     };
-                    place.send(Ok(pb::VerifyStreamResponse { call_id, outcome: Some(outcome) }));
+                    place.send(Ok(pb::VerifyStreamResponse {
+                        call_id,
+                        outcome: Some(outcome),
+                    }));
                 });
             }
         });
@@ -105,24 +119,35 @@ fn caller(extensions: &tonic::Extensions) -> Result<Caller, Status> {
 }
 
 fn caller_of(connected: &Connected) -> Result<Caller, Status> {
-    connected.peer().and_then(Caller::from_peer).map_err(status_of)
+    connected
+        .peer()
+        .and_then(Caller::from_peer)
+        .map_err(status_of)
 }
 
 fn refusal(code: ErrorCode) -> pb::Refusal {
-    pb::Refusal { code: code.as_str().to_owned(), message: code.message_en().to_owned() }
+    pb::Refusal {
+        code: code.as_str().to_owned(),
+        message: code.message_en().to_owned(),
+    }
 }
 
 /// The one place where a released outcome becomes bytes.
 fn to_response(released: Released<Answer>) -> Result<pb::VerifyResponse, ErrorCode> {
     match released.into_outcome() {
-        Outcome::Answered { result, receipt, level } => Ok(pb::VerifyResponse {
+        Outcome::Answered {
+            result,
+            receipt,
+            level,
+        } => Ok(pb::VerifyResponse {
             call_id: result.call.0.to_vec(),
             verdict: verdict_to_pb(result.verdict) as i32,
             load: Some(load_to_pb(&result.load)),
             receipt: Some(receipt_to_pb(&receipt, level)),
             opening_key: result.opening_key.to_vec(),
         }),
-        Outcome::Failed { code, .. } | Outcome::Denied(code) | Outcome::Unrecorded(code) => Err(code),
+        Outcome::Failed { code, .. } | Outcome::Denied(code) | Outcome::Unrecorded(code) => {
+            Err(code)
+        }
     }
 }
-

@@ -6,10 +6,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_core::ErrorCode;
-use lingqu_proto::access::{self, Server};
+use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_proto::Rpc;
+use lingqu_proto::access::{self, Server};
 use lingqu_transport::{AccessLayer, ClientTls, Peer, PeerId, ReloadableTls};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -43,9 +43,18 @@ pub async fn serve(
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let client = ClientTls::new(Arc::clone(&tls));
-    tasks.spawn(run_until(stop.clone(), ship::replicate::run(Arc::clone(&node), client.clone())));
-    tasks.spawn(run_until(stop.clone(), ship::watch::run(Arc::clone(&node), client)));
-    tasks.spawn(run_until(stop.clone(), admin::run(Arc::clone(&node), admin_listener)));
+    tasks.spawn(run_until(
+        stop.clone(),
+        ship::replicate::run(Arc::clone(&node), client.clone()),
+    ));
+    tasks.spawn(run_until(
+        stop.clone(),
+        ship::watch::run(Arc::clone(&node), client),
+    ));
+    tasks.spawn(run_until(
+        stop.clone(),
+        admin::run(Arc::clone(&node), admin_listener),
+    ));
     tasks.spawn(run_until(stop.clone(), every_minute(Arc::clone(&node))));
     tasks.spawn(run_until(stop.clone(), {
         let every = Duration::from_secs(node.config.limits.tls_reload_s.max(1));
@@ -55,13 +64,24 @@ pub async fn serve(
     let calls = TaskTracker::new();
     let service = calls::Calls::new(Arc::clone(&node), calls.clone());
     let routes = Routes::new(service.into_server(node.config.limits.request_bytes_max));
-    let router = routes.into_axum_router().layer(AccessLayer::new(Arc::new(admitted)));
+    let router = routes
+        .into_axum_router()
+        .layer(AccessLayer::new(Arc::new(admitted)));
     let limits = lingqu_transport::Limits {
         connections_max: node.config.limits.connections_max,
         ..lingqu_transport::Limits::default()
     };
     let clock = Arc::clone(&node.clock);
-    lingqu_transport::serve(listener, tls, limits, clock, router, node.connections.clone(), shutdown).await;
+    lingqu_transport::serve(
+        listener,
+        tls,
+        limits,
+        clock,
+        router,
+        node.connections.clone(),
+        shutdown,
+    )
+    .await;
 
     // No new call arrives. Those under way finish their bookkeeping before the journal closes.
     calls.close();
@@ -83,7 +103,10 @@ pub async fn serve(
 /// The record that opens a run.
 pub(crate) fn node_start() -> Draft {
     let mut draft = Draft::new(Kind::NodeStart);
-    draft.clear = Clear::default().text(Field::Software, concat!("lingqu ", env!("CARGO_PKG_VERSION")));
+    draft.clear = Clear::default().text(
+        Field::Software,
+        concat!("lingqu ", env!("CARGO_PKG_VERSION")),
+    );
     draft
 }
 

@@ -39,7 +39,9 @@ impl Pause {
 async fn dial(node: &Node, tls: &ClientTls) -> Result<Channel, String> {
     let coordinator = &node.config.coordinator;
     let expected = PeerId::Coordinator(coordinator.id.clone());
-    lingqu_transport::connect(&coordinator.url, tls, expected).await.map_err(|error| error.to_string())
+    lingqu_transport::connect(&coordinator.url, tls, expected)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 fn mirror_client(channel: Channel) -> pb::mirror_client::MirrorClient<Channel> {

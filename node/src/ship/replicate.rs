@@ -74,7 +74,10 @@ async fn replicate(
     };
     send(&requests, ToMirror::Open(open)).await?;
     let mut client = mirror_client(channel.clone());
-    let mut responses = client.replicate(ReceiverStream::new(stream)).await?.into_inner();
+    let mut responses = client
+        .replicate(ReceiverStream::new(stream))
+        .await?
+        .into_inner();
     let resume = match next(&mut responses).await? {
         FromMirror::Resume(resume) => resume,
         FromMirror::Conflict(conflict) => return Err(contradiction(&conflict)),
@@ -84,7 +87,10 @@ async fn replicate(
     pause.reset();
     node.journal.set_mirror_connected(true);
     if !*started {
-        node.journal.append(node_start()).await.map_err(|error| Ended::Away(error.to_string()))?;
+        node.journal
+            .append(node_start())
+            .await
+            .map_err(|error| Ended::Away(error.to_string()))?;
         *started = true;
     }
     node.record_pending().await;
@@ -92,14 +98,25 @@ async fn replicate(
 }
 
 /// Takes over what the mirror has and this journal lost, or finds that both are one log.
-async fn reconcile(node: &Arc<Node>, channel: Channel, resume: &pb::MirrorResume) -> Result<(), Ended> {
+async fn reconcile(
+    node: &Arc<Node>,
+    channel: Channel,
+    resume: &pb::MirrorResume,
+) -> Result<(), Ended> {
     let checkpoint = (!resume.checkpoint.is_empty()).then_some(resume.checkpoint.as_str());
     let refused = |error: lingqu_journal::ReconcileRefused| Ended::Contradiction(error.to_string());
     match node.journal.reconcile(checkpoint).map_err(refused)? {
         Reconciled::Ready => return Ok(()),
         Reconciled::MirrorAhead { from } => {
-            tracing::warn!(from, size = resume.size, "the mirror holds entries that this journal lost");
-            let request = pb::EntriesRequest { origin: node.journal.origin().to_owned(), first: from };
+            tracing::warn!(
+                from,
+                size = resume.size,
+                "the mirror holds entries that this journal lost"
+            );
+            let request = pb::EntriesRequest {
+                origin: node.journal.origin().to_owned(),
+                first: from,
+            };
             let mut chunks = mirror_client(channel).entries(request).await?.into_inner();
             let mut entries = Vec::new();
             let mut last = String::new();
@@ -108,7 +125,9 @@ async fn reconcile(node: &Arc<Node>, channel: Channel, resume: &pb::MirrorResume
                 entries.extend(chunk.entries);
                 last = chunk.checkpoint;
                 if entries.len() > ADOPTED_ENTRIES_MAX {
-                    return Err(Ended::Away("more entries than can be taken over at once".to_owned()));
+                    return Err(Ended::Away(
+                        "more entries than can be taken over at once".to_owned(),
+                    ));
                 }
             }
             node.journal.adopt(entries, &last).map_err(refused)?;
@@ -116,7 +135,9 @@ async fn reconcile(node: &Arc<Node>, channel: Channel, resume: &pb::MirrorResume
     }
     node.epochs.raise_floor(node.journal.epoch_floor());
     if node.stops.current().number() < node.journal.stop_floor() {
-        return Err(Ended::Contradiction("stop orders on record are missing on disk".to_owned()));
+        return Err(Ended::Contradiction(
+            "stop orders on record are missing on disk".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -170,19 +191,34 @@ fn contradiction(conflict: &pb::MirrorConflict) -> Ended {
     use pb::mirror_conflict::Kind;
     match conflict.kind() {
         Kind::Behind => Ended::Away("the mirror wants to resume elsewhere".to_owned()),
-        Kind::Unspecified | Kind::NotYours => Ended::Away("the mirror does not know this stream".to_owned()),
+        Kind::Unspecified | Kind::NotYours => {
+            Ended::Away("the mirror does not know this stream".to_owned())
+        }
         kind @ (Kind::Fork | Kind::BadSignature | Kind::BadBatch | Kind::Superseded) => {
             Ended::Contradiction(format!("{} at size {}", kind.as_str_name(), conflict.size))
         }
     }
 }
 
-async fn send(requests: &mpsc::Sender<pb::ReplicateRequest>, message: ToMirror) -> Result<(), Ended> {
-    let request = pb::ReplicateRequest { message: Some(message) };
-    requests.send(request).await.map_err(|_| Ended::Away("the stream ended".to_owned()))
+async fn send(
+    requests: &mpsc::Sender<pb::ReplicateRequest>,
+    message: ToMirror,
+) -> Result<(), Ended> {
+    let request = pb::ReplicateRequest {
+        message: Some(message),
+    };
+    requests
+        .send(request)
+        .await
+        .map_err(|_| Ended::Away("the stream ended".to_owned()))
 }
 
 async fn next(responses: &mut Streaming<pb::ReplicateResponse>) -> Result<FromMirror, Ended> {
-    let response = responses.next().await.ok_or_else(|| Ended::Away("the stream ended".to_owned()))??;
-    response.message.ok_or_else(|| Ended::Away("an empty answer".to_owned()))
+    let response = responses
+        .next()
+        .await
+        .ok_or_else(|| Ended::Away("the stream ended".to_owned()))??;
+    response
+        .message
+        .ok_or_else(|| Ended::Away("an empty answer".to_owned()))
 }

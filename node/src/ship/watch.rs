@@ -26,8 +26,14 @@ async fn watch(node: &Arc<Node>, tls: &ClientTls, pause: &mut Pause) -> Result<(
     let channel = dial(node, tls).await?;
     let mut client =
         pb::sync_client::SyncClient::new(channel).max_decoding_message_size(MESSAGE_LEN_MAX);
-    let request = pb::WatchRequest { epoch_seen: node.epochs.floor() };
-    let mut updates = client.watch(request).await.map_err(|status| status.to_string())?.into_inner();
+    let request = pb::WatchRequest {
+        epoch_seen: node.epochs.floor(),
+    };
+    let mut updates = client
+        .watch(request)
+        .await
+        .map_err(|status| status.to_string())?
+        .into_inner();
     while let Some(update) = updates.next().await {
         let update = update.map_err(|status| status.to_string())?.update;
         pause.reset();

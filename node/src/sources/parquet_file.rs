@@ -42,13 +42,19 @@ impl Register for ParquetFile {
     ) -> Result<Load, RegisterUnreadable> {
         // The bytes are read once: what is hashed is what is used, even if the file is replaced meanwhile.
         let bytes = self.bytes()?;
-        let content = Hash(digest(&SHA256, &bytes).as_ref().try_into().expect("SHA-256 has 32 bytes"));
+        let content = Hash(
+            digest(&SHA256, &bytes)
+                .as_ref()
+                .try_into()
+                .expect("SHA-256 has 32 bytes"),
+        );
         let builder = ParquetRecordBatchReaderBuilder::try_new(axum::body::Bytes::from(bytes))
             .map_err(|_| RegisterUnreadable::File)?;
         let schema = builder.schema().clone();
         for column in columns {
             let found = schema.field_with_name(column);
-            let field = found.map_err(|_| RegisterUnreadable::ColumnMissing((*column).to_owned()))?;
+            let field =
+                found.map_err(|_| RegisterUnreadable::ColumnMissing((*column).to_owned()))?;
             check_type(column, field.data_type())?;
         }
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
@@ -56,8 +62,11 @@ impl Register for ParquetFile {
             return Err(RegisterUnreadable::TooLarge);
         }
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-        let reader =
-            builder.with_projection(mask).with_batch_size(8_192).build().map_err(|_| RegisterUnreadable::File)?;
+        let reader = builder
+            .with_projection(mask)
+            .with_batch_size(8_192)
+            .build()
+            .map_err(|_| RegisterUnreadable::File)?;
         for batch in reader {
             let batch = batch.map_err(|_| RegisterUnreadable::File)?;
             if !read_batch(&batch, columns, row)? {
@@ -68,7 +77,13 @@ impl Register for ParquetFile {
         let id: LoadId = format!("load_{}-{short}", self.resource.replace('_', "-"))
             .parse()
             .map_err(|_| RegisterUnreadable::File)?;
-        Ok(Load { id, resource: self.resource.clone(), as_of: self.as_of, rows, digest: content })
+        Ok(Load {
+            id,
+            resource: self.resource.clone(),
+            as_of: self.as_of,
+            rows,
+            digest: content,
+        })
     }
 }
 
@@ -76,8 +91,15 @@ impl ParquetFile {
     fn bytes(&self) -> Result<Vec<u8>, RegisterUnreadable> {
         let file = File::open(&self.path).map_err(|_| RegisterUnreadable::File)?;
         let mut bytes = Vec::new();
-        let read = file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes).map_err(|_| RegisterUnreadable::File)?;
-        if read as u64 > FILE_LEN_MAX { Err(RegisterUnreadable::TooLarge) } else { Ok(bytes) }
+        let read = file
+            .take(FILE_LEN_MAX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|_| RegisterUnreadable::File)?;
+        if read as u64 > FILE_LEN_MAX {
+            Err(RegisterUnreadable::TooLarge)
+        } else {
+            Ok(bytes)
+        }
     }
 }
 
@@ -93,7 +115,10 @@ fn check_type(column: &str, data_type: &DataType) -> Result<(), RegisterUnreadab
         | DataType::Utf8
         | DataType::LargeUtf8
         | DataType::Date32 => Ok(()),
-        other => Err(RegisterUnreadable::ColumnType { column: column.to_owned(), found: other.to_string() }),
+        other => Err(RegisterUnreadable::ColumnType {
+            column: column.to_owned(),
+            found: other.to_string(),
+        }),
     }
 }
 
@@ -106,7 +131,9 @@ fn read_batch(
     let arrays = columns
         .iter()
         .map(|column| {
-            let array = batch.column_by_name(column).ok_or(RegisterUnreadable::File)?;
+            let array = batch
+                .column_by_name(column)
+                .ok_or(RegisterUnreadable::File)?;
             widened(array)
         })
         .collect::<Result<Vec<ArrayRef>, _>>()?;
@@ -139,7 +166,9 @@ fn value_at(array: &ArrayRef, index: usize) -> Result<Value<'_>, RegisterUnreada
     }
     match array.data_type() {
         DataType::Utf8 => Ok(Value::Text(array.as_string::<i32>().value(index))),
-        DataType::Int64 => Ok(Value::Integer(array.as_primitive::<Int64Type>().value(index))),
+        DataType::Int64 => Ok(Value::Integer(
+            array.as_primitive::<Int64Type>().value(index),
+        )),
         DataType::Date32 => Ok(Value::Date(array.as_primitive::<Date32Type>().value(index))),
         _ => Err(RegisterUnreadable::File),
     }

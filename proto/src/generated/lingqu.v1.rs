@@ -824,6 +824,7 @@ pub struct VerifyRequest {
     pub request_envelope: ::core::option::Option<Envelope>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Claim {
     #[prost(string, tag = "1")]
     pub field: ::prost::alloc::string::String,
@@ -833,6 +834,7 @@ pub struct Claim {
 /// Nested message and enum types in `Claim`.
 pub mod claim {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[prost(skip_debug)]
     pub enum Value {
         #[prost(string, tag = "2")]
         Text(::prost::alloc::string::String),
@@ -841,6 +843,7 @@ pub mod claim {
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct VerifyResponse {
     #[prost(bytes = "vec", tag = "1")]
     pub call_id: ::prost::alloc::vec::Vec<u8>,

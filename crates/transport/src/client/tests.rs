@@ -149,3 +149,30 @@ async fn a_lazy_channel_connects_with_the_certificate_of_the_moment() {
     let connected = running.connections.list().pop().unwrap();
     assert_eq!(connected.peer().unwrap().not_after, START.plus(DAY * 60));
 }
+
+#[tokio::test]
+async fn a_server_that_agrees_on_no_protocol_is_refused() {
+    let clock = ManualClock::new();
+    let pki = Pki::new("Test CA", &clock);
+    let files = pki.files(&pki.issue("node_gx.bank", 365), &EVERYBODY);
+    let tls = ReloadableTls::load(files, clock).unwrap();
+    let mut config = (*tls.current().server).clone();
+    config.alpn_protocols.clear();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        // Held open, so that the client ends for its own reason.
+        tokio_rustls::TlsAcceptor::from(Arc::new(config))
+            .accept(tcp)
+            .await
+    });
+    let client = pki.client("party_gx.bank", 30);
+    assert_eq!(
+        connect(&url, &client, id("node_gx.bank"))
+            .await
+            .unwrap_err(),
+        ConnectError::Http2
+    );
+    assert!(server.await.unwrap().is_ok());
+}

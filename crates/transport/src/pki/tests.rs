@@ -66,6 +66,21 @@ fn keys_are_readable_by_their_owner_only() {
 }
 
 #[test]
+fn an_authority_is_never_overwritten() {
+    let clock = ManualClock::new();
+    let dir = tempfile::tempdir().unwrap();
+    DevAuthority::create("first", &*clock)
+        .unwrap()
+        .write(dir.path())
+        .unwrap();
+    let refused = DevAuthority::create("second", &*clock)
+        .unwrap()
+        .write(dir.path());
+    assert!(matches!(refused, Err(PkiError::File { .. })));
+    assert_eq!(DevAuthority::load(dir.path()).unwrap().name(), "first");
+}
+
+#[test]
 fn subjects_of_authorities_and_leaves_differ() {
     let clock = ManualClock::new();
     let authority = DevAuthority::create("party_b", &*clock).unwrap();

@@ -1,0 +1,296 @@
+//! The files of the network below one directory.
+//!
+//! ```text
+//! ca/            the development authority           coordinator/   coordinator.toml, keys, state
+//! parties/ID/    TLS certificate and key, approval    node/          node.toml, keys, registers, state
+//! trust          whom offline checks believe          network.json   all of it, for programs
+//! ```
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lingqu_core::Clock;
+use lingqu_core::id::IdPrefix;
+use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Signer, VerifierKey};
+use lingqu_transport::pki::DevAuthority;
+use lingqu_transport::reload::AuthorityFile;
+use lingqu_transport::{ClientTls, PeerId, TlsFiles, signing_key};
+
+use super::{During, NetworkFailed};
+use crate::cast::{self, Party};
+use crate::register;
+
+/// Days that the demo's certificates hold.
+const CERTIFICATE_DAYS: u32 = 30;
+/// The coordinator's keys, one per role.
+const COORDINATOR_KEYS: [&str; 4] = ["log", "mirror", "head_log", "signing"];
+
+/// Where everything lies.
+#[derive(Clone, Debug)]
+pub struct Files {
+    dir: PathBuf,
+}
+
+impl Files {
+    /// Makes authority, keys, certificates, configurations and registers.
+    pub(super) fn write(
+        dir: &Path,
+        coordinator: SocketAddr,
+        node: SocketAddr,
+        clock: &dyn Clock,
+    ) -> Result<Files, NetworkFailed> {
+        let files = Files {
+            dir: dir.to_owned(),
+        };
+        for sub in ["ca", "coordinator", "node"] {
+            make_dir(&dir.join(sub))?;
+        }
+        let authority =
+            DevAuthority::create("Lingqu demo authority", clock).during("making the authority")?;
+        authority
+            .write(&dir.join("ca"))
+            .during("writing the authority")?;
+        let issue = |id: &PeerId, to: &Path| {
+            let issued = authority.issue(id, &["localhost", "127.0.0.1"], CERTIFICATE_DAYS, clock);
+            issued
+                .during("issuing a certificate")?
+                .write(to)
+                .during("writing a certificate")
+        };
+        for party in Party::ALL {
+            let home = files.party(party);
+            make_dir(&home)?;
+            issue(&PeerId::Party(party.id()), &home)?;
+            signing_key::create(&home.join("approval.key")).during("making an approval key")?;
+        }
+        issue(
+            &PeerId::Coordinator(cast::coordinator()),
+            &dir.join("coordinator"),
+        )?;
+        for role in COORDINATOR_KEYS {
+            let path = dir.join("coordinator").join(format!("{role}.key"));
+            signing_key::create(&path).during("making a coordinator key")?;
+        }
+        issue(&PeerId::Node(cast::node()), &dir.join("node"))?;
+        signing_key::create(&dir.join("node/log.key")).during("making the node's log key")?;
+        register::write(&dir.join("node/data")).during("writing the registers")?;
+        std::fs::write(
+            files.coordinator_toml(),
+            files.coordinator_config(coordinator)?,
+        )
+        .during("writing coordinator.toml")?;
+        std::fs::write(files.node_toml(), files.node_config(coordinator, node)?)
+            .during("writing node.toml")?;
+        Ok(files)
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `coordinator.toml`.
+    pub fn coordinator_toml(&self) -> PathBuf {
+        self.dir.join("coordinator/coordinator.toml")
+    }
+
+    /// `node.toml`.
+    pub fn node_toml(&self) -> PathBuf {
+        self.dir.join("node/node.toml")
+    }
+
+    /// The trust file for offline checks.
+    pub fn trust(&self) -> PathBuf {
+        self.dir.join("trust")
+    }
+
+    /// The authority's certificate.
+    pub fn ca(&self) -> PathBuf {
+        self.dir.join("ca/ca.pem")
+    }
+
+    /// A party's directory.
+    pub fn party(&self, party: Party) -> PathBuf {
+        self.dir.join("parties").join(party.id().as_str())
+    }
+
+    /// A party's certificate and key.
+    pub fn party_tls(&self, party: Party) -> (PathBuf, PathBuf) {
+        let (home, id) = (self.party(party), party.id());
+        (
+            home.join(format!("{id}.pem")),
+            home.join(format!("{id}.key")),
+        )
+    }
+
+    /// TLS files for `cert` and `key`, trusting the demo's authority for every id.
+    pub fn tls_files(&self, cert: &Path, key: &Path) -> TlsFiles {
+        let prefixes = ["party_", "node_", "coord_"]
+            .map(|prefix| prefix.parse::<IdPrefix>().expect("well-formed"));
+        TlsFiles {
+            cert_chain: cert.to_owned(),
+            key: key.to_owned(),
+            authorities: vec![AuthorityFile {
+                name: "demo".to_owned(),
+                path: self.ca(),
+                prefixes: prefixes.to_vec(),
+            }],
+            allow_tls12: false,
+        }
+    }
+
+    /// The TLS identity of any peer whose files lie where they belong.
+    pub fn identity(
+        &self,
+        id: &PeerId,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<ClientTls, NetworkFailed> {
+        let home = match id {
+            PeerId::Party(party) => self.dir.join("parties").join(party.as_str()),
+            PeerId::Node(_) => self.dir.join("node"),
+            PeerId::Coordinator(_) => self.dir.join("coordinator"),
+        };
+        let files = self.tls_files(
+            &home.join(format!("{id}.pem")),
+            &home.join(format!("{id}.key")),
+        );
+        ClientTls::load(files, Arc::clone(clock)).during("reading TLS files")
+    }
+
+    /// A party's approval key.
+    pub fn approval_key(&self, party: Party) -> Result<Ed25519Signer, NetworkFailed> {
+        signing_key::read(&self.party(party).join("approval.key")).during("reading an approval key")
+    }
+
+    /// One of the coordinator's keys.
+    pub fn coordinator_key(&self, role: &str) -> Result<Ed25519Signer, NetworkFailed> {
+        let path = self.dir.join("coordinator").join(format!("{role}.key"));
+        signing_key::read(&path).during("reading a coordinator key")
+    }
+
+    /// The node's log key.
+    pub fn node_log_key(&self) -> Result<Ed25519Signer, NetworkFailed> {
+        signing_key::read(&self.dir.join("node/log.key")).during("reading the node's log key")
+    }
+
+    fn coordinator_config(&self, listen: SocketAddr) -> Result<String, NetworkFailed> {
+        let id = cast::coordinator();
+        let agency = hex::encode(self.approval_key(Party::Agency)?.public_key());
+        Ok(format!(
+            r#"# The demo's coordinator. Paths are relative to this file.
+id = "{id}"
+origin_name = "{origin}"
+region = "{region}"
+data_dir = "state"
+listen = "{listen}"
+
+[tls]
+cert = "{id}.pem"
+key = "{id}.key"
+[[tls.authorities]]
+name = "demo"
+path = "../ca/ca.pem"
+prefixes = ["party_gx.", "node_gx."]
+
+[keys]
+log = "log.key"
+mirror = "mirror.key"
+head_log = "head_log.key"
+signing = "signing.key"
+
+# Somebody must issue the first enrolment code.
+[[founders]]
+party = "{agency_id}"
+roles = ["operating_agency"]
+region = "{region}"
+approval_key = "{agency}"
+
+[epoch]
+renew_s = 20
+valid_s = 3600
+
+[limits]
+segment_bytes = 16777216
+"#,
+            origin = cast::ORIGIN_NAME,
+            region = cast::REGION,
+            agency_id = Party::Agency.id(),
+        ))
+    }
+
+    fn node_config(
+        &self,
+        coordinator: SocketAddr,
+        listen: SocketAddr,
+    ) -> Result<String, NetworkFailed> {
+        let id = cast::node();
+        let key = |signer: Ed25519Signer| hex::encode(signer.public_key());
+        let mirror_name: KeyName = format!("{}/mirror", cast::ORIGIN_NAME)
+            .parse()
+            .during("naming the mirror")?;
+        let mirror = self.coordinator_key("mirror")?;
+        let mirror: VerifierKey<Intl> = VerifierKey::cosignature(mirror_name, mirror.public_key())
+            .during("naming the mirror")?;
+        Ok(format!(
+            r#"# The demo's node. Paths are relative to this file.
+id = "{id}"
+unit = "{unit}"
+region = "{region}"
+data_dir = "state"
+listen = "{listen}"
+
+[tls]
+cert_chain = "{id}.pem"
+key = "{id}.key"
+[[tls.authorities]]
+name = "demo"
+path = "../ca/ca.pem"
+prefixes = ["party_gx.", "coord_gx"]
+
+[keys]
+log = "log.key"
+
+# Whom the node believes. A signature by any other key counts for nothing.
+[trust]
+unit_key = "{unit_key}"
+coordinator_key = "{coordinator_key}"
+mirror_key = "{mirror}"
+[[trust.agency]]
+id = "{agency}"
+key = "{agency_key}"
+
+[coordinator]
+url = "https://{coordinator}"
+id = "{coordinator_id}"
+
+[[resource]]
+name = "planes"
+path = "data/planes.parquet"
+as_of = "{as_of}"
+
+[[resource]]
+name = "flights"
+path = "data/flights.parquet"
+as_of = "{as_of}"
+"#,
+            unit = Party::Unit.id(),
+            region = cast::CITY,
+            unit_key = key(self.approval_key(Party::Unit)?),
+            coordinator_key = key(self.coordinator_key("signing")?),
+            agency = Party::Agency.id(),
+            agency_key = key(self.approval_key(Party::Agency)?),
+            coordinator_id = cast::coordinator(),
+            as_of = register::AS_OF,
+        ))
+    }
+}
+
+fn make_dir(dir: &Path) -> Result<(), NetworkFailed> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .during("making a directory")
+}

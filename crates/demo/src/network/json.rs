@@ -1,0 +1,131 @@
+//! `network.json`: the network for programs. Paths are relative to its directory, URLs absolute. A stable surface.
+
+use lingqu_core::grant::Grant;
+use serde::Serialize;
+
+use super::Network;
+use crate::cast::{self, Party};
+use crate::objects::Which;
+
+/// The whole file.
+#[derive(Debug, Serialize)]
+pub struct NetworkJson {
+    coordinator: Coordinator,
+    nodes: Vec<Node>,
+    ca: &'static str,
+    trust: &'static str,
+    parties: Vec<PartyEntry>,
+    grants: Vec<GrantEntry>,
+    products: Vec<Product>,
+}
+
+#[derive(Debug, Serialize)]
+struct Coordinator {
+    id: String,
+    grpc: String,
+    /// The coordinator has no HTTP face in this version.
+    http: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Node {
+    id: String,
+    region: &'static str,
+    url: String,
+    admin_socket: &'static str,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct PartyEntry {
+    id: String,
+    name: &'static str,
+    roles: Vec<&'static str>,
+    region: String,
+    cert: String,
+    key: String,
+    approval_key: String,
+}
+
+/// A grant that holds when the file is written.
+#[derive(Clone, Debug, Serialize)]
+pub struct GrantEntry {
+    id: String,
+    party: String,
+    products: Vec<String>,
+    purpose: String,
+    scenario: String,
+    end_user: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Product {
+    id: String,
+    version: u32,
+    kind: &'static str,
+    node: String,
+    sql_name: String,
+}
+
+impl GrantEntry {
+    pub(super) fn of(grant: &Grant) -> GrantEntry {
+        GrantEntry {
+            id: grant.id.to_string(),
+            party: grant.licensee.to_string(),
+            products: grant
+                .products
+                .iter()
+                .map(|granted| granted.reference.id.to_string())
+                .collect(),
+            purpose: grant.purposes.first().cloned().unwrap_or_default(),
+            scenario: grant.scenario.clone(),
+            end_user: grant.end_users.first().cloned().unwrap_or_default(),
+        }
+    }
+}
+
+impl NetworkJson {
+    pub(super) fn of(network: &Network) -> NetworkJson {
+        NetworkJson {
+            coordinator: Coordinator {
+                id: cast::coordinator().to_string(),
+                grpc: network.coordinator_url(),
+                http: None,
+            },
+            nodes: vec![Node {
+                id: cast::node().to_string(),
+                region: cast::CITY,
+                url: network.node_url(),
+                admin_socket: "node/state/admin.sock",
+            }],
+            ca: "ca/ca.pem",
+            trust: "trust",
+            parties: Party::ALL.map(entry).to_vec(),
+            grants: network.grants().to_vec(),
+            products: Which::ALL.map(product).to_vec(),
+        }
+    }
+}
+
+fn entry(party: Party) -> PartyEntry {
+    let id = party.id();
+    PartyEntry {
+        id: id.to_string(),
+        name: party.name(),
+        roles: vec![party.role().as_str()],
+        region: party.region().to_string(),
+        cert: format!("parties/{id}/{id}.pem"),
+        key: format!("parties/{id}/{id}.key"),
+        approval_key: format!("parties/{id}/approval.key"),
+    }
+}
+
+fn product(which: Which) -> Product {
+    let reference = which.reference();
+    Product {
+        id: reference.id.to_string(),
+        version: reference.version,
+        kind: "verification",
+        node: cast::node().to_string(),
+        sql_name: reference.id.to_string(),
+    }
+}

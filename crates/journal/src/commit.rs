@@ -1,0 +1,297 @@
+//! Group commit without timers: one thread takes everything that is queued, makes one frame of it, waits for the disk,
+//! and tells.
+//!
+//! While one frame is on its way to the disk the next one gathers, so that a slow disk makes larger frames, not longer
+//! queues of frames. What items mean is the [`Stage`]'s affair; nodes and coordinators have one each.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::wal::Wal;
+
+/// What turns items into frames. It lives on the committer's thread and is called by it alone.
+///
+/// Per frame: `prepare`, then the disk, then `committed`. A panic in any of them counts as a failed write.
+pub trait Stage: Send + 'static {
+    /// What is queued.
+    type Item: Send + 'static;
+
+    /// Bytes that `item` adds to a payload at most.
+    fn weight(item: &Self::Item) -> usize;
+
+    /// Writes the payload of one frame for `items` into `payload`, which is empty. Items that do not belong in it are
+    /// answered and removed; if the payload stays empty, nothing is written. Nothing of it may be told to anybody yet.
+    fn prepare(&mut self, items: &mut Vec<Self::Item>, payload: &mut Vec<u8>);
+
+    /// The payload is durable: now it may be told.
+    fn committed(&mut self, items: Vec<Self::Item>);
+
+    /// The queue is empty and the thread is about to wait.
+    fn idle(&mut self) {}
+
+    /// A write failed. Nothing more is written; items that are left are dropped.
+    fn failed(&mut self) {}
+}
+
+/// Sizes of a committer.
+#[derive(Clone, Debug)]
+pub struct CommitterOptions {
+    /// Name of the thread, at most 15 bytes.
+    pub name: String,
+    /// Most items that wait.
+    pub queue_max: usize,
+    /// Most items of one frame.
+    pub frame_items_max: usize,
+    /// Most bytes that the items of one frame weigh together; one item alone may weigh more.
+    pub frame_bytes_max: usize,
+}
+
+/// What is done once, when the log can no longer be written.
+pub struct FatalHook(Box<dyn FnOnce(&str) + Send>);
+
+impl FatalHook {
+    /// Calls `hook` with the reason, on the committer's thread.
+    pub fn new(hook: impl FnOnce(&str) + Send + 'static) -> FatalHook {
+        FatalHook(Box::new(hook))
+    }
+}
+
+impl Default for FatalHook {
+    /// Ends the process at once: the kernel may have dropped what it could not write, so that only a new process,
+    /// reading from the disk, knows what is there (I2).
+    fn default() -> Self {
+        FatalHook::new(|_| std::process::abort())
+    }
+}
+
+impl fmt::Debug for FatalHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FatalHook")
+    }
+}
+
+/// An item that was not queued, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct QueueFull<I> {
+    /// The item.
+    pub item: I,
+    /// Why.
+    pub reason: NotQueued,
+}
+
+/// Why an item was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotQueued {
+    /// The committer was closed.
+    #[error("the log is closed")]
+    Closed,
+    /// A write failed.
+    #[error("the log can no longer be written")]
+    Failed,
+    /// The queue is full.
+    #[error("the queue is full")]
+    Full,
+}
+
+/// The thread and its queue. Dropping it closes it.
+pub struct Committer<I: Send + 'static> {
+    shared: Arc<Shared<I>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared<I> {
+    queue: Mutex<Queue<I>>,
+    /// Something was queued, or taken, or the committer's end has come.
+    changed: Condvar,
+    options: CommitterOptions,
+    weight: fn(&I) -> usize,
+}
+
+struct Queue<I> {
+    items: VecDeque<I>,
+    end: Option<NotQueued>,
+}
+
+impl<I: Send + 'static> Committer<I> {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system's, when it cannot make one.
+    pub fn spawn<S: Stage<Item = I>>(
+        options: CommitterOptions,
+        wal: Wal,
+        stage: S,
+        on_fatal: FatalHook,
+    ) -> io::Result<Committer<I>> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(Queue {
+                items: VecDeque::new(),
+                end: None,
+            }),
+            changed: Condvar::new(),
+            weight: S::weight,
+            options,
+        });
+        let thread = thread::Builder::new()
+            .name(shared.options.name.clone())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || run(&shared, wal, stage, on_fatal)
+            })?;
+        Ok(Committer {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Queues `item`, or gives it back at once.
+    ///
+    /// # Errors
+    /// [`QueueFull`] with the item.
+    pub fn submit(&self, item: I) -> Result<(), QueueFull<I>> {
+        self.shared.push(item, |queue, _| queue)
+    }
+
+    /// Queues `item`, waiting for room if there is none. Blocks the thread.
+    ///
+    /// # Errors
+    /// [`QueueFull`] with the item when the committer has come to its end.
+    pub fn submit_waiting(&self, item: I) -> Result<(), QueueFull<I>> {
+        self.shared.push(item, |mut queue, shared| {
+            while queue.end.is_none() && queue.items.len() >= shared.options.queue_max {
+                queue = shared.wait(queue);
+            }
+            queue
+        })
+    }
+
+    /// Takes nothing more, writes what is queued, and ends the thread. Blocks until that is done.
+    pub fn close(&self) {
+        self.shared.end(NotQueued::Closed);
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // The thread catches every panic of its stage; one outside is reported by the runtime.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<I: Send + 'static> Drop for Committer<I> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<I> Shared<I> {
+    fn lock(&self) -> MutexGuard<'_, Queue<I>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, queue: MutexGuard<'a, Queue<I>>) -> MutexGuard<'a, Queue<I>> {
+        self.changed
+            .wait(queue)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push<'a>(
+        &'a self,
+        item: I,
+        until_room: impl FnOnce(MutexGuard<'a, Queue<I>>, &'a Self) -> MutexGuard<'a, Queue<I>>,
+    ) -> Result<(), QueueFull<I>> {
+        let mut queue = until_room(self.lock(), self);
+        let full = (queue.items.len() >= self.options.queue_max).then_some(NotQueued::Full);
+        if let Some(reason) = queue.end.or(full) {
+            return Err(QueueFull { item, reason });
+        }
+        queue.items.push_back(item);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// The first end stays: a log that failed does not become one that was closed.
+    fn end(&self, end: NotQueued) {
+        let mut queue = self.lock();
+        queue.end.get_or_insert(end);
+        self.changed.notify_all();
+    }
+
+    /// What the next frame is made of; nothing when the committer has come to its end.
+    fn take<S: Stage<Item = I>>(&self, stage: &mut S) -> Option<Vec<I>> {
+        let mut queue = self.lock();
+        if queue.items.is_empty() && queue.end.is_none() {
+            drop(queue);
+            stage.idle();
+            queue = self.lock();
+        }
+        while queue.items.is_empty() {
+            if queue.end.is_some() {
+                return None;
+            }
+            queue = self.wait(queue);
+        }
+        let (mut items, mut weight) = (Vec::new(), 0);
+        while let Some(item) = queue.items.front()
+            && items.len() < self.options.frame_items_max
+        {
+            weight += (self.weight)(item);
+            if weight > self.options.frame_bytes_max && !items.is_empty() {
+                break;
+            }
+            items.extend(queue.items.pop_front());
+        }
+        self.changed.notify_all();
+        Some(items)
+    }
+}
+
+fn run<S: Stage>(shared: &Shared<S::Item>, mut wal: Wal, mut stage: S, on_fatal: FatalHook) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        commit_all(shared, &mut wal, &mut stage)
+    }));
+    let reason = match outcome {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the journal's own check of a frame failed".to_owned(),
+    };
+    // From here on nothing is acknowledged. Whoever waits sees its item dropped.
+    shared.end(NotQueued::Failed);
+    {
+        let mut queue = shared.lock();
+        queue.end = Some(NotQueued::Failed);
+        queue.items.clear();
+    }
+    tracing::error!(reason, "the log can no longer be written");
+    let _ = catch_unwind(AssertUnwindSafe(|| stage.failed()));
+    (on_fatal.0)(&reason);
+}
+
+fn commit_all<S: Stage>(
+    shared: &Shared<S::Item>,
+    wal: &mut Wal,
+    stage: &mut S,
+) -> Result<(), crate::wal::WalError> {
+    let mut payload = Vec::new();
+    while let Some(mut items) = shared.take(stage) {
+        payload.clear();
+        stage.prepare(&mut items, &mut payload);
+        if payload.is_empty() {
+            continue;
+        }
+        wal.append(&payload)?;
+        // Only here may anything of the frame be told (I1).
+        stage.committed(items);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Which calls were recorded: a caller's id of a call binds to one request, also across restarts.
+//!
+//! Remembered are the newest recorded calls, up to a bound. Calls in flight are not here: whoever evaluates them knows
+//! them.
+
+use std::collections::{HashMap, VecDeque};
+use std::marker::PhantomData;
+
+use lingqu_core::CallId;
+use lingqu_core::record::{Field, Kind, Record};
+use lingqu_tlog::{Hash, Suite};
+
+/// What is known of a call's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// No recorded call of this party under this grant has it.
+    New,
+    /// A recorded call has it, with another request.
+    Other,
+    /// A recorded call has it, with the same request.
+    Same,
+}
+
+/// The newest recorded calls. About 150 bytes each.
+#[derive(Clone, Debug)]
+pub(crate) struct Calls<S> {
+    tags: HashMap<Hash, [u8; 16]>,
+    order: VecDeque<Hash>,
+    max: usize,
+    suite: PhantomData<S>,
+}
+
+impl<S: Suite> Calls<S> {
+    pub(crate) fn new(max: usize) -> Calls<S> {
+        Calls {
+            tags: HashMap::new(),
+            order: VecDeque::new(),
+            max,
+            suite: PhantomData,
+        }
+    }
+
+    /// Remembers one durable record.
+    pub(crate) fn fold(&mut self, record: &Record) {
+        let clear = &record.draft.clear;
+        let (Kind::Call, Some(caller), Some(grant), Some(tag)) = (
+            record.draft.kind,
+            clear.get_text(Field::Caller),
+            clear.get_text(Field::Grant),
+            clear.get_bytes(Field::RequestTag),
+        ) else {
+            return;
+        };
+        let Ok(tag) = tag.try_into() else { return };
+        let key = key::<S>(caller, grant, record.draft.call);
+        if self.tags.insert(key, tag).is_none() {
+            self.order.push_back(key);
+        }
+        while self.order.len() > self.max {
+            if let Some(oldest) = self.order.pop_front() {
+                self.tags.remove(&oldest);
+            }
+        }
+    }
+
+    pub(crate) fn seen(&self, caller: &str, grant: &str, call: CallId, tag: [u8; 16]) -> Seen {
+        match self.tags.get(&key::<S>(caller, grant, call)) {
+            None => Seen::New,
+            Some(known) if *known == tag => Seen::Same,
+            Some(_) => Seen::Other,
+        }
+    }
+}
+
+/// Ids have no NUL, so that two different triples never run together.
+fn key<S: Suite>(caller: &str, grant: &str, call: CallId) -> Hash {
+    S::digest(&[caller.as_bytes(), b"\0", grant.as_bytes(), b"\0", &call.0])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! What was spent under each grant: a fold over the records, and reservations in memory on top of it.
+//!
+//! **Never overspent.** A call is admitted against a day and recorded later, perhaps on the other side of midnight. Let
+//! `L` be the newest recorded time, and `D` the later of the day of the decision and the day of `L`. A reservation is
+//! granted only if the units recorded on `D`, *all* outstanding reservations of the grant whatever their day, and the
+//! new one fit into the day's quota. Its record is never dated before `D` (`Reservation::not_before`). Now take any day
+//! `X` and the last reservation granted among those recorded on `X`; its `D` is at most `X`. If `D = X`, each other one
+//! was then recorded on `X` or still outstanding, so it was counted. If `D < X`, nothing was recorded on `X` yet, since
+//! `L` lay before it, so each other one was outstanding and counted. Either way the quota of `X` holds. The total holds
+//! likewise. A record takes effect and its reservation ends in one step under one lock, so none is ever missed between.
+
+use std::collections::HashMap;
+
+use lingqu_core::grant::NodeQuota;
+use lingqu_core::record::{Field, Kind, Record};
+use lingqu_core::{ErrorCode, GrantId, Timestamp};
+
+const DAY_S: i64 = 86_400;
+const UTC8_S: i64 = 8 * 3_600;
+
+/// How much of a grant is used at this node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Units on the day, recorded or reserved.
+    pub today: u64,
+    /// Units over the whole term, recorded or reserved.
+    pub total: u64,
+}
+
+/// The accounts of all grants.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ledger {
+    accounts: HashMap<GrantId, Account>,
+    /// The newest recorded time.
+    last: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Account {
+    /// The newest day with records. Times of records only grow, so that older days are never asked for again.
+    day: i64,
+    of_day: u64,
+    total: u64,
+    /// Reservations outstanding, of whatever day.
+    reserved: u64,
+}
+
+/// A record that cannot be charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a call's record names no grant or no units")]
+pub(crate) struct Unchargeable;
+
+impl Ledger {
+    /// Takes one durable record into account.
+    pub(crate) fn fold(&mut self, record: &Record) -> Result<(), Unchargeable> {
+        self.last = record.time;
+        if record.draft.kind != Kind::Call {
+            return Ok(());
+        }
+        let clear = &record.draft.clear;
+        let grant = clear
+            .get_text(Field::Grant)
+            .and_then(|grant| grant.parse().ok())
+            .ok_or(Unchargeable)?;
+        let units = clear.get_number(Field::Units).ok_or(Unchargeable)?;
+        let account = self.accounts.entry(grant).or_default();
+        let day = record.time.day_utc8();
+        if account.day != day {
+            (account.day, account.of_day) = (day, 0);
+        }
+        account.of_day = account.of_day.saturating_add(units);
+        account.total = account.total.saturating_add(units);
+        Ok(())
+    }
+
+    /// Reserves one unit decided `at` an instant, and gives the earliest time that its record may carry.
+    pub(crate) fn reserve(
+        &mut self,
+        grant: &GrantId,
+        quota: &NodeQuota,
+        at: Timestamp,
+    ) -> Result<Timestamp, ErrorCode> {
+        let day = at.max(self.last).day_utc8();
+        let used = self.usage(grant, at);
+        if used.today >= quota.calls_per_day || used.total >= quota.calls_total {
+            return Err(ErrorCode::QuotaExhausted);
+        }
+        self.accounts.entry(grant.clone()).or_default().reserved += 1;
+        Ok(Timestamp::from_unix_s(
+            day.saturating_mul(DAY_S).saturating_sub(UTC8_S),
+        ))
+    }
+
+    /// Ends a reservation: it was recorded, or given back before any data was touched.
+    pub(crate) fn end_reservation(&mut self, grant: &GrantId) {
+        if let Some(account) = self.accounts.get_mut(grant) {
+            account.reserved = account.reserved.saturating_sub(1);
+        }
+    }
+
+    /// What counts against the quota at `now`, or at the newest recorded time if that is later.
+    pub(crate) fn usage(&self, grant: &GrantId, now: Timestamp) -> Usage {
+        let Some(account) = self.accounts.get(grant) else {
+            return Usage::default();
+        };
+        let day = now.max(self.last).day_utc8();
+        let recorded = if account.day == day {
+            account.of_day
+        } else {
+            0
+        };
+        Usage {
+            today: recorded.saturating_add(account.reserved),
+            total: account.total.saturating_add(account.reserved),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! What the mirror has: its newest cosignature, who waits for one, and how far it is behind.
+//!
+//! Everything here is in memory. After a restart the mirror tells again (`stream/reconcile.rs`).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use lingqu_core::Timestamp;
+use lingqu_tlog::{Checkpoint, NoteSignature};
+use tokio::sync::oneshot;
+
+use super::fold::Applied;
+
+/// Most calls that the lag counts one by one: the ceiling of `AuditTerms::Lagged::entries_max`, and one more.
+const CALLS_COUNTED_MAX: u64 = 1_000_001;
+/// How far the coordinator's clock and the node's may be apart.
+const SKEW_MAX: Duration = Duration::from_secs(30);
+
+#[derive(Default)]
+pub(crate) struct Mirror {
+    pub(crate) cosigned: Option<Cosigned>,
+    pub(crate) connected: bool,
+    /// The coordinator's time in the newest cosignature that was not skewed.
+    pub(crate) time_floor: Timestamp,
+    pub(crate) skewed: bool,
+    pub(crate) lag: Lag,
+    waiters: BTreeMap<(u64, u64), oneshot::Sender<()>>,
+    waiters_made: u64,
+}
+
+/// A checkpoint of ours with the node's signature and the mirror's.
+pub(crate) struct Cosigned {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) signatures: Vec<NoteSignature>,
+}
+
+impl Mirror {
+    /// Number of entries that the mirror has cosigned.
+    pub(crate) fn size(&self) -> u64 {
+        self.cosigned
+            .as_ref()
+            .map_or(0, |cosigned| cosigned.checkpoint.size)
+    }
+
+    /// Takes a verified cosignature in, and wakes those whose entry it covers. Never moves back.
+    pub(crate) fn advance(&mut self, cosigned: Cosigned) {
+        let size = cosigned.checkpoint.size;
+        if size < self.size() {
+            return;
+        }
+        self.cosigned = Some(cosigned);
+        self.lag.mirrored(size);
+        let waiting = self.waiters.split_off(&(size, 0));
+        for (_, waiter) in std::mem::replace(&mut self.waiters, waiting) {
+            // A waiter that has given up is gone.
+            let _ = waiter.send(());
+        }
+    }
+
+    /// Compares the clocks, with a cosignature that was made just now.
+    pub(crate) fn compare_clocks(&mut self, now: Timestamp, theirs: Timestamp) {
+        self.skewed = now.since(theirs).max(theirs.since(now)) > SKEW_MAX;
+        if !self.skewed {
+            self.time_floor = self.time_floor.max(theirs);
+        }
+    }
+
+    /// Compares the clocks with a cosignature of some time ago: it can only show that ours is behind.
+    pub(crate) fn compare_past(&mut self, now: Timestamp, theirs: Timestamp) {
+        self.skewed = theirs.since(now) > SKEW_MAX;
+        if !self.skewed {
+            self.time_floor = self.time_floor.max(theirs);
+        }
+    }
+
+    /// Registers a waiter for the cosignature that covers entry `index`.
+    pub(crate) fn wait(&mut self, index: u64) -> ((u64, u64), oneshot::Receiver<()>) {
+        let (sender, receiver) = oneshot::channel();
+        let key = (index, self.waiters_made);
+        self.waiters_made += 1;
+        self.waiters.insert(key, sender);
+        (key, receiver)
+    }
+
+    pub(crate) fn stop_waiting(&mut self, key: (u64, u64)) {
+        self.waiters.remove(&key);
+    }
+
+    pub(crate) fn drop_waiters(&mut self) {
+        self.waiters.clear();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn waiters(&self) -> usize {
+        self.waiters.len()
+    }
+}
+
+/// The calls that the mirror does not have. Denials and the node's own records never count: nobody could otherwise be
+/// kept from closing the node by asking for what is refused.
+#[derive(Debug, Default)]
+pub(crate) struct Lag {
+    runs: VecDeque<Run>,
+    calls: u64,
+}
+
+/// The calls of one frame.
+#[derive(Debug)]
+struct Run {
+    end: u64,
+    calls: u64,
+    /// When the first of them was recorded, on the monotonic clock, in µs. Negative if before its beginning.
+    recorded_us: i64,
+}
+
+impl Lag {
+    /// Counts a frame. A call's age is taken from its recorded time once, here, and from the monotonic clock from then
+    /// on; so a restart does not make an old record young.
+    pub(crate) fn push(&mut self, applied: &Applied, now: (Timestamp, Duration)) {
+        let Some(oldest) = applied.oldest_call else {
+            return;
+        };
+        let age_us = now.0.0.saturating_sub(oldest.0).max(0);
+        self.runs.push_back(Run {
+            end: applied.end,
+            calls: applied.calls,
+            recorded_us: micros(now.1).saturating_sub(age_us),
+        });
+        self.calls += applied.calls;
+        // What is left after this still exceeds every limit, so that nothing changes but the memory.
+        while let Some(run) = self.runs.front()
+            && self.calls - run.calls >= CALLS_COUNTED_MAX
+        {
+            self.calls -= run.calls;
+            self.runs.pop_front();
+        }
+    }
+
+    /// The mirror has everything up to `size`. It cosigns whole frames; after a restart of either side it may stand
+    /// within one, which then counts until it is covered.
+    pub(crate) fn mirrored(&mut self, size: u64) {
+        while let Some(run) = self.runs.front()
+            && run.end <= size
+        {
+            self.calls -= run.calls;
+            self.runs.pop_front();
+        }
+    }
+
+    /// Calls that the mirror does not have.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// Age of the oldest of them.
+    pub(crate) fn age(&self, monotonic: Duration) -> Duration {
+        // Runs stand in the order of their recording, so that the first is the oldest.
+        self.runs.front().map_or(Duration::ZERO, |run| {
+            let age_us = micros(monotonic).saturating_sub(run.recorded_us);
+            Duration::from_micros(u64::try_from(age_us).unwrap_or(0))
+        })
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

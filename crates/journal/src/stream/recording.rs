@@ -1,0 +1,217 @@
+//! What is written: calls with their charge, refusals, the node's own acts.
+
+use std::future::Future;
+use std::sync::{Arc, PoisonError};
+
+use lingqu_core::ErrorCode;
+use lingqu_core::call::{Call, Denial, Evaluated};
+use lingqu_core::decide::Permit;
+use lingqu_core::record::{Draft, Kind};
+use lingqu_tlog::Suite;
+use tokio::sync::oneshot;
+
+use super::Journal;
+use super::charge::Charge;
+use super::denials::Noted;
+use super::options::DRAFT_LEN_MAX;
+use super::release::{Recorded, Released, Unrecorded};
+use super::stage::{Done, Item, Place};
+use super::state::AppendFailed;
+use crate::commit::NotQueued;
+
+impl<S: Suite> Journal<S> {
+    /// Reserves one unit of the permit's quota and a place in the queue. Both are counted at once, so that any number
+    /// of calls at the same time stay within the quota.
+    ///
+    /// # Errors
+    /// `QUOTA_EXHAUSTED`, `OVERLOADED`, or `AUDIT_UNAVAILABLE` when nothing can be recorded.
+    pub fn reserve(&self, permit: &Permit) -> Result<Charge<S>, ErrorCode> {
+        let slot = Arc::clone(&self.inner.call_slots)
+            .try_acquire_owned()
+            .map_err(|_| ErrorCode::Overloaded)?;
+        let shared = &self.inner.shared;
+        let mut state = shared.lock();
+        state
+            .phase
+            .check()
+            .map_err(|_| ErrorCode::AuditUnavailable)?;
+        let not_before = state
+            .fold
+            .ledger
+            .reserve(permit.grant(), permit.quota(), permit.at())?;
+        drop(state);
+        Ok(Charge::new(
+            Arc::clone(shared),
+            permit.clone(),
+            not_before,
+            slot,
+        ))
+    }
+
+    /// Records a call with its charge and outcome. When this returns `Ok` the record is R1: durable and in a signed
+    /// checkpoint. The charge is spent when this is called, whatever comes of it.
+    ///
+    /// # Errors
+    /// [`AppendFailed`]: then the answer must not leave.
+    pub fn record<T>(
+        &self,
+        call: Call<Evaluated<T>>,
+        charge: Charge<S>,
+    ) -> impl Future<Output = Result<Recorded<T>, AppendFailed>> + use<S, T> {
+        // Queued here and not at the first poll: a future that is dropped unpolled must not take the record with it.
+        let queued = self.queue_call(&call, charge);
+        let stream = self.inner.shared.stream;
+        async move {
+            // The committer drops the sender without a word if the record may not be durable.
+            let Place { index, entry } = queued?.await.map_err(|_| AppendFailed::Failed)?;
+            let (header, permit, result) = call.into_result();
+            Ok(Recorded {
+                header,
+                permit,
+                result,
+                stream,
+                index,
+                entry,
+            })
+        }
+    }
+
+    fn queue_call<T>(
+        &self,
+        call: &Call<Evaluated<T>>,
+        charge: Charge<S>,
+    ) -> Result<oneshot::Receiver<Place>, AppendFailed> {
+        let spent = charge
+            .spend(call.permit())
+            .ok_or(AppendFailed::OtherCharge)?;
+        let (sender, receiver) = oneshot::channel();
+        let mut item = Item::new(vec![call.draft()], Done::Record(sender), spent.slot);
+        item.settles = Some(spent.settles);
+        item.not_before = spent.not_before;
+        self.queue(item)?;
+        Ok(receiver)
+    }
+
+    /// Records an act of the node itself: its start, its end, a change of what it may do. Gives the record's index.
+    ///
+    /// # Errors
+    /// [`AppendFailed`]; [`AppendFailed::Kind`] for calls and denials.
+    pub async fn append(&self, draft: Draft) -> Result<u64, AppendFailed> {
+        match draft.kind {
+            Kind::AuthorizationChange
+            | Kind::Control
+            | Kind::Load
+            | Kind::NodeStart
+            | Kind::NodeStop => {}
+            Kind::Call | Kind::Denials => return Err(AppendFailed::Kind),
+        }
+        let slot = Arc::clone(&self.inner.control_slots)
+            .acquire_owned()
+            .await
+            .map_err(|_| AppendFailed::Closed)?;
+        let (sender, receiver) = oneshot::channel();
+        self.queue(Item::new(vec![draft], Done::Record(sender), Some(slot)))?;
+        let place = receiver.await.map_err(|_| AppendFailed::Failed)?;
+        Ok(place.index)
+    }
+
+    /// Records a refusal. The first of its kind within a minute is durable before this returns, later ones are counted
+    /// and wait for the first. If that cannot be had, the refusal leaves as `AUDIT_UNAVAILABLE`.
+    pub async fn deny<T>(&self, denial: Denial) -> Released<T> {
+        let code = denial.code();
+        if self.note_denial(denial).await {
+            Released::denied(code)
+        } else {
+            Released::unrecorded(Unrecorded::AuditUnavailable)
+        }
+    }
+
+    async fn note_denial(&self, denial: Denial) -> bool {
+        if self.inner.shared.lock().phase.check().is_err() {
+            return false;
+        }
+        let now = self.inner.shared.clock.now();
+        let mut noted = self.note(&denial, now);
+        if matches!(noted, Noted::Full) {
+            self.flush_denials();
+            noted = self.note(&denial, now);
+        }
+        let mut durable = match noted {
+            Noted::Counted(durable) => durable,
+            Noted::First(sender) => {
+                let durable = sender.subscribe();
+                // Without a slot the sender is dropped, and the next refusal of the kind is the first.
+                let Ok(slot) = Arc::clone(&self.inner.denial_slots).try_acquire_owned() else {
+                    return false;
+                };
+                let item = Item::new(vec![denial.draft(1)], Done::Denial(sender), Some(slot));
+                if self.queue(item).is_err() {
+                    return false;
+                }
+                durable
+            }
+            Noted::Full => return false,
+        };
+        durable.wait_for(|durable| *durable).await.is_ok()
+    }
+
+    fn note(&self, denial: &Denial, now: lingqu_core::Timestamp) -> Noted {
+        self.inner
+            .denials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .note(denial, now)
+    }
+
+    /// Writes the counts of refusals of past minutes. To be called once a minute; what finds no place in the queue
+    /// waits for the next time.
+    pub fn flush_denials(&self) {
+        let now = self.inner.shared.clock.now();
+        while let Ok(slot) = Arc::clone(&self.inner.denial_slots).try_acquire_owned() {
+            if self.inner.shared.lock().phase.check().is_err() {
+                return;
+            }
+            let drafts = self.take_denials(Some(now));
+            if drafts.is_empty()
+                || self
+                    .queue(Item::new(drafts, Done::Nobody, Some(slot)))
+                    .is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    /// Writes all counts. The journal takes nothing else any more.
+    pub(super) fn write_denials_at_close(&self) {
+        loop {
+            let drafts = self.take_denials(None);
+            let item = Item::new(drafts, Done::Nobody, None);
+            if item.is_empty() || self.inner.committer.submit_waiting(item).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// As many records of counts as one frame takes.
+    fn take_denials(&self, now: Option<lingqu_core::Timestamp>) -> Vec<Draft> {
+        let room = self.inner.shared.limits.frame_room() / DRAFT_LEN_MAX;
+        self.inner
+            .denials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_finished(now, room)
+    }
+
+    fn queue(&self, item: Item) -> Result<(), AppendFailed> {
+        self.inner.shared.lock().phase.check()?;
+        self.inner
+            .committer
+            .submit(item)
+            .map_err(|refused| match refused.reason {
+                NotQueued::Closed => AppendFailed::Closed,
+                // Slots keep the queue from being full; if it is, nothing was taken and nothing may leave.
+                NotQueued::Failed | NotQueued::Full => AppendFailed::Failed,
+            })
+    }
+}

@@ -1,0 +1,174 @@
+//! Letting answers go: what the permit's terms demand of the record must be true first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lingqu_core::ErrorCode;
+use lingqu_core::receipt::{Level, Receipt};
+use lingqu_policy::AuditTerms;
+use lingqu_tlog::{Checkpoint, NoteSignature, Suite};
+
+use super::Journal;
+use super::release::{Recorded, Released, Unrecorded};
+use super::state::{Phase, Shared, State};
+
+impl<S: Suite> Journal<S> {
+    /// Whether an answer under these terms could leave now. Asked before evaluation, so that no data is touched for
+    /// nothing; what counts is asked again when the answer is released.
+    ///
+    /// # Errors
+    /// `AUDIT_UNAVAILABLE`.
+    pub fn audit_ready(&self, terms: AuditTerms) -> Result<(), ErrorCode> {
+        let shared = &self.inner.shared;
+        let state = shared.lock();
+        let ready = state.phase == Phase::Ready
+            && match terms {
+                AuditTerms::Mirrored { .. } => state.mirror.connected,
+                AuditTerms::Lagged {
+                    entries_max,
+                    age_s_max,
+                } => {
+                    // This call will be one more.
+                    state.mirror.lag.calls() < entries_max && is_young(&state, shared, age_s_max)
+                }
+            };
+        if ready {
+            Ok(())
+        } else {
+            Err(ErrorCode::AuditUnavailable)
+        }
+    }
+
+    /// Releases a recorded call as its permit's terms allow: `Mirrored` waits for the mirror's cosignature, at most
+    /// the time of the terms; `Lagged` goes at once while the mirror is not too far behind. Otherwise the outcome is
+    /// `AUDIT_UNAVAILABLE`, and the same record may be released later.
+    pub async fn release<T: Clone>(&self, recorded: &Recorded<T>) -> Released<T> {
+        let receipt = if recorded.stream != self.inner.shared.stream {
+            None
+        } else {
+            match recorded.permit.audit() {
+                AuditTerms::Mirrored { wait_ms_max } => {
+                    let wait = Duration::from_millis(wait_ms_max.into());
+                    self.wait_for_mirror(recorded.index, &recorded.entry, wait)
+                        .await
+                }
+                AuditTerms::Lagged {
+                    entries_max,
+                    age_s_max,
+                } => self.within_lag(recorded.index, &recorded.entry, entries_max, age_s_max),
+            }
+        };
+        match receipt {
+            Some((receipt, level)) => recorded.released(receipt, level),
+            None => Released::unrecorded(Unrecorded::AuditUnavailable),
+        }
+    }
+
+    async fn wait_for_mirror(
+        &self,
+        index: u64,
+        entry: &[u8],
+        wait: Duration,
+    ) -> Option<(Receipt, Level)> {
+        let shared = &self.inner.shared;
+        let (_waiter, cosigned) = {
+            let mut state = shared.lock();
+            if state.mirror.size() > index {
+                return state.mirrored(index, entry);
+            }
+            // A journal that has ended wakes nobody any more.
+            state.phase.check().ok()?;
+            let (key, cosigned) = state.mirror.wait(index);
+            let waiter = Waiter {
+                shared: Arc::clone(shared),
+                key,
+            };
+            (waiter, cosigned)
+        };
+        // Whether it was woken, too late or let go does not matter: what counts is what the mirror has now.
+        let _ = tokio::time::timeout(wait, cosigned).await;
+        shared.lock().mirrored(index, entry)
+    }
+
+    fn within_lag(
+        &self,
+        index: u64,
+        entry: &[u8],
+        entries_max: u64,
+        age_s_max: u32,
+    ) -> Option<(Receipt, Level)> {
+        let shared = &self.inner.shared;
+        let state = shared.lock();
+        if state.mirror.size() > index {
+            return state.mirrored(index, entry);
+        }
+        let within = state.mirror.lag.calls() <= entries_max && is_young(&state, shared, age_s_max);
+        if within {
+            state.local(shared, index, entry)
+        } else {
+            None
+        }
+    }
+}
+
+/// Whether the oldest call that the mirror lacks is not too old.
+fn is_young<S: Suite>(state: &State<S>, shared: &Shared<S>, age_s_max: u32) -> bool {
+    let age = state.mirror.lag.age(shared.clock.monotonic());
+    age <= Duration::from_secs(age_s_max.into())
+}
+
+/// Somebody who waits; it leaves the list when it stops waiting, for whatever reason.
+struct Waiter<S: Suite> {
+    shared: Arc<Shared<S>>,
+    key: (u64, u64),
+}
+
+impl<S: Suite> Drop for Waiter<S> {
+    fn drop(&mut self) {
+        self.shared.lock().mirror.stop_waiting(self.key);
+    }
+}
+
+impl<S: Suite> State<S> {
+    /// The receipt at R2, if the mirror has cosigned the entry.
+    fn mirrored(&self, index: u64, entry: &[u8]) -> Option<(Receipt, Level)> {
+        let cosigned = self.mirror.cosigned.as_ref()?;
+        let signatures = cosigned.signatures.clone();
+        let receipt = self.receipt(index, entry, cosigned.checkpoint.clone(), signatures)?;
+        Some((receipt, Level::Mirrored))
+    }
+
+    /// The receipt at R1.
+    fn local(&self, shared: &Shared<S>, index: u64, entry: &[u8]) -> Option<(Receipt, Level)> {
+        let (checkpoint, blob) = self.fold.signed(self.fold.tree.size())?;
+        let signatures = vec![shared.own_signature(blob)];
+        let receipt = self.receipt(index, entry, checkpoint, signatures)?;
+        Some((receipt, Level::Local))
+    }
+
+    /// Nothing after a fork or a failed write, whatever was recorded before: the caller could be holding a proof of
+    /// one of two histories.
+    fn receipt(
+        &self,
+        index: u64,
+        entry: &[u8],
+        checkpoint: Checkpoint,
+        signatures: Vec<NoteSignature>,
+    ) -> Option<Receipt> {
+        if matches!(self.phase, Phase::Failed | Phase::Forked) {
+            return None;
+        }
+        let proof = self
+            .fold
+            .tree
+            .inclusion_proof(index, checkpoint.size)
+            .ok()?;
+        Some(Receipt {
+            entry: entry.to_vec(),
+            index,
+            proof,
+            checkpoint,
+            signatures,
+        })
+    }
+}

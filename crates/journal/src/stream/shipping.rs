@@ -1,0 +1,81 @@
+//! To the mirror and back: batches out, cosignatures in.
+
+use lingqu_core::Timestamp;
+use lingqu_tlog::{NoteSignature, Suite, verify_cosignature};
+
+use super::Journal;
+use super::batch::{Batch, ClosedError};
+use super::mirror::Cosigned;
+
+/// Why a cosignature is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CosignatureRefused {
+    /// It does not verify with the pinned mirror key over this node's checkpoint of that size.
+    #[error(transparent)]
+    Signature(#[from] lingqu_tlog::CosignatureRefused),
+    /// This node signed no checkpoint of that size.
+    #[error("this node signed no checkpoint of that size")]
+    UnknownSize,
+    /// The journal could not be read back.
+    #[error("the journal cannot be read")]
+    Unreadable,
+}
+
+impl<S: Suite> Journal<S> {
+    /// Waits until there are entries from index `from` on, and gives them: whole frames, up to the limits of a batch.
+    /// Frames that are no longer in memory are read from the store.
+    ///
+    /// # Errors
+    /// [`ClosedError`] when nothing will come any more.
+    pub async fn next_batch(&self, from: u64) -> Result<Batch, ClosedError> {
+        let shared = &self.inner.shared;
+        let mut progress = shared.progress.subscribe();
+        let size = progress
+            .wait_for(|progress| progress.size > from || progress.ended)
+            .await
+            .map_err(|_| ClosedError::Closed)?
+            .size;
+        if size <= from {
+            return Err(ClosedError::Closed);
+        }
+        shared
+            .batch(&self.inner.reader, from)?
+            .ok_or(ClosedError::Unreadable)
+    }
+
+    /// Takes the mirror's cosignature of this node's checkpoint of `size` entries in. Answers that wait for it may
+    /// leave. One that comes late changes nothing.
+    ///
+    /// # Errors
+    /// [`CosignatureRefused`], and nothing has changed.
+    pub fn accept_cosignature(
+        &self,
+        size: u64,
+        cosignature: &NoteSignature,
+    ) -> Result<(), CosignatureRefused> {
+        let shared = &self.inner.shared;
+        let (checkpoint, signature) = shared
+            .signed(&self.inner.reader, size)
+            .map_err(|_| CosignatureRefused::Unreadable)?
+            .ok_or(CosignatureRefused::UnknownSize)?;
+        let text = checkpoint.to_text();
+        let unix_s = verify_cosignature::<S>(&text, &shared.mirror_key, cosignature)?;
+        let theirs = Timestamp::from_unix_s(i64::try_from(unix_s).unwrap_or(i64::MAX));
+        let now = shared.clock.now();
+        let mut state = shared.lock();
+        if size < state.mirror.size() {
+            return Ok(());
+        }
+        state.mirror.compare_clocks(now, theirs);
+        state.mirror.advance(Cosigned {
+            checkpoint,
+            signatures: vec![shared.own_signature(signature), cosignature.clone()],
+        });
+        Ok(())
+    }
+
+    /// Says whether the mirror can be reached. While it cannot, no call under `Mirrored` terms is begun.
+    pub fn set_mirror_connected(&self, connected: bool) {
+        self.inner.shared.lock().mirror.connected = connected;
+    }
+}

@@ -1,0 +1,248 @@
+//! How drafts become a frame: place, time, leaf hash, root, signed checkpoint; and what happens once it is durable.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use lingqu_core::record::{Draft, Record};
+use lingqu_core::{GrantId, Timestamp};
+use lingqu_tlog::{Checkpoint, Frontier, Signer, Suite, leaf_hash, sign_note};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+
+use super::fold::Applied;
+use super::options::DRAFT_LEN_MAX;
+use super::payload::{ENTRY_OVERHEAD, Payload};
+use super::state::{Phase, Shared};
+use crate::commit::Stage;
+
+/// Something to append, and whom to tell.
+pub(crate) struct Item {
+    pub(crate) work: Work,
+    pub(crate) done: Done,
+    /// The grant whose reservation ends with this record.
+    pub(crate) settles: Option<GrantId>,
+    /// The earliest time that the record may carry.
+    pub(crate) not_before: Timestamp,
+    /// The place in the queue, given back when the item is gone.
+    pub(crate) _slot: Option<OwnedSemaphorePermit>,
+}
+
+pub(crate) enum Work {
+    /// Records to be made.
+    Drafts(Vec<Draft>),
+    /// Entries that this stream had once, as the mirror gave them back.
+    Adopted(Vec<Vec<u8>>),
+}
+
+/// Whom to tell that it is durable. Dropped without a word, it says that it may not be.
+pub(crate) enum Done {
+    Adopted(mpsc::Sender<()>),
+    Denial(watch::Sender<bool>),
+    Nobody,
+    Record(oneshot::Sender<Place>),
+}
+
+/// Where a record stands.
+pub(crate) struct Place {
+    pub(crate) index: u64,
+    pub(crate) entry: Vec<u8>,
+}
+
+impl Item {
+    pub(crate) fn new(drafts: Vec<Draft>, done: Done, slot: Option<OwnedSemaphorePermit>) -> Item {
+        Item {
+            work: Work::Drafts(drafts),
+            done,
+            settles: None,
+            not_before: Timestamp::default(),
+            _slot: slot,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn len(&self) -> usize {
+        match &self.work {
+            Work::Drafts(drafts) => drafts.len(),
+            Work::Adopted(entries) => entries.len(),
+        }
+    }
+}
+
+/// The committer's side of a stream.
+pub(crate) struct StreamStage<S: Suite> {
+    shared: Arc<Shared<S>>,
+    signer: Arc<dyn Signer>,
+    /// The tree and the time after the last prepared frame.
+    frontier: Frontier<S>,
+    last_time: Timestamp,
+    /// The payload of the frame that is on its way to the disk.
+    payload: Vec<u8>,
+}
+
+impl<S: Suite> StreamStage<S> {
+    pub(crate) fn new(shared: Arc<Shared<S>>, signer: Arc<dyn Signer>) -> StreamStage<S> {
+        let (frontier, last_time) = {
+            let state = shared.lock();
+            (state.fold.tree.frontier(), state.fold.last_time)
+        };
+        StreamStage {
+            shared,
+            signer,
+            frontier,
+            last_time,
+            payload: Vec::new(),
+        }
+    }
+
+    /// Gives a draft its place and time. Time is strictly increasing: if the clock stands still or has gone back, it
+    /// advances by a microsecond.
+    fn place(&mut self, draft: &Draft, not_before: Timestamp) -> Vec<u8> {
+        let next = Timestamp(self.last_time.0.saturating_add(1));
+        let time = self.shared.clock.now().max(next).max(not_before);
+        let record = draft
+            .clone()
+            .at(self.shared.stream, self.frontier.size(), time);
+        let entry = record.encode::<S>();
+        self.last_time = time;
+        self.frontier.push(leaf_hash::<S>(&entry));
+        entry
+    }
+
+    /// Takes adopted entries over if they stand exactly here.
+    fn adopt(&mut self, adopted: &[Vec<u8>]) -> bool {
+        let mut frontier = self.frontier.clone();
+        let mut last_time = self.last_time;
+        for entry in adopted {
+            let Ok(record) = Record::decode::<S>(entry) else {
+                return false;
+            };
+            let in_place = record.stream == self.shared.stream && record.index == frontier.size();
+            if !in_place || record.time <= last_time {
+                return false;
+            }
+            last_time = record.time;
+            frontier.push(leaf_hash::<S>(entry));
+        }
+        (self.frontier, self.last_time) = (frontier, last_time);
+        true
+    }
+
+    fn sign(&self) -> Vec<u8> {
+        let checkpoint = Checkpoint {
+            origin: self.shared.origin.clone(),
+            size: self.frontier.size(),
+            root: self.frontier.root(),
+        };
+        let name = self.shared.log_key.name();
+        sign_note::<S>(&checkpoint.to_text(), name, self.signer.as_ref())
+            .expect("a checkpoint's text is the text of a note")
+            .blob
+    }
+
+    /// What a durable frame changes, in one step under the lock.
+    fn apply(&self, items: &[Item]) -> Applied {
+        let now = (self.shared.clock.now(), self.shared.clock.monotonic());
+        let mut state = self.shared.lock();
+        let applied = state
+            .fold
+            .apply(&self.payload)
+            .expect("the frame was built to continue this very log");
+        for grant in items.iter().filter_map(|item| item.settles.as_ref()) {
+            state.fold.ledger.end_reservation(grant);
+        }
+        state.mirror.lag.push(&applied, now);
+        applied
+    }
+}
+
+impl<S: Suite> Stage for StreamStage<S> {
+    type Item = Item;
+
+    fn weight(item: &Item) -> usize {
+        match &item.work {
+            Work::Drafts(drafts) => drafts.len() * DRAFT_LEN_MAX,
+            Work::Adopted(entries) => entries
+                .iter()
+                .map(|entry| entry.len() + ENTRY_OVERHEAD)
+                .sum(),
+        }
+    }
+
+    fn prepare(&mut self, items: &mut Vec<Item>, payload: &mut Vec<u8>) {
+        // After a fork nothing is signed, also not what was queued before it was found.
+        if self.shared.lock().phase == Phase::Forked {
+            items.clear();
+            return;
+        }
+        let first = self.frontier.size();
+        let mut entries: Vec<Vec<u8>> = Vec::new();
+        items.retain_mut(|item| match &mut item.work {
+            Work::Drafts(drafts) => {
+                for draft in drafts.iter() {
+                    entries.push(self.place(draft, item.not_before));
+                }
+                true
+            }
+            Work::Adopted(adopted) => {
+                let fits = self.adopt(adopted);
+                if fits {
+                    entries.extend(adopted.iter().cloned());
+                }
+                fits
+            }
+        });
+        if entries.is_empty() {
+            return;
+        }
+        // The signature exists from here on, in this thread's memory only. It leaves it after the disk has the frame.
+        let signature = self.sign();
+        Payload {
+            stream: self.shared.stream,
+            first,
+            root: self.frontier.root(),
+            signature: &signature,
+            entries: entries.iter().map(Vec::as_slice).collect(),
+        }
+        .write(payload);
+        self.payload.clone_from(payload);
+    }
+
+    fn committed(&mut self, items: Vec<Item>) {
+        let applied = self.apply(&items);
+        // At this point every record of the frame is R1: durable, charged, and in a signed checkpoint.
+        self.shared.progress.send_modify(|progress| {
+            progress.size = applied.end;
+        });
+        let payload = Payload::read(&self.payload).expect("the frame was applied");
+        let mut at = 0;
+        for item in items {
+            let len = item.len();
+            match item.done {
+                Done::Record(done) => {
+                    // A caller that has gone away takes nothing from the record.
+                    let _ = done.send(Place {
+                        index: payload.first + at as u64,
+                        entry: payload.entries[at].to_vec(),
+                    });
+                }
+                Done::Denial(done) => {
+                    done.send_replace(true);
+                }
+                Done::Adopted(done) => {
+                    let _ = done.send(());
+                }
+                Done::Nobody => {}
+            }
+            at += len;
+        }
+    }
+
+    fn failed(&mut self) {
+        self.shared.end(Phase::Failed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! What the committer's thread and the callers share, behind one lock that is never held across I/O.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lingqu_core::record::StreamId;
+use lingqu_core::{Clock, Timestamp};
+use lingqu_tlog::{Note, NoteSignature, Suite, VerifierKey};
+use tokio::sync::watch;
+
+use super::fold::Fold;
+use super::mirror::Mirror;
+use super::options::JournalLimits;
+
+/// Why nothing was appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendFailed {
+    /// The journal was closed.
+    #[error("the journal is closed")]
+    Closed,
+    /// The log can no longer be written. Whether this record is durable is not known; its answer must not leave.
+    #[error("the journal can no longer be written")]
+    Failed,
+    /// The mirror holds another history of this stream.
+    #[error("the journal and its mirror contradict each other")]
+    Forked,
+    /// Records of calls and of denials have ways of their own.
+    #[error("this kind of record is not appended directly")]
+    Kind,
+    /// The journal was not compared with its mirror since the start.
+    #[error("the journal was not compared with its mirror yet")]
+    NotReconciled,
+    /// The charge was reserved for another call's permit.
+    #[error("the charge belongs to another permit")]
+    OtherCharge,
+}
+
+pub(crate) struct Shared<S: Suite> {
+    pub(crate) origin: String,
+    pub(crate) stream: StreamId,
+    pub(crate) log_key: VerifierKey<S>,
+    pub(crate) mirror_key: VerifierKey<S>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: JournalLimits,
+    state: Mutex<State<S>>,
+    /// The durable size, for whoever waits for more.
+    pub(crate) progress: watch::Sender<Progress>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    pub(crate) size: u64,
+    /// Nothing more will come.
+    pub(crate) ended: bool,
+}
+
+pub(crate) struct State<S: Suite> {
+    /// Follows from the durable frames alone.
+    pub(crate) fold: Fold<S>,
+    /// What the mirror is known to have.
+    pub(crate) mirror: Mirror,
+    pub(crate) phase: Phase,
+}
+
+/// Where the journal is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not compared with the mirror since the start; if the mirror is ahead, up to which size.
+    Unreconciled { ahead_to: Option<u64> },
+    /// Open for records.
+    Ready,
+    /// Closed in order.
+    Closed,
+    /// A write failed.
+    Failed,
+    /// The mirror holds another history. For ever, in this process.
+    Forked,
+}
+
+impl Phase {
+    /// Whether records may be appended.
+    pub(crate) fn check(self) -> Result<(), AppendFailed> {
+        match self {
+            Phase::Ready => Ok(()),
+            Phase::Unreconciled { .. } => Err(AppendFailed::NotReconciled),
+            Phase::Closed => Err(AppendFailed::Closed),
+            Phase::Failed => Err(AppendFailed::Failed),
+            Phase::Forked => Err(AppendFailed::Forked),
+        }
+    }
+}
+
+impl<S: Suite> Shared<S> {
+    pub(crate) fn new(
+        fold: Fold<S>,
+        mirror: Mirror,
+        log_key: VerifierKey<S>,
+        mirror_key: VerifierKey<S>,
+        clock: Arc<dyn Clock>,
+        limits: JournalLimits,
+    ) -> Shared<S> {
+        let origin = log_key.name().as_str().to_owned();
+        let progress = Progress {
+            size: fold.tree.size(),
+            ended: false,
+        };
+        Shared {
+            stream: StreamId::of::<S>(&origin),
+            origin,
+            log_key,
+            mirror_key,
+            clock,
+            limits,
+            state: Mutex::new(State {
+                fold,
+                mirror,
+                phase: Phase::Unreconciled { ahead_to: None },
+            }),
+            progress: watch::Sender::new(progress),
+        }
+    }
+
+    /// A holder that panics is the committer, which then sets [`Phase::Failed`]: nothing is appended or released on a
+    /// state that is only half changed.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the journal, unless it has ended already, and tells everybody who waits.
+    pub(crate) fn end(&self, phase: Phase) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Ready | Phase::Unreconciled { .. })
+            || phase == Phase::Failed
+        {
+            state.phase = phase;
+        }
+        state.mirror.drop_waiters();
+        drop(state);
+        self.progress.send_modify(|progress| progress.ended = true);
+    }
+
+    /// The note of a checkpoint of ours with this signature by the log key.
+    pub(crate) fn own_signature(&self, blob: Vec<u8>) -> NoteSignature {
+        NoteSignature {
+            name: self.log_key.name().clone(),
+            id: self.log_key.id(),
+            blob,
+        }
+    }
+}
+
+impl<S: Suite> State<S> {
+    /// The newest checkpoint as a signed note.
+    pub(crate) fn newest(&self, shared: &Shared<S>) -> Option<Note> {
+        let (checkpoint, blob) = self.fold.signed(self.fold.tree.size())?;
+        Some(Note {
+            text: checkpoint.to_text(),
+            signatures: vec![shared.own_signature(blob)],
+        })
+    }
+
+    /// The highest time recorded or cosigned.
+    pub(crate) fn time_floor(&self) -> Timestamp {
+        self.fold.last_time.max(self.mirror.time_floor)
+    }
+}

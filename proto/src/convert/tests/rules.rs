@@ -1,0 +1,353 @@
+//! Every rule of the signed objects other than the grant.
+
+use std::collections::BTreeSet;
+
+use lingqu_core::ErrorCode;
+use lingqu_core::envelope::PAYLOAD_LEN_MAX;
+use lingqu_core::epoch::{Epoch, REVOKED_MAX};
+use lingqu_core::product::{Product, SignedPolicy};
+
+use super::objects::{approval, epoch, filing, policy, product, revocation, stop_order};
+use super::{accepted, refused};
+use crate::{SignedObject, pb, product_ref};
+
+#[test]
+fn a_refusal_names_the_field_and_not_the_value() {
+    let canary = "CANARY-340123";
+    let invalid = refused(&product(), |product: &mut pb::Product| {
+        product.resource = canary.to_owned();
+    });
+    assert_eq!(
+        invalid.to_string(),
+        "`resource` is not 1 to 64 of `a-z 0-9 _`"
+    );
+    assert!(!format!("{invalid:?}").contains(canary));
+    assert_eq!(invalid.code(), ErrorCode::ObjectInvalid);
+}
+
+#[test]
+fn payloads_are_limited() {
+    let long = Product::from_payload(&vec![0; PAYLOAD_LEN_MAX + 1]).unwrap_err();
+    assert_eq!(
+        (long.field, long.reason),
+        ("payload", "is longer than 1 MiB")
+    );
+    let empty = Product::from_payload(&[]).unwrap_err();
+    assert_eq!(empty.field, "id");
+    let garbage = Product::from_payload(&[0xff]).unwrap_err();
+    assert_eq!(garbage.reason, "is not a message of its type");
+}
+
+#[test]
+fn rules_of_a_product() {
+    let field = |change: fn(&mut pb::Product)| refused(&product(), change).field;
+    assert_eq!(field(|product| product.id = "residence".into()), "id");
+    assert_eq!(field(|product| product.version = 0), "version");
+    assert_eq!(field(|product| product.unit = "node_1".into()), "unit");
+    assert_eq!(field(|product| product.node = "party_1".into()), "node");
+    assert_eq!(field(|product| product.resource = "a.b".into()), "resource");
+    assert_eq!(field(|product| product.definition = None), "definition");
+    assert_eq!(
+        field(|product| product.derived_from[0] = "x".into()),
+        "derived_from"
+    );
+    assert_eq!(
+        field(|product| product.derived_from.clear()),
+        "derived_from"
+    );
+    assert_eq!(
+        field(|product| product.derived_from.push("civil.person".into())),
+        "derived_from"
+    );
+    assert_eq!(
+        field(|product| product.derived_from = vec!["a.b".into(); 1_025]),
+        "derived_from"
+    );
+    assert_eq!(field(|product| product.tier = 1), "derived_from");
+    accepted::<pb::Product, Product>(&product(), |product| {
+        product.tier = 1;
+        product.derived_from.clear();
+    });
+}
+
+/// Bidirectional overrides and the like would let a signer read another title than is stored.
+#[test]
+fn titles_show_what_they_hold() {
+    for wrong in [
+        "a\nb",
+        "a\0",
+        "a\u{85}",
+        "a\u{202e}b",
+        "a\u{2066}b",
+        "a\u{200b}b",
+        "\u{feff}a",
+    ] {
+        let field = |change: fn(&mut pb::Product, String)| {
+            refused(&product(), |product| change(product, wrong.to_owned())).field
+        };
+        assert_eq!(field(|product, text| product.title_zh = text), "title_zh");
+        assert_eq!(field(|product, text| product.title_en = text), "title_en");
+    }
+    accepted::<pb::Product, Product>(&product(), |product| product.title_en = "x".repeat(256));
+    let long = refused(&product(), |product: &mut pb::Product| {
+        product.title_zh = "居".repeat(86);
+    });
+    assert_eq!(long.reason, "is longer than 256 bytes");
+}
+
+#[test]
+fn rules_of_a_verification() {
+    fn rules(product: &mut pb::Product) -> &mut pb::Verification {
+        let Some(pb::product::Definition::Verification(rules)) = &mut product.definition else {
+            panic!("the sample is a verification");
+        };
+        rules
+    }
+    let many = |prefix: &str, count: usize| {
+        let rule = |n| pb::FieldRule {
+            name: format!("{prefix}{n}"),
+            column: "c".to_owned(),
+            comparator: "integer".to_owned(),
+        };
+        (0..count).map(rule).collect::<Vec<_>>()
+    };
+    let field = |change: &dyn Fn(&mut pb::Verification)| {
+        refused(&product(), |product| change(rules(product))).field
+    };
+    assert_eq!(field(&|rules| rules.key.clear()), "verification.key");
+    assert_eq!(field(&|rules| rules.key = many("k", 9)), "verification.key");
+    assert_eq!(
+        field(&|rules| rules.compared.clear()),
+        "verification.compared"
+    );
+    assert_eq!(
+        field(&|rules| rules.compared = many("c", 17)),
+        "verification.compared"
+    );
+    assert_eq!(
+        field(&|rules| rules.key[0].name = "born".into()),
+        "verification"
+    );
+    assert_eq!(
+        field(&|rules| rules.compared[1].name = "name".into()),
+        "verification"
+    );
+    assert_eq!(
+        field(&|rules| rules.key[0].name = "Name".into()),
+        "verification.name"
+    );
+    assert_eq!(
+        field(&|rules| rules.key[0].name = "n".repeat(65)),
+        "verification.name"
+    );
+    assert_eq!(
+        field(&|rules| rules.compared[0].column.clear()),
+        "verification.column"
+    );
+    for comparator in ["", "Exact", "regex"] {
+        assert_eq!(
+            field(&|rules| rules.key[0].comparator = comparator.into()),
+            "verification.comparator"
+        );
+    }
+    accepted::<pb::Product, Product>(&product(), |product| {
+        *rules(product) = pb::Verification {
+            key: many("k", 8),
+            compared: many("c", 16),
+        };
+    });
+}
+
+#[test]
+fn rules_of_an_approval() {
+    let field = |change: fn(&mut pb::ProductApproval)| refused(&approval(), change).field;
+    assert_eq!(field(|approval| approval.unit.clear()), "unit");
+    assert_eq!(field(|approval| approval.node.clear()), "node");
+    assert_eq!(
+        field(|approval| approval.product = "a.b@1".into()),
+        "product"
+    );
+    assert_eq!(field(|approval| approval.version = 0), "version");
+    assert_eq!(
+        field(|approval| approval.product_digest.push(0)),
+        "product_digest"
+    );
+    assert_eq!(
+        field(|approval| approval.policy_digest.clear()),
+        "policy_digest"
+    );
+}
+
+#[test]
+fn rules_of_a_policy() {
+    use pb::audit_terms::Mode;
+    let field = |change: fn(&mut pb::Policy)| refused(&policy(), change).field;
+    let audit = |mode| {
+        refused(&policy(), |policy: &mut pb::Policy| {
+            policy.audit = Some(pb::AuditTerms { mode });
+        })
+        .field
+    };
+    assert_eq!(field(|policy| policy.id = "Policy".into()), "id");
+    assert_eq!(field(|policy| policy.version = 0), "version");
+    assert_eq!(field(|policy| policy.unit = "unit".into()), "unit");
+    assert_eq!(field(|policy| policy.resource.clear()), "resource");
+    assert_eq!(field(|policy| policy.columns.clear()), "columns");
+    assert_eq!(
+        field(|policy| policy.columns[1].column = "born".into()),
+        "columns"
+    );
+    assert_eq!(
+        field(|policy| policy.columns[0].column.clear()),
+        "columns.column"
+    );
+    assert_eq!(
+        field(|policy| policy.columns[0].uses[0] = "read".into()),
+        "columns.uses"
+    );
+    assert_eq!(
+        field(|policy| policy.purposes[0] = "loan".into()),
+        "purposes"
+    );
+    assert_eq!(
+        field(|policy| policy.epoch_age_max_s = 0),
+        "epoch_age_max_s"
+    );
+    assert_eq!(
+        field(|policy| policy.epoch_age_max_s = 604_801),
+        "epoch_age_max_s"
+    );
+    assert_eq!(field(|policy| policy.audit = None), "audit");
+    assert_eq!(audit(None), "audit");
+    for wait_ms_max in [0, 60_001] {
+        assert_eq!(
+            audit(Some(Mode::Mirrored(pb::Mirrored { wait_ms_max }))),
+            "wait_ms_max"
+        );
+    }
+    let lagged = |entries_max, age_s_max| {
+        Some(Mode::Lagged(pb::Lagged {
+            entries_max,
+            age_s_max,
+        }))
+    };
+    assert_eq!(audit(lagged(0, 1)), "entries_max");
+    assert_eq!(audit(lagged(1_000_001, 1)), "entries_max");
+    assert_eq!(audit(lagged(1, 0)), "age_s_max");
+    assert_eq!(audit(lagged(1, 86_401)), "age_s_max");
+
+    let words = |count: usize| (0..count).map(|n| format!("P{n:04}")).collect::<Vec<_>>();
+    accepted::<pb::Policy, SignedPolicy>(&policy(), |policy| policy.purposes = words(1_024));
+    let long = refused(&policy(), |policy: &mut pb::Policy| {
+        policy.purposes = words(1_025)
+    });
+    assert_eq!(long.field, "purposes");
+}
+
+#[test]
+fn rules_of_a_filing() {
+    let field = |change: fn(&mut pb::Filing)| refused(&filing(), change).field;
+    assert_eq!(
+        field(|filing| filing.coordinator = "party_1".into()),
+        "coordinator"
+    );
+    assert_eq!(
+        field(|filing| filing.object_type = "lingqu.v1.Epoch".into()),
+        "object_type"
+    );
+    assert_eq!(
+        field(|filing| filing.object_digest.clear()),
+        "object_digest"
+    );
+    assert_eq!(field(|filing| filing.number.clear()), "number");
+    assert_eq!(field(|filing| filing.number = "1\n2".into()), "number");
+    assert_eq!(field(|filing| filing.filed_us = -1), "filed_us");
+}
+
+#[test]
+fn rules_of_an_epoch() {
+    let field = |change: fn(&mut pb::Epoch)| refused(&epoch(), change).field;
+    assert_eq!(field(|epoch| epoch.coordinator.clear()), "coordinator");
+    assert_eq!(field(|epoch| epoch.number = 0), "number");
+    assert_eq!(field(|epoch| epoch.issued_us = -1), "issued_us");
+    assert_eq!(
+        field(|epoch| epoch.valid_until_us = epoch.issued_us),
+        "valid_until_us"
+    );
+    // Each of these would revoke nothing and look as if it did.
+    for misspelt in [
+        "", "Grant_1", "grant_", "node_1", "zz", "z.z", "z.z@0", "z.z@01", "z.z@+1",
+    ] {
+        let invalid = refused(&epoch(), |epoch: &mut pb::Epoch| {
+            epoch.revoked = vec![misspelt.to_owned()];
+        });
+        assert_eq!(invalid.field, "revoked", "{misspelt}");
+    }
+}
+
+/// With the shortest targets there are, the entries reach their limit before the payload does.
+#[test]
+fn an_epoch_is_limited_in_entries() {
+    let letters = || 'a'..='z';
+    let revoked: BTreeSet<String> = letters()
+        .flat_map(|unit| letters().map(move |product| (unit, product)))
+        .flat_map(|(unit, product)| (1..=148).map(move |n| format!("{unit}.{product}@{n}")))
+        .take(REVOKED_MAX + 1)
+        .collect();
+    let mut epoch = Epoch { revoked, ..epoch() };
+    let too_many = Epoch::from_payload(&epoch.to_payload()).unwrap_err();
+    assert_eq!(
+        (too_many.field, too_many.reason),
+        ("revoked", "has more than 100000 entries")
+    );
+    epoch.revoked.pop_last();
+    assert_eq!(Epoch::from_payload(&epoch.to_payload()), Ok(epoch));
+}
+
+#[test]
+fn rules_of_a_revocation() {
+    let field = |change: fn(&mut pb::Revocation)| refused(&revocation(), change).field;
+    assert_eq!(field(|revocation| revocation.by = "coord_gx".into()), "by");
+    assert_eq!(
+        field(|revocation| revocation.target = "civil.residence".into()),
+        "target"
+    );
+    assert_eq!(
+        field(|revocation| revocation.reason = "\u{202e}".into()),
+        "reason"
+    );
+    assert_eq!(field(|revocation| revocation.issued_us = -1), "issued_us");
+}
+
+#[test]
+fn rules_of_a_stop_order() {
+    let field = |change: fn(&mut pb::StopOrder)| refused(&stop_order(), change).field;
+    assert_eq!(field(|order| order.unit = "node_civil".into()), "unit");
+    assert_eq!(field(|order| order.node = "party_civil".into()), "node");
+    assert_eq!(field(|order| order.number = 0), "number");
+    assert_eq!(field(|order| order.issued_us = -1), "issued_us");
+    for scope in ["", "ALL", "node_1", "civil.residence"] {
+        let invalid = refused(&stop_order(), |order: &mut pb::StopOrder| {
+            order.scope = scope.to_owned();
+        });
+        assert_eq!(invalid.field, "scope", "{scope}");
+    }
+}
+
+#[test]
+fn a_product_version_has_one_text() {
+    assert_eq!(product_ref("a.b@4294967295").unwrap().version, u32::MAX);
+    for wrong in [
+        "a.b",
+        "a.b@",
+        "a.b@0",
+        "a.b@01",
+        "a.b@+1",
+        "a.b@ 1",
+        "a.b@4294967296",
+        "a.b@1@1",
+        "A.b@1",
+    ] {
+        assert_eq!(product_ref(wrong).unwrap_err().field, "product", "{wrong}");
+    }
+}
