@@ -170,9 +170,9 @@ impl Mirror {
         let size = self.size(&self.own.origin);
         let mut next = 0;
         while next < size {
-            let page = self
-                .archive
-                .entries(&self.own.origin, next, size, self.limits.chunk_bytes_max)?;
+            let page =
+                self.archive
+                    .entries(&self.own.origin, next, size, self.limits.chunk_bytes_max)?;
             next += page.len() as u64;
             for entry in page {
                 visit(Record::decode::<Intl>(&entry).map_err(|_| archive::ArchiveError::Lost)?);

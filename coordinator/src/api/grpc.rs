@@ -55,7 +55,9 @@ impl Services {
             .add_service(sync.max_decoding_message_size(bytes_max))
             .prepare()
             .into_axum_router()
-            .layer(AccessLayer::new(Arc::new(move |path, peer| registry.admit(path, peer))))
+            .layer(AccessLayer::new(Arc::new(move |path, peer| {
+                registry.admit(path, peer)
+            })))
     }
 
     /// Finishes what was begun, whether or not the caller stays.

@@ -54,7 +54,11 @@ impl MirrorService for Services {
         let mirror = Arc::clone(&self.mirror);
         let answers = self.stream(
             |message| message,
-            |sender| Box::pin(send_entries(mirror, origin, first, size, checkpoint, sender)),
+            |sender| {
+                Box::pin(send_entries(
+                    mirror, origin, first, size, checkpoint, sender,
+                ))
+            },
         );
         Ok(Response::new(answers))
     }
@@ -90,7 +94,11 @@ async fn send_entries(
         let message = pb::EntriesResponse {
             first,
             entries,
-            checkpoint: if is_last { checkpoint.clone() } else { String::new() },
+            checkpoint: if is_last {
+                checkpoint.clone()
+            } else {
+                String::new()
+            },
         };
         let sent = tokio::time::timeout(patience, sender.send(Ok(message))).await;
         if is_last || !matches!(sent, Ok(Ok(()))) {
@@ -102,7 +110,8 @@ async fn send_entries(
 
 fn said(message: Result<pb::ReplicateRequest, Status>) -> Result<Said, ErrorCode> {
     // A broken connection has no code of ours, and nobody is left to read one.
-    let message = message.map_err(|status| code_of(&status).unwrap_or(ErrorCode::RequestInvalid))?;
+    let message =
+        message.map_err(|status| code_of(&status).unwrap_or(ErrorCode::RequestInvalid))?;
     match message.message {
         Some(replicate_request::Message::Open(open)) => Ok(Said::Open {
             origin: open.origin,

@@ -70,7 +70,12 @@ impl Follower {
             if !region.covers(&place) {
                 return Err(ErrorCode::RegionForbidden);
             }
-            let size = mirror.shared.state().logs.get(&place).map_or(0, |log| log.size());
+            let size = mirror
+                .shared
+                .state()
+                .logs
+                .get(&place)
+                .map_or(0, |log| log.size());
             if heads > size || places.insert(place, heads).is_some() {
                 return Err(ErrorCode::FeedResumeInvalid);
             }
@@ -102,7 +107,8 @@ impl Follower {
                     self.places.insert(region.clone(), index + 1);
                 }
                 if closed.insert(region.clone(), size) != Some(size) {
-                    self.send(Event::HeadLog { region, checkpoint }, events).await?;
+                    self.send(Event::HeadLog { region, checkpoint }, events)
+                        .await?;
                 }
             }
             if until_current {
@@ -118,7 +124,10 @@ impl Follower {
     /// The head logs of the region and below, as they are now.
     fn current(&self) -> Vec<(Region, u64, String)> {
         let state = self.mirror.shared.state();
-        let followed = state.logs.values().filter(|log| self.region.covers(&log.region));
+        let followed = state
+            .logs
+            .values()
+            .filter(|log| self.region.covers(&log.region));
         followed
             .map(|log| (log.region.clone(), log.size(), log.checkpoint.clone()))
             .collect()

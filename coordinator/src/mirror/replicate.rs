@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{FuturesOrdered, StreamExt};
 use futures::Stream as AsyncStream;
+use futures::stream::{FuturesOrdered, StreamExt};
 use lingqu_core::ErrorCode;
 use lingqu_tlog::NoteSignature;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -16,7 +16,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::Mirror;
 use super::archive::ArchiveError;
 use super::store::{Refusal, Refused};
-use super::streams::{BatchRefused, Cosigned, Stream, TakeRefused, Verified, signed_checkpoint, verify};
+use super::streams::{
+    BatchRefused, Cosigned, Stream, TakeRefused, Verified, signed_checkpoint, verify,
+};
 
 /// What a node says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +102,10 @@ pub(crate) async fn converse(
         let _ = answers.send(Err(ErrorCode::RequestInvalid)).await;
         return;
     };
-    let stream = mirror.shared.stream(&origin).filter(|stream| stream.owner == owner);
+    let stream = mirror
+        .shared
+        .stream(&origin)
+        .filter(|stream| stream.owner == owner);
     let Some(stream) = stream else {
         let conflict = Answer::Conflict {
             kind: Conflict::NotYours,
@@ -115,12 +120,20 @@ pub(crate) async fn converse(
         stream,
         answers,
     };
-    let Err(end) = conversation.hold(&checkpoint, said).await else { return };
+    let Err(end) = conversation.hold(&checkpoint, said).await else {
+        return;
+    };
     match end {
         End::Conflict(kind) => {
             tracing::warn!(%origin, ?kind, "replication ended in a conflict");
             let (size, checkpoint) = conversation.held();
-            let _ = conversation.say(Answer::Conflict { kind, size, checkpoint }).await;
+            let _ = conversation
+                .say(Answer::Conflict {
+                    kind,
+                    size,
+                    checkpoint,
+                })
+                .await;
         }
         End::Code(code) => {
             let _ = conversation.answers.send(Err(code)).await;
@@ -182,17 +195,31 @@ impl Conversation {
         self.mirror.tick().await.map_err(End::Code)?;
         if !checkpoint.is_empty() {
             let (claimed, _) = signed_checkpoint(&self.stream, checkpoint)?;
-            if self.stored_checkpoint(claimed.size).await?.is_some_and(|text| text != claimed.to_text()) {
+            if self
+                .stored_checkpoint(claimed.size)
+                .await?
+                .is_some_and(|text| text != claimed.to_text())
+            {
                 return Err(End::Conflict(Conflict::Fork));
             }
         }
         let (size, checkpoint) = self.held();
         let window = self.mirror.limits.window;
-        self.say(Answer::Resume { size, checkpoint, window }).await?;
+        self.say(Answer::Resume {
+            size,
+            checkpoint,
+            window,
+        })
+        .await?;
         Ok((writer, superseded))
     }
 
-    fn check(&self, first: u64, entries: Vec<Vec<u8>>, checkpoint: &str) -> Result<Box<Verified>, End> {
+    fn check(
+        &self,
+        first: u64,
+        entries: Vec<Vec<u8>>,
+        checkpoint: &str,
+    ) -> Result<Box<Verified>, End> {
         let limits = &self.mirror.limits;
         let bytes: usize = entries.iter().map(Vec::len).sum();
         if entries.len() > limits.batch_entries_max || bytes > limits.batch_bytes_max {
@@ -260,8 +287,7 @@ impl Conversation {
         while next < end {
             let (archive, origin) = (self.mirror.archive.clone(), self.stream.origin.clone());
             let bytes_max = self.mirror.limits.chunk_bytes_max;
-            let stored =
-                blocking(move || archive.entries(&origin, next, end, bytes_max)).await??;
+            let stored = blocking(move || archive.entries(&origin, next, end, bytes_max)).await??;
             next += stored.len() as u64;
             if !stored.iter().all(|stored| entries.next() == Some(stored)) {
                 return Ok(false);

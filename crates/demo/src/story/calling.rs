@@ -209,7 +209,7 @@ async fn receipt(
     tale: &Tale,
     report: &mut Report<'_>,
 ) -> Result<(), NetworkFailed> {
-    let trust = network.trust().await?;
+    let trust = network.trust()?;
     let kept = tale.kept()?;
     // As a court would get it: the published text form and the trust file, nothing of the network.
     let text = kept.receipt.tlog_proof().to_string();

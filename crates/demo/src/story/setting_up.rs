@@ -36,7 +36,7 @@ pub(super) async fn tell(
         node.journal().reconciled() && node.products_open() == 2 && node.holdings().len() >= 9
     })
     .await?;
-    let trust = network.trust().await?;
+    let trust = network.trust()?;
     let bank = Caller::connect_with(network, Party::Bank, trust.clone()).await?;
     let broker = Caller::connect_with(network, Party::Broker, trust.clone()).await?;
     Ok(Tale {

@@ -1,0 +1,3 @@
+//! Integration tests over real sockets and real processes. One binary, one module a subject.
+
+mod story;
