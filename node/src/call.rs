@@ -60,7 +60,7 @@ pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) ->
         caller: caller.party.clone(),
         certificate: caller.certificate,
         asked: asked.asked.clone(),
-        request_tag: node.request_tag(&asked.canonical),
+        request_tag: node.request_tag(&caller.party, asked.id, &asked.canonical),
     };
 
     // From here on the call is decided by one consistent view of what the node holds.

@@ -13,7 +13,7 @@ use crate::keys::stream_key;
 
 /// A stream that the registry knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// Its origin.
     pub origin: String,
     /// The typed id of the node, or of the coordinator, that writes it.
