@@ -263,11 +263,11 @@ fn run<S: Stage>(shared: &Shared<S::Item>, mut wal: Wal, mut stage: S, on_fatal:
         Err(_) => "the journal's own check of a frame failed".to_owned(),
     };
     // From here on nothing is acknowledged. Whoever waits sees its item dropped.
-    shared.end(NotQueued::Failed);
     {
         let mut queue = shared.lock();
         queue.end = Some(NotQueued::Failed);
         queue.items.clear();
+        shared.changed.notify_all();
     }
     tracing::error!(reason, "the log can no longer be written");
     let _ = catch_unwind(AssertUnwindSafe(|| stage.failed()));
