@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use lingqu_core::call::Call;
 use lingqu_core::record::{Field, Kind, Record};
 use lingqu_tlog::Intl;
 
@@ -105,9 +106,9 @@ fn one_partys_inventions_do_not_use_up_everybodys_places() {
     let mut denials = Denials::new(64);
     let now = Timestamp(0);
     let invented = |number: usize| {
-        let mut denial = denial("party_a", ErrorCode::ProductUnknown);
-        denial.header.asked.product = format!("u.p{number}").parse().unwrap();
-        denial
+        let mut header = header(1, "party_a");
+        header.asked.product = format!("u.p{number}").parse().unwrap();
+        Call::received(header).deny(ErrorCode::ProductUnknown)
     };
     let mut senders = Vec::new();
     for number in 0..4 {
