@@ -154,8 +154,10 @@ fn frame_bytes(segments: &mut Segments, number: usize) -> &mut [u8] {
     &mut segments.get_mut(&segment).unwrap()[offset..offset + len]
 }
 
+type Damage = fn(&mut Segments);
+
 /// Ways to lose something acknowledged that is not the last frame as a whole.
-const DAMAGE: &[(&str, fn(&mut Segments))] = &[
+const DAMAGE: &[(&str, Damage)] = &[
     ("a flipped bit in the first frame", |s| {
         frame_bytes(s, 0)[40] ^= 1
     }),
