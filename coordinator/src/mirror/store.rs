@@ -429,6 +429,3 @@ fn publish(
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
