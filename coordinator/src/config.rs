@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use lingqu_core::{CoordinatorId, PartyId, Region, Role};
 use lingqu_core::id::IdPrefix;
+use lingqu_core::{CoordinatorId, PartyId, Region, Role};
 use serde::{Deserialize, Deserializer};
 
 /// The whole configuration of one coordinator.
@@ -261,7 +261,11 @@ impl Config {
             &mut self.keys.head_log,
             &mut self.keys.signing,
         ];
-        let authorities = self.tls.authorities.iter_mut().map(|authority| &mut authority.path);
+        let authorities = self
+            .tls
+            .authorities
+            .iter_mut()
+            .map(|authority| &mut authority.path);
         for path in paths.into_iter().chain(authorities) {
             // Joining an absolute path replaces the base.
             *path = base.join(&*path);
@@ -277,7 +281,10 @@ impl Limits {
             ("limits.chunk_bytes_max", self.chunk_bytes_max as u64),
             ("limits.code_valid_s", self.code_valid_s),
             ("limits.connections_max", self.connections_max as u64),
-            ("limits.enrol_failures_max", u64::from(self.enrol_failures_max)),
+            (
+                "limits.enrol_failures_max",
+                u64::from(self.enrol_failures_max),
+            ),
             ("limits.enrol_window_s", self.enrol_window_s),
             ("limits.followers_max", self.followers_max as u64),
             ("limits.head_interval_ms", self.head_interval_ms),

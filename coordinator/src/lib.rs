@@ -148,7 +148,10 @@ impl Coordinator {
     ) -> Result<Coordinator, OpenError> {
         config.check()?;
         let keys = Keys::load(&config.keys)?;
-        let tls = Arc::new(ReloadableTls::load(tls_files(&config.tls), Arc::clone(&clock))?);
+        let tls = Arc::new(ReloadableTls::load(
+            tls_files(&config.tls),
+            Arc::clone(&clock),
+        )?);
         if tls.id() != PeerId::Coordinator(config.id.clone()) {
             return Err(OpenError::Identity {
                 found: tls.id(),
@@ -164,8 +167,14 @@ impl Coordinator {
         let store = Store::open(&config.data_dir.join("registry.db")).await?;
         let names = Names::new(&config.origin_name);
         let founders = &config.founders;
-        registry::parties::found(&store, &keys.roles(), config.id.as_str(), founders, clock.now())
-            .await?;
+        registry::parties::found(
+            &store,
+            &keys.roles(),
+            config.id.as_str(),
+            founders,
+            clock.now(),
+        )
+        .await?;
         let options = MirrorOptions {
             clock: Arc::clone(&clock),
             keys: keys.clone(),
@@ -176,7 +185,9 @@ impl Coordinator {
             on_fatal,
         };
         let opened = move || Mirror::open(options, Arc::new(files));
-        let mirror = tokio::task::spawn_blocking(opened).await.map_err(|_| OpenError::Task)??;
+        let mirror = tokio::task::spawn_blocking(opened)
+            .await
+            .map_err(|_| OpenError::Task)??;
         let mirror = Arc::new(mirror);
         let registry = Registry::open(
             &config,
@@ -202,6 +213,8 @@ impl Coordinator {
     /// Streams end at once then, and running requests within the transport's drain time.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let ending = CancellationToken::new();
+        // Whoever drops this future instead of completing `shutdown` ends the streams too.
+        let _ended = ending.clone().drop_guard();
         let services = Services {
             registry: Arc::clone(&self.registry),
             mirror: Arc::clone(&self.mirror),
@@ -230,9 +243,13 @@ impl Coordinator {
             () = self.publish_heads() => {}
             () = Arc::clone(&self.tls).watch(TLS_RELOAD) => {}
         }
+        // What was begun ends before this returns, so that whoever opens the same directory next finds it unlocked.
+        self.mirror.tasks.close();
+        self.mirror.tasks.wait().await;
     }
 
-    /// Writes what is queued and closes database and log. Call it when [`Coordinator::serve`] has ended.
+    /// Writes what is queued and closes database and log. Call it when [`Coordinator::serve`] has ended; the directory is
+    /// free for another process, or for the next [`Coordinator::open`], when all clones are gone.
     pub async fn close(self) {
         let mirror = Arc::clone(&self.mirror);
         // The thread is joined where it holds nobody up; if this fails, the thread is gone already.
@@ -257,7 +274,10 @@ impl Coordinator {
         for stream in self.mirror.shared.streams() {
             text.push_str(&format!("log {}\n", stream.log_key));
         }
-        text.push_str(&format!("witness mirror {}\nquorum mirror\n", self.mirror_key()));
+        text.push_str(&format!(
+            "witness mirror {}\nquorum mirror\n",
+            self.mirror_key()
+        ));
         text
     }
 
@@ -348,14 +368,21 @@ async fn own_stream(
             origin
         }
     };
-    Stream::new(&origin, config.id.as_str(), &config.region, keys.log.public_key())
-        .ok_or(StoreError::Corrupt("own origin"))
+    Stream::new(
+        &origin,
+        config.id.as_str(),
+        &config.region,
+        keys.log.public_key(),
+    )
+    .ok_or(StoreError::Corrupt("own origin"))
 }
 
 async fn streams(store: &Store) -> Result<Vec<Stream>, StoreError> {
     let directory = Directory::load(store).await?;
     let streams = directory.nodes.values().map(stream_of);
-    streams.map(|stream| stream.ok_or(StoreError::Corrupt("node"))).collect()
+    streams
+        .map(|stream| stream.ok_or(StoreError::Corrupt("node")))
+        .collect()
 }
 
 fn tls_files(config: &TlsConfig) -> TlsFiles {
@@ -371,3 +398,6 @@ fn tls_files(config: &TlsConfig) -> TlsFiles {
         allow_tls12: config.allow_tls12,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,11 @@ pub(crate) async fn recover(store: &Store, mirror: &Arc<Mirror>) -> Result<(), S
             .await
             .map_err(|error| SettleError::Archive(error.to_string()))??
     };
-    if store.logged_max().await?.is_some_and(|entry| entry >= seen.size) {
+    if store
+        .logged_max()
+        .await?
+        .is_some_and(|entry| entry >= seen.size)
+    {
         return Err(SettleError::LogBehind);
     }
     if seen.epoch > store.epoch_number().await?.unwrap_or(0) {
@@ -117,7 +121,10 @@ impl Name {
         Name {
             action: text(Field::Action),
             subject: text(Field::Subject),
-            digest: clear.get_bytes(Field::ObjectDigest).unwrap_or_default().to_vec(),
+            digest: clear
+                .get_bytes(Field::ObjectDigest)
+                .unwrap_or_default()
+                .to_vec(),
         }
     }
 }

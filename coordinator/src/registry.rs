@@ -115,7 +115,11 @@ impl Registry {
     }
 
     /// Whether the caller may use the RPC at `path` at all, before a byte of its body is read.
-    pub(crate) fn admit(&self, path: &str, peer: Result<&Peer, ErrorCode>) -> Result<(), ErrorCode> {
+    pub(crate) fn admit(
+        &self,
+        path: &str,
+        peer: Result<&Peer, ErrorCode>,
+    ) -> Result<(), ErrorCode> {
         let peer = peer?;
         let rpc = Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?;
         let row = access::admission(rpc);
@@ -125,9 +129,7 @@ impl Registry {
         let directory = self.directory.load();
         match &peer.id {
             PeerId::Coordinator(_) => row.admits(Some(Kind::Coordinator), false, &[]),
-            PeerId::Node(id) => {
-                row.admits(Some(Kind::Node), directory.nodes.contains_key(id), &[])
-            }
+            PeerId::Node(id) => row.admits(Some(Kind::Node), directory.nodes.contains_key(id), &[]),
             PeerId::Party(id) => {
                 if self.epoch.borrow().revoked.contains(id.as_str()) {
                     return Err(ErrorCode::CallerRevoked);
@@ -142,13 +144,21 @@ impl Registry {
     /// The enrolled party with this id.
     pub(crate) fn party(&self, id: &PartyId) -> Result<Party, ErrorCode> {
         let directory = self.directory.load();
-        directory.parties.get(id).cloned().ok_or(ErrorCode::NotEnrolled)
+        directory
+            .parties
+            .get(id)
+            .cloned()
+            .ok_or(ErrorCode::NotEnrolled)
     }
 
     /// The enrolled node with this id.
     pub(crate) fn node(&self, id: &NodeId) -> Result<Node, ErrorCode> {
         let directory = self.directory.load();
-        directory.nodes.get(id).cloned().ok_or(ErrorCode::NotEnrolled)
+        directory
+            .nodes
+            .get(id)
+            .cloned()
+            .ok_or(ErrorCode::NotEnrolled)
     }
 
     /// Waits until no other act is being carried out.
@@ -164,7 +174,8 @@ impl Registry {
     }
 
     async fn refresh(&self) -> Result<(), Refusal> {
-        self.directory.store(Arc::new(Directory::load(&self.store).await?));
+        self.directory
+            .store(Arc::new(Directory::load(&self.store).await?));
         Ok(())
     }
 

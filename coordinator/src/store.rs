@@ -71,7 +71,9 @@ impl Store {
             .execute(&pool)
             .await?;
         // The version comes last: a crash before it leaves tables that the next start completes.
-        sqlx::raw_sql("PRAGMA user_version = 1").execute(&pool).await?;
+        sqlx::raw_sql("PRAGMA user_version = 1")
+            .execute(&pool)
+            .await?;
         Ok(Store { pool })
     }
 
@@ -96,7 +98,11 @@ impl Store {
 }
 
 /// Sets a setting.
-pub(crate) async fn set_setting(tx: &mut Writing, name: &str, value: &str) -> Result<(), StoreError> {
+pub(crate) async fn set_setting(
+    tx: &mut Writing,
+    name: &str,
+    value: &str,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO settings (name, value) VALUES (?, ?)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -143,7 +149,10 @@ fn read<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T, Store
 }
 
 fn read_hash(what: &'static str, bytes: &[u8]) -> Result<Hash, StoreError> {
-    bytes.try_into().map(Hash).map_err(|_| StoreError::Corrupt(what))
+    bytes
+        .try_into()
+        .map(Hash)
+        .map_err(|_| StoreError::Corrupt(what))
 }
 
 fn time(us: i64) -> Timestamp {

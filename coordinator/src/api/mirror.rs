@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::grpc::{Answers, Services, malformed, node};
 use crate::mirror::Mirror;
+use crate::mirror::archive::Archive;
 use crate::mirror::replicate::{Answer, Conflict, Said, converse};
 
 #[tonic::async_trait]
@@ -54,7 +55,11 @@ impl MirrorService for Services {
         let mirror = Arc::clone(&self.mirror);
         let answers = self.stream(
             |message| message,
-            |sender| Box::pin(send_entries(mirror, origin, first, size, checkpoint, sender)),
+            |sender| {
+                Box::pin(send_entries(
+                    mirror, origin, first, size, checkpoint, sender,
+                ))
+            },
         );
         Ok(Response::new(answers))
     }
@@ -73,14 +78,13 @@ async fn send_entries(
     loop {
         let mut entries = Vec::new();
         if first < size {
-            let (archive, origin) = (mirror.archive.clone(), origin.clone());
+            let origin = origin.clone();
             let bytes_max = mirror.limits.chunk_bytes_max;
-            let read = move || archive.entries(&origin, first, size, bytes_max);
-            match tokio::task::spawn_blocking(read).await {
-                Ok(Ok(page)) => entries = page,
-                Ok(Err(_)) | Err(_) => {
-                    tracing::error!("the mirror's log cannot be read back");
-                    let _ = sender.send(Err(ErrorCode::Internal)).await;
+            let page = move |archive: &Archive| archive.entries(&origin, first, size, bytes_max);
+            match mirror.read(page).await {
+                Ok(page) => entries = page,
+                Err(code) => {
+                    let _ = sender.send(Err(code)).await;
                     return;
                 }
             }
@@ -90,7 +94,11 @@ async fn send_entries(
         let message = pb::EntriesResponse {
             first,
             entries,
-            checkpoint: if is_last { checkpoint.clone() } else { String::new() },
+            checkpoint: if is_last {
+                checkpoint.clone()
+            } else {
+                String::new()
+            },
         };
         let sent = tokio::time::timeout(patience, sender.send(Ok(message))).await;
         if is_last || !matches!(sent, Ok(Ok(()))) {
@@ -102,7 +110,8 @@ async fn send_entries(
 
 fn said(message: Result<pb::ReplicateRequest, Status>) -> Result<Said, ErrorCode> {
     // A broken connection has no code of ours, and nobody is left to read one.
-    let message = message.map_err(|status| code_of(&status).unwrap_or(ErrorCode::RequestInvalid))?;
+    let message =
+        message.map_err(|status| code_of(&status).unwrap_or(ErrorCode::RequestInvalid))?;
     match message.message {
         Some(replicate_request::Message::Open(open)) => Ok(Said::Open {
             origin: open.origin,

@@ -10,7 +10,10 @@ fn relative_paths_are_relative_to_the_file() {
     let text = config_text().replace("\"log.key\"", "\"/secret/log.key\"");
     let config = parse(&text).unwrap();
     assert_eq!(config.data_dir, Path::new("/etc/lingqu/data"));
-    assert_eq!(config.tls.authorities[0].path, Path::new("/etc/lingqu/ca.pem"));
+    assert_eq!(
+        config.tls.authorities[0].path,
+        Path::new("/etc/lingqu/ca.pem")
+    );
     assert_eq!(config.keys.log, Path::new("/secret/log.key"));
     assert_eq!(config.epoch.renew_s, 20);
 }

@@ -17,7 +17,11 @@ fn pem(der: &[u8]) -> Vec<u8> {
     };
     let line = line.to_string();
     let base64 = line.rsplit(' ').next().unwrap();
-    write!(text, "-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n").unwrap();
+    write!(
+        text,
+        "-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n"
+    )
+    .unwrap();
     text
 }
 
@@ -36,7 +40,10 @@ fn keys_are_read_from_pem_and_der_and_two_equal_ones_are_refused() {
     assert_eq!(keys.log.public_key(), expected.public_key());
     // The same key in the other encoding is still the same key.
     files.signing = write(dir.path(), "signing", &pem(&der[1]));
-    assert!(matches!(Keys::load(&files), Err(KeysError::Equal("mirror", "signing"))));
+    assert!(matches!(
+        Keys::load(&files),
+        Err(KeysError::Equal("mirror", "signing"))
+    ));
     files.signing = write(dir.path(), "signing", b"nonsense");
     assert!(matches!(Keys::load(&files), Err(KeysError::Malformed(_))));
     files.signing = dir.path().join("absent");

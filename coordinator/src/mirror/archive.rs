@@ -82,7 +82,9 @@ impl Archive {
             let (location, end) = state.held.get(origin)?.batch_of(last)?;
             (end == size).then_some(location)
         });
-        let Some(location) = location else { return Ok(None) };
+        let Some(location) = location else {
+            return Ok(None);
+        };
         let is_it = |fact: Fact| match fact {
             Fact::Batch(batch)
                 if batch.origin == origin && batch.first + batch.entries.len() as u64 == size =>

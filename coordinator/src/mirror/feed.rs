@@ -12,7 +12,7 @@ use lingqu_core::{ErrorCode, Region};
 use tokio::sync::mpsc;
 
 use super::Mirror;
-use super::archive::ArchiveError;
+use super::archive::{Archive, ArchiveError};
 use super::headlog::Head;
 
 /// One message of a feed.
@@ -47,10 +47,9 @@ enum End {
     Gone,
 }
 
-impl From<ArchiveError> for End {
-    fn from(error: ArchiveError) -> End {
-        tracing::error!(%error, "the mirror's log cannot be read back");
-        End::Code(ErrorCode::Internal)
+impl From<ErrorCode> for End {
+    fn from(code: ErrorCode) -> End {
+        End::Code(code)
     }
 }
 
@@ -70,7 +69,12 @@ impl Follower {
             if !region.covers(&place) {
                 return Err(ErrorCode::RegionForbidden);
             }
-            let size = mirror.shared.state().logs.get(&place).map_or(0, |log| log.size());
+            let size = mirror
+                .shared
+                .state()
+                .logs
+                .get(&place)
+                .map_or(0, |log| log.size());
             if heads > size || places.insert(place, heads).is_some() {
                 return Err(ErrorCode::FeedResumeInvalid);
             }
@@ -102,7 +106,8 @@ impl Follower {
                     self.places.insert(region.clone(), index + 1);
                 }
                 if closed.insert(region.clone(), size) != Some(size) {
-                    self.send(Event::HeadLog { region, checkpoint }, events).await?;
+                    self.send(Event::HeadLog { region, checkpoint }, events)
+                        .await?;
                 }
             }
             if until_current {
@@ -118,14 +123,17 @@ impl Follower {
     /// The head logs of the region and below, as they are now.
     fn current(&self) -> Vec<(Region, u64, String)> {
         let state = self.mirror.shared.state();
-        let followed = state.logs.values().filter(|log| self.region.covers(&log.region));
+        let followed = state
+            .logs
+            .values()
+            .filter(|log| self.region.covers(&log.region));
         followed
             .map(|log| (log.region.clone(), log.size(), log.checkpoint.clone()))
             .collect()
     }
 
     async fn send_head(&self, region: &Region, index: u64, events: &Events) -> Result<(), End> {
-        let head = self.head(region, index).ok_or(ArchiveError::Lost)?;
+        let head = self.head(region, index).ok_or(ErrorCode::Internal)?;
         let mut first = head.first;
         while first < head.size {
             let (entries, leaf) = self.page(region, index, &head, first).await?;
@@ -158,10 +166,9 @@ impl Follower {
         head: &Head,
         first: u64,
     ) -> Result<(Vec<Vec<u8>>, Vec<u8>), End> {
-        let archive = self.mirror.archive.clone();
         let bytes_max = self.mirror.limits.chunk_bytes_max;
         let (region, head) = (region.clone(), head.clone());
-        let read = move || {
+        let page = move |archive: &Archive| -> Result<_, ArchiveError> {
             let entries = archive.entries(&head.origin, first, head.size, bytes_max)?;
             let is_last = first + entries.len() as u64 == head.size;
             let leaf = if is_last {
@@ -171,10 +178,7 @@ impl Follower {
             };
             Ok((entries, leaf))
         };
-        tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|_| End::Code(ErrorCode::Internal))?
-            .map_err(|error: ArchiveError| error.into())
+        Ok(self.mirror.read(page).await?)
     }
 
     async fn send(&self, event: Event, events: &Events) -> Result<(), End> {

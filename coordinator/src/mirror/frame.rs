@@ -155,7 +155,9 @@ impl<'a> Reader<'a> {
         if count > self.0.len() / 4 {
             return Err(FrameMalformed);
         }
-        (0..count).map(|_| self.bytes().map(<[u8]>::to_vec)).collect()
+        (0..count)
+            .map(|_| self.bytes().map(<[u8]>::to_vec))
+            .collect()
     }
 }
 

@@ -7,16 +7,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{FuturesOrdered, StreamExt};
 use futures::Stream as AsyncStream;
+use futures::stream::{FuturesOrdered, StreamExt};
 use lingqu_core::ErrorCode;
 use lingqu_tlog::NoteSignature;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Mirror;
-use super::archive::ArchiveError;
+use super::archive::Archive;
 use super::store::{Refusal, Refused};
-use super::streams::{BatchRefused, Cosigned, Stream, TakeRefused, Verified, signed_checkpoint, verify};
+use super::streams::{
+    BatchRefused, Cosigned, Stream, TakeRefused, Verified, signed_checkpoint, verify,
+};
 
 /// What a node says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,10 +82,9 @@ impl From<BatchRefused> for End {
     }
 }
 
-impl From<ArchiveError> for End {
-    fn from(error: ArchiveError) -> End {
-        tracing::error!(%error, "the mirror's log cannot be read back");
-        End::Code(ErrorCode::Internal)
+impl From<ErrorCode> for End {
+    fn from(code: ErrorCode) -> End {
+        End::Code(code)
     }
 }
 
@@ -100,7 +101,10 @@ pub(crate) async fn converse(
         let _ = answers.send(Err(ErrorCode::RequestInvalid)).await;
         return;
     };
-    let stream = mirror.shared.stream(&origin).filter(|stream| stream.owner == owner);
+    let stream = mirror
+        .shared
+        .stream(&origin)
+        .filter(|stream| stream.owner == owner);
     let Some(stream) = stream else {
         let conflict = Answer::Conflict {
             kind: Conflict::NotYours,
@@ -115,12 +119,20 @@ pub(crate) async fn converse(
         stream,
         answers,
     };
-    let Err(end) = conversation.hold(&checkpoint, said).await else { return };
+    let Err(end) = conversation.hold(&checkpoint, said).await else {
+        return;
+    };
     match end {
         End::Conflict(kind) => {
             tracing::warn!(%origin, ?kind, "replication ended in a conflict");
             let (size, checkpoint) = conversation.held();
-            let _ = conversation.say(Answer::Conflict { kind, size, checkpoint }).await;
+            let _ = conversation
+                .say(Answer::Conflict {
+                    kind,
+                    size,
+                    checkpoint,
+                })
+                .await;
         }
         End::Code(code) => {
             let _ = conversation.answers.send(Err(code)).await;
@@ -164,7 +176,7 @@ impl Conversation {
                         };
                         let stream = Arc::clone(&self.stream);
                         let outcome = self.mirror.submit(stream, batch, writer).await;
-                        unanswered.push_back(outcome.map_err(End::Code)?);
+                        unanswered.push_back(outcome?);
                     }
                     Some(Ok(Said::Open { .. })) => return Err(End::Code(ErrorCode::RequestInvalid)),
                     Some(Err(code)) => return Err(End::Code(code)),
@@ -179,20 +191,34 @@ impl Conversation {
         let (writer, superseded) = self.mirror.shared.take_over(&self.stream.origin);
         // Behind this tick, everything that an earlier writer had queued is durable or refused, so that the size below
         // stays true until this writer changes it.
-        self.mirror.tick().await.map_err(End::Code)?;
+        self.mirror.tick().await?;
         if !checkpoint.is_empty() {
             let (claimed, _) = signed_checkpoint(&self.stream, checkpoint)?;
-            if self.stored_checkpoint(claimed.size).await?.is_some_and(|text| text != claimed.to_text()) {
+            if self
+                .stored_checkpoint(claimed.size)
+                .await?
+                .is_some_and(|text| text != claimed.to_text())
+            {
                 return Err(End::Conflict(Conflict::Fork));
             }
         }
         let (size, checkpoint) = self.held();
         let window = self.mirror.limits.window;
-        self.say(Answer::Resume { size, checkpoint, window }).await?;
+        self.say(Answer::Resume {
+            size,
+            checkpoint,
+            window,
+        })
+        .await?;
         Ok((writer, superseded))
     }
 
-    fn check(&self, first: u64, entries: Vec<Vec<u8>>, checkpoint: &str) -> Result<Box<Verified>, End> {
+    fn check(
+        &self,
+        first: u64,
+        entries: Vec<Vec<u8>>,
+        checkpoint: &str,
+    ) -> Result<Box<Verified>, End> {
         let limits = &self.mirror.limits;
         let bytes: usize = entries.iter().map(Vec::len).sum();
         if entries.len() > limits.batch_entries_max || bytes > limits.batch_bytes_max {
@@ -258,10 +284,10 @@ impl Conversation {
         let mut next = batch.first;
         let mut entries = batch.entries.iter();
         while next < end {
-            let (archive, origin) = (self.mirror.archive.clone(), self.stream.origin.clone());
+            let origin = self.stream.origin.clone();
             let bytes_max = self.mirror.limits.chunk_bytes_max;
-            let stored =
-                blocking(move || archive.entries(&origin, next, end, bytes_max)).await??;
+            let page = move |archive: &Archive| archive.entries(&origin, next, end, bytes_max);
+            let stored = self.mirror.read(page).await?;
             next += stored.len() as u64;
             if !stored.iter().all(|stored| entries.next() == Some(stored)) {
                 return Ok(false);
@@ -272,8 +298,11 @@ impl Conversation {
 
     /// The text of the stream's checkpoint of this size, if a batch ended there.
     async fn stored_checkpoint(&self, size: u64) -> Result<Option<String>, End> {
-        let (archive, origin) = (self.mirror.archive.clone(), self.stream.origin.clone());
-        let note = blocking(move || archive.checkpoint(&origin, size)).await??;
+        let origin = self.stream.origin.clone();
+        let note = self
+            .mirror
+            .read(move |archive| archive.checkpoint(&origin, size));
+        let note = note.await?;
         Ok(note.and_then(|note| Some(lingqu_tlog::Note::parse(note).ok()?.text)))
     }
 
@@ -295,13 +324,6 @@ impl Conversation {
 }
 
 type Outcome = oneshot::Receiver<Result<Cosigned, Refused>>;
-
-/// Runs what reads from the disk where it holds nobody up.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, End> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| End::Code(ErrorCode::Internal))
-}
 
 #[cfg(test)]
 mod tests;

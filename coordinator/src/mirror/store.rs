@@ -17,7 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::archive::Location;
 use super::frame::{self, Fact, FrameMalformed, StoredBatch, StoredHead, StoredHeadLog};
 use super::headlog::{Head, HeadLog, HeadTip, Leaf};
-use super::streams::{Cosigned, Held, Stream, TakeRefused, Tip, Verified, reread, signed_checkpoint, verify};
+use super::streams::{
+    Cosigned, Held, Stream, TakeRefused, Tip, Verified, reread, signed_checkpoint, verify,
+};
 use super::view::{Shared, State};
 use crate::keys::{Keys, Names};
 
@@ -120,9 +122,19 @@ impl Stage for MirrorStage {
         let mut ticked = None;
         for mut item in std::mem::take(items) {
             item.work = match item.work {
-                Work::Batch { stream, mut batch, writer, reply } => {
+                Work::Batch {
+                    stream,
+                    mut batch,
+                    writer,
+                    reply,
+                } => {
                     match self.take(&stream, &mut batch, writer) {
-                        Ok(()) => Work::Batch { stream, batch, writer, reply },
+                        Ok(()) => Work::Batch {
+                            stream,
+                            batch,
+                            writer,
+                            reply,
+                        },
                         Err(refusal) => {
                             // Whoever hung up does not need the answer.
                             let _ = reply.send(Err(Refused { batch, refusal }));
@@ -190,7 +202,8 @@ impl MirrorStage {
         if !self.shared.is_writer(&stream.origin, writer) {
             return Err(Refusal::Superseded);
         }
-        self.continue_with(&stream.origin, batch).map_err(Refusal::Take)
+        self.continue_with(&stream.origin, batch)
+            .map_err(Refusal::Take)
     }
 
     /// Adds a batch to its stream's tip and to the frame, or leaves both as they are.
@@ -224,7 +237,11 @@ impl MirrorStage {
         let text = tip.checkpoint_after(&own.origin, &entries).to_text();
         let signature = sign_note::<Intl>(&text, own.log_key.name(), self.keys.log.as_ref())
             .expect("a checkpoint of our own origin is the text of a note");
-        let note = Note { text, signatures: vec![signature] }.to_string();
+        let note = Note {
+            text,
+            signatures: vec![signature],
+        }
+        .to_string();
         let mut batch = verify(&own, first, entries, &note)
             .expect("a batch made from our own drafts is right in itself");
         self.continue_with(&own.origin, &mut batch)
@@ -236,19 +253,32 @@ impl MirrorStage {
     fn collect_heads(&mut self) -> (usize, bool) {
         let shared = Arc::clone(&self.shared);
         let state = shared.state();
-        let grown = state.held.iter().filter(|(_, held)| held.size() > held.headed);
+        let grown = state
+            .held
+            .iter()
+            .filter(|(_, held)| held.size() > held.headed);
         let mut changed = BTreeMap::new();
         let mut added = 0;
         for (_, held) in grown {
-            let Some(cosigned) = &held.cosigned else { continue };
+            let Some(cosigned) = &held.cosigned else {
+                continue;
+            };
             if added == self.heads_max {
                 return self.close_heads(changed, added, true);
             }
             let leaf = Leaf::encode(cosigned.taken, &cosigned.note);
-            let index = self.head_tips.entry(held.region.clone()).or_default().push(&leaf);
+            let index = self
+                .head_tips
+                .entry(held.region.clone())
+                .or_default()
+                .push(&leaf);
             let region = held.region.clone();
             changed.insert(region.clone(), ());
-            self.facts.push(Fact::Head(StoredHead { region, index, leaf }));
+            self.facts.push(Fact::Head(StoredHead {
+                region,
+                index,
+                leaf,
+            }));
             added += 1;
         }
         self.close_heads(changed, added, false)
@@ -264,7 +294,8 @@ impl MirrorStage {
             let origin = self.names.head_log(&region);
             let tip = self.head_tips.entry(region.clone()).or_default();
             let checkpoint = tip.sign(&origin, self.keys.head_log.as_ref());
-            self.facts.push(Fact::HeadLog(StoredHeadLog { region, checkpoint }));
+            self.facts
+                .push(Fact::HeadLog(StoredHeadLog { region, checkpoint }));
         }
         (added, more)
     }
@@ -277,13 +308,17 @@ impl MirrorStage {
 
     /// The mirror's statement about a batch: everything below its end is durable here. Called only for durable facts.
     fn cosign(&self, fact: &Fact) -> Option<Cosigned> {
-        let Fact::Batch(batch) = fact else { return None };
-        let note = Note::parse(&batch.checkpoint).expect("the note was parsed before it was stored");
+        let Fact::Batch(batch) = fact else {
+            return None;
+        };
+        let note =
+            Note::parse(&batch.checkpoint).expect("the note was parsed before it was stored");
         Some(self.cosigned(note, batch.time))
     }
 
     fn cosigned(&self, mut note: Note, taken: Timestamp) -> Cosigned {
-        let checkpoint = Checkpoint::parse(&note.text).expect("the checkpoint was parsed before it was stored");
+        let checkpoint =
+            Checkpoint::parse(&note.text).expect("the checkpoint was parsed before it was stored");
         let cosignature = self.cosignature(&note, taken);
         note.signatures.push(cosignature.clone());
         Cosigned {
@@ -296,8 +331,13 @@ impl MirrorStage {
 
     fn cosignature(&self, note: &Note, taken: Timestamp) -> NoteSignature {
         let unix_s = u64::try_from(taken.unix_s()).unwrap_or(0);
-        sign_cosignature::<Intl>(&note.text, &self.names.mirror(), unix_s, self.keys.mirror.as_ref())
-            .expect("a stored checkpoint can be cosigned at any time after 1970")
+        sign_cosignature::<Intl>(
+            &note.text,
+            &self.names.mirror(),
+            unix_s,
+            self.keys.mirror.as_ref(),
+        )
+        .expect("a stored checkpoint can be cosigned at any time after 1970")
     }
 
     /// Takes one stored frame: the same checks and the same effects as when it was new, but for signatures.
@@ -328,8 +368,13 @@ impl MirrorStage {
             .shared
             .stream(origin)
             .ok_or_else(|| ReplayError::Unknown(origin.clone()))?;
-        let batch = reread(&stream, stored.first, stored.entries.clone(), &stored.checkpoint)
-            .map_err(|_| contradiction())?;
+        let batch = reread(
+            &stream,
+            stored.first,
+            stored.entries.clone(),
+            &stored.checkpoint,
+        )
+        .map_err(|_| contradiction())?;
         let tip = self.tips.entry(origin.clone()).or_default();
         let taken = tip.take(&batch, stored.time).map_err(|_| contradiction())?;
         if taken != stored.time {
@@ -354,7 +399,10 @@ impl MirrorStage {
         let contradiction = || ReplayError::HeadLog(stored.region.clone());
         let leaf = Leaf::decode(&stored.leaf).ok_or_else(contradiction)?;
         let state = self.shared.state();
-        let held = state.held.get(&leaf.checkpoint.origin).ok_or_else(contradiction)?;
+        let held = state
+            .held
+            .get(&leaf.checkpoint.origin)
+            .ok_or_else(contradiction)?;
         let size = leaf.checkpoint.size;
         let is_in_place = held.region == stored.region && held.headed < size && size <= held.size();
         let tip = self.head_tips.entry(stored.region.clone()).or_default();
@@ -380,7 +428,9 @@ impl MirrorStage {
     pub(crate) fn finish(&mut self) -> Result<(), ReplayError> {
         let shared = Arc::clone(&self.shared);
         for (origin, held) in &mut shared.state_mut().held {
-            let Some(cosigned) = held.cosigned.take() else { continue };
+            let Some(cosigned) = held.cosigned.take() else {
+                continue;
+            };
             let contradiction = || ReplayError::Stream(origin.clone());
             let stream = shared
                 .stream(origin)
@@ -403,7 +453,9 @@ fn publish(
 ) {
     match fact {
         Fact::Batch(batch) => {
-            let Some(stream) = shared.stream(&batch.origin) else { return };
+            let Some(stream) = shared.stream(&batch.origin) else {
+                return;
+            };
             let held = state
                 .held
                 .entry(batch.origin)
@@ -414,13 +466,20 @@ fn publish(
         Fact::Head(head) => {
             let leaf = Leaf::decode(&head.leaf).expect("the leaf was made or read by this program");
             let Checkpoint { origin, size, .. } = leaf.checkpoint;
-            let Some(held) = state.held.get_mut(&origin) else { return };
+            let Some(held) = state.held.get_mut(&origin) else {
+                return;
+            };
             let first = std::mem::replace(&mut held.headed, size);
             let log = state
                 .logs
                 .entry(head.region.clone())
                 .or_insert_with(|| HeadLog::new(head.region));
-            log.heads.push(Head { origin, first, size, location });
+            log.heads.push(Head {
+                origin,
+                first,
+                size,
+                location,
+            });
         }
         Fact::HeadLog(log) => {
             if let Some(known) = state.logs.get_mut(&log.region) {

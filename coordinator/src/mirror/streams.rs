@@ -26,7 +26,12 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// A stream whose checkpoints `public_key` signs; nothing if origin or key cannot be those of a stream.
-    pub(crate) fn new(origin: &str, owner: &str, region: &Region, public_key: &[u8]) -> Option<Stream> {
+    pub(crate) fn new(
+        origin: &str,
+        owner: &str,
+        region: &Region,
+        public_key: &[u8],
+    ) -> Option<Stream> {
         Some(Stream {
             origin: origin.to_owned(),
             owner: owner.to_owned(),
@@ -143,7 +148,10 @@ fn place(
     }
     Ok(Verified {
         first,
-        leaf_hashes: entries.iter().map(|entry| leaf_hash::<Intl>(entry)).collect(),
+        leaf_hashes: entries
+            .iter()
+            .map(|entry| leaf_hash::<Intl>(entry))
+            .collect(),
         first_time: times[0],
         last_time: times[times.len() - 1],
         entries,
@@ -187,7 +195,9 @@ impl Tip {
     /// The checkpoint after `entries` were added.
     pub(crate) fn checkpoint_after(&self, origin: &str, entries: &[Vec<u8>]) -> Checkpoint {
         let mut longer = self.frontier.clone();
-        entries.iter().for_each(|entry| longer.push(leaf_hash::<Intl>(entry)));
+        entries
+            .iter()
+            .for_each(|entry| longer.push(leaf_hash::<Intl>(entry)));
         Checkpoint {
             origin: origin.to_owned(),
             size: longer.size(),
@@ -197,7 +207,11 @@ impl Tip {
 
     /// Continues the stream with the batch, or leaves it as it is. Gives the time of the cosignature: `now`, or the
     /// last one's time when the clock was set back.
-    pub(crate) fn take(&mut self, batch: &Verified, now: Timestamp) -> Result<Timestamp, TakeRefused> {
+    pub(crate) fn take(
+        &mut self,
+        batch: &Verified,
+        now: Timestamp,
+    ) -> Result<Timestamp, TakeRefused> {
         if batch.first > self.size() {
             return Err(TakeRefused::Gap);
         }
@@ -260,7 +274,10 @@ impl Held {
         }
         let after = self.batches.partition_point(|(first, _)| *first <= index);
         let (_, location) = self.batches.get(after.checked_sub(1)?)?;
-        let end = self.batches.get(after).map_or(self.size(), |(first, _)| *first);
+        let end = self
+            .batches
+            .get(after)
+            .map_or(self.size(), |(first, _)| *first);
         Some((*location, end))
     }
 }

@@ -9,7 +9,8 @@ use lingqu_core::record::{Clear, Draft, Field, Kind, StreamId};
 use lingqu_core::{Clock, ErrorCode, Region, Timestamp};
 use lingqu_journal::{FatalHook, FileStore};
 use lingqu_tlog::{
-    Checkpoint, Ed25519Signer, Frontier, Intl, KeyName, Note, Signer, VerifierKey, leaf_hash, sign_note,
+    Checkpoint, Ed25519Signer, Frontier, Intl, KeyName, Note, Signer, VerifierKey, leaf_hash,
+    sign_note,
 };
 use tokio::sync::mpsc;
 
@@ -36,7 +37,8 @@ impl TestClock {
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+        self.0
+            .fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
     }
 }
 
@@ -115,7 +117,9 @@ impl Writer {
         let mut draft = Draft::new(Kind::NodeStart);
         draft.clear = Clear::default().text(Field::Software, &format!("{}-{us}", self.name));
         let id = StreamId::of::<Intl>(&self.origin());
-        draft.at(id, self.size(), Timestamp(START + us)).encode::<Intl>()
+        draft
+            .at(id, self.size(), Timestamp(START + us))
+            .encode::<Intl>()
     }
 
     /// Writes records, one for each time.
@@ -128,7 +132,9 @@ impl Writer {
 
     pub(crate) fn checkpoint_of(&self, origin: &str, entries: &[Vec<u8>]) -> Checkpoint {
         let mut tree = Frontier::<Intl>::new();
-        entries.iter().for_each(|entry| tree.push(leaf_hash::<Intl>(entry)));
+        entries
+            .iter()
+            .for_each(|entry| tree.push(leaf_hash::<Intl>(entry)));
         Checkpoint {
             origin: origin.to_owned(),
             size: tree.size(),
@@ -151,7 +157,11 @@ impl Writer {
     pub(crate) fn open(&self) -> Said {
         Said::Open {
             origin: self.origin(),
-            checkpoint: if self.entries.is_empty() { String::new() } else { self.checkpoint(self.size()) },
+            checkpoint: if self.entries.is_empty() {
+                String::new()
+            } else {
+                self.checkpoint(self.size())
+            },
         }
     }
 
@@ -211,7 +221,10 @@ impl Bed {
             // A test that makes the log fail asserts on what is refused then.
             on_fatal: FatalHook::new(|_| ()),
         };
-        Ok(Arc::new(Mirror::open(options, Arc::new(FileStore::open(wal).unwrap()))?))
+        Ok(Arc::new(Mirror::open(
+            options,
+            Arc::new(FileStore::open(wal).unwrap()),
+        )?))
     }
 }
 
@@ -241,12 +254,19 @@ pub(crate) async fn replicate(mirror: &Arc<Mirror>, writer: &Writer, size: u64) 
     }
     let answers = say(mirror, &writer.owner(), said).await;
     let last = answers.last().unwrap();
-    assert!(matches!(last, Answer::Cosigned { .. } | Answer::Resume { .. }), "{last:?}");
+    assert!(
+        matches!(last, Answer::Cosigned { .. } | Answer::Resume { .. }),
+        "{last:?}"
+    );
     assert_eq!(mirror.size(&writer.origin()), writer.size());
 }
 
 pub(crate) fn mirror_key() -> VerifierKey<Intl> {
-    VerifierKey::cosignature(Names::new("coord.example").mirror(), keys().mirror.public_key()).unwrap()
+    VerifierKey::cosignature(
+        Names::new("coord.example").mirror(),
+        keys().mirror.public_key(),
+    )
+    .unwrap()
 }
 
 pub(crate) fn head_log_key(code: &str) -> VerifierKey<Intl> {

@@ -33,11 +33,24 @@ fn act(subject: &str) -> Act {
 async fn every_act_stands_in_the_own_stream_in_order() {
     let net = Net::new();
     let registry = net.open().await;
-    enrol(&registry, new_party("party_unit", Role::DataSourceUnit, "45")).await.unwrap();
-    enrol(&registry, new_node("node_n", "party_unit", "45")).await.unwrap();
+    enrol(
+        &registry,
+        new_party("party_unit", Role::DataSourceUnit, "45"),
+    )
+    .await
+    .unwrap();
+    enrol(&registry, new_node("node_n", "party_unit", "45"))
+        .await
+        .unwrap();
     let unit: PartyId = party("party_unit");
-    registry.file(&unit, sealed(&policy(), &["party_unit"])).await.unwrap();
-    registry.revoke(&party(AGENCY), revocation(AGENCY, "grant_1", &net.clock)).await.unwrap();
+    registry
+        .file(&unit, sealed(&policy(), &["party_unit"]))
+        .await
+        .unwrap();
+    registry
+        .revoke(&party(AGENCY), revocation(AGENCY, "grant_1", &net.clock))
+        .await
+        .unwrap();
     let expected = [
         ("epoch", "coord_gx"),
         ("issue_code", "party_unit"),
@@ -49,7 +62,10 @@ async fn every_act_stands_in_the_own_stream_in_order() {
         ("epoch", "coord_gx"),
     ];
     let seen = records(&registry.mirror);
-    let seen: Vec<(&str, &str)> = seen.iter().map(|(action, subject)| (&**action, &**subject)).collect();
+    let seen: Vec<(&str, &str)> = seen
+        .iter()
+        .map(|(action, subject)| (&**action, &**subject))
+        .collect();
     assert_eq!(seen, expected);
     assert_eq!(registry.store.unlogged_acts().await.unwrap(), []);
 }
@@ -60,7 +76,10 @@ fn a_record_says_who_did_what_on_what_ground() {
     assert_eq!(clear.get_text(Field::Actor), Some(AGENCY));
     assert_eq!(clear.get_text(Field::Region), Some("45"));
     assert_eq!(clear.get_text(Field::FilingNumber), Some("2026-000001"));
-    assert_eq!(clear.get_bytes(Field::ObjectDigest), Some(&act("grant_1").digest.0[..]));
+    assert_eq!(
+        clear.get_bytes(Field::ObjectDigest),
+        Some(&act("grant_1").digest.0[..])
+    );
     assert_eq!(clear.get_number(Field::Epoch), None);
 }
 
@@ -75,7 +94,11 @@ async fn an_interrupted_act_is_logged_exactly_once() {
         acts::insert(&mut tx, &act("grant_b")).await.unwrap();
         tx.commit().await.unwrap();
         if logged_before_the_crash {
-            registry.mirror.append_own(vec![draft(&act("grant_a"))]).await.unwrap();
+            registry
+                .mirror
+                .append_own(vec![draft(&act("grant_a"))])
+                .await
+                .unwrap();
         }
         close(registry).await;
         for _ in 0..2 {
@@ -95,16 +118,29 @@ async fn a_filing_that_was_not_logged_is_pushed_to_nobody() {
     let registry = net.open().await;
     populate(&registry).await;
     registry.mirror.close();
-    let refused = registry.file(&party("party_unit"), sealed(&policy(), &["party_unit"])).await;
+    let refused = registry
+        .file(&party("party_unit"), sealed(&policy(), &["party_unit"]))
+        .await;
     assert_eq!(refused.unwrap_err().code, ErrorCode::AuditUnavailable);
-    let concerning = registry.store.objects_concerning("node_n", "party_unit", 0, 9).await.unwrap();
+    let concerning = registry
+        .store
+        .objects_concerning("node_n", "party_unit", 0, 9)
+        .await
+        .unwrap();
     assert_eq!(concerning, []);
     close(registry).await;
     // After the restart the act is logged and the object is on its way, with the number it was given.
     let registry = net.open().await;
-    let concerning = registry.store.objects_concerning("node_n", "party_unit", 0, 9).await.unwrap();
+    let concerning = registry
+        .store
+        .objects_concerning("node_n", "party_unit", 0, 9)
+        .await
+        .unwrap();
     assert_eq!(concerning.len(), 1);
-    let again = registry.file(&party("party_unit"), sealed(&policy(), &["party_unit"])).await.unwrap();
+    let again = registry
+        .file(&party("party_unit"), sealed(&policy(), &["party_unit"]))
+        .await
+        .unwrap();
     assert_eq!(again.number, "2026-000001");
 }
 
@@ -126,11 +162,17 @@ async fn a_restore_of_one_without_the_other_is_refused() {
     };
     copy(&log, &old_log);
     let registry = net.open().await;
-    registry.revoke(&party(AGENCY), revocation(AGENCY, "grant_1", &net.clock)).await.unwrap();
+    registry
+        .revoke(&party(AGENCY), revocation(AGENCY, "grant_1", &net.clock))
+        .await
+        .unwrap();
     close(registry).await;
     let new_database = std::fs::read(&database).unwrap();
     std::fs::write(&database, &old_database).unwrap();
-    assert!(matches!(net.try_open().await, Err(SettleError::RegistryBehind)));
+    assert!(matches!(
+        net.try_open().await,
+        Err(SettleError::RegistryBehind)
+    ));
     std::fs::write(&database, &new_database).unwrap();
     copy(&old_log, &log);
     assert!(matches!(net.try_open().await, Err(SettleError::LogBehind)));

@@ -96,10 +96,15 @@ impl Registry {
         self.within(&agency, &new.region)?;
         self.check_new(&new)?;
         let mut secret = [0; CODE_LEN];
-        SystemRandom::new().fill(&mut secret).map_err(|_| ErrorCode::Internal)?;
+        SystemRandom::new()
+            .fill(&mut secret)
+            .map_err(|_| ErrorCode::Internal)?;
         let text = hex::encode(secret);
         let digest = code_digest(&text);
-        let expires = self.clock.now().plus(Duration::from_secs(self.limits.code_valid_s));
+        let expires = self
+            .clock
+            .now()
+            .plus(Duration::from_secs(self.limits.code_valid_s));
         let act = Act {
             action: "issue_code".to_owned(),
             subject: new.subject.clone(),
@@ -197,7 +202,9 @@ impl Registry {
             |code: &Code| code.subject == peer && code.used.is_none() && now < code.expires;
         let code = code.filter(is_good).ok_or(ErrorCode::CodeInvalid)?;
         let newcomer = Newcomer::read(peer).ok_or(ErrorCode::CodeInvalid)?;
-        let key = self.check_key(&mut tx, peer, text, newcomer.purpose(), keys).await?;
+        let key = self
+            .check_key(&mut tx, peer, text, newcomer.purpose(), keys)
+            .await?;
         store::insert_key(&mut tx, &key, newcomer.purpose(), peer).await?;
         codes::use_up(&mut tx, &code.digest, now).await?;
         let act = Act {
@@ -255,7 +262,9 @@ impl Registry {
 
     fn failures(&self) -> std::sync::MutexGuard<'_, Failures> {
         // Each change is one step, so the table is whole even if a holder panicked.
-        self.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.failures
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -284,7 +293,8 @@ impl Failures {
 
     fn check(&mut self, peer: &str, now: Duration) -> Result<(), ErrorCode> {
         let window = self.window;
-        self.by_peer.retain(|_, (since, _)| now.saturating_sub(*since) < window);
+        self.by_peer
+            .retain(|_, (since, _)| now.saturating_sub(*since) < window);
         match self.by_peer.get(peer) {
             Some((_, count)) if *count >= self.max => Err(ErrorCode::RateLimited),
             // Ids come from certificates, so a full table means an authority that issues without measure.

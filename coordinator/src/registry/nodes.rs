@@ -24,7 +24,9 @@ impl Registry {
         let unit = code.unit.ok_or(ErrorCode::CodeInvalid)?;
         let node = Node {
             // Fixed once: the entries of a stream carry its origin's digest.
-            origin: self.names.stream(id.as_str(), &code.region, &now.half_year()),
+            origin: self
+                .names
+                .stream(id.as_str(), &code.region, &now.half_year()),
             id,
             unit,
             region: code.region,
@@ -37,7 +39,9 @@ impl Registry {
     }
 
     pub(super) fn register_stream(&self, node: &Node) -> Result<(), Refusal> {
-        self.mirror.shared.register(stream_of(node).ok_or(ErrorCode::Internal)?);
+        self.mirror
+            .shared
+            .register(stream_of(node).ok_or(ErrorCode::Internal)?);
         Ok(())
     }
 }

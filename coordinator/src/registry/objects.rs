@@ -4,7 +4,9 @@
 //! again have the same number; other bytes under the same id and version are refused for ever.
 
 use lingqu_core::envelope::{Envelope, SignedBy};
-use lingqu_core::grant::{Filing, GRANT_TYPE, Grant, GrantKind, GrantRefused, GrantedProduct, NodeQuota};
+use lingqu_core::grant::{
+    Filing, GRANT_TYPE, Grant, GrantKind, GrantRefused, GrantedProduct, NodeQuota,
+};
 use lingqu_core::product::{
     APPROVAL_TYPE, Approval, POLICY_TYPE, PRODUCT_TYPE, Product, SignedPolicy,
 };
@@ -41,7 +43,11 @@ impl Registry {
     /// # Errors
     /// The code of the first thing that is missing or wrong; `OBJECT_CONFLICT` for other bytes under a filed id and
     /// version.
-    pub(crate) async fn file(&self, caller: &PartyId, envelope: Envelope) -> Result<Filed, Refusal> {
+    pub(crate) async fn file(
+        &self,
+        caller: &PartyId,
+        envelope: Envelope,
+    ) -> Result<Filed, Refusal> {
         let _acting = self.acting().await;
         let caller = self.party(caller)?;
         let checked = match envelope.payload_type.as_str() {
@@ -66,9 +72,16 @@ impl Registry {
     ) -> Result<Filed, Refusal> {
         let now = self.clock.now();
         let half_year = now.half_year();
-        let year = half_year.split('h').next().and_then(|year| year.parse().ok()).unwrap_or(0);
+        let year = half_year
+            .split('h')
+            .next()
+            .and_then(|year| year.parse().ok())
+            .unwrap_or(0);
         let mut tx = self.store.begin().await?;
-        let number = format!("{year}-{:06}", objects::count_in_year(&mut tx, year).await? + 1);
+        let number = format!(
+            "{year}-{:06}",
+            objects::count_in_year(&mut tx, year).await? + 1
+        );
         let mut filing = seal(&Filing {
             coordinator: self.id.clone(),
             object_type: envelope.payload_type.clone(),
@@ -138,11 +151,18 @@ impl Registry {
     }
 
     /// An approval needs the signature of the unit that hands it in, and what it approves must be filed and fit.
-    async fn check_approval(&self, caller: &Party, envelope: &Envelope) -> Result<Checked, Refusal> {
+    async fn check_approval(
+        &self,
+        caller: &Party,
+        envelope: &Envelope,
+    ) -> Result<Checked, Refusal> {
         let approval: Approval = open(envelope)?;
         by_unit(envelope, caller, &approval.unit)?;
         self.node_of(&approval.node, &approval.unit)?;
-        let product = self.store.object_by_digest(PRODUCT_TYPE, &approval.product_digest).await?;
+        let product = self
+            .store
+            .object_by_digest(PRODUCT_TYPE, &approval.product_digest)
+            .await?;
         let product: Product = read(&product.ok_or(ErrorCode::ProductUnknown)?)?;
         let is_it = product.reference == approval.product
             && product.unit == approval.unit
@@ -150,7 +170,10 @@ impl Registry {
         if !is_it {
             return Err(Refusal::of(ErrorCode::ObjectInvalid, "product"));
         }
-        let policy = self.store.object_by_digest(POLICY_TYPE, &approval.policy_digest).await?;
+        let policy = self
+            .store
+            .object_by_digest(POLICY_TYPE, &approval.policy_digest)
+            .await?;
         let invalid = Refusal::of(ErrorCode::ObjectInvalid, "policy_digest");
         let policy: SignedPolicy = read(&policy.ok_or(invalid)?)?;
         let fits = policy.unit == approval.unit && policy.resource == product.resource;
@@ -161,7 +184,11 @@ impl Registry {
             identity: Identity {
                 kind: APPROVAL_TYPE,
                 // A product version can be approved anew under another policy.
-                id: format!("{}{}", approvals_of(&approval.node, &product), approval.policy_digest),
+                id: format!(
+                    "{}{}",
+                    approvals_of(&approval.node, &product),
+                    approval.policy_digest
+                ),
                 version: approval.product.version,
             },
             subject: approval.product.to_string(),
@@ -229,7 +256,10 @@ impl Registry {
     }
 
     async fn check_granted(&self, grant: &Grant, granted: &GrantedProduct) -> Result<(), Refusal> {
-        let filed = self.store.object_by_digest(PRODUCT_TYPE, &granted.digest).await?;
+        let filed = self
+            .store
+            .object_by_digest(PRODUCT_TYPE, &granted.digest)
+            .await?;
         let filed = filed.ok_or(ErrorCode::ProductUnknown)?;
         let product: Product = read(&filed)?;
         if product.reference != granted.reference {

@@ -66,7 +66,11 @@ impl Registry {
     /// # Errors
     /// `OBJECT_INVALID`, `OBJECT_SIGNATURE_INVALID`, `REVOCATION_FORBIDDEN` for who may not revoke the target,
     /// `OVERLOADED` when the set is full.
-    pub(crate) async fn revoke(&self, caller: &PartyId, envelope: Envelope) -> Result<u64, Refusal> {
+    pub(crate) async fn revoke(
+        &self,
+        caller: &PartyId,
+        envelope: Envelope,
+    ) -> Result<u64, Refusal> {
         let _acting = self.acting().await;
         let revocation: Revocation = open(&envelope)?;
         let party = self.party(caller)?;

@@ -92,7 +92,9 @@ impl Net {
     }
 
     pub(crate) async fn store(&self) -> Store {
-        Store::open(&self.bed.dir.path().join("registry.db")).await.unwrap()
+        Store::open(&self.bed.dir.path().join("registry.db"))
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn mirror(&self, store: &Store) -> Result<Arc<Mirror>, MirrorOpenError> {
@@ -116,12 +118,20 @@ impl Net {
     pub(crate) async fn try_open(&self) -> Result<Arc<Registry>, SettleError> {
         let store = self.store().await;
         let founders = &self.config.founders;
-        super::parties::found(&store, &keys().roles(), "coord_gx", founders, self.clock.now())
-            .await
-            .unwrap();
+        super::parties::found(
+            &store,
+            &keys().roles(),
+            "coord_gx",
+            founders,
+            self.clock.now(),
+        )
+        .await
+        .unwrap();
         let mirror = self.mirror(&store).await.unwrap();
         let clock: Arc<dyn Clock> = self.clock.clone();
-        Ok(Arc::new(Registry::open(&self.config, clock, keys(), store, mirror).await?))
+        Ok(Arc::new(
+            Registry::open(&self.config, clock, keys(), store, mirror).await?,
+        ))
     }
 
     pub(crate) async fn open(&self) -> Arc<Registry> {
@@ -168,7 +178,11 @@ pub(crate) fn proof(code: &str, id: &str, purpose: &str, key: &dyn Signer) -> Ke
 /// Enrols with a fresh code and the key that follows from the id.
 pub(crate) async fn enrol(registry: &Registry, new: NewCode) -> Result<Option<String>, Refusal> {
     let id = new.subject.clone();
-    let purpose = if id.starts_with("node_") { "log" } else { "approval" };
+    let purpose = if id.starts_with("node_") {
+        "log"
+    } else {
+        "approval"
+    };
     let (code, _) = registry.issue_code(&party(AGENCY), new).await?;
     let proof = proof(&code, &id, purpose, &key(&id));
     registry.enrol(&id, &code, vec![proof]).await
@@ -193,7 +207,9 @@ pub(crate) async fn populate(registry: &Registry) {
 /// An envelope signed by the keys of these ids.
 pub(crate) fn sealed<T: SignedObject>(object: &T, signers: &[&str]) -> Envelope {
     let mut envelope = seal(object);
-    signers.iter().for_each(|signer| envelope.sign(*signer, &key(signer)));
+    signers
+        .iter()
+        .for_each(|signer| envelope.sign(*signer, &key(signer)));
     envelope
 }
 
@@ -217,7 +233,10 @@ pub(crate) fn product() -> Product {
         comparator: "exact".to_owned(),
     };
     Product {
-        reference: ProductRef { id: "unit.person".parse().unwrap(), version: 1 },
+        reference: ProductRef {
+            id: "unit.person".parse().unwrap(),
+            version: 1,
+        },
         tier: Tier::Primary,
         derived_from: Vec::new(),
         title_zh: "人员核验".to_owned(),
@@ -292,7 +311,9 @@ pub(crate) async fn file_product(registry: &Registry) {
 }
 
 pub(crate) async fn file_grant(registry: &Registry, grant: &Grant) -> Result<Filed, Refusal> {
-    registry.file(&party(AGENCY), sealed(grant, &GRANTORS)).await
+    registry
+        .file(&party(AGENCY), sealed(grant, &GRANTORS))
+        .await
 }
 
 pub(crate) fn revocation(by: &str, target: &str, clock: &TestClock) -> Envelope {

@@ -83,17 +83,26 @@ impl Watcher {
     async fn send_page(&mut self) -> Result<bool, Option<ErrorCode>> {
         self.send_epoch().await?;
         let (node, unit) = (self.node.id.as_str(), self.node.unit.as_str());
-        let page = self.registry.store.objects_concerning(node, unit, self.sent, PAGE).await;
+        let page = self
+            .registry
+            .store
+            .objects_concerning(node, unit, self.sent, PAGE)
+            .await;
         let page = page.map_err(|error| Some(Refusal::from(error).code))?;
         let more = !page.is_empty();
         for (seq, object) in page {
-            let (Ok(envelope), Ok(filing)) =
-                (decode_envelope(&object.envelope), decode_envelope(&object.filing))
-            else {
+            let (Ok(envelope), Ok(filing)) = (
+                decode_envelope(&object.envelope),
+                decode_envelope(&object.filing),
+            ) else {
                 return Err(Some(Refusal::from(StoreError::Corrupt("object")).code));
             };
             self.send_epoch().await?;
-            self.send(Update::Object { object: envelope, filing }).await?;
+            self.send(Update::Object {
+                object: envelope,
+                filing,
+            })
+            .await?;
             self.sent = seq;
         }
         Ok(more)

@@ -68,7 +68,11 @@ pub(crate) async fn find(tx: &mut Writing, digest: &Hash) -> Result<Option<Code>
 }
 
 /// Marks a code as used.
-pub(crate) async fn use_up(tx: &mut Writing, digest: &Hash, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn use_up(
+    tx: &mut Writing,
+    digest: &Hash,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE codes SET used_us = ? WHERE digest = ? AND used_us IS NULL")
         .bind(now.0)
         .bind(digest.0.as_slice())

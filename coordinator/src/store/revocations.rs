@@ -20,7 +20,9 @@ impl Store {
     /// The number of the current epoch; none before the first.
     pub(crate) async fn epoch_number(&self) -> Result<Option<u64>, StoreError> {
         let number = self.setting(EPOCH_NUMBER).await?;
-        number.map(|number| super::read("epoch", &number)).transpose()
+        number
+            .map(|number| super::read("epoch", &number))
+            .transpose()
     }
 }
 

@@ -20,17 +20,30 @@ struct Subscriber {
 impl Subscriber {
     fn take(&mut self, event: Event) {
         match event {
-            Event::Span { region, head_index, head, origin, first, entries } => {
+            Event::Span {
+                region,
+                head_index,
+                head,
+                origin,
+                first,
+                entries,
+            } => {
                 let (stream, seen) = self.streams.entry(origin.clone()).or_default();
                 assert_eq!(stream.size(), first, "a gap or a repetition in {origin}");
-                entries.iter().for_each(|entry| stream.push(leaf_hash::<Intl>(entry)));
+                entries
+                    .iter()
+                    .for_each(|entry| stream.push(leaf_hash::<Intl>(entry)));
                 seen.extend(entries);
                 if head.is_empty() {
                     return;
                 }
                 let leaf = Leaf::decode(&head).unwrap();
                 leaf.note.verify(&[mirror_key()]).unwrap();
-                let expected = Checkpoint { origin, size: stream.size(), root: stream.root() };
+                let expected = Checkpoint {
+                    origin,
+                    size: stream.size(),
+                    root: stream.root(),
+                };
                 assert_eq!(leaf.checkpoint, expected);
                 let log = self.logs.entry(region.clone()).or_default();
                 assert_eq!(log.size(), head_index);
@@ -49,11 +62,16 @@ impl Subscriber {
     }
 
     fn resume(&self) -> Vec<(Region, u64)> {
-        self.logs.iter().map(|(region, log)| (region.clone(), log.size())).collect()
+        self.logs
+            .iter()
+            .map(|(region, log)| (region.clone(), log.size()))
+            .collect()
     }
 
     fn entries(&self, writer: &Writer) -> Option<&Vec<Vec<u8>>> {
-        self.streams.get(&writer.origin()).map(|(_, entries)| entries)
+        self.streams
+            .get(&writer.origin())
+            .map(|(_, entries)| entries)
     }
 }
 
@@ -106,9 +124,17 @@ async fn a_follower_sees_its_subtree_whole_and_nothing_outside() {
             for writer in &inside {
                 assert_eq!(subscriber.entries(writer), Some(&writer.entries), "{code}");
             }
-            assert!(outside.iter().all(|writer| subscriber.entries(writer).is_none()), "{code}");
+            assert!(
+                outside
+                    .iter()
+                    .all(|writer| subscriber.entries(writer).is_none()),
+                "{code}"
+            );
             assert!(subscriber.logs.keys().all(|log| region(code).covers(log)));
-            assert!(subscriber.closed.values().all(|closed| *closed), "every span is closed");
+            assert!(
+                subscriber.closed.values().all(|closed| *closed),
+                "every span is closed"
+            );
         }
     }
     drop((bed, mirror));
@@ -135,9 +161,16 @@ async fn a_follower_resumes_at_every_event() {
         let rest = follow(&mirror, "45", verified.resume()).await;
         rest.into_iter().for_each(|event| verified.take(event));
         for writer in &writers {
-            assert_eq!(verified.entries(writer), Some(&writer.entries), "cut at {cut}");
+            assert_eq!(
+                verified.entries(writer),
+                Some(&writer.entries),
+                "cut at {cut}"
+            );
         }
-        assert!(verified.closed.values().all(|closed| *closed), "cut at {cut}");
+        assert!(
+            verified.closed.values().all(|closed| *closed),
+            "cut at {cut}"
+        );
     }
 }
 
@@ -146,12 +179,17 @@ async fn parts_of_a_span_are_bounded_and_the_head_stands_in_the_last() {
     let (_bed, mirror, _) = network().await;
     let mut parts = 0;
     for event in follow(&mirror, "450102", Vec::new()).await {
-        let Event::Span { head, entries, .. } = event else { continue };
+        let Event::Span { head, entries, .. } = event else {
+            continue;
+        };
         let bytes: usize = entries.iter().map(Vec::len).sum();
         assert!(!entries.is_empty() && bytes <= mirror.limits.chunk_bytes_max);
         parts += usize::from(head.is_empty());
     }
-    assert!(parts > 4, "the spans of this stream are larger than a message");
+    assert!(
+        parts > 4,
+        "the spans of this stream are larger than a message"
+    );
 }
 
 #[tokio::test]
@@ -182,12 +220,27 @@ async fn resume_points_that_cannot_be_are_refused() {
     let (_bed, mirror, _) = network().await;
     let heads = mirror.shared.state().logs[&region("4501")].size();
     let refused = |code: &str, resume: Vec<(&str, u64)>| {
-        let resume = resume.into_iter().map(|(code, heads)| (region(code), heads)).collect();
+        let resume = resume
+            .into_iter()
+            .map(|(code, heads)| (region(code), heads))
+            .collect();
         Follower::new(Arc::clone(&mirror), region(code), resume).err()
     };
     assert_eq!(refused("45", vec![("4501", heads)]), None);
-    assert_eq!(refused("45", vec![("4501", heads + 1)]), Some(ErrorCode::FeedResumeInvalid));
-    assert_eq!(refused("45", vec![("4577", 1)]), Some(ErrorCode::FeedResumeInvalid));
-    assert_eq!(refused("45", vec![("4501", 0), ("4501", 1)]), Some(ErrorCode::FeedResumeInvalid));
-    assert_eq!(refused("4503", vec![("4501", 0)]), Some(ErrorCode::RegionForbidden));
+    assert_eq!(
+        refused("45", vec![("4501", heads + 1)]),
+        Some(ErrorCode::FeedResumeInvalid)
+    );
+    assert_eq!(
+        refused("45", vec![("4577", 1)]),
+        Some(ErrorCode::FeedResumeInvalid)
+    );
+    assert_eq!(
+        refused("45", vec![("4501", 0), ("4501", 1)]),
+        Some(ErrorCode::FeedResumeInvalid)
+    );
+    assert_eq!(
+        refused("4503", vec![("4501", 0)]),
+        Some(ErrorCode::RegionForbidden)
+    );
 }

@@ -18,17 +18,27 @@ async fn every_checkpoint_is_over_exactly_the_leaves_before_it() {
         mirror.tick().await.unwrap();
         // Nothing new, no new head.
         mirror.tick().await.unwrap();
-        checkpoints.push(mirror.shared.state().logs[&region("4501")].checkpoint.clone());
+        checkpoints.push(
+            mirror.shared.state().logs[&region("4501")]
+                .checkpoint
+                .clone(),
+        );
     }
     let heads = mirror.shared.state().logs[&region("4501")].heads.clone();
     let mut tree = Frontier::<Intl>::new();
     let mut roots = vec![(0, tree.root())];
     for (head, index) in heads.iter().zip(0..) {
-        let leaf = mirror.archive.leaf(&region("4501"), index, head.location).unwrap();
+        let leaf = mirror
+            .archive
+            .leaf(&region("4501"), index, head.location)
+            .unwrap();
         tree.push(leaf_hash::<Intl>(&leaf));
         roots.push((tree.size(), tree.root()));
         let read = Leaf::decode(&leaf).unwrap();
-        assert_eq!((read.checkpoint.origin, read.checkpoint.size), (head.origin.clone(), head.size));
+        assert_eq!(
+            (read.checkpoint.origin, read.checkpoint.size),
+            (head.origin.clone(), head.size)
+        );
     }
     let mut sizes = Vec::new();
     for note in checkpoints {

@@ -18,17 +18,34 @@ async fn a_revocation_is_in_the_next_epoch_at_once() {
     let (net, registry) = ready().await;
     let mut watching = registry.epoch.subscribe();
     let before = registry.current_epoch();
-    let number = registry.revoke(&party(AGENCY), revocation(AGENCY, "grant_1", &net.clock)).await.unwrap();
+    let number = registry
+        .revoke(&party(AGENCY), revocation(AGENCY, "grant_1", &net.clock))
+        .await
+        .unwrap();
     assert!(watching.has_changed().unwrap());
     let after = watching.borrow_and_update().clone();
-    assert_eq!((number, after.number), (before.number + 1, before.number + 1));
-    assert_eq!(after.envelope.signed_by(keys().signing.public_key()), SignedBy::Yes);
+    assert_eq!(
+        (number, after.number),
+        (before.number + 1, before.number + 1)
+    );
+    assert_eq!(
+        after.envelope.signed_by(keys().signing.public_key()),
+        SignedBy::Yes
+    );
     let epoch: Epoch = open(&after.envelope).unwrap();
     assert!(epoch.revokes_grant(&"grant_1".parse().unwrap()));
-    assert_eq!(epoch.valid_until, epoch.issued.plus(Duration::from_secs(3_600)));
+    assert_eq!(
+        epoch.valid_until,
+        epoch.issued.plus(Duration::from_secs(3_600))
+    );
     // Revoked is revoked: the same again changes nothing.
-    let again = registry.revoke(&party(AGENCY), revocation(AGENCY, "grant_1", &net.clock)).await;
-    assert_eq!((again, watching.has_changed().unwrap()), (Ok(number), false));
+    let again = registry
+        .revoke(&party(AGENCY), revocation(AGENCY, "grant_1", &net.clock))
+        .await;
+    assert_eq!(
+        (again, watching.has_changed().unwrap()),
+        (Ok(number), false)
+    );
 }
 
 #[tokio::test]
@@ -49,16 +66,29 @@ async fn strangers_revoke_nothing() {
         ("party_bank", "grant_1"),
         ("party_office", "grant_1"),
     ] {
-        assert_eq!(file(who, by(who, target)).await, ErrorCode::RevocationForbidden, "{who} {target}");
+        assert_eq!(
+            file(who, by(who, target)).await,
+            ErrorCode::RevocationForbidden,
+            "{who} {target}"
+        );
     }
     // Somebody else's request, and a request that its author did not sign.
-    assert_eq!(file("party_other", by(AGENCY, "grant_1")).await, ErrorCode::RevocationForbidden);
+    assert_eq!(
+        file("party_other", by(AGENCY, "grant_1")).await,
+        ErrorCode::RevocationForbidden
+    );
     let mut forged = by(AGENCY, "grant_1");
     forged.signatures = by("party_other", "grant_1").signatures;
-    assert_eq!(file(AGENCY, forged).await, ErrorCode::ObjectSignatureInvalid);
+    assert_eq!(
+        file(AGENCY, forged).await,
+        ErrorCode::ObjectSignatureInvalid
+    );
     let mut altered = by(AGENCY, "grant_2");
     altered.signatures = by(AGENCY, "grant_1").signatures;
-    assert_eq!(file(AGENCY, altered).await, ErrorCode::ObjectSignatureInvalid);
+    assert_eq!(
+        file(AGENCY, altered).await,
+        ErrorCode::ObjectSignatureInvalid
+    );
     assert_eq!(registry.current_epoch(), before);
 }
 
@@ -67,7 +97,10 @@ async fn a_unit_revokes_what_is_its_own() {
     let (net, registry) = ready().await;
     for target in ["grant_1", "unit.person@1"] {
         let request = revocation("party_unit", target, &net.clock);
-        registry.revoke(&party("party_unit"), request).await.unwrap();
+        registry
+            .revoke(&party("party_unit"), request)
+            .await
+            .unwrap();
     }
     assert_eq!(registry.current_epoch().revoked.len(), 2);
 }
@@ -79,7 +112,10 @@ async fn a_renewal_keeps_the_number_and_never_goes_back_in_time() {
     net.clock.advance(Duration::from_secs(20));
     registry.renew_epoch().await;
     let renewed = registry.current_epoch();
-    assert_eq!((renewed.number, &renewed.revoked), (before.number, &before.revoked));
+    assert_eq!(
+        (renewed.number, &renewed.revoked),
+        (before.number, &before.revoked)
+    );
     assert!(renewed.issued > before.issued);
     net.clock.set(before.issued.0 - 1);
     registry.renew_epoch().await;
@@ -94,7 +130,9 @@ async fn a_number_never_stands_for_two_sets() {
     populate(&registry).await;
     let mut sets = std::collections::BTreeMap::new();
     let mut see = |epoch: &CurrentEpoch| {
-        let known = sets.entry(epoch.number).or_insert_with(|| epoch.revoked.clone());
+        let known = sets
+            .entry(epoch.number)
+            .or_insert_with(|| epoch.revoked.clone());
         assert_eq!(*known, epoch.revoked, "epoch {}", epoch.number);
     };
     see(&registry.current_epoch());
@@ -104,7 +142,10 @@ async fn a_number_never_stands_for_two_sets() {
         see(&registry.current_epoch());
         let target = format!("grant_{round}");
         if round % 2 == 0 {
-            registry.revoke(&party(AGENCY), revocation(AGENCY, &target, &net.clock)).await.unwrap();
+            registry
+                .revoke(&party(AGENCY), revocation(AGENCY, &target, &net.clock))
+                .await
+                .unwrap();
         } else {
             // The log is gone: the act is stored and cannot be logged, so it is not answered and not pushed.
             registry.mirror.close();
@@ -118,5 +159,8 @@ async fn a_number_never_stands_for_two_sets() {
         close(registry).await;
     }
     see(&net.open().await.current_epoch());
-    assert_eq!(sets.keys().copied().collect::<Vec<u64>>(), [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(
+        sets.keys().copied().collect::<Vec<u64>>(),
+        [1, 2, 3, 4, 5, 6, 7]
+    );
 }

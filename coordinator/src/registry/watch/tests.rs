@@ -40,12 +40,19 @@ async fn a_node_gets_the_epoch_then_what_concerns_it_then_what_comes() {
     let mut strangers = begin(&registry, "node_o").await;
     assert_eq!(epoch(&mut updates).await.number, 1);
     assert_eq!(epoch(&mut strangers).await.number, 1);
-    for expected in ["lingqu.v1.Policy", "lingqu.v1.Product", "lingqu.v1.ProductApproval"] {
+    for expected in [
+        "lingqu.v1.Policy",
+        "lingqu.v1.Product",
+        "lingqu.v1.ProductApproval",
+    ] {
         assert_eq!(object(&mut updates).await, expected);
     }
     file_grant(&registry, &grant(&net.clock)).await.unwrap();
     assert_eq!(object(&mut updates).await, "lingqu.v1.Grant");
-    registry.revoke(&party(AGENCY), revocation(AGENCY, "grant_1", &net.clock)).await.unwrap();
+    registry
+        .revoke(&party(AGENCY), revocation(AGENCY, "grant_1", &net.clock))
+        .await
+        .unwrap();
     let pushed = epoch(&mut updates).await;
     assert_eq!((pushed.number, pushed.revoked.len()), (2, 1));
     // Another unit's node saw nothing of the objects: the next thing it gets is the epoch.
@@ -63,7 +70,11 @@ async fn a_reconnecting_node_gets_everything_again() {
     for _ in 0..2 {
         let mut updates = begin(&registry, "node_n").await;
         epoch(&mut updates).await;
-        for expected in ["lingqu.v1.Policy", "lingqu.v1.Product", "lingqu.v1.ProductApproval"] {
+        for expected in [
+            "lingqu.v1.Policy",
+            "lingqu.v1.Product",
+            "lingqu.v1.ProductApproval",
+        ] {
             assert_eq!(object(&mut updates).await, expected);
         }
     }
