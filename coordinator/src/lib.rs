@@ -213,6 +213,8 @@ impl Coordinator {
     /// Streams end at once then, and running requests within the transport's drain time.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let ending = CancellationToken::new();
+        // Whoever drops this future instead of completing `shutdown` ends the streams too.
+        let _ended = ending.clone().drop_guard();
         let services = Services {
             registry: Arc::clone(&self.registry),
             mirror: Arc::clone(&self.mirror),
@@ -241,10 +243,14 @@ impl Coordinator {
             () = self.publish_heads() => {}
             () = Arc::clone(&self.tls).watch(TLS_RELOAD) => {}
         }
+        // What was begun ends before this returns, so that whoever opens the same directory next finds it unlocked.
+        self.mirror.tasks.close();
+        self.mirror.tasks.wait().await;
     }
 
-    /// Writes what is queued and closes database and log. Call it when [`Coordinator::serve`] has ended.
-    pub async fn close(&self) {
+    /// Writes what is queued and closes database and log. Call it when [`Coordinator::serve`] has ended; the directory is
+    /// free for another process, or for the next [`Coordinator::open`], when all clones are gone.
+    pub async fn close(self) {
         let mirror = Arc::clone(&self.mirror);
         // The thread is joined where it holds nobody up; if this fails, the thread is gone already.
         let _ = tokio::task::spawn_blocking(move || mirror.close()).await;
@@ -392,3 +398,6 @@ fn tls_files(config: &TlsConfig) -> TlsFiles {
         allow_tls12: config.allow_tls12,
     }
 }
+
+#[cfg(test)]
+mod tests;

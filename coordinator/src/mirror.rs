@@ -22,8 +22,9 @@ use lingqu_journal::{
 };
 use lingqu_tlog::{Intl, Suite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::task::TaskTracker;
 
-use self::archive::Archive;
+use self::archive::{Archive, ArchiveError};
 use self::store::{HEAD_WEIGHT, Item, MirrorStage, Refused, ReplayError, Work};
 use self::streams::{Cosigned, Stream, Verified};
 use self::view::Shared;
@@ -67,6 +68,8 @@ pub(crate) struct Mirror {
     committer: Arc<Committer<Item>>,
     /// Free places in the queue. Who holds none waits here, so that the queue itself is never full.
     places: Arc<Semaphore>,
+    /// Everything that runs on its own and holds the mirror: its files stay locked until all of it has ended.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Mirror {
@@ -118,6 +121,7 @@ impl Mirror {
             own,
             committer: Arc::new(committer),
             places: Arc::new(Semaphore::new(limits.queue_max)),
+            tasks: TaskTracker::new(),
         })
     }
 
@@ -162,11 +166,30 @@ impl Mirror {
         }
     }
 
-    /// The records of the own stream from `first` on, in pages. Blocking.
-    pub(crate) fn own_records(
+    /// Reads from the disk where it holds nobody up.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Internal`], after the reason was logged.
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
-        mut visit: impl FnMut(Record),
-    ) -> Result<(), archive::ArchiveError> {
+        read: impl FnOnce(&Archive) -> Result<T, ArchiveError> + Send + 'static,
+    ) -> Result<T, ErrorCode> {
+        let archive = self.archive.clone();
+        match self.tasks.spawn_blocking(move || read(&archive)).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the mirror's log cannot be read back");
+                Err(ErrorCode::Internal)
+            }
+            Err(error) => {
+                tracing::error!(%error, "a reader's task failed");
+                Err(ErrorCode::Internal)
+            }
+        }
+    }
+
+    /// The records of the own stream, in pages. Blocking.
+    pub(crate) fn own_records(&self, mut visit: impl FnMut(Record)) -> Result<(), ArchiveError> {
         let size = self.size(&self.own.origin);
         let mut next = 0;
         while next < size {
@@ -175,7 +198,7 @@ impl Mirror {
                     .entries(&self.own.origin, next, size, self.limits.chunk_bytes_max)?;
             next += page.len() as u64;
             for entry in page {
-                visit(Record::decode::<Intl>(&entry).map_err(|_| archive::ArchiveError::Lost)?);
+                visit(Record::decode::<Intl>(&entry).map_err(|_| ArchiveError::Lost)?);
             }
         }
         Ok(())

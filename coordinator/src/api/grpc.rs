@@ -62,9 +62,10 @@ impl Services {
 
     /// Finishes what was begun, whether or not the caller stays.
     pub(crate) async fn finish<T: Send + 'static>(
+        &self,
         act: impl Future<Output = Result<T, Refusal>> + Send + 'static,
     ) -> Result<T, Status> {
-        match tokio::spawn(act).await {
+        match self.mirror.tasks.spawn(act).await {
             Ok(outcome) => outcome.map_err(status),
             Err(error) => {
                 tracing::error!(%error, "an act's task failed");
@@ -85,7 +86,7 @@ impl Services {
     {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let (task, ending) = (task(sender), self.ending.clone());
-        tokio::spawn(async move {
+        self.mirror.tasks.spawn(async move {
             tokio::select! {
                 () = ending.cancelled() => {}
                 () = task => {}

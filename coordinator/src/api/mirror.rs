@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::grpc::{Answers, Services, malformed, node};
 use crate::mirror::Mirror;
+use crate::mirror::archive::Archive;
 use crate::mirror::replicate::{Answer, Conflict, Said, converse};
 
 #[tonic::async_trait]
@@ -77,14 +78,13 @@ async fn send_entries(
     loop {
         let mut entries = Vec::new();
         if first < size {
-            let (archive, origin) = (mirror.archive.clone(), origin.clone());
+            let origin = origin.clone();
             let bytes_max = mirror.limits.chunk_bytes_max;
-            let read = move || archive.entries(&origin, first, size, bytes_max);
-            match tokio::task::spawn_blocking(read).await {
-                Ok(Ok(page)) => entries = page,
-                Ok(Err(_)) | Err(_) => {
-                    tracing::error!("the mirror's log cannot be read back");
-                    let _ = sender.send(Err(ErrorCode::Internal)).await;
+            let page = move |archive: &Archive| archive.entries(&origin, first, size, bytes_max);
+            match mirror.read(page).await {
+                Ok(page) => entries = page,
+                Err(code) => {
+                    let _ = sender.send(Err(code)).await;
                     return;
                 }
             }

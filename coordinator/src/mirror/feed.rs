@@ -12,7 +12,7 @@ use lingqu_core::{ErrorCode, Region};
 use tokio::sync::mpsc;
 
 use super::Mirror;
-use super::archive::ArchiveError;
+use super::archive::{Archive, ArchiveError};
 use super::headlog::Head;
 
 /// One message of a feed.
@@ -47,10 +47,9 @@ enum End {
     Gone,
 }
 
-impl From<ArchiveError> for End {
-    fn from(error: ArchiveError) -> End {
-        tracing::error!(%error, "the mirror's log cannot be read back");
-        End::Code(ErrorCode::Internal)
+impl From<ErrorCode> for End {
+    fn from(code: ErrorCode) -> End {
+        End::Code(code)
     }
 }
 
@@ -134,7 +133,7 @@ impl Follower {
     }
 
     async fn send_head(&self, region: &Region, index: u64, events: &Events) -> Result<(), End> {
-        let head = self.head(region, index).ok_or(ArchiveError::Lost)?;
+        let head = self.head(region, index).ok_or(ErrorCode::Internal)?;
         let mut first = head.first;
         while first < head.size {
             let (entries, leaf) = self.page(region, index, &head, first).await?;
@@ -167,10 +166,9 @@ impl Follower {
         head: &Head,
         first: u64,
     ) -> Result<(Vec<Vec<u8>>, Vec<u8>), End> {
-        let archive = self.mirror.archive.clone();
         let bytes_max = self.mirror.limits.chunk_bytes_max;
         let (region, head) = (region.clone(), head.clone());
-        let read = move || {
+        let page = move |archive: &Archive| -> Result<_, ArchiveError> {
             let entries = archive.entries(&head.origin, first, head.size, bytes_max)?;
             let is_last = first + entries.len() as u64 == head.size;
             let leaf = if is_last {
@@ -180,10 +178,7 @@ impl Follower {
             };
             Ok((entries, leaf))
         };
-        tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|_| End::Code(ErrorCode::Internal))?
-            .map_err(|error: ArchiveError| error.into())
+        Ok(self.mirror.read(page).await?)
     }
 
     async fn send(&self, event: Event, events: &Events) -> Result<(), End> {

@@ -488,6 +488,3 @@ fn publish(
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

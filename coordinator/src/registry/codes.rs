@@ -19,7 +19,7 @@ use crate::store::codes::{self, Code};
 use crate::store::{self, Writing};
 
 /// Payload type under which possession of a key is proven.
-pub(crate) const KEY_PROOF_TYPE: &str = "lingqu.v1.KeyProof";
+const KEY_PROOF_TYPE: &str = "lingqu.v1.KeyProof";
 /// Random bytes of a code: 160 bits.
 const CODE_LEN: usize = 20;
 /// Longest display name, in bytes.

@@ -165,7 +165,7 @@ impl Network {
         self.coordinator = Some(Running::start(coordinator, |ended| async move {
             let shutdown = async { drop(ended.await) };
             serving.serve(listener, shutdown).await;
-            serving.close().await;
+            Coordinator::clone(&serving).close().await;
             Ok(())
         }));
         Ok(())
