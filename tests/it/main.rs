@@ -1,4 +1,6 @@
 //! Integration tests over real sockets and real processes. One binary, one module a subject.
 
 mod docs;
+mod grants;
+mod network;
 mod story;
