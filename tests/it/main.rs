@@ -3,4 +3,5 @@
 mod docs;
 mod grants;
 mod network;
+mod roles;
 mod story;
