@@ -2,8 +2,8 @@
 //! coordinator's copy. It is a tlog-proof in parts; [`Receipt::tlog_proof`] gives the published text form.
 
 use lingqu_tlog::{
-    Checkpoint, Hash, Note, NoteSignature, Suite, VerifierKey, leaf_hash, verify_cosignature,
-    verify_inclusion,
+    Checkpoint, CheckpointMalformed, Hash, Note, NoteMalformed, NoteSignature, Suite, TlogProof,
+    VerifierKey, leaf_hash, verify_cosignature, verify_inclusion,
 };
 
 use crate::Timestamp;
@@ -68,7 +68,38 @@ pub enum ReceiptRefused {
     Record,
 }
 
+/// Why a tlog-proof is no receipt. It is not said here whether the proof holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiptMalformed {
+    /// The signed text is no checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointMalformed),
+    /// There is no `extra` line: the record itself is not there.
+    #[error("the proof has no `extra` line with the record")]
+    EntryMissing,
+    /// The checkpoint is no signed note.
+    #[error(transparent)]
+    Note(#[from] NoteMalformed),
+}
+
 impl Receipt {
+    /// The receipt that `proof` is the text form of, the opposite of [`Receipt::tlog_proof`]. Nothing is verified: the
+    /// entry travels as the proof's `extra` line, which no signature covers until [`Receipt::verify`] has looked at it.
+    ///
+    /// # Errors
+    /// [`ReceiptMalformed`] when the proof carries no entry, or its checkpoint is no signed checkpoint.
+    pub fn from_tlog_proof(proof: &TlogProof) -> Result<Receipt, ReceiptMalformed> {
+        let entry = proof.extra.clone().ok_or(ReceiptMalformed::EntryMissing)?;
+        let note = Note::parse(&proof.checkpoint)?;
+        Ok(Receipt {
+            entry,
+            index: proof.index,
+            proof: proof.hashes.clone(),
+            checkpoint: Checkpoint::parse(&note.text)?,
+            signatures: note.signatures,
+        })
+    }
+
     /// Checks everything against `trust`: signatures, quorum, inclusion, and that the record says where it stands.
     pub fn verify<S: Suite>(&self, trust: &Trust<S>) -> Result<Proven, ReceiptRefused> {
         let log = trust
@@ -114,8 +145,8 @@ impl Receipt {
     }
 
     /// The published text form, which third-party tools read; the entry travels as its `extra` line.
-    pub fn tlog_proof(&self) -> lingqu_tlog::TlogProof {
-        lingqu_tlog::TlogProof {
+    pub fn tlog_proof(&self) -> TlogProof {
+        TlogProof {
             extra: Some(self.entry.clone()),
             index: self.index,
             hashes: self.proof.clone(),
