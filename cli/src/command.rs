@@ -4,6 +4,8 @@ mod adopt;
 mod approval;
 mod audit;
 mod call;
+mod coordinator;
+mod demo;
 mod grant;
 mod node;
 mod object;
@@ -57,6 +59,10 @@ enum Command {
     Audit(audit::Audit),
     /// Call a product at a node · 调用数据产品
     Call(call::Call),
+    /// Run a coordinator · 运行协调端
+    Coordinator(coordinator::Coordinator),
+    /// A whole network on this machine, and the story that it tells · 单机演示
+    Demo(demo::Demo),
     /// Grants · 授权令牌
     Grant(grant::Grant),
     /// Run a node, or enrol one · 运行或登记数源节点
@@ -89,6 +95,8 @@ impl Arguments {
             Command::Approval(command) => command.run(session),
             Command::Audit(command) => command.run(session),
             Command::Call(command) => command.run(session),
+            Command::Coordinator(command) => command.run(session),
+            Command::Demo(command) => command.run(session),
             Command::Grant(command) => command.run(session),
             Command::Node(command) => command.run(session),
             Command::Party(command) => command.run(session),
@@ -105,11 +113,12 @@ impl Command {
     /// What is logged by default: a server's operator wants to see it work, everybody else only what is wrong.
     fn log(&self) -> &'static str {
         match self {
-            Command::Node(_) => LOG_SERVING,
+            Command::Coordinator(_) | Command::Node(_) => LOG_SERVING,
             Command::Adopt(_)
             | Command::Approval(_)
             | Command::Audit(_)
             | Command::Call(_)
+            | Command::Demo(_)
             | Command::Grant(_)
             | Command::Party(_)
             | Command::Pki(_)

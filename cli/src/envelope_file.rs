@@ -30,6 +30,16 @@ pub(crate) fn filing_of(path: &Path) -> PathBuf {
     path.with_extension("filing")
 }
 
+/// The filing of `X.env`, if it lies there.
+pub(crate) fn filing_beside(path: &Path) -> Result<Option<Envelope>, Failure> {
+    let filing = filing_of(path);
+    if filing.exists() {
+        read(&filing).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
 /// Whether a signature fits the bytes and the key that stands beside it. It says nothing about whose key that is.
 pub(crate) fn fits(envelope: &Envelope, signature: &Signature) -> bool {
     Intl::admit(&signature.public_key).is_ok()

@@ -12,6 +12,7 @@ mod epoch;
 mod field;
 mod filing;
 mod grant;
+mod key_proof;
 mod load;
 mod note;
 mod policy;
@@ -27,6 +28,7 @@ pub use call::{CallInvalid, ClaimValue, VerifyCall, verify_call, verify_request}
 pub use envelope::{decode_envelope, encode_envelope, envelope_from_pb, envelope_to_pb};
 pub use environment::{environment_from_pb, environment_to_pb};
 pub use field::FieldInvalid;
+pub use key_proof::key_proof_message;
 pub use load::{load_from_pb, load_to_pb};
 pub use note::{note_signature_from_pb, note_signature_to_pb};
 pub use product::product_ref;

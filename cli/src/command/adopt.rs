@@ -16,7 +16,7 @@ pub(crate) struct Adopt {
     /// The node's admin socket · 节点本地控制套接字
     #[arg(long, value_name = "SOCKET")]
     socket: PathBuf,
-    /// The signed object · 已签名对象
+    /// The signed object; X.filing goes with it if it is there, as a grant needs · 已签名对象
     #[arg(value_name = "X.env")]
     file: PathBuf,
 }
@@ -24,8 +24,10 @@ pub(crate) struct Adopt {
 impl Adopt {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let envelope = envelope_file::read(&self.file)?;
+        let filing = envelope_file::filing_beside(&self.file)?;
         let request = AdminRequest::Adopt {
             object: hex::encode(encode_envelope(&envelope)),
+            filing: filing.map(|filing| hex::encode(encode_envelope(&filing))),
         };
         session.wait(local_control::request(&self.socket, &request))??;
         session.say("the node has taken it in", "节点已采纳");

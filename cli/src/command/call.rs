@@ -76,6 +76,10 @@ struct Verify {
     /// Answer only from data as of this date or later · 数据日期下限
     #[arg(long, value_name = "DATE")]
     as_of_min: Option<Timestamp>,
+    /// Also accept an answer whose record the mirror does not have yet, if its unit allows it: that is the node's word
+    /// alone · 接受尚未镜像的记录
+    #[arg(long)]
+    accept_lagged: bool,
     /// The same id again for a retry; by default a new one · 调用标识，重试时保持不变
     #[arg(long, value_name = "call_…")]
     call_id: Option<CallId>,
@@ -161,6 +165,7 @@ impl Verify {
         let mut call = Verification::new(asked, claims);
         call.id = self.call_id.unwrap_or(call.id);
         call.as_of_min = self.as_of_min;
+        call.lagged_accepted = self.accept_lagged;
         // What no node could read is refused here, where the words are, and not sent.
         let request = verify_request(call.id, &call.asked, &call.claims, call.as_of_min);
         verify_call(&request).map_err(|error| Failure::Unusable(error.to_string()))?;

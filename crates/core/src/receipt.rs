@@ -2,8 +2,8 @@
 //! coordinator's copy. It is a tlog-proof in parts; [`Receipt::tlog_proof`] gives the published text form.
 
 use lingqu_tlog::{
-    Checkpoint, CheckpointMalformed, Hash, Note, NoteMalformed, NoteSignature, Suite, TlogProof,
-    VerifierKey, leaf_hash, verify_cosignature, verify_inclusion,
+    Checkpoint, Hash, Note, NoteSignature, Suite, VerifierKey, leaf_hash, verify_cosignature,
+    verify_inclusion,
 };
 
 use crate::Timestamp;
@@ -68,38 +68,12 @@ pub enum ReceiptRefused {
     Record,
 }
 
-/// Why a tlog-proof is no receipt. It is not said here whether the proof holds.
+/// Why a text is not a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReceiptMalformed {
-    /// The signed text is no checkpoint.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointMalformed),
-    /// There is no `extra` line: the record itself is not there.
-    #[error("the proof has no `extra` line with the record")]
-    EntryMissing,
-    /// The checkpoint is no signed note.
-    #[error(transparent)]
-    Note(#[from] NoteMalformed),
-}
+#[error("not a receipt: its {0} cannot be read")]
+pub struct ReceiptMalformed(pub &'static str);
 
 impl Receipt {
-    /// The receipt that `proof` is the text form of, the opposite of [`Receipt::tlog_proof`]. Nothing is verified: the
-    /// entry travels as the proof's `extra` line, which no signature covers until [`Receipt::verify`] has looked at it.
-    ///
-    /// # Errors
-    /// [`ReceiptMalformed`] when the proof carries no entry, or its checkpoint is no signed checkpoint.
-    pub fn from_tlog_proof(proof: &TlogProof) -> Result<Receipt, ReceiptMalformed> {
-        let entry = proof.extra.clone().ok_or(ReceiptMalformed::EntryMissing)?;
-        let note = Note::parse(&proof.checkpoint)?;
-        Ok(Receipt {
-            entry,
-            index: proof.index,
-            proof: proof.hashes.clone(),
-            checkpoint: Checkpoint::parse(&note.text)?,
-            signatures: note.signatures,
-        })
-    }
-
     /// Checks everything against `trust`: signatures, quorum, inclusion, and that the record says where it stands.
     pub fn verify<S: Suite>(&self, trust: &Trust<S>) -> Result<Proven, ReceiptRefused> {
         let log = trust
@@ -145,13 +119,30 @@ impl Receipt {
     }
 
     /// The published text form, which third-party tools read; the entry travels as its `extra` line.
-    pub fn tlog_proof(&self) -> TlogProof {
-        TlogProof {
+    pub fn tlog_proof(&self) -> lingqu_tlog::TlogProof {
+        lingqu_tlog::TlogProof {
             extra: Some(self.entry.clone()),
             index: self.index,
             hashes: self.proof.clone(),
             checkpoint: self.note().to_string(),
         }
+    }
+
+    /// Reads the text form back.
+    ///
+    /// # Errors
+    /// [`ReceiptMalformed`] names the part that cannot be read; the entry must be in the `extra` line.
+    pub fn from_tlog_proof(text: &str) -> Result<Receipt, ReceiptMalformed> {
+        let proof = lingqu_tlog::TlogProof::parse(text).map_err(|_| ReceiptMalformed("proof"))?;
+        let note = Note::parse(&proof.checkpoint).map_err(|_| ReceiptMalformed("checkpoint"))?;
+        Ok(Receipt {
+            entry: proof.extra.ok_or(ReceiptMalformed("entry"))?,
+            index: proof.index,
+            proof: proof.hashes,
+            checkpoint: Checkpoint::parse(&note.text)
+                .map_err(|_| ReceiptMalformed("checkpoint"))?,
+            signatures: note.signatures,
+        })
     }
 
     fn included<S: Suite>(&self) -> Result<Record, ReceiptRefused> {

@@ -21,8 +21,14 @@ pub enum Party {
 
 impl Party {
     /// Everybody.
-    pub const ALL: [Party; 6] =
-        [Party::Agency, Party::Bank, Party::Broker, Party::Bureau, Party::OtherBureau, Party::Unit];
+    pub const ALL: [Party; 6] = [
+        Party::Agency,
+        Party::Bank,
+        Party::Broker,
+        Party::Bureau,
+        Party::OtherBureau,
+        Party::Unit,
+    ];
 
     /// The party's id.
     pub fn id(self) -> PartyId {

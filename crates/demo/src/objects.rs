@@ -30,7 +30,10 @@ impl Which {
             Which::Plane => "tb.plane_registered",
             Which::Flight => "tb.flight_flown",
         };
-        ProductRef { id: id.parse().expect("well-formed"), version: 1 }
+        ProductRef {
+            id: id.parse().expect("well-formed"),
+            version: 1,
+        }
     }
 
     /// The resource behind it.
@@ -60,7 +63,10 @@ impl Which {
                     ("flight", "flight", "integer"),
                     ("origin", "origin", "folded"),
                 ],
-                &[("tail_number", "tailnum", "folded"), ("destination", "dest", "folded")],
+                &[
+                    ("tail_number", "tailnum", "folded"),
+                    ("destination", "dest", "folded"),
+                ],
             ),
         }
     }
@@ -85,17 +91,25 @@ pub fn policy(which: Which) -> SignedPolicy {
     let columns = key
         .iter()
         .map(|(_, column, _)| ((*column).to_owned(), Preset::LinkOnly.uses()))
-        .chain(compared.iter().map(|(_, column, _)| ((*column).to_owned(), Preset::VerifyOnly.uses())));
+        .chain(
+            compared
+                .iter()
+                .map(|(_, column, _)| ((*column).to_owned(), Preset::VerifyOnly.uses())),
+        );
     let audit = match which {
         Which::Plane => AuditTerms::Mirrored { wait_ms_max: 5_000 },
-        Which::Flight => AuditTerms::Lagged { entries_max: 100, age_s_max: 600 },
+        Which::Flight => AuditTerms::Lagged {
+            entries_max: 100,
+            age_s_max: 600,
+        },
     };
     SignedPolicy {
         id: format!("lanxi-{}", which.resource()),
         version: 1,
         unit: Party::Unit.id(),
         resource: which.resource().to_owned(),
-        policy: Policy::new(columns, [cast::PURPOSE.to_owned()], audit, 3_600).expect("the story's policy is valid"),
+        policy: Policy::new(columns, [cast::PURPOSE.to_owned()], audit, 3_600)
+            .expect("the story's policy is valid"),
     }
 }
 
@@ -115,7 +129,10 @@ pub fn product(which: Which) -> Product {
         unit: Party::Unit.id(),
         node: cast::node(),
         resource: which.resource().to_owned(),
-        definition: Definition::Verification(Verification { key: rules(key), compared: rules(compared) }),
+        definition: Definition::Verification(Verification {
+            key: rules(key),
+            compared: rules(compared),
+        }),
     }
 }
 

@@ -45,12 +45,21 @@ pub struct Report<'a> {
 impl<'a> Report<'a> {
     /// Writes to `out`, as JSON lines if `json`.
     pub fn new(out: &'a mut (dyn Write + Send), json: bool) -> Self {
-        Report { out, json, steps: 0, ok: 0 }
+        Report {
+            out,
+            json,
+            steps: 0,
+            ok: 0,
+        }
     }
 
     /// A heading, for people only.
     pub fn heading(&mut self, text: &str) -> io::Result<()> {
-        if self.json { Ok(()) } else { writeln!(self.out, "\n{text}") }
+        if self.json {
+            Ok(())
+        } else {
+            writeln!(self.out, "\n{text}")
+        }
     }
 
     /// A step has happened.
@@ -70,7 +79,15 @@ impl<'a> Report<'a> {
         };
         self.steps += 1;
         self.ok += u32::from(ok);
-        let step = Step { step: self.steps, article, what: what.into(), expected, got, relied_on, ok };
+        let step = Step {
+            step: self.steps,
+            article,
+            what: what.into(),
+            expected,
+            got,
+            relied_on,
+            ok,
+        };
         if self.json {
             serde_json::to_writer(&mut *self.out, &step)?;
             return writeln!(self.out);
@@ -80,18 +97,30 @@ impl<'a> Report<'a> {
         if !ok {
             writeln!(self.out, "      expected {}", step.expected)?;
         }
-        writeln!(self.out, "      {}   [{article}; relied on: {relied_on}]", step.got)
+        writeln!(
+            self.out,
+            "      {}   [{article}; relied on: {relied_on}]",
+            step.got
+        )
     }
 
     /// Ends the report; true if every step went as it must.
     pub fn finish(self, elapsed_ms: u64) -> io::Result<bool> {
-        let summary = Summary { steps: self.steps, ok: self.ok, elapsed_ms };
+        let summary = Summary {
+            steps: self.steps,
+            ok: self.ok,
+            elapsed_ms,
+        };
         if self.json {
             serde_json::to_writer(&mut *self.out, &serde_json::json!({ "summary": summary }))?;
             writeln!(self.out)?;
         } else {
             let seconds = summary.elapsed_ms as f64 / 1_000.0;
-            writeln!(self.out, "\n{} of {} steps as they must be, in {seconds:.1} s", summary.ok, summary.steps)?;
+            writeln!(
+                self.out,
+                "\n{} of {} steps as they must be, in {seconds:.1} s",
+                summary.ok, summary.steps
+            )?;
         }
         Ok(self.ok == self.steps && self.steps > 0)
     }

@@ -14,7 +14,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use lingqu_core::Clock;
+use lingqu_core::trust::Trust;
 use lingqu_journal::SystemClock;
+use lingqu_tlog::Intl;
 
 use crate::network::{During, Network, NetworkFailed};
 use crate::report::Report;
@@ -56,7 +58,9 @@ pub async fn run(
     // A temporary directory goes when the story ends; one that was asked for stays.
     let (dir, _temporary) = match &options.dir {
         Some(dir) => {
-            let occupied = dir.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+            let occupied = dir
+                .read_dir()
+                .is_ok_and(|mut entries| entries.next().is_some());
             if occupied {
                 return Err(StoryFailed::DirNotEmpty(dir.clone()));
             }
@@ -73,10 +77,13 @@ pub async fn run(
     calling::tell(&mut network, &mut tale, &mut report).await?;
     watching::tell(&mut network, &mut tale, &mut report).await?;
     ending::tell(&mut network, &mut tale, &mut report).await?;
-    let json = network.write_json().await?;
+    let json = network.write_json()?;
     let elapsed = clock.monotonic().saturating_sub(began);
     if options.serve {
-        report.heading(&format!("serving; {} describes the network; interrupt to stop", json.display()))?;
+        report.heading(&format!(
+            "serving; {} describes the network; interrupt to stop",
+            json.display()
+        ))?;
     }
     let ok = report.finish(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))?;
     if options.serve {
@@ -90,6 +97,8 @@ pub async fn run(
 
 /// What later chapters need of earlier ones.
 struct Tale {
+    /// Whom receipts are checked against; kept, since the coordinator is away for a while.
+    trust: Trust<Intl>,
     /// The bank, ready to call.
     bank: caller::Caller,
     /// The catalog licensee, ready to try.
@@ -102,6 +111,9 @@ struct Tale {
 
 impl Tale {
     fn kept(&self) -> Result<&lingqu_client::Verified, NetworkFailed> {
-        self.kept.as_ref().ok_or("no call was answered before").during("telling the story")
+        self.kept
+            .as_ref()
+            .ok_or("no call was answered before")
+            .during("telling the story")
     }
 }

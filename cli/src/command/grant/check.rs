@@ -67,11 +67,9 @@ impl Check {
     }
 
     fn read_filing(&self) -> Result<Option<Envelope>, Failure> {
-        let usual = envelope_file::filing_of(&self.file);
         match &self.filing {
             Some(path) => envelope_file::read(path).map(Some),
-            None if usual.exists() => envelope_file::read(&usual).map(Some),
-            None => Ok(None),
+            None => envelope_file::filing_beside(&self.file),
         }
     }
 }

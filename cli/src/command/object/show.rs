@@ -65,12 +65,11 @@ impl Show {
 
     /// The filing beside the object, if there is one. Its signature is for `grant check` to check.
     fn filing(&self, envelope: &Envelope) -> Result<Option<Value>, Failure> {
-        let path = envelope_file::filing_of(&self.file);
-        if !path.exists() {
+        let Some(sealed) = envelope_file::filing_beside(&self.file)? else {
             return Ok(None);
-        }
-        let filing: Filing = lingqu_proto::open(&envelope_file::read(&path)?)
-            .map_err(|error| Failure::file(&path, error))?;
+        };
+        let filing: Filing = lingqu_proto::open(&sealed)
+            .map_err(|error| Failure::file(&envelope_file::filing_of(&self.file), error))?;
         let of_this = filing.object_digest == envelope.digest();
         Ok(Some(json!({
             "number": filing.number,

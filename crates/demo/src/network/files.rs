@@ -40,15 +40,23 @@ impl Files {
         node: SocketAddr,
         clock: &dyn Clock,
     ) -> Result<Files, NetworkFailed> {
-        let files = Files { dir: dir.to_owned() };
+        let files = Files {
+            dir: dir.to_owned(),
+        };
         for sub in ["ca", "coordinator", "node"] {
             make_dir(&dir.join(sub))?;
         }
-        let authority = DevAuthority::create("Lingqu demo authority", clock).during("making the authority")?;
-        authority.write(&dir.join("ca")).during("writing the authority")?;
+        let authority =
+            DevAuthority::create("Lingqu demo authority", clock).during("making the authority")?;
+        authority
+            .write(&dir.join("ca"))
+            .during("writing the authority")?;
         let issue = |id: &PeerId, to: &Path| {
             let issued = authority.issue(id, &["localhost", "127.0.0.1"], CERTIFICATE_DAYS, clock);
-            issued.during("issuing a certificate")?.write(to).during("writing a certificate")
+            issued
+                .during("issuing a certificate")?
+                .write(to)
+                .during("writing a certificate")
         };
         for party in Party::ALL {
             let home = files.party(party);
@@ -56,7 +64,10 @@ impl Files {
             issue(&PeerId::Party(party.id()), &home)?;
             signing_key::create(&home.join("approval.key")).during("making an approval key")?;
         }
-        issue(&PeerId::Coordinator(cast::coordinator()), &dir.join("coordinator"))?;
+        issue(
+            &PeerId::Coordinator(cast::coordinator()),
+            &dir.join("coordinator"),
+        )?;
         for role in COORDINATOR_KEYS {
             let path = dir.join("coordinator").join(format!("{role}.key"));
             signing_key::create(&path).during("making a coordinator key")?;
@@ -64,9 +75,13 @@ impl Files {
         issue(&PeerId::Node(cast::node()), &dir.join("node"))?;
         signing_key::create(&dir.join("node/log.key")).during("making the node's log key")?;
         register::write(&dir.join("node/data")).during("writing the registers")?;
-        std::fs::write(files.coordinator_toml(), files.coordinator_config(coordinator)?)
-            .during("writing coordinator.toml")?;
-        std::fs::write(files.node_toml(), files.node_config(coordinator, node)?).during("writing node.toml")?;
+        std::fs::write(
+            files.coordinator_toml(),
+            files.coordinator_config(coordinator)?,
+        )
+        .during("writing coordinator.toml")?;
+        std::fs::write(files.node_toml(), files.node_config(coordinator, node)?)
+            .during("writing node.toml")?;
         Ok(files)
     }
 
@@ -103,12 +118,16 @@ impl Files {
     /// A party's certificate and key.
     pub fn party_tls(&self, party: Party) -> (PathBuf, PathBuf) {
         let (home, id) = (self.party(party), party.id());
-        (home.join(format!("{id}.pem")), home.join(format!("{id}.key")))
+        (
+            home.join(format!("{id}.pem")),
+            home.join(format!("{id}.key")),
+        )
     }
 
     /// TLS files for `cert` and `key`, trusting the demo's authority for every id.
     pub fn tls_files(&self, cert: &Path, key: &Path) -> TlsFiles {
-        let prefixes = ["party_", "node_", "coord_"].map(|prefix| prefix.parse::<IdPrefix>().expect("well-formed"));
+        let prefixes = ["party_", "node_", "coord_"]
+            .map(|prefix| prefix.parse::<IdPrefix>().expect("well-formed"));
         TlsFiles {
             cert_chain: cert.to_owned(),
             key: key.to_owned(),
@@ -122,13 +141,20 @@ impl Files {
     }
 
     /// The TLS identity of any peer whose files lie where they belong.
-    pub fn identity(&self, id: &PeerId, clock: &Arc<dyn Clock>) -> Result<ClientTls, NetworkFailed> {
+    pub fn identity(
+        &self,
+        id: &PeerId,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<ClientTls, NetworkFailed> {
         let home = match id {
             PeerId::Party(party) => self.dir.join("parties").join(party.as_str()),
             PeerId::Node(_) => self.dir.join("node"),
             PeerId::Coordinator(_) => self.dir.join("coordinator"),
         };
-        let files = self.tls_files(&home.join(format!("{id}.pem")), &home.join(format!("{id}.key")));
+        let files = self.tls_files(
+            &home.join(format!("{id}.pem")),
+            &home.join(format!("{id}.key")),
+        );
         ClientTls::load(files, Arc::clone(clock)).during("reading TLS files")
     }
 
@@ -185,7 +211,8 @@ renew_s = 20
 valid_s = 3600
 
 [limits]
-segment_bytes = 16777216
+segment_bytes = 33554432
+queue_max = 16
 "#,
             origin = cast::ORIGIN_NAME,
             region = cast::REGION,
@@ -193,13 +220,19 @@ segment_bytes = 16777216
         ))
     }
 
-    fn node_config(&self, coordinator: SocketAddr, listen: SocketAddr) -> Result<String, NetworkFailed> {
+    fn node_config(
+        &self,
+        coordinator: SocketAddr,
+        listen: SocketAddr,
+    ) -> Result<String, NetworkFailed> {
         let id = cast::node();
         let key = |signer: Ed25519Signer| hex::encode(signer.public_key());
-        let mirror_name: KeyName = format!("{}/mirror", cast::ORIGIN_NAME).parse().during("naming the mirror")?;
+        let mirror_name: KeyName = format!("{}/mirror", cast::ORIGIN_NAME)
+            .parse()
+            .during("naming the mirror")?;
         let mirror = self.coordinator_key("mirror")?;
-        let mirror: VerifierKey<Intl> =
-            VerifierKey::cosignature(mirror_name, mirror.public_key()).during("naming the mirror")?;
+        let mirror: VerifierKey<Intl> = VerifierKey::cosignature(mirror_name, mirror.public_key())
+            .during("naming the mirror")?;
         Ok(format!(
             r#"# The demo's node. Paths are relative to this file.
 id = "{id}"
@@ -256,5 +289,9 @@ as_of = "{as_of}"
 
 fn make_dir(dir: &Path) -> Result<(), NetworkFailed> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).during("making a directory")
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .during("making a directory")
 }

@@ -71,7 +71,11 @@ impl GrantEntry {
         GrantEntry {
             id: grant.id.to_string(),
             party: grant.licensee.to_string(),
-            products: grant.products.iter().map(|granted| granted.reference.id.to_string()).collect(),
+            products: grant
+                .products
+                .iter()
+                .map(|granted| granted.reference.id.to_string())
+                .collect(),
             purpose: grant.purposes.first().cloned().unwrap_or_default(),
             scenario: grant.scenario.clone(),
             end_user: grant.end_users.first().cloned().unwrap_or_default(),

@@ -3,7 +3,9 @@
 use lingqu_client::{CallFailed, Node, Verification, Verified};
 use lingqu_core::decide::Asked;
 use lingqu_core::grant::Environment;
+use lingqu_core::trust::Trust;
 use lingqu_proto::ClaimValue;
+use lingqu_tlog::Intl;
 
 use crate::cast::{self, Party};
 use crate::network::{Network, NetworkFailed};
@@ -15,10 +17,16 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) async fn connect(network: &Network, party: Party) -> Result<Caller, NetworkFailed> {
+    pub(super) async fn connect_with(
+        network: &Network,
+        party: Party,
+        trust: Trust<Intl>,
+    ) -> Result<Caller, NetworkFailed> {
         let identity = network.identity(party)?;
         let channel = network.dial_node(&identity).await?;
-        Ok(Caller { node: Node::over(channel, network.trust().await?) })
+        Ok(Caller {
+            node: Node::over(channel, trust),
+        })
     }
 
     pub(super) async fn verify(&self, call: &Verification) -> Result<Verified, CallFailed> {
@@ -29,7 +37,9 @@ impl Caller {
     pub(super) async fn told(&self, call: &Verification) -> String {
         match self.verify(call).await {
             Ok(verified) => verified.verdict.to_string(),
-            Err(failed) => failed.code().map_or_else(|| failed.to_string(), |code| code.to_string()),
+            Err(failed) => failed
+                .code()
+                .map_or_else(|| failed.to_string(), |code| code.to_string()),
         }
     }
 }
@@ -37,7 +47,11 @@ impl Caller {
 /// What the bank asks in the ordinary case; the story changes single fields.
 pub(super) fn asked(which: Which, grant: &str) -> Asked {
     Asked {
-        grant: Some(grant.parse().expect("the story's grant ids are well-formed")),
+        grant: Some(
+            grant
+                .parse()
+                .expect("the story's grant ids are well-formed"),
+        ),
         product: which.reference().id,
         version: None,
         purpose: cast::PURPOSE.to_owned(),
@@ -48,10 +62,18 @@ pub(super) fn asked(which: Which, grant: &str) -> Asked {
 }
 
 /// "Aircraft `tail` was built by `manufacturer` as `model` in `year`."
-pub(super) fn plane(tail: &str, manufacturer: &str, model: &str, year: i64) -> Vec<(String, ClaimValue)> {
+pub(super) fn plane(
+    tail: &str,
+    manufacturer: &str,
+    model: &str,
+    year: i64,
+) -> Vec<(String, ClaimValue)> {
     vec![
         ("tail_number".to_owned(), ClaimValue::Text(tail.to_owned())),
-        ("manufacturer".to_owned(), ClaimValue::Text(manufacturer.to_owned())),
+        (
+            "manufacturer".to_owned(),
+            ClaimValue::Text(manufacturer.to_owned()),
+        ),
         ("model".to_owned(), ClaimValue::Text(model.to_owned())),
         ("year".to_owned(), ClaimValue::Integer(year)),
     ]

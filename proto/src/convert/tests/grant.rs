@@ -84,7 +84,11 @@ fn words_have_their_characters() {
 fn lists_are_limited_and_name_things_once() {
     let parties = |count: usize| (0..count).map(|n| format!("party_{n}")).collect::<Vec<_>>();
     let words = |count: usize| (0..count).map(|n| format!("P{n}")).collect::<Vec<_>>();
-    let codes = |count: usize| (0..count).map(|n| with_check_character(&format!("{n:017}"))).collect::<Vec<_>>();
+    let codes = |count: usize| {
+        (0..count)
+            .map(|n| with_check_character(&format!("{n:017}")))
+            .collect::<Vec<_>>()
+    };
     accepted::<pb::Grant, Grant>(&grant(), |grant| {
         grant.delegates = parties(1_024);
         grant.purposes = words(1_024);

@@ -294,7 +294,10 @@ pub(super) fn grants() -> impl Strategy<Value = Grant> {
     let words = (
         "[A-Z0-9_.-]{1,64}",
         proptest::collection::btree_set("[A-Z0-9_.-]{1,64}", 1..4),
-        proptest::collection::btree_set("[0-9A-HJ-N]{17}".prop_map(|code| with_check_character(&code)), 0..4),
+        proptest::collection::btree_set(
+            "[0-9A-HJ-N]{17}".prop_map(|code| with_check_character(&code)),
+            0..4,
+        ),
         subsequence(environments, 1..=3).prop_shuffle(),
     );
     let parties = (

@@ -78,6 +78,16 @@ fn trust(quorum: &str) -> String {
 
 /// Runs the command on these bytes: the exit code and what it wrote to standard output.
 fn run(dir: &Path, bytes: &[u8], trust: Option<&str>, json: bool) -> (u8, String) {
+    run_accepting(dir, bytes, trust, json, false)
+}
+
+fn run_accepting(
+    dir: &Path,
+    bytes: &[u8],
+    trust: Option<&str>,
+    json: bool,
+    accept_lagged: bool,
+) -> (u8, String) {
     let path = dir.join("receipt");
     fs::write(&path, bytes).unwrap();
     let trust = trust.map(|text| {
@@ -87,6 +97,7 @@ fn run(dir: &Path, bytes: &[u8], trust: Option<&str>, json: bool) -> (u8, String
     });
     let verify = Verify {
         trust,
+        accept_lagged,
         json,
         receipt: path,
     };
@@ -192,10 +203,30 @@ fn another_key_or_a_missing_cosignature_is_refused() {
 }
 
 #[test]
+fn a_lagging_record_must_be_asked_for_and_must_say_so_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let trust = trust("mirror");
+    for (flags, cosigned, accepted, code) in [
+        (flag::LAGGED, false, false, 1),
+        (flag::LAGGED, false, true, 0),
+        (flag::LAGGED, true, false, 0),
+        (0, false, true, 1),
+        (0, true, true, 0),
+    ] {
+        let text = receipt(flags, cosigned).tlog_proof().to_string();
+        let (got, out) = run_accepting(dir.path(), text.as_bytes(), Some(&trust), false, accepted);
+        assert_eq!(got, code, "{flags} {cosigned} {accepted}: {out}");
+        let level = if cosigned { "level R2" } else { "level R1" };
+        assert_eq!(out.contains(level), code == 0, "{out}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_not_a_failed_check() {
     let dir = tempfile::tempdir().unwrap();
     let verify = Verify {
         trust: None,
+        accept_lagged: false,
         json: false,
         receipt: dir.path().join("nothing"),
     };

@@ -1,0 +1,136 @@
+//! What the gRPC services share: their state, who is calling, and how refusals become statuses.
+//!
+//! Every path goes through the access table before its body is read. An act that was begun is finished even if its
+//! caller hangs up, so acts run in tasks of their own.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use futures::{Stream, StreamExt};
+use lingqu_core::{ErrorCode, NodeId, PartyId};
+use lingqu_proto::pb;
+use lingqu_transport::{AccessLayer, Connected, Peer, PeerId, status_of, status_with};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::{Request, Status};
+
+use crate::mirror::Mirror;
+use crate::refusal::Refusal;
+use crate::registry::Registry;
+
+/// Messages that wait for a slow subscriber. Small: each may have a mebibyte.
+const WAITING_MAX: usize = 4;
+
+/// A stream of answers.
+pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// What every service holds.
+#[derive(Clone)]
+pub(crate) struct Services {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) mirror: Arc<Mirror>,
+    /// Free places for subscriptions of regulators.
+    pub(crate) followers: Arc<Semaphore>,
+    /// Cancelled when the coordinator ends: streams that would go on for ever end with it.
+    pub(crate) ending: CancellationToken,
+}
+
+impl Services {
+    /// The router of all services behind the access table.
+    pub(crate) fn router(self) -> Router {
+        let registry = Arc::clone(&self.registry);
+        let bytes_max = self.mirror.limits.message_bytes_max;
+        let audit = pb::audit_server::AuditServer::new(self.clone());
+        let enrolment = pb::enrolment_server::EnrolmentServer::new(self.clone());
+        let mirror = pb::mirror_server::MirrorServer::new(self.clone());
+        let filing = pb::registry_server::RegistryServer::new(self.clone());
+        let sync = pb::sync_server::SyncServer::new(self);
+        Routes::new(audit.max_decoding_message_size(bytes_max))
+            .add_service(enrolment.max_decoding_message_size(bytes_max))
+            .add_service(mirror.max_decoding_message_size(bytes_max))
+            .add_service(filing.max_decoding_message_size(bytes_max))
+            .add_service(sync.max_decoding_message_size(bytes_max))
+            .prepare()
+            .into_axum_router()
+            .layer(AccessLayer::new(Arc::new(move |path, peer| {
+                registry.admit(path, peer)
+            })))
+    }
+
+    /// Finishes what was begun, whether or not the caller stays.
+    pub(crate) async fn finish<T: Send + 'static>(
+        act: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, Status> {
+        match tokio::spawn(act).await {
+            Ok(outcome) => outcome.map_err(status),
+            Err(error) => {
+                tracing::error!(%error, "an act's task failed");
+                Err(status_of(ErrorCode::Internal))
+            }
+        }
+    }
+
+    /// Runs `task`, which sends into the returned stream, until it or the coordinator ends.
+    pub(crate) fn stream<T, U>(
+        &self,
+        translate: impl Fn(T) -> U + Send + 'static,
+        task: impl FnOnce(mpsc::Sender<Result<T, ErrorCode>>) -> Task,
+    ) -> Answers<U>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let (task, ending) = (task(sender), self.ending.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = ending.cancelled() => {}
+                () = task => {}
+            }
+        });
+        let answers = ReceiverStream::new(receiver);
+        Box::pin(answers.map(move |sent| sent.map(&translate).map_err(status_of)))
+    }
+}
+
+/// The work behind a stream of answers.
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Who is calling.
+pub(crate) fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
+    let connected = request.extensions().get::<Arc<Connected>>();
+    let connected = connected.ok_or_else(|| status_of(ErrorCode::CallerCertUntrusted))?;
+    connected.peer().cloned().map_err(status_of)
+}
+
+/// The calling party.
+pub(crate) fn party<T>(request: &Request<T>) -> Result<PartyId, Status> {
+    match peer(request)?.id {
+        PeerId::Party(id) => Ok(id),
+        PeerId::Coordinator(_) | PeerId::Node(_) => Err(status_of(ErrorCode::CallerRoleForbidden)),
+    }
+}
+
+/// The calling node.
+pub(crate) fn node<T>(request: &Request<T>) -> Result<NodeId, Status> {
+    match peer(request)?.id {
+        PeerId::Node(id) => Ok(id),
+        PeerId::Coordinator(_) | PeerId::Party(_) => Err(status_of(ErrorCode::CallerRoleForbidden)),
+    }
+}
+
+/// A refusal on the wire.
+pub(crate) fn status(refusal: Refusal) -> Status {
+    match refusal.field {
+        Some(field) => status_with(refusal.code, field),
+        None => status_of(refusal.code),
+    }
+}
+
+/// A malformed field of a request.
+pub(crate) fn malformed(field: &'static str) -> Status {
+    status_with(ErrorCode::RequestInvalid, field)
+}

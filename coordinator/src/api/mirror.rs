@@ -1,0 +1,170 @@
+//! `lingqu.v1.Mirror`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use lingqu_core::ErrorCode;
+use lingqu_proto::pb::mirror_server::Mirror as MirrorService;
+use lingqu_proto::pb::{replicate_request, replicate_response};
+use lingqu_proto::{note_signature_to_pb, pb};
+use lingqu_transport::{code_of, status_of};
+use tokio::sync::mpsc;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::grpc::{Answers, Services, malformed, node};
+use crate::mirror::Mirror;
+use crate::mirror::replicate::{Answer, Conflict, Said, converse};
+
+#[tonic::async_trait]
+impl MirrorService for Services {
+    type ReplicateStream = Answers<pb::ReplicateResponse>;
+    type EntriesStream = Answers<pb::EntriesResponse>;
+
+    async fn replicate(
+        &self,
+        request: Request<Streaming<pb::ReplicateRequest>>,
+    ) -> Result<Response<Self::ReplicateStream>, Status> {
+        let owner = node(&request)?;
+        let said = request.into_inner().map(said);
+        let mirror = Arc::clone(&self.mirror);
+        let answers = self.stream(answer, |sender| {
+            Box::pin(async move { converse(mirror, owner.as_str(), said, sender).await })
+        });
+        Ok(Response::new(answers))
+    }
+
+    async fn entries(
+        &self,
+        request: Request<pb::EntriesRequest>,
+    ) -> Result<Response<Self::EntriesStream>, Status> {
+        let owner = node(&request)?;
+        let pb::EntriesRequest { origin, first } = request.into_inner();
+        let stream = self.mirror.shared.stream(&origin);
+        if stream.is_none_or(|stream| stream.owner != owner.as_str()) {
+            return Err(status_of(ErrorCode::CallerRoleForbidden));
+        }
+        let held = self.mirror.cosigned(&origin);
+        let (size, checkpoint) = held.map_or_else(Default::default, |cosigned| {
+            (cosigned.size, cosigned.note.to_string())
+        });
+        if first > size {
+            return Err(malformed("first"));
+        }
+        let mirror = Arc::clone(&self.mirror);
+        let answers = self.stream(
+            |message| message,
+            |sender| {
+                Box::pin(send_entries(
+                    mirror, origin, first, size, checkpoint, sender,
+                ))
+            },
+        );
+        Ok(Response::new(answers))
+    }
+}
+
+/// Sends the entries `[first, size)` in messages of bounded size, the checkpoint with the last.
+async fn send_entries(
+    mirror: Arc<Mirror>,
+    origin: String,
+    mut first: u64,
+    size: u64,
+    checkpoint: String,
+    sender: mpsc::Sender<Result<pb::EntriesResponse, ErrorCode>>,
+) {
+    let patience = Duration::from_secs(mirror.limits.push_timeout_s);
+    loop {
+        let mut entries = Vec::new();
+        if first < size {
+            let (archive, origin) = (mirror.archive.clone(), origin.clone());
+            let bytes_max = mirror.limits.chunk_bytes_max;
+            let read = move || archive.entries(&origin, first, size, bytes_max);
+            match tokio::task::spawn_blocking(read).await {
+                Ok(Ok(page)) => entries = page,
+                Ok(Err(_)) | Err(_) => {
+                    tracing::error!("the mirror's log cannot be read back");
+                    let _ = sender.send(Err(ErrorCode::Internal)).await;
+                    return;
+                }
+            }
+        }
+        let next = first + entries.len() as u64;
+        let is_last = next == size;
+        let message = pb::EntriesResponse {
+            first,
+            entries,
+            checkpoint: if is_last {
+                checkpoint.clone()
+            } else {
+                String::new()
+            },
+        };
+        let sent = tokio::time::timeout(patience, sender.send(Ok(message))).await;
+        if is_last || !matches!(sent, Ok(Ok(()))) {
+            return;
+        }
+        first = next;
+    }
+}
+
+fn said(message: Result<pb::ReplicateRequest, Status>) -> Result<Said, ErrorCode> {
+    // A broken connection has no code of ours, and nobody is left to read one.
+    let message =
+        message.map_err(|status| code_of(&status).unwrap_or(ErrorCode::RequestInvalid))?;
+    match message.message {
+        Some(replicate_request::Message::Open(open)) => Ok(Said::Open {
+            origin: open.origin,
+            checkpoint: open.checkpoint,
+        }),
+        Some(replicate_request::Message::Batch(batch)) => Ok(Said::Batch {
+            first: batch.first,
+            entries: batch.entries,
+            checkpoint: batch.checkpoint,
+        }),
+        None => Err(ErrorCode::RequestInvalid),
+    }
+}
+
+fn answer(answer: Answer) -> pb::ReplicateResponse {
+    let message = match answer {
+        Answer::Resume {
+            size,
+            checkpoint,
+            window,
+        } => replicate_response::Message::Resume(pb::MirrorResume {
+            size,
+            checkpoint,
+            window,
+        }),
+        Answer::Cosigned { size, cosignature } => {
+            replicate_response::Message::Cosigned(pb::MirrorCosigned {
+                size,
+                cosignature: Some(note_signature_to_pb(&cosignature)),
+            })
+        }
+        Answer::Conflict {
+            kind,
+            size,
+            checkpoint,
+        } => replicate_response::Message::Conflict(pb::MirrorConflict {
+            kind: conflict(kind).into(),
+            size,
+            checkpoint,
+        }),
+    };
+    pb::ReplicateResponse {
+        message: Some(message),
+    }
+}
+
+fn conflict(kind: Conflict) -> pb::mirror_conflict::Kind {
+    match kind {
+        Conflict::BadBatch => pb::mirror_conflict::Kind::BadBatch,
+        Conflict::BadSignature => pb::mirror_conflict::Kind::BadSignature,
+        Conflict::Behind => pb::mirror_conflict::Kind::Behind,
+        Conflict::Fork => pb::mirror_conflict::Kind::Fork,
+        Conflict::NotYours => pb::mirror_conflict::Kind::NotYours,
+        Conflict::Superseded => pb::mirror_conflict::Kind::Superseded,
+    }
+}

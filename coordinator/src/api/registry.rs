@@ -1,0 +1,41 @@
+//! `lingqu.v1.Registry`.
+
+use lingqu_core::envelope::Envelope;
+use lingqu_proto::pb::registry_server::Registry;
+use lingqu_proto::{envelope_from_pb, envelope_to_pb, pb};
+use tonic::{Request, Response, Status};
+
+use super::grpc::{Services, malformed, party, status};
+
+#[tonic::async_trait]
+impl Registry for Services {
+    async fn file(
+        &self,
+        request: Request<pb::FileRequest>,
+    ) -> Result<Response<pb::FileResponse>, Status> {
+        let caller = party(&request)?;
+        let object = envelope(request.into_inner().object, "object")?;
+        let registry = self.registry.clone();
+        let filed = Self::finish(async move { registry.file(&caller, object).await }).await?;
+        Ok(Response::new(pb::FileResponse {
+            number: filed.number,
+            filing: Some(envelope_to_pb(&filed.filing)),
+        }))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<pb::RevokeRequest>,
+    ) -> Result<Response<pb::RevokeResponse>, Status> {
+        let caller = party(&request)?;
+        let revocation = envelope(request.into_inner().revocation, "revocation")?;
+        let registry = self.registry.clone();
+        let epoch = Self::finish(async move { registry.revoke(&caller, revocation).await }).await?;
+        Ok(Response::new(pb::RevokeResponse { epoch }))
+    }
+}
+
+fn envelope(envelope: Option<pb::Envelope>, field: &'static str) -> Result<Envelope, Status> {
+    let envelope = envelope.ok_or_else(|| malformed(field))?;
+    envelope_from_pb(envelope).map_err(|invalid| status(invalid.into()))
+}

@@ -1,0 +1,334 @@
+//! `coordinator.toml`: this struct is its manual.
+//!
+//! Unknown keys are refused, every number has a unit in its name and a default beside it, and relative paths are
+//! relative to the file. Key files are read by [`crate::keys`]; no secret stands in the configuration itself.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use lingqu_core::id::IdPrefix;
+use lingqu_core::{CoordinatorId, PartyId, Region, Role};
+use serde::{Deserialize, Deserializer};
+
+/// The whole configuration of one coordinator.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The coordinator's id, for example `coord_gx`. It must be the id in the TLS certificate.
+    #[serde(deserialize_with = "parsed")]
+    pub id: CoordinatorId,
+    /// What every origin of this coordinator begins with, for example `coord.example`: a host name of its own, without
+    /// scheme, spaces or `+`. It can never change, since streams are named by it.
+    pub origin_name: String,
+    /// Division code of the region that the coordinator serves.
+    #[serde(deserialize_with = "parsed")]
+    pub region: Region,
+    /// Directory of the registry's database and the mirror's log. Created if it does not exist.
+    pub data_dir: PathBuf,
+    /// Address and port for gRPC, for example `0.0.0.0:7600`.
+    pub listen: SocketAddr,
+    /// Certificate, key and trusted authorities.
+    pub tls: TlsConfig,
+    /// One signing key for each role.
+    pub keys: KeysConfig,
+    /// Parties that are enrolled from the start. At least one operating agency: somebody must issue the first code.
+    pub founders: Vec<Founder>,
+    /// How the revocation epoch is renewed.
+    #[serde(default)]
+    pub epoch: EpochConfig,
+    /// Bounds of everything that others can make grow.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Where the TLS material lies. All files are PEM.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Own certificate, then any intermediate ones.
+    pub cert: PathBuf,
+    /// Own private key.
+    pub key: PathBuf,
+    /// Who may vouch for peers.
+    pub authorities: Vec<AuthorityConfig>,
+    /// Also accept TLS 1.2 with AEAD suites; default `false`.
+    #[serde(default)]
+    pub allow_tls12: bool,
+}
+
+/// One trusted certificate authority.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityConfig {
+    /// What logs call it.
+    pub name: String,
+    /// Its certificates.
+    pub path: PathBuf,
+    /// The ids it may speak for: an exact id, or a prefix that ends in `_`, `.` or `-`.
+    #[serde(deserialize_with = "all_parsed")]
+    pub prefixes: Vec<IdPrefix>,
+}
+
+/// Private keys, Ed25519 in PKCS #8, PEM or DER. Two equal keys are refused: a cosignature does not name its role.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysConfig {
+    /// Signs the checkpoints of the coordinator's own stream.
+    pub log: PathBuf,
+    /// Cosigns what the mirror holds.
+    pub mirror: PathBuf,
+    /// Signs the checkpoints of the head logs.
+    pub head_log: PathBuf,
+    /// Signs filings and epochs.
+    pub signing: PathBuf,
+}
+
+/// A party that is enrolled without a code, by whoever writes this file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Founder {
+    /// The party.
+    #[serde(deserialize_with = "parsed")]
+    pub party: PartyId,
+    /// Its roles, for example `["operating_agency"]`.
+    #[serde(deserialize_with = "all_parsed")]
+    pub roles: Vec<Role>,
+    /// Division code of its region: it can enrol only what lies within.
+    #[serde(deserialize_with = "parsed")]
+    pub region: Region,
+    /// Its approval key, 32 bytes in hexadecimal.
+    pub approval_key: String,
+}
+
+/// How the revocation epoch is renewed.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EpochConfig {
+    /// Seconds between renewals of an unchanged epoch; default 20, least 1.
+    pub renew_s: u64,
+    /// Seconds for which an epoch holds; default 3,600, more than `renew_s`.
+    pub valid_s: u64,
+}
+
+impl Default for EpochConfig {
+    fn default() -> Self {
+        EpochConfig {
+            renew_s: 20,
+            valid_s: 3_600,
+        }
+    }
+}
+
+/// Bounds of everything that others can make grow. Each must be at least 1.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Entries of one replicated batch; default 4,096.
+    pub batch_entries_max: usize,
+    /// Bytes of all entries of one replicated batch; default 1 MiB.
+    pub batch_bytes_max: usize,
+    /// Bytes of entries in one message of a feed or of `Mirror.Entries`; default 1 MiB.
+    pub chunk_bytes_max: usize,
+    /// Seconds for which an enrolment code holds; default 86,400.
+    pub code_valid_s: u64,
+    /// TLS connections at a time; default 1,024.
+    pub connections_max: usize,
+    /// Failed enrolments of one peer within `enrol_window_s`; default 5.
+    pub enrol_failures_max: u32,
+    /// Seconds after which failed enrolments are forgotten; default 600.
+    pub enrol_window_s: u64,
+    /// Subscriptions of regulators at a time; default 64.
+    pub followers_max: usize,
+    /// Milliseconds between heads of a busy stream in its region's head log; default 200.
+    pub head_interval_ms: u64,
+    /// Bytes of one received message; default 4 MiB.
+    pub message_bytes_max: usize,
+    /// Seconds after which a subscriber that takes nothing is disconnected; default 30.
+    pub push_timeout_s: u64,
+    /// Batches and own acts that wait for the disk, over all streams; default 64. Together with `batch_bytes_max` it
+    /// bounds the memory of one group commit.
+    pub queue_max: usize,
+    /// Bytes of one preallocated segment of the mirror's log; default 128 MiB.
+    pub segment_bytes: u64,
+    /// Nodes that watch epochs and filings at a time; default 1,024.
+    pub watchers_max: usize,
+    /// Unanswered batches of one replicating node; default 8.
+    pub window: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            batch_entries_max: 4_096,
+            batch_bytes_max: 1 << 20,
+            chunk_bytes_max: 1 << 20,
+            code_valid_s: 86_400,
+            connections_max: 1_024,
+            enrol_failures_max: 5,
+            enrol_window_s: 600,
+            followers_max: 64,
+            head_interval_ms: 200,
+            message_bytes_max: 4 << 20,
+            push_timeout_s: 30,
+            queue_max: 64,
+            segment_bytes: 128 << 20,
+            watchers_max: 1_024,
+            window: 8,
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A number is out of its bounds.
+    #[error("`{0}` is out of bounds")]
+    Bound(&'static str),
+    /// The file cannot be read.
+    #[error("`{path}`: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// No founder is an operating agency, or one is named twice.
+    #[error("`founders` names no operating agency, or one party twice")]
+    Founders,
+    /// The origin name cannot begin an origin.
+    #[error("`origin_name` must be a name without scheme, slash, space or `+`")]
+    OriginName,
+    /// Not the TOML of a configuration.
+    #[error("not a coordinator's configuration: {0}")]
+    Toml(#[from] toml::de::Error),
+}
+
+impl Config {
+    /// Reads a configuration file; relative paths in it are taken from the file's directory.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, the key or the line.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        Config::parse(&text, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Reads a configuration; relative paths in it are taken from `base`.
+    ///
+    /// # Errors
+    /// See [`Config::load`].
+    pub fn parse(text: &str, base: &Path) -> Result<Config, ConfigError> {
+        let mut config: Config = toml::from_str(text)?;
+        config.rebase(base);
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what the types cannot: bounds, founders and the origin name.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let forbidden = |c: char| c == '+' || c == '/' || c.is_whitespace() || c.is_control();
+        // The name, the id, the region and the half-year must fit a key name of 255 bytes.
+        if !(1..=100).contains(&self.origin_name.len()) || self.origin_name.contains(forbidden) {
+            return Err(ConfigError::OriginName);
+        }
+        let agency = |founder: &Founder| founder.roles.contains(&Role::OperatingAgency);
+        let ids: std::collections::BTreeSet<_> =
+            self.founders.iter().map(|founder| &founder.party).collect();
+        if !self.founders.iter().any(agency) || ids.len() != self.founders.len() {
+            return Err(ConfigError::Founders);
+        }
+        if self.epoch.renew_s == 0 || self.epoch.valid_s <= self.epoch.renew_s {
+            return Err(ConfigError::Bound("epoch.renew_s, epoch.valid_s"));
+        }
+        self.limits.check()
+    }
+
+    fn rebase(&mut self, base: &Path) {
+        let paths = [
+            &mut self.data_dir,
+            &mut self.tls.cert,
+            &mut self.tls.key,
+            &mut self.keys.log,
+            &mut self.keys.mirror,
+            &mut self.keys.head_log,
+            &mut self.keys.signing,
+        ];
+        let authorities = self
+            .tls
+            .authorities
+            .iter_mut()
+            .map(|authority| &mut authority.path);
+        for path in paths.into_iter().chain(authorities) {
+            // Joining an absolute path replaces the base.
+            *path = base.join(&*path);
+        }
+    }
+}
+
+impl Limits {
+    fn check(&self) -> Result<(), ConfigError> {
+        let counts = [
+            ("limits.batch_entries_max", self.batch_entries_max as u64),
+            ("limits.batch_bytes_max", self.batch_bytes_max as u64),
+            ("limits.chunk_bytes_max", self.chunk_bytes_max as u64),
+            ("limits.code_valid_s", self.code_valid_s),
+            ("limits.connections_max", self.connections_max as u64),
+            (
+                "limits.enrol_failures_max",
+                u64::from(self.enrol_failures_max),
+            ),
+            ("limits.enrol_window_s", self.enrol_window_s),
+            ("limits.followers_max", self.followers_max as u64),
+            ("limits.head_interval_ms", self.head_interval_ms),
+            ("limits.push_timeout_s", self.push_timeout_s),
+            ("limits.queue_max", self.queue_max as u64),
+            ("limits.segment_bytes", self.segment_bytes),
+            ("limits.watchers_max", self.watchers_max as u64),
+            ("limits.window", u64::from(self.window)),
+        ];
+        if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return Err(ConfigError::Bound(name));
+        }
+        // The largest batch must fit a message, and the largest group commit a segment.
+        let batch = self.batch_bytes_max as u64;
+        if (self.message_bytes_max as u64) < 2 * batch.min(1 << 31) {
+            return Err(ConfigError::Bound("limits.message_bytes_max"));
+        }
+        if self.segment_bytes < batch.saturating_mul(self.queue_max as u64) {
+            return Err(ConfigError::Bound("limits.segment_bytes"));
+        }
+        Ok(())
+    }
+}
+
+fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+fn all_parsed<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts
+        .iter()
+        .map(|text| text.parse().map_err(serde::de::Error::custom))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! The mirror: the verified, durable copy of every stream, and the head logs over them.
+//!
+//! Start reading at [`store`], the one place where something is added; [`streams`] says what a batch must fulfil,
+//! [`headlog`] what a head is. [`replicate`] and [`feed`] are the two conversations about it, without the wire.
+
+pub(crate) mod archive;
+pub(crate) mod feed;
+pub(crate) mod frame;
+pub(crate) mod headlog;
+pub(crate) mod replicate;
+pub(crate) mod store;
+pub(crate) mod streams;
+pub(crate) mod view;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use lingqu_core::record::{Draft, Record};
+use lingqu_core::{Clock, ErrorCode};
+use lingqu_journal::{
+    Committer, CommitterOptions, FatalHook, LogId, Store, Wal, WalOpenError, WalOptions,
+};
+use lingqu_tlog::{Intl, Suite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use self::archive::Archive;
+use self::store::{HEAD_WEIGHT, Item, MirrorStage, Refused, ReplayError, Work};
+use self::streams::{Cosigned, Stream, Verified};
+use self::view::Shared;
+use crate::config::Limits;
+use crate::keys::{Keys, Names};
+
+/// Bytes of a segment that no payload can have: its head, and the frame around the payload.
+const SEGMENT_OVERHEAD: u64 = 3 * 4_096;
+
+/// What a mirror is opened with.
+pub(crate) struct MirrorOptions {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Keys,
+    pub(crate) names: Names,
+    pub(crate) limits: Limits,
+    /// The coordinator's own stream.
+    pub(crate) own: Stream,
+    /// The nodes' streams.
+    pub(crate) streams: Vec<Stream>,
+    /// What happens when the log can no longer be written.
+    pub(crate) on_fatal: FatalHook,
+}
+
+/// Why a mirror was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum MirrorOpenError {
+    /// The committer's thread could not be made.
+    #[error("the system gives no thread: {0}")]
+    Thread(std::io::Error),
+    /// The log is damaged, is another one, or contradicts itself or the registry.
+    #[error(transparent)]
+    Wal(#[from] WalOpenError<ReplayError>),
+}
+
+/// See the module.
+pub(crate) struct Mirror {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) archive: Archive,
+    pub(crate) limits: Limits,
+    pub(crate) own: Arc<Stream>,
+    committer: Arc<Committer<Item>>,
+    /// Free places in the queue. Who holds none waits here, so that the queue itself is never full.
+    places: Arc<Semaphore>,
+}
+
+impl Mirror {
+    /// Opens the log in `store` and replays it.
+    pub(crate) fn open(
+        options: MirrorOptions,
+        store: Arc<dyn Store>,
+    ) -> Result<Mirror, MirrorOpenError> {
+        let limits = options.limits;
+        let payload_len_max = payload_len_max(&limits);
+        let shared = Arc::new(Shared::default());
+        let own = shared.register(options.own);
+        for stream in options.streams {
+            shared.register(stream);
+        }
+        let log = Intl::digest(&[b"lingqu/mirror\0", own.origin.as_bytes()]);
+        let wal_options = WalOptions {
+            log: LogId(log.0[..16].try_into().expect("a digest has 32 bytes")),
+            segment_len: limits.segment_bytes,
+            payload_len_max,
+        };
+        let mut stage = MirrorStage {
+            clock: options.clock,
+            keys: options.keys,
+            names: options.names,
+            shared: Arc::clone(&shared),
+            own: Arc::clone(&own),
+            heads_max: (payload_len_max / 4 / HEAD_WEIGHT).max(1),
+            tips: HashMap::new(),
+            head_tips: BTreeMap::new(),
+            facts: Vec::new(),
+            frame: 0,
+        };
+        let wal = Wal::open(store, wal_options, |payload| stage.replay(payload))?;
+        stage.finish().map_err(WalOpenError::Refused)?;
+        let archive = Archive::new(wal.reader(), Arc::clone(&shared));
+        let committer_options = CommitterOptions {
+            name: "mirror".to_owned(),
+            queue_max: limits.queue_max,
+            frame_items_max: limits.queue_max,
+            frame_bytes_max: payload_len_max / 2,
+        };
+        let committer = Committer::spawn(committer_options, wal, stage, options.on_fatal)
+            .map_err(MirrorOpenError::Thread)?;
+        Ok(Mirror {
+            shared,
+            archive,
+            limits,
+            own,
+            committer: Arc::new(committer),
+            places: Arc::new(Semaphore::new(limits.queue_max)),
+        })
+    }
+
+    /// Submits a batch; the answer comes when it is durable and cosigned, or refused. Waits for a place in the queue.
+    pub(crate) async fn submit(
+        &self,
+        stream: Arc<Stream>,
+        batch: Box<Verified>,
+        writer: u64,
+    ) -> Result<oneshot::Receiver<Result<Cosigned, Refused>>, ErrorCode> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Batch {
+            stream,
+            batch,
+            writer,
+            reply,
+        };
+        self.queue(work).await?;
+        Ok(answer)
+    }
+
+    /// Appends acts to the own stream and gives the index of the first, when they are durable.
+    ///
+    /// # Errors
+    /// [`ErrorCode::AuditUnavailable`] when the log can no longer be written: the act may be durable all the same.
+    pub(crate) async fn append_own(&self, drafts: Vec<Draft>) -> Result<u64, ErrorCode> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(Work::Own { drafts, reply }).await?;
+        answer.await.map_err(|_| ErrorCode::AuditUnavailable)
+    }
+
+    /// Publishes heads for everything that is cosigned now. Everything queued before is durable or refused when this
+    /// returns.
+    pub(crate) async fn tick(&self) -> Result<(), ErrorCode> {
+        loop {
+            let (reply, answer) = oneshot::channel();
+            self.queue(Work::Tick { reply }).await?;
+            let more = answer.await.map_err(|_| ErrorCode::AuditUnavailable)?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The records of the own stream from `first` on, in pages. Blocking.
+    pub(crate) fn own_records(
+        &self,
+        mut visit: impl FnMut(Record),
+    ) -> Result<(), archive::ArchiveError> {
+        let size = self.size(&self.own.origin);
+        let mut next = 0;
+        while next < size {
+            let page =
+                self.archive
+                    .entries(&self.own.origin, next, size, self.limits.chunk_bytes_max)?;
+            next += page.len() as u64;
+            for entry in page {
+                visit(Record::decode::<Intl>(&entry).map_err(|_| archive::ArchiveError::Lost)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Entries of a stream that are durable and cosigned.
+    pub(crate) fn size(&self, origin: &str) -> u64 {
+        let state = self.shared.state();
+        state.held.get(origin).map_or(0, streams::Held::size)
+    }
+
+    /// The newest cosigned state of a stream.
+    pub(crate) fn cosigned(&self, origin: &str) -> Option<Cosigned> {
+        let state = self.shared.state();
+        state.held.get(origin)?.cosigned.clone()
+    }
+
+    /// Writes what is queued and ends the committer's thread. Blocking.
+    pub(crate) fn close(&self) {
+        self.committer.close();
+    }
+
+    async fn queue(&self, work: Work) -> Result<(), ErrorCode> {
+        let place = self.place().await?;
+        let item = Item {
+            work,
+            _place: Some(place),
+        };
+        // Every item in the queue holds a place and there are as many places as the queue takes, so what can refuse it
+        // is only its end.
+        self.committer
+            .submit(item)
+            .map_err(|_| ErrorCode::AuditUnavailable)
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, ErrorCode> {
+        Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(|_| ErrorCode::AuditUnavailable)
+    }
+}
+
+/// Longest payload that a segment of the configured length can hold. It follows from the segment alone, so that a log
+/// never has to be read with less than it was written with, unless its operator lowers `segment_bytes`.
+fn payload_len_max(limits: &Limits) -> usize {
+    let len = limits.segment_bytes.saturating_sub(SEGMENT_OVERHEAD);
+    usize::try_from(len.min(u64::from(u32::MAX))).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+pub(crate) mod testbed;
+#[cfg(test)]
+mod tests;

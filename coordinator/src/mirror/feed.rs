@@ -1,0 +1,199 @@
+//! What a regulator follows: the head logs of a region and everything below it, and the entries that each head adds.
+//!
+//! A page at a time: the follower holds one page of entries and its place in each head log, whatever the length of the
+//! logs. It waits for changes, not for time. Everything that is sent was durable before, so that a subscriber who comes
+//! back after a restart of either side, with the heads it has verified, misses nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lingqu_core::{ErrorCode, Region};
+use tokio::sync::mpsc;
+
+use super::Mirror;
+use super::archive::ArchiveError;
+use super::headlog::Head;
+
+/// One message of a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// Entries of a stream, and in the last part of a head's span the head.
+    Span {
+        region: Region,
+        head_index: u64,
+        head: Vec<u8>,
+        origin: String,
+        first: u64,
+        entries: Vec<Vec<u8>>,
+    },
+    /// Everything up to this checkpoint's size was sent.
+    HeadLog { region: Region, checkpoint: String },
+}
+
+type Events = mpsc::Sender<Result<Event, ErrorCode>>;
+
+/// A subscription that has begun.
+pub(crate) struct Follower {
+    mirror: Arc<Mirror>,
+    region: Region,
+    /// Heads of each region that the subscriber has.
+    places: BTreeMap<Region, u64>,
+}
+
+/// How a subscription ends early.
+enum End {
+    Code(ErrorCode),
+    Gone,
+}
+
+impl From<ArchiveError> for End {
+    fn from(error: ArchiveError) -> End {
+        tracing::error!(%error, "the mirror's log cannot be read back");
+        End::Code(ErrorCode::Internal)
+    }
+}
+
+impl Follower {
+    /// Begins a subscription to `region` after the heads in `resume`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::FeedResumeInvalid`] when a resume point lies beyond what exists, or is given twice;
+    /// [`ErrorCode::RegionForbidden`] when it is for a region that is not followed.
+    pub(crate) fn new(
+        mirror: Arc<Mirror>,
+        region: Region,
+        resume: Vec<(Region, u64)>,
+    ) -> Result<Follower, ErrorCode> {
+        let mut places = BTreeMap::new();
+        for (place, heads) in resume {
+            if !region.covers(&place) {
+                return Err(ErrorCode::RegionForbidden);
+            }
+            let size = mirror
+                .shared
+                .state()
+                .logs
+                .get(&place)
+                .map_or(0, |log| log.size());
+            if heads > size || places.insert(place, heads).is_some() {
+                return Err(ErrorCode::FeedResumeInvalid);
+            }
+        }
+        Ok(Follower {
+            mirror,
+            region,
+            places,
+        })
+    }
+
+    /// Sends everything there is and then, unless `until_current`, everything that comes.
+    pub(crate) async fn run(mut self, until_current: bool, events: Events) {
+        if let Err(End::Code(code)) = self.follow(until_current, &events).await {
+            let _ = events.send(Err(code)).await;
+        }
+    }
+
+    async fn follow(&mut self, until_current: bool, events: &Events) -> Result<(), End> {
+        let mut changes = self.mirror.shared.changes();
+        let mut closed: BTreeMap<Region, u64> = BTreeMap::new();
+        loop {
+            // Seen before the state is read, so that a change in between wakes us again.
+            changes.mark_unchanged();
+            for (region, size, checkpoint) in self.current() {
+                let place = self.places.get(&region).copied().unwrap_or(0);
+                for index in place..size {
+                    self.send_head(&region, index, events).await?;
+                    self.places.insert(region.clone(), index + 1);
+                }
+                if closed.insert(region.clone(), size) != Some(size) {
+                    self.send(Event::HeadLog { region, checkpoint }, events)
+                        .await?;
+                }
+            }
+            if until_current {
+                return Ok(());
+            }
+            tokio::select! {
+                changed = changes.changed() => changed.map_err(|_| End::Gone)?,
+                () = events.closed() => return Err(End::Gone),
+            }
+        }
+    }
+
+    /// The head logs of the region and below, as they are now.
+    fn current(&self) -> Vec<(Region, u64, String)> {
+        let state = self.mirror.shared.state();
+        let followed = state
+            .logs
+            .values()
+            .filter(|log| self.region.covers(&log.region));
+        followed
+            .map(|log| (log.region.clone(), log.size(), log.checkpoint.clone()))
+            .collect()
+    }
+
+    async fn send_head(&self, region: &Region, index: u64, events: &Events) -> Result<(), End> {
+        let head = self.head(region, index).ok_or(ArchiveError::Lost)?;
+        let mut first = head.first;
+        while first < head.size {
+            let (entries, leaf) = self.page(region, index, &head, first).await?;
+            let next = first + entries.len() as u64;
+            let span = Event::Span {
+                region: region.clone(),
+                head_index: index,
+                head: leaf,
+                origin: head.origin.clone(),
+                first,
+                entries,
+            };
+            self.send(span, events).await?;
+            first = next;
+        }
+        Ok(())
+    }
+
+    fn head(&self, region: &Region, index: u64) -> Option<Head> {
+        let state = self.mirror.shared.state();
+        let heads = &state.logs.get(region)?.heads;
+        heads.get(usize::try_from(index).ok()?).cloned()
+    }
+
+    /// The next entries of a head's span, with the leaf if they are the last.
+    async fn page(
+        &self,
+        region: &Region,
+        index: u64,
+        head: &Head,
+        first: u64,
+    ) -> Result<(Vec<Vec<u8>>, Vec<u8>), End> {
+        let archive = self.mirror.archive.clone();
+        let bytes_max = self.mirror.limits.chunk_bytes_max;
+        let (region, head) = (region.clone(), head.clone());
+        let read = move || {
+            let entries = archive.entries(&head.origin, first, head.size, bytes_max)?;
+            let is_last = first + entries.len() as u64 == head.size;
+            let leaf = if is_last {
+                archive.leaf(&region, index, head.location)?
+            } else {
+                Vec::new()
+            };
+            Ok((entries, leaf))
+        };
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|_| End::Code(ErrorCode::Internal))?
+            .map_err(|error: ArchiveError| error.into())
+    }
+
+    async fn send(&self, event: Event, events: &Events) -> Result<(), End> {
+        let patience = Duration::from_secs(self.mirror.limits.push_timeout_s);
+        match tokio::time::timeout(patience, events.send(Ok(event))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! The head log of one region: a transparency log whose leaves are cosigned heads of the region's streams.
+//!
+//! A leaf is `"lingqu/head/v1\n" <receive time µs> "\n"` and then the stream's checkpoint with its own signature and the
+//! mirror's cosignature, byte for byte as stored. Each head stands for the entries since the stream's head before it,
+//! so that the heads of a region cover every entry of its streams exactly once.
+
+use lingqu_core::{Region, Timestamp};
+use lingqu_tlog::{Checkpoint, Frontier, Hash, Intl, Note, Signer, leaf_hash, sign_note};
+
+use super::archive::Location;
+use crate::keys::key_name;
+
+const LEAF_MAGIC: &str = "lingqu/head/v1\n";
+
+/// A leaf, read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Leaf {
+    pub(crate) received: Timestamp,
+    pub(crate) note: Note,
+    pub(crate) checkpoint: Checkpoint,
+}
+
+impl Leaf {
+    /// The exact bytes of the leaf for a cosigned checkpoint.
+    pub(crate) fn encode(received: Timestamp, note: &Note) -> Vec<u8> {
+        format!("{LEAF_MAGIC}{}\n{note}", received.0).into_bytes()
+    }
+
+    /// Reads what [`Leaf::encode`] wrote.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Leaf> {
+        let text = std::str::from_utf8(bytes).ok()?.strip_prefix(LEAF_MAGIC)?;
+        let (received, note) = text.split_once('\n')?;
+        let note = Note::parse(note).ok()?;
+        let checkpoint = Checkpoint::parse(&note.text).ok()?;
+        let leaf = Leaf {
+            received: Timestamp(received.parse().ok()?),
+            note,
+            checkpoint,
+        };
+        // One leaf has one spelling.
+        (Leaf::encode(leaf.received, &leaf.note) == bytes).then_some(leaf)
+    }
+}
+
+/// The end of a head log. Owned by the committer's thread.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeadTip {
+    frontier: Frontier<Intl>,
+}
+
+impl HeadTip {
+    pub(crate) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    pub(crate) fn root(&self) -> Hash {
+        self.frontier.root()
+    }
+
+    /// Adds a leaf and gives its index.
+    pub(crate) fn push(&mut self, leaf: &[u8]) -> u64 {
+        let index = self.frontier.size();
+        self.frontier.push(leaf_hash::<Intl>(leaf));
+        index
+    }
+
+    /// Signs the log as it is now.
+    pub(crate) fn sign(&self, origin: &str, signer: &dyn Signer) -> String {
+        let checkpoint = Checkpoint {
+            origin: origin.to_owned(),
+            size: self.frontier.size(),
+            root: self.frontier.root(),
+        };
+        let text = checkpoint.to_text();
+        let signature = sign_note::<Intl>(&text, &key_name(origin), signer)
+            .expect("a checkpoint of our own origin is the text of a note");
+        let signatures = vec![signature];
+        Note { text, signatures }.to_string()
+    }
+}
+
+/// One head, as readers find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) origin: String,
+    /// The entries it stands for: `[first, size)` of the stream.
+    pub(crate) first: u64,
+    pub(crate) size: u64,
+    /// The frame that holds its leaf.
+    pub(crate) location: Location,
+}
+
+/// What is durable of a head log, as readers see it.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadLog {
+    pub(crate) region: Region,
+    pub(crate) heads: Vec<Head>,
+    /// The newest signed checkpoint, which covers exactly `heads`; empty before the first.
+    pub(crate) checkpoint: String,
+}
+
+impl HeadLog {
+    pub(crate) fn new(region: Region) -> HeadLog {
+        HeadLog {
+            region,
+            heads: Vec::new(),
+            checkpoint: String::new(),
+        }
+    }
+
+    /// Number of published heads.
+    pub(crate) fn size(&self) -> u64 {
+        self.heads.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,493 @@
+//! The mirror's stage: decides, in one thread and in one order, what is added to which log, and tells it when it is
+//! durable.
+//!
+//! `prepare` checks and collects facts, the committer makes them durable as one frame, `committed` cosigns and tells.
+//! Replay after a start hands the same facts through the same checks, so recovery is exercised by every test that
+//! opens a mirror twice. Nothing is cosigned, told or published before its frame is durable.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use lingqu_core::record::{Draft, StreamId};
+use lingqu_core::{Clock, Region, Timestamp};
+use lingqu_journal::Stage;
+use lingqu_tlog::{Checkpoint, Intl, Note, NoteSignature, sign_cosignature, sign_note};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::archive::Location;
+use super::frame::{self, Fact, FrameMalformed, StoredBatch, StoredHead, StoredHeadLog};
+use super::headlog::{Head, HeadLog, HeadTip, Leaf};
+use super::streams::{
+    Cosigned, Held, Stream, TakeRefused, Tip, Verified, reread, signed_checkpoint, verify,
+};
+use super::view::{Shared, State};
+use crate::keys::{Keys, Names};
+
+/// Bytes that one own act adds to a frame at most: every field of a record, and a checkpoint.
+const OWN_ACT_WEIGHT: usize = 16 << 10;
+/// Bytes that one head adds to a frame at most: its leaf, and its region's checkpoint.
+pub(crate) const HEAD_WEIGHT: usize = 4 << 10;
+
+/// What is queued for the committer. Each holds its place in the bounded queue until it is answered.
+pub(crate) struct Item {
+    pub(crate) work: Work,
+    pub(crate) _place: Option<OwnedSemaphorePermit>,
+}
+
+pub(crate) enum Work {
+    /// A batch of a node's stream.
+    Batch {
+        stream: Arc<Stream>,
+        batch: Box<Verified>,
+        writer: u64,
+        reply: oneshot::Sender<Result<Cosigned, Refused>>,
+    },
+    /// Acts of the coordinator, for its own stream; answered with the index of the first.
+    Own {
+        drafts: Vec<Draft>,
+        reply: oneshot::Sender<u64>,
+    },
+    /// Time to publish new heads; answered with whether some are left for the next time.
+    Tick { reply: oneshot::Sender<bool> },
+}
+
+/// A batch that was not taken, and why.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) batch: Box<Verified>,
+    pub(crate) refusal: Refusal,
+}
+
+/// Why a batch was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// See [`TakeRefused`].
+    Take(TakeRefused),
+    /// Another connection writes the stream now.
+    Superseded,
+}
+
+/// Why a stored log was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A frame is not one of a mirror's log.
+    #[error(transparent)]
+    Frame(#[from] FrameMalformed),
+    /// A head or a head log checkpoint contradicts what is stored before it.
+    #[error("the head log of region `{0}` contradicts the streams")]
+    HeadLog(Region),
+    /// A batch contradicts what is stored before it.
+    #[error("the stream `{0}` contradicts itself")]
+    Stream(String),
+    /// The registry does not know a stream that the log holds: it was restored from an older state than the log.
+    #[error("the stream `{0}` is not in the registry, which must be older than the mirror's log")]
+    Unknown(String),
+}
+
+/// See the module.
+pub(crate) struct MirrorStage {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Keys,
+    pub(crate) names: Names,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) own: Arc<Stream>,
+    /// Most heads of one frame.
+    pub(crate) heads_max: usize,
+    // What the next batch or head must continue: ahead of `shared` by the frame that is on its way to the disk.
+    pub(crate) tips: HashMap<String, Tip>,
+    pub(crate) head_tips: BTreeMap<Region, HeadTip>,
+    /// The facts of that frame.
+    pub(crate) facts: Vec<Fact>,
+    /// The number of that frame.
+    pub(crate) frame: u64,
+}
+
+impl Stage for MirrorStage {
+    type Item = Item;
+
+    fn weight(item: &Item) -> usize {
+        match &item.work {
+            Work::Batch { batch, .. } => {
+                let entries: usize = batch.entries.iter().map(|entry| entry.len() + 4).sum();
+                entries + HEAD_WEIGHT
+            }
+            Work::Own { drafts, .. } => drafts.len() * OWN_ACT_WEIGHT,
+            // Bounded by `heads_max`, which the frame's size allows for.
+            Work::Tick { .. } => 0,
+        }
+    }
+
+    fn prepare(&mut self, items: &mut Vec<Item>, payload: &mut Vec<u8>) {
+        self.facts.clear();
+        let mut ticked = None;
+        for mut item in std::mem::take(items) {
+            item.work = match item.work {
+                Work::Batch {
+                    stream,
+                    mut batch,
+                    writer,
+                    reply,
+                } => {
+                    match self.take(&stream, &mut batch, writer) {
+                        Ok(()) => Work::Batch {
+                            stream,
+                            batch,
+                            writer,
+                            reply,
+                        },
+                        Err(refusal) => {
+                            // Whoever hung up does not need the answer.
+                            let _ = reply.send(Err(Refused { batch, refusal }));
+                            continue;
+                        }
+                    }
+                }
+                Work::Own { drafts, reply } => {
+                    self.take_own(&drafts);
+                    Work::Own { drafts, reply }
+                }
+                Work::Tick { reply } => {
+                    let (added, more) = *ticked.get_or_insert_with(|| self.collect_heads());
+                    if added == 0 {
+                        let _ = reply.send(more);
+                        continue;
+                    }
+                    Work::Tick { reply }
+                }
+            };
+            items.push(item);
+        }
+        if !self.facts.is_empty() {
+            frame::encode(&self.facts, payload);
+        }
+    }
+
+    fn committed(&mut self, items: Vec<Item>) {
+        // At this point the frame is durable. A crash from here on finds it at replay, which cosigns and tells the same.
+        let facts = std::mem::take(&mut self.facts);
+        let more = self.heads_left(&facts);
+        let cosigned: Vec<Option<Cosigned>> = facts.iter().map(|fact| self.cosign(fact)).collect();
+        let mut batches = cosigned.clone().into_iter().flatten();
+        {
+            let mut state = self.shared.state_mut();
+            for (fact, cosigned) in facts.into_iter().zip(cosigned) {
+                publish(&mut state, &self.shared, fact, cosigned, self.frame);
+            }
+        }
+        self.frame += 1;
+        self.shared.announce();
+        for item in items {
+            // Whoever hung up does not need the answer.
+            match item.work {
+                Work::Batch { reply, .. } => {
+                    if let Some(cosigned) = batches.next() {
+                        let _ = reply.send(Ok(cosigned));
+                    }
+                }
+                Work::Own { drafts, reply } => {
+                    if let Some(cosigned) = batches.next() {
+                        let _ = reply.send(cosigned.size - drafts.len() as u64);
+                    }
+                }
+                Work::Tick { reply } => {
+                    let _ = reply.send(more);
+                }
+            }
+        }
+    }
+}
+
+impl MirrorStage {
+    fn take(&mut self, stream: &Stream, batch: &mut Verified, writer: u64) -> Result<(), Refusal> {
+        if !self.shared.is_writer(&stream.origin, writer) {
+            return Err(Refusal::Superseded);
+        }
+        self.continue_with(&stream.origin, batch)
+            .map_err(Refusal::Take)
+    }
+
+    /// Adds a batch to its stream's tip and to the frame, or leaves both as they are.
+    fn continue_with(&mut self, origin: &str, batch: &mut Verified) -> Result<(), TakeRefused> {
+        let tip = self.tips.entry(origin.to_owned()).or_default();
+        let time = tip.take(batch, self.clock.now())?;
+        self.facts.push(Fact::Batch(StoredBatch {
+            origin: origin.to_owned(),
+            first: batch.first,
+            time,
+            entries: std::mem::take(&mut batch.entries),
+            checkpoint: batch.note.to_string(),
+        }));
+        Ok(())
+    }
+
+    /// Adds acts to the own stream. It goes the way of every other stream, the check of its signature included.
+    fn take_own(&mut self, drafts: &[Draft]) {
+        let own = Arc::clone(&self.own);
+        let tip = self.tips.entry(own.origin.clone()).or_default();
+        let id = StreamId::of::<Intl>(&own.origin);
+        let first = tip.size();
+        let mut time = tip.last_time();
+        let mut entries = Vec::with_capacity(drafts.len());
+        for (draft, index) in drafts.iter().zip(first..) {
+            let now = self.clock.now();
+            let next = time.map_or(now, |last| now.max(Timestamp(last.0 + 1)));
+            time = Some(next);
+            entries.push(draft.clone().at(id, index, next).encode::<Intl>());
+        }
+        let text = tip.checkpoint_after(&own.origin, &entries).to_text();
+        let signature = sign_note::<Intl>(&text, own.log_key.name(), self.keys.log.as_ref())
+            .expect("a checkpoint of our own origin is the text of a note");
+        let note = Note {
+            text,
+            signatures: vec![signature],
+        }
+        .to_string();
+        let mut batch = verify(&own, first, entries, &note)
+            .expect("a batch made from our own drafts is right in itself");
+        self.continue_with(&own.origin, &mut batch)
+            .expect("a batch made at the tip continues it");
+    }
+
+    /// Adds a head for every stream that has grown since its last one, up to `heads_max`, and signs the head logs that
+    /// changed. Gives how many were added and whether some are left.
+    fn collect_heads(&mut self) -> (usize, bool) {
+        let shared = Arc::clone(&self.shared);
+        let state = shared.state();
+        let grown = state
+            .held
+            .iter()
+            .filter(|(_, held)| held.size() > held.headed);
+        let mut changed = BTreeMap::new();
+        let mut added = 0;
+        for (_, held) in grown {
+            let Some(cosigned) = &held.cosigned else {
+                continue;
+            };
+            if added == self.heads_max {
+                return self.close_heads(changed, added, true);
+            }
+            let leaf = Leaf::encode(cosigned.taken, &cosigned.note);
+            let index = self
+                .head_tips
+                .entry(held.region.clone())
+                .or_default()
+                .push(&leaf);
+            let region = held.region.clone();
+            changed.insert(region.clone(), ());
+            self.facts.push(Fact::Head(StoredHead {
+                region,
+                index,
+                leaf,
+            }));
+            added += 1;
+        }
+        self.close_heads(changed, added, false)
+    }
+
+    fn close_heads(
+        &mut self,
+        changed: BTreeMap<Region, ()>,
+        added: usize,
+        more: bool,
+    ) -> (usize, bool) {
+        for region in changed.into_keys() {
+            let origin = self.names.head_log(&region);
+            let tip = self.head_tips.entry(region.clone()).or_default();
+            let checkpoint = tip.sign(&origin, self.keys.head_log.as_ref());
+            self.facts
+                .push(Fact::HeadLog(StoredHeadLog { region, checkpoint }));
+        }
+        (added, more)
+    }
+
+    /// Whether a tick had to leave heads for the next one.
+    fn heads_left(&self, facts: &[Fact]) -> bool {
+        let heads = facts.iter().filter(|fact| matches!(fact, Fact::Head(_)));
+        heads.count() == self.heads_max
+    }
+
+    /// The mirror's statement about a batch: everything below its end is durable here. Called only for durable facts.
+    fn cosign(&self, fact: &Fact) -> Option<Cosigned> {
+        let Fact::Batch(batch) = fact else {
+            return None;
+        };
+        let note =
+            Note::parse(&batch.checkpoint).expect("the note was parsed before it was stored");
+        Some(self.cosigned(note, batch.time))
+    }
+
+    fn cosigned(&self, mut note: Note, taken: Timestamp) -> Cosigned {
+        let checkpoint =
+            Checkpoint::parse(&note.text).expect("the checkpoint was parsed before it was stored");
+        let cosignature = self.cosignature(&note, taken);
+        note.signatures.push(cosignature.clone());
+        Cosigned {
+            size: checkpoint.size,
+            taken,
+            note,
+            cosignature,
+        }
+    }
+
+    fn cosignature(&self, note: &Note, taken: Timestamp) -> NoteSignature {
+        let unix_s = u64::try_from(taken.unix_s()).unwrap_or(0);
+        sign_cosignature::<Intl>(
+            &note.text,
+            &self.names.mirror(),
+            unix_s,
+            self.keys.mirror.as_ref(),
+        )
+        .expect("a stored checkpoint can be cosigned at any time after 1970")
+    }
+
+    /// Takes one stored frame: the same checks and the same effects as when it was new, but for signatures.
+    pub(crate) fn replay(&mut self, payload: &[u8]) -> Result<(), ReplayError> {
+        let shared = Arc::clone(&self.shared);
+        for fact in frame::decode(payload)? {
+            let cosigned = match &fact {
+                Fact::Batch(batch) => Some(self.replay_batch(batch)?),
+                Fact::Head(head) => {
+                    self.replay_head(head)?;
+                    None
+                }
+                Fact::HeadLog(log) => {
+                    self.replay_head_log(log)?;
+                    None
+                }
+            };
+            publish(&mut shared.state_mut(), &shared, fact, cosigned, self.frame);
+        }
+        self.frame += 1;
+        Ok(())
+    }
+
+    fn replay_batch(&mut self, stored: &StoredBatch) -> Result<Cosigned, ReplayError> {
+        let origin = &stored.origin;
+        let contradiction = || ReplayError::Stream(origin.clone());
+        let stream = self
+            .shared
+            .stream(origin)
+            .ok_or_else(|| ReplayError::Unknown(origin.clone()))?;
+        let batch = reread(
+            &stream,
+            stored.first,
+            stored.entries.clone(),
+            &stored.checkpoint,
+        )
+        .map_err(|_| contradiction())?;
+        let tip = self.tips.entry(origin.clone()).or_default();
+        let taken = tip.take(&batch, stored.time).map_err(|_| contradiction())?;
+        if taken != stored.time {
+            return Err(contradiction());
+        }
+        // Cosigning every batch again would make a start slow; `finish` cosigns the newest of each stream.
+        let size = batch.end();
+        let cosignature = NoteSignature {
+            name: self.names.mirror(),
+            id: 0,
+            blob: Vec::new(),
+        };
+        Ok(Cosigned {
+            size,
+            taken,
+            note: batch.note,
+            cosignature,
+        })
+    }
+
+    fn replay_head(&mut self, stored: &StoredHead) -> Result<(), ReplayError> {
+        let contradiction = || ReplayError::HeadLog(stored.region.clone());
+        let leaf = Leaf::decode(&stored.leaf).ok_or_else(contradiction)?;
+        let state = self.shared.state();
+        let held = state
+            .held
+            .get(&leaf.checkpoint.origin)
+            .ok_or_else(contradiction)?;
+        let size = leaf.checkpoint.size;
+        let is_in_place = held.region == stored.region && held.headed < size && size <= held.size();
+        let tip = self.head_tips.entry(stored.region.clone()).or_default();
+        if !is_in_place || tip.push(&stored.leaf) != stored.index {
+            return Err(contradiction());
+        }
+        Ok(())
+    }
+
+    fn replay_head_log(&mut self, stored: &StoredHeadLog) -> Result<(), ReplayError> {
+        let contradiction = || ReplayError::HeadLog(stored.region.clone());
+        let note = Note::parse(&stored.checkpoint).map_err(|_| contradiction())?;
+        let checkpoint = Checkpoint::parse(&note.text).map_err(|_| contradiction())?;
+        let tip = self.head_tips.entry(stored.region.clone()).or_default();
+        if (checkpoint.size, checkpoint.root) != (tip.size(), tip.root()) {
+            return Err(contradiction());
+        }
+        Ok(())
+    }
+
+    /// Ends the replay: every stream's newest checkpoint must be signed by the key the registry has for it, and is
+    /// cosigned again. The signature is the one given before, since time and text are.
+    pub(crate) fn finish(&mut self) -> Result<(), ReplayError> {
+        let shared = Arc::clone(&self.shared);
+        for (origin, held) in &mut shared.state_mut().held {
+            let Some(cosigned) = held.cosigned.take() else {
+                continue;
+            };
+            let contradiction = || ReplayError::Stream(origin.clone());
+            let stream = shared
+                .stream(origin)
+                .ok_or_else(|| ReplayError::Unknown(origin.clone()))?;
+            let (_, note) = signed_checkpoint(&stream, &cosigned.note.to_string())
+                .map_err(|_| contradiction())?;
+            held.cosigned = Some(self.cosigned(note, cosigned.taken));
+        }
+        Ok(())
+    }
+}
+
+/// Makes a durable fact visible. The one place that changes [`State`].
+fn publish(
+    state: &mut State,
+    shared: &Shared,
+    fact: Fact,
+    cosigned: Option<Cosigned>,
+    location: Location,
+) {
+    match fact {
+        Fact::Batch(batch) => {
+            let Some(stream) = shared.stream(&batch.origin) else {
+                return;
+            };
+            let held = state
+                .held
+                .entry(batch.origin)
+                .or_insert_with(|| Held::new(stream.region.clone()));
+            held.batches.push((batch.first, location));
+            held.cosigned = cosigned;
+        }
+        Fact::Head(head) => {
+            let leaf = Leaf::decode(&head.leaf).expect("the leaf was made or read by this program");
+            let Checkpoint { origin, size, .. } = leaf.checkpoint;
+            let Some(held) = state.held.get_mut(&origin) else {
+                return;
+            };
+            let first = std::mem::replace(&mut held.headed, size);
+            let log = state
+                .logs
+                .entry(head.region.clone())
+                .or_insert_with(|| HeadLog::new(head.region));
+            log.heads.push(Head {
+                origin,
+                first,
+                size,
+                location,
+            });
+        }
+        Fact::HeadLog(log) => {
+            if let Some(known) = state.logs.get_mut(&log.region) {
+                known.checkpoint = log.checkpoint;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! One stream as the mirror verifies it: which batches fit, and what is held of it.
+//!
+//! Verification has two halves. What a batch says for itself ([`verify`]: signature, place, well-formed records) runs
+//! before the queue, on the connection's own task. Whether it continues what is held ([`Tip::take`]) runs in the
+//! committer's thread, in the same step as the append, so that nothing can come between check and effect.
+
+use lingqu_core::record::{Record, StreamId};
+use lingqu_core::{Region, Timestamp};
+use lingqu_tlog::{Checkpoint, Frontier, Hash, Intl, Note, NoteSignature, VerifierKey, leaf_hash};
+
+use super::archive::Location;
+use crate::keys::stream_key;
+
+/// A stream that the registry knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stream {
+    /// Its origin.
+    pub origin: String,
+    /// The typed id of the node, or of the coordinator, that writes it.
+    pub owner: String,
+    /// The region in whose head log its heads stand.
+    pub region: Region,
+    /// The key that signs its checkpoints; named by the origin.
+    pub log_key: VerifierKey<Intl>,
+}
+
+impl Stream {
+    /// A stream whose checkpoints `public_key` signs; nothing if origin or key cannot be those of a stream.
+    pub(crate) fn new(
+        origin: &str,
+        owner: &str,
+        region: &Region,
+        public_key: &[u8],
+    ) -> Option<Stream> {
+        Some(Stream {
+            origin: origin.to_owned(),
+            owner: owner.to_owned(),
+            region: region.clone(),
+            log_key: stream_key(origin, public_key)?,
+        })
+    }
+}
+
+/// A batch that is right in itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verified {
+    pub(crate) first: u64,
+    pub(crate) entries: Vec<Vec<u8>>,
+    leaf_hashes: Vec<Hash>,
+    first_time: Timestamp,
+    last_time: Timestamp,
+    pub(crate) checkpoint: Checkpoint,
+    /// The checkpoint with the stream's own signature and no other.
+    pub(crate) note: Note,
+}
+
+impl Verified {
+    /// The index after the last entry.
+    pub(crate) fn end(&self) -> u64 {
+        self.checkpoint.size
+    }
+}
+
+/// Why a batch is not right in itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BatchRefused {
+    /// The checkpoint is not signed by the stream's key.
+    #[error("the checkpoint is not signed by the enrolled log key")]
+    BadSignature,
+    /// Entries or checkpoint are malformed or not in their place.
+    #[error("the batch is malformed")]
+    Malformed,
+    /// The checkpoint is another stream's.
+    #[error("the checkpoint is another stream's")]
+    OtherStream,
+}
+
+/// Reads a checkpoint that the stream signed, and strips every signature but the stream's own: what strangers append
+/// to a note is not stored.
+pub(crate) fn signed_checkpoint(
+    stream: &Stream,
+    note: &str,
+) -> Result<(Checkpoint, Note), BatchRefused> {
+    let note = Note::parse(note).map_err(|_| BatchRefused::Malformed)?;
+    let key = &stream.log_key;
+    note.verify(std::slice::from_ref(key))
+        .map_err(|_| BatchRefused::BadSignature)?;
+    let checkpoint = Checkpoint::parse(&note.text).map_err(|_| BatchRefused::Malformed)?;
+    if checkpoint.origin != stream.origin {
+        return Err(BatchRefused::OtherStream);
+    }
+    let is_own = |line: &NoteSignature| line.name == *key.name() && line.id == key.id();
+    let own = note.signatures.into_iter().find(is_own);
+    let note = Note {
+        text: note.text,
+        // `verify` found at least one signature by the key.
+        signatures: own.into_iter().collect(),
+    };
+    Ok((checkpoint, note))
+}
+
+/// Checks a batch as far as it can be without what came before it.
+pub(crate) fn verify(
+    stream: &Stream,
+    first: u64,
+    entries: Vec<Vec<u8>>,
+    checkpoint: &str,
+) -> Result<Verified, BatchRefused> {
+    let (checkpoint, note) = signed_checkpoint(stream, checkpoint)?;
+    place(stream, first, entries, checkpoint, note)
+}
+
+/// Checks a batch that was read back from the mirror's own log: all but the signature, which was checked before it was
+/// stored. The newest checkpoint of each stream is checked again when the replay is over.
+pub(crate) fn reread(
+    stream: &Stream,
+    first: u64,
+    entries: Vec<Vec<u8>>,
+    checkpoint: &str,
+) -> Result<Verified, BatchRefused> {
+    let note = Note::parse(checkpoint).map_err(|_| BatchRefused::Malformed)?;
+    let checkpoint = Checkpoint::parse(&note.text).map_err(|_| BatchRefused::Malformed)?;
+    place(stream, first, entries, checkpoint, note)
+}
+
+fn place(
+    stream: &Stream,
+    first: u64,
+    entries: Vec<Vec<u8>>,
+    checkpoint: Checkpoint,
+    note: Note,
+) -> Result<Verified, BatchRefused> {
+    let id = StreamId::of::<Intl>(&stream.origin);
+    let end = first.checked_add(entries.len() as u64);
+    if entries.is_empty() || end != Some(checkpoint.size) {
+        return Err(BatchRefused::Malformed);
+    }
+    let mut times = Vec::with_capacity(entries.len());
+    for (entry, index) in entries.iter().zip(first..) {
+        let record = Record::decode::<Intl>(entry).map_err(|_| BatchRefused::Malformed)?;
+        if record.stream != id || record.index != index {
+            return Err(BatchRefused::Malformed);
+        }
+        times.push(record.time);
+    }
+    if !times.is_sorted_by(|earlier, later| earlier < later) {
+        return Err(BatchRefused::Malformed);
+    }
+    Ok(Verified {
+        first,
+        leaf_hashes: entries
+            .iter()
+            .map(|entry| leaf_hash::<Intl>(entry))
+            .collect(),
+        first_time: times[0],
+        last_time: times[times.len() - 1],
+        entries,
+        checkpoint,
+        note,
+    })
+}
+
+/// Why a batch does not continue what is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TakeRefused {
+    /// It begins after the end of what is held.
+    #[error("the batch leaves a gap")]
+    Gap,
+    /// It begins before the end of what is held: whoever asked compares it with what is stored.
+    #[error("the batch overlaps what is held")]
+    Overlap,
+    /// Time goes back, or the entries do not lead to the checkpoint's root.
+    #[error("the batch does not lead to its checkpoint")]
+    Contradiction,
+}
+
+/// The end of a stream: what the next batch must continue. Owned by the committer's thread.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tip {
+    frontier: Frontier<Intl>,
+    last_time: Option<Timestamp>,
+    /// Time of the last cosignature: the next one is never earlier.
+    taken: Timestamp,
+}
+
+impl Tip {
+    pub(crate) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    pub(crate) fn last_time(&self) -> Option<Timestamp> {
+        self.last_time
+    }
+
+    /// The checkpoint after `entries` were added.
+    pub(crate) fn checkpoint_after(&self, origin: &str, entries: &[Vec<u8>]) -> Checkpoint {
+        let mut longer = self.frontier.clone();
+        entries
+            .iter()
+            .for_each(|entry| longer.push(leaf_hash::<Intl>(entry)));
+        Checkpoint {
+            origin: origin.to_owned(),
+            size: longer.size(),
+            root: longer.root(),
+        }
+    }
+
+    /// Continues the stream with the batch, or leaves it as it is. Gives the time of the cosignature: `now`, or the
+    /// last one's time when the clock was set back.
+    pub(crate) fn take(
+        &mut self,
+        batch: &Verified,
+        now: Timestamp,
+    ) -> Result<Timestamp, TakeRefused> {
+        if batch.first > self.size() {
+            return Err(TakeRefused::Gap);
+        }
+        if batch.first < self.size() {
+            return Err(TakeRefused::Overlap);
+        }
+        let mut longer = self.frontier.clone();
+        batch.leaf_hashes.iter().for_each(|leaf| longer.push(*leaf));
+        let goes_back = self.last_time.is_some_and(|last| last >= batch.first_time);
+        if goes_back || longer.root() != batch.checkpoint.root {
+            return Err(TakeRefused::Contradiction);
+        }
+        self.frontier = longer;
+        self.last_time = Some(batch.last_time);
+        self.taken = self.taken.max(now);
+        Ok(self.taken)
+    }
+}
+
+/// A stream's newest cosigned state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cosigned {
+    pub(crate) size: u64,
+    /// When the mirror took the batch that made it.
+    pub(crate) taken: Timestamp,
+    /// The checkpoint with the stream's signature and the mirror's cosignature.
+    pub(crate) note: Note,
+    pub(crate) cosignature: NoteSignature,
+}
+
+/// What is durable of a stream, as readers see it.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) region: Region,
+    pub(crate) cosigned: Option<Cosigned>,
+    /// Where each batch lies: its first index and its frame, in ascending order.
+    pub(crate) batches: Vec<(u64, Location)>,
+    /// Entries that the region's head log covers.
+    pub(crate) headed: u64,
+}
+
+impl Held {
+    pub(crate) fn new(region: Region) -> Held {
+        Held {
+            region,
+            cosigned: None,
+            batches: Vec::new(),
+            headed: 0,
+        }
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.cosigned.as_ref().map_or(0, |cosigned| cosigned.size)
+    }
+
+    /// The frame that holds entry `index`, and the index of the first entry after that batch.
+    pub(crate) fn batch_of(&self, index: u64) -> Option<(Location, u64)> {
+        if index >= self.size() {
+            return None;
+        }
+        let after = self.batches.partition_point(|(first, _)| *first <= index);
+        let (_, location) = self.batches.get(after.checked_sub(1)?)?;
+        let end = self
+            .batches
+            .get(after)
+            .map_or(self.size(), |(first, _)| *first);
+        Some((*location, end))
+    }
+}
+
+#[cfg(test)]
+mod tests;

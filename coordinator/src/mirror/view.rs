@@ -1,0 +1,93 @@
+//! What the committer's thread and everybody else share: the known streams, who writes them, and what is durable.
+//!
+//! Only the committer's thread writes [`State`]; readers take the lock for the time of a lookup.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use lingqu_core::Region;
+use tokio::sync::watch;
+
+use super::headlog::HeadLog;
+use super::streams::{Held, Stream};
+
+/// The shared part of a mirror.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    streams: RwLock<HashMap<String, Arc<Stream>>>,
+    writers: Mutex<HashMap<String, watch::Sender<u64>>>,
+    state: RwLock<State>,
+    version: watch::Sender<u64>,
+}
+
+/// What is durable, and so may be told.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) held: BTreeMap<String, Held>,
+    pub(crate) logs: BTreeMap<Region, HeadLog>,
+}
+
+impl Shared {
+    /// Enters a stream; a second entry of the same origin changes nothing.
+    pub(crate) fn register(&self, stream: Stream) -> Arc<Stream> {
+        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        let entered = streams
+            .entry(stream.origin.clone())
+            .or_insert_with(|| Arc::new(stream));
+        Arc::clone(entered)
+    }
+
+    /// The stream with this origin.
+    pub(crate) fn stream(&self, origin: &str) -> Option<Arc<Stream>> {
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        streams.get(origin).map(Arc::clone)
+    }
+
+    /// Every known stream, by origin.
+    pub(crate) fn streams(&self) -> Vec<Arc<Stream>> {
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = streams.values().map(Arc::clone).collect();
+        all.sort_by(|one, other| one.origin.cmp(&other.origin));
+        all
+    }
+
+    /// Makes the caller the writer of a stream. Whoever wrote it before learns so from its own receiver, and its batches
+    /// are refused from now on.
+    pub(crate) fn take_over(&self, origin: &str) -> (u64, watch::Receiver<u64>) {
+        let mut writers = self.writers();
+        let writer = writers.entry(origin.to_owned()).or_default();
+        writer.send_modify(|number| *number += 1);
+        let receiver = writer.subscribe();
+        let number = *receiver.borrow();
+        (number, receiver)
+    }
+
+    /// Whether `writer` still writes the stream.
+    pub(crate) fn is_writer(&self, origin: &str, writer: u64) -> bool {
+        self.writers()
+            .get(origin)
+            .is_some_and(|current| *current.borrow() == writer)
+    }
+
+    pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells everybody who waits that there is something new.
+    pub(crate) fn announce(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Changes whenever [`State`] did.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    fn writers(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<u64>>> {
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

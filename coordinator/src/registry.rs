@@ -1,0 +1,193 @@
+//! The registry: who takes part, what is filed, what is revoked. One noun a file.
+//!
+//! It can refuse, it can never grant: what it files was signed by others, and a node checks those signatures itself.
+//! Acts are carried out one at a time, each to its end once begun, so that their order in the database, in the own
+//! stream and towards the nodes is one and the same.
+
+pub(crate) mod codes;
+pub(crate) mod nodes;
+pub(crate) mod objects;
+pub(crate) mod parties;
+pub(crate) mod revocations;
+pub(crate) mod watch;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use lingqu_core::{Clock, CoordinatorId, ErrorCode, NodeId, PartyId, Region};
+use lingqu_proto::Rpc;
+use lingqu_proto::access::{self, Kind, Server};
+use lingqu_transport::{Peer, PeerId};
+use tokio::sync::Semaphore;
+
+use self::codes::Failures;
+use self::revocations::CurrentEpoch;
+use crate::config::{Config, EpochConfig, Limits};
+use crate::keys::{Keys, Names};
+use crate::mirror::Mirror;
+use crate::own_stream::{self, SettleError};
+use crate::refusal::Refusal;
+use crate::store::nodes::Node;
+use crate::store::parties::Party;
+use crate::store::{Store, StoreError, Writing};
+
+/// See the module.
+pub(crate) struct Registry {
+    pub(crate) store: Store,
+    pub(crate) mirror: Arc<Mirror>,
+    clock: Arc<dyn Clock>,
+    keys: Keys,
+    names: Names,
+    id: CoordinatorId,
+    limits: Limits,
+    epoch_config: EpochConfig,
+    /// Who takes part, for questions that cannot wait for the database. Written by acts only.
+    directory: ArcSwap<Directory>,
+    /// Held by whoever carries out an act.
+    acting: tokio::sync::Mutex<()>,
+    /// Changes when something was filed.
+    filed: tokio::sync::watch::Sender<u64>,
+    epoch: tokio::sync::watch::Sender<Arc<CurrentEpoch>>,
+    failures: Mutex<Failures>,
+    watchers: Arc<Semaphore>,
+}
+
+/// Everybody who takes part.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Directory {
+    pub(crate) parties: HashMap<PartyId, Party>,
+    pub(crate) nodes: HashMap<NodeId, Node>,
+}
+
+impl Directory {
+    pub(crate) async fn load(store: &Store) -> Result<Directory, StoreError> {
+        let parties = store.parties().await?.into_iter();
+        let nodes = store.nodes().await?.into_iter();
+        Ok(Directory {
+            parties: parties.map(|party| (party.id.clone(), party)).collect(),
+            nodes: nodes.map(|node| (node.id.clone(), node)).collect(),
+        })
+    }
+}
+
+impl Registry {
+    /// Brings database and own stream together, and issues the current epoch.
+    pub(crate) async fn open(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        keys: Keys,
+        store: Store,
+        mirror: Arc<Mirror>,
+    ) -> Result<Registry, SettleError> {
+        own_stream::recover(&store, &mirror).await?;
+        let directory = Directory::load(&store).await?;
+        let (number, revoked) = (store.epoch_number().await?, store.revoked().await?);
+        let epoch = CurrentEpoch::sign(
+            &config.id,
+            keys.signing.as_ref(),
+            number.unwrap_or(1),
+            revoked,
+            clock.now(),
+            config.epoch.valid_s,
+        );
+        let registry = Registry {
+            store,
+            mirror,
+            names: Names::new(&config.origin_name),
+            id: config.id.clone(),
+            limits: config.limits,
+            epoch_config: config.epoch,
+            directory: ArcSwap::from_pointee(directory),
+            acting: tokio::sync::Mutex::new(()),
+            filed: tokio::sync::watch::Sender::new(0),
+            failures: Mutex::new(Failures::new(&config.limits)),
+            watchers: Arc::new(Semaphore::new(config.limits.watchers_max)),
+            epoch: tokio::sync::watch::Sender::new(Arc::new(epoch)),
+            clock,
+            keys,
+        };
+        if number.is_none() {
+            let first = registry.begin_epochs().await;
+            first.map_err(|refusal| SettleError::NotLogged(refusal.code))?;
+        }
+        Ok(registry)
+    }
+
+    /// Whether the caller may use the RPC at `path` at all, before a byte of its body is read.
+    pub(crate) fn admit(
+        &self,
+        path: &str,
+        peer: Result<&Peer, ErrorCode>,
+    ) -> Result<(), ErrorCode> {
+        let peer = peer?;
+        let rpc = Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?;
+        let row = access::admission(rpc);
+        if row.server != Server::Coordinator {
+            return Err(ErrorCode::RequestInvalid);
+        }
+        let directory = self.directory.load();
+        match &peer.id {
+            PeerId::Coordinator(_) => row.admits(Some(Kind::Coordinator), false, &[]),
+            PeerId::Node(id) => row.admits(Some(Kind::Node), directory.nodes.contains_key(id), &[]),
+            PeerId::Party(id) => {
+                if self.epoch.borrow().revoked.contains(id.as_str()) {
+                    return Err(ErrorCode::CallerRevoked);
+                }
+                let party = directory.parties.get(id);
+                let roles = party.map_or(&[][..], |party| &party.roles);
+                row.admits(Some(Kind::Party), party.is_some(), roles)
+            }
+        }
+    }
+
+    /// The enrolled party with this id.
+    pub(crate) fn party(&self, id: &PartyId) -> Result<Party, ErrorCode> {
+        let directory = self.directory.load();
+        directory
+            .parties
+            .get(id)
+            .cloned()
+            .ok_or(ErrorCode::NotEnrolled)
+    }
+
+    /// The enrolled node with this id.
+    pub(crate) fn node(&self, id: &NodeId) -> Result<Node, ErrorCode> {
+        let directory = self.directory.load();
+        directory
+            .nodes
+            .get(id)
+            .cloned()
+            .ok_or(ErrorCode::NotEnrolled)
+    }
+
+    /// Waits until no other act is being carried out.
+    async fn acting(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.acting.lock().await
+    }
+
+    /// Makes an act durable, in the database and in the own stream. What it changes may be told after this.
+    async fn carry_out(&self, tx: Writing) -> Result<(), Refusal> {
+        tx.commit().await.map_err(StoreError::from)?;
+        // At this point the act is stored. A crash from here on finds it unlogged, and logs it before it is served.
+        own_stream::settle(&self.store, &self.mirror).await
+    }
+
+    async fn refresh(&self) -> Result<(), Refusal> {
+        self.directory
+            .store(Arc::new(Directory::load(&self.store).await?));
+        Ok(())
+    }
+
+    /// Refuses what lies outside the region of whoever asks.
+    fn within(&self, party: &Party, region: &Region) -> Result<(), Refusal> {
+        if party.region.covers(region) {
+            Ok(())
+        } else {
+            Err(ErrorCode::RegionForbidden.into())
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testbed;

@@ -1,0 +1,356 @@
+//! The files of a small network, and the processes over them: one coordinator, one node, everybody's keys.
+//!
+//! Nothing is taken from memory that a real network would have in a file: coordinator and node open from their
+//! configuration files, so what `lingqu coordinator --config` and `lingqu node --config` do is what runs here.
+
+mod files;
+mod json;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lingqu_coordinator::Coordinator;
+use lingqu_core::envelope::Envelope;
+use lingqu_core::trust::Trust;
+use lingqu_core::{Clock, ErrorCode};
+use lingqu_journal::SystemClock;
+use lingqu_node::{Node, NodeConfig};
+use lingqu_proto::{SignedObject, envelope_from_pb, envelope_to_pb, pb, seal};
+use lingqu_tlog::{Ed25519Signer, Intl, Signer, VerifierKey};
+use lingqu_transport::pki::DevAuthority;
+use lingqu_transport::{ClientTls, PeerId, code_of};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+
+use crate::cast::{self, Party};
+
+pub use files::Files;
+pub use json::{GrantEntry, NetworkJson};
+
+/// Something of the network could not be made or run. Texts are for whoever runs the demo.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {reason}")]
+pub struct NetworkFailed {
+    what: &'static str,
+    reason: String,
+}
+
+/// Names what was being done when an error came.
+pub(crate) trait During<T> {
+    /// Wraps the error.
+    fn during(self, what: &'static str) -> Result<T, NetworkFailed>;
+}
+
+impl<T, E: std::fmt::Display> During<T> for Result<T, E> {
+    fn during(self, what: &'static str) -> Result<T, NetworkFailed> {
+        self.map_err(|error| NetworkFailed {
+            what,
+            reason: error.to_string(),
+        })
+    }
+}
+
+/// A running server and the means to end it.
+struct Running<T> {
+    inner: T,
+    shutdown: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), String>>,
+}
+
+impl<T> Running<T> {
+    fn start<F>(inner: T, run: impl FnOnce(oneshot::Receiver<()>) -> F) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let (shutdown, ended) = oneshot::channel();
+        Running {
+            inner,
+            shutdown: Some(shutdown),
+            task: tokio::spawn(run(ended)),
+        }
+    }
+
+    async fn end(mut self) -> Result<(), NetworkFailed> {
+        if let Some(shutdown) = self.shutdown.take() {
+            let _ = shutdown.send(());
+        }
+        self.task.await.during("stopping")?.during("stopping")
+    }
+}
+
+/// The network: its files, and what of it runs right now.
+pub struct Network {
+    files: Files,
+    clock: Arc<dyn Clock>,
+    coordinator_address: SocketAddr,
+    node_address: SocketAddr,
+    coordinator: Option<Running<Arc<Coordinator>>>,
+    node: Option<Running<Arc<Node>>>,
+    grants: Vec<GrantEntry>,
+}
+
+impl Network {
+    /// Makes the files in `dir` and starts the coordinator. Nobody but the agency is enrolled yet.
+    pub async fn make(dir: &Path) -> Result<Network, NetworkFailed> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let coordinator = TcpListener::bind("127.0.0.1:0").await.during("binding")?;
+        let node = TcpListener::bind("127.0.0.1:0").await.during("binding")?;
+        let coordinator_address = coordinator.local_addr().during("binding")?;
+        let node_address = node.local_addr().during("binding")?;
+        // The node's port is free again until it starts; nobody else looks for one here in between.
+        drop(node);
+        let files = Files::write(dir, coordinator_address, node_address, clock.as_ref())?;
+        let mut network = Network {
+            files,
+            clock,
+            coordinator_address,
+            node_address,
+            coordinator: None,
+            node: None,
+            grants: Vec::new(),
+        };
+        network.start_coordinator_on(coordinator).await?;
+        Ok(network)
+    }
+
+    /// The files.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// The clock that everybody shares.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The running node.
+    pub fn node(&self) -> Option<&Arc<Node>> {
+        self.node.as_ref().map(|running| &running.inner)
+    }
+
+    /// The running coordinator.
+    pub fn coordinator(&self) -> Option<&Arc<Coordinator>> {
+        self.coordinator.as_ref().map(|running| &running.inner)
+    }
+
+    /// `https://…` of the coordinator.
+    pub fn coordinator_url(&self) -> String {
+        format!("https://{}", self.coordinator_address)
+    }
+
+    /// `https://…` of the node.
+    pub fn node_url(&self) -> String {
+        format!("https://{}", self.node_address)
+    }
+
+    /// Starts the coordinator again on its old address.
+    pub async fn start_coordinator(&mut self) -> Result<(), NetworkFailed> {
+        let listener = TcpListener::bind(self.coordinator_address)
+            .await
+            .during("binding")?;
+        self.start_coordinator_on(listener).await
+    }
+
+    async fn start_coordinator_on(&mut self, listener: TcpListener) -> Result<(), NetworkFailed> {
+        let config = lingqu_coordinator::Config::load(&self.files.coordinator_toml())
+            .during("reading coordinator.toml")?;
+        let coordinator = Coordinator::open(config, Arc::clone(&self.clock))
+            .await
+            .during("opening the coordinator")?;
+        let coordinator = Arc::new(coordinator);
+        let serving = Arc::clone(&coordinator);
+        self.coordinator = Some(Running::start(coordinator, |ended| async move {
+            let shutdown = async { drop(ended.await) };
+            serving.serve(listener, shutdown).await;
+            serving.close().await;
+            Ok(())
+        }));
+        Ok(())
+    }
+
+    /// Stops the coordinator in order.
+    pub async fn stop_coordinator(&mut self) -> Result<(), NetworkFailed> {
+        match self.coordinator.take() {
+            Some(running) => running.end().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the node from its configuration file.
+    pub async fn start_node(&mut self) -> Result<(), NetworkFailed> {
+        let config = NodeConfig::read(&self.files.node_toml()).during("reading node.toml")?;
+        let listener = TcpListener::bind(self.node_address)
+            .await
+            .during("binding")?;
+        let clock = Arc::clone(&self.clock);
+        let opened = tokio::task::spawn_blocking(move || {
+            Node::open(config, clock, lingqu_journal::FatalHook::default())
+        });
+        let node = opened
+            .await
+            .during("opening the node")?
+            .during("opening the node")?;
+        let serving = Arc::clone(&node);
+        self.node = Some(Running::start(node, |ended| async move {
+            let shutdown = async { drop(ended.await) };
+            let served = lingqu_node::serve::serve(serving, listener, shutdown).await;
+            served.map_err(|error| error.to_string())
+        }));
+        Ok(())
+    }
+
+    /// Stops the node in order.
+    pub async fn stop_node(&mut self) -> Result<(), NetworkFailed> {
+        match self.node.take() {
+            Some(running) => running.end().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The TLS identity of a party.
+    pub fn identity(&self, party: Party) -> Result<ClientTls, NetworkFailed> {
+        self.files.identity(&PeerId::Party(party.id()), &self.clock)
+    }
+
+    /// The approval key of a party.
+    pub fn approval_key(&self, party: Party) -> Result<Ed25519Signer, NetworkFailed> {
+        self.files.approval_key(party)
+    }
+
+    /// A connection to the coordinator as `identity`.
+    pub async fn dial_coordinator(&self, identity: &ClientTls) -> Result<Channel, NetworkFailed> {
+        let expected = PeerId::Coordinator(cast::coordinator());
+        lingqu_transport::connect(&self.coordinator_url(), identity, expected)
+            .await
+            .during("dialling the coordinator")
+    }
+
+    /// A connection to the node as `identity`.
+    pub async fn dial_node(&self, identity: &ClientTls) -> Result<Channel, NetworkFailed> {
+        let expected = PeerId::Node(cast::node());
+        lingqu_transport::connect(&self.node_url(), identity, expected)
+            .await
+            .during("dialling the node")
+    }
+
+    /// Signs `object` with the approval keys of `signers`.
+    pub fn signed<T: SignedObject>(
+        &self,
+        object: &T,
+        signers: &[Party],
+    ) -> Result<Envelope, NetworkFailed> {
+        let mut envelope = seal(object);
+        for party in signers {
+            envelope.sign(party.id().as_str(), &self.approval_key(*party)?);
+        }
+        Ok(envelope)
+    }
+
+    /// Files a signed object as `party`: the number, or the code by which the coordinator refuses.
+    pub async fn file(
+        &self,
+        party: Party,
+        envelope: &Envelope,
+    ) -> Result<Result<(String, Envelope), ErrorCode>, NetworkFailed> {
+        let channel = self.dial_coordinator(&self.identity(party)?).await?;
+        let mut registry = pb::registry_client::RegistryClient::new(channel);
+        let request = pb::FileRequest {
+            object: Some(envelope_to_pb(envelope)),
+        };
+        match registry.file(request).await {
+            Ok(response) => {
+                let response = response.into_inner();
+                let filing = response.filing.unwrap_or_default();
+                let filing = envelope_from_pb(filing).during("reading the filing")?;
+                Ok(Ok((response.number, filing)))
+            }
+            Err(status) => code(&status).map(Err),
+        }
+    }
+
+    /// Remembers a grant for `network.json`.
+    pub fn list_grant(&mut self, grant: &lingqu_core::grant::Grant) {
+        self.grants.push(GrantEntry::of(grant));
+    }
+
+    /// The trust file of the network: the streams' keys and the mirror's, in tlog-policy form.
+    pub fn trust_text(&self) -> Result<String, NetworkFailed> {
+        let coordinator = self
+            .coordinator()
+            .ok_or("it is not running")
+            .during("asking for trust")?;
+        Ok(coordinator.trust())
+    }
+
+    /// The same, parsed.
+    pub fn trust(&self) -> Result<Trust<Intl>, NetworkFailed> {
+        Trust::parse(&self.trust_text()?).during("reading the trust file")
+    }
+
+    /// Keys of the regions' head logs.
+    pub fn head_log_keys(&self) -> Result<Vec<VerifierKey<Intl>>, NetworkFailed> {
+        let public = self.files.coordinator_key("head_log")?;
+        [cast::REGION, cast::CITY, cast::OTHER_CITY]
+            .into_iter()
+            .map(|region| {
+                let name = format!("{}/h/{region}", cast::ORIGIN_NAME)
+                    .parse()
+                    .during("naming a head log")?;
+                VerifierKey::note(name, public.public_key()).during("naming a head log")
+            })
+            .collect()
+    }
+
+    /// Writes `network.json` and the trust file.
+    pub fn write_json(&self) -> Result<PathBuf, NetworkFailed> {
+        let trust = self.trust_text()?;
+        std::fs::write(self.files.trust(), trust).during("writing the trust file")?;
+        let json = NetworkJson::of(self);
+        let text = serde_json::to_string_pretty(&json).during("writing network.json")?;
+        let path = self.files.dir().join("network.json");
+        std::fs::write(&path, text).during("writing network.json")?;
+        Ok(path)
+    }
+
+    pub(crate) fn grants(&self) -> &[GrantEntry] {
+        &self.grants
+    }
+
+    /// A development authority that nobody here trusts, for attempts that must fail.
+    pub fn foreign_authority(&self) -> Result<DevAuthority, NetworkFailed> {
+        DevAuthority::create("Lingqu demo authority", self.clock.as_ref())
+            .during("making an authority")
+    }
+}
+
+/// Waits until `holds` of the running node, looking every few milliseconds, for at most half a minute.
+pub async fn wait_until(
+    network: &Network,
+    what: &'static str,
+    holds: impl Fn(&Node) -> bool,
+) -> Result<(), NetworkFailed> {
+    let node = network
+        .node()
+        .ok_or("the node is not running")
+        .during(what)?;
+    let looking = async {
+        while !holds(node) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let limit = std::time::Duration::from_secs(30);
+    tokio::time::timeout(limit, looking)
+        .await
+        .map_err(|_| "it took too long")
+        .during(what)
+}
+
+/// The code of a refusal; a failure without a code is a failure of the network.
+pub fn code(status: &tonic::Status) -> Result<ErrorCode, NetworkFailed> {
+    code_of(status)
+        .ok_or_else(|| status.to_string())
+        .during("calling")
+}

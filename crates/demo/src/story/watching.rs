@@ -1,0 +1,139 @@
+//! Chapter 3: the regulators follow. One sees everything of its region, the other nothing of a city that is not its own.
+
+use std::collections::BTreeMap;
+
+use lingqu_client::{Event, Feed, FeedBroken, Seen};
+use lingqu_core::record::{Field, Kind};
+use lingqu_core::{ErrorCode, Region};
+use lingqu_transport::code_of;
+
+use super::Tale;
+use crate::cast::{self, Party};
+use crate::network::{During, Network, NetworkFailed};
+use crate::report::Report;
+
+const FEED_KEYS: &str = "the node's log key, the mirror's key, the head log's key";
+
+pub(super) async fn tell(
+    network: &mut Network,
+    tale: &mut Tale,
+    report: &mut Report<'_>,
+) -> Result<(), NetworkFailed> {
+    report
+        .heading("3. Supervision · 监管")
+        .during("reporting")?;
+    let (found, seen) = follow(network, Party::Bureau, cast::REGION, Seen::default()).await?;
+    let calls = found.get("ANSWERED").copied().unwrap_or(0);
+    report
+        .step(
+            "003 Art. 4; 001 Art. 48",
+            "the regional bureau follows the call log; its client proves each span complete before it shows it",
+            format!("{} answered calls, every span complete", tale.answered),
+            format!("{calls} answered calls, every span complete"),
+            FEED_KEYS,
+        )
+        .during("reporting")?;
+    let denied: u64 = found
+        .iter()
+        .filter(|(outcome, _)| outcome.as_str() != "ANSWERED")
+        .map(|(_, count)| count)
+        .sum();
+    let kinds = found.len().saturating_sub(1);
+    report
+        .step(
+            "003 Art. 18; R-410",
+            "… refused calls are there too, each with its code",
+            "7 codes, …",
+            format!("{kinds} codes, {denied} refusals recorded so far"),
+            FEED_KEYS,
+        )
+        .during("reporting")?;
+
+    let (again, _) = follow(network, Party::Bureau, cast::REGION, seen).await?;
+    report
+        .step(
+            "003 Art. 4; R-413",
+            "… it comes back later and resumes where it was: nothing is sent twice",
+            "0 answered calls",
+            format!(
+                "{} answered calls",
+                again.get("ANSWERED").copied().unwrap_or(0)
+            ),
+            FEED_KEYS,
+        )
+        .during("reporting")?;
+
+    let (other, _) = follow(
+        network,
+        Party::OtherBureau,
+        cast::OTHER_CITY,
+        Seen::default(),
+    )
+    .await?;
+    report
+        .step(
+            "000 Art. 4; R-088",
+            "the bureau of another city follows its own region",
+            "0 events of this city",
+            format!("{} events of this city", other.values().sum::<u64>()),
+            FEED_KEYS,
+        )
+        .during("reporting")?;
+    let refused = match follow(network, Party::OtherBureau, cast::CITY, Seen::default()).await {
+        Ok(_) => "it was let in".to_owned(),
+        Err(refused) => refused.to_string(),
+    };
+    let got = if refused.contains(ErrorCode::RegionForbidden.as_str()) {
+        ErrorCode::RegionForbidden.as_str().to_owned()
+    } else {
+        refused
+    };
+    report
+        .step(
+            "000 Art. 4; R-088",
+            "… and asks for this city's",
+            ErrorCode::RegionForbidden.as_str(),
+            got,
+            "the coordinator's registry",
+        )
+        .during("reporting")
+}
+
+/// Follows `region` as `party` until everything known now is verified; counts of outcomes.
+async fn follow(
+    network: &Network,
+    party: Party,
+    region: &str,
+    seen: Seen,
+) -> Result<(BTreeMap<String, u64>, Seen), NetworkFailed> {
+    let channel = network.dial_coordinator(&network.identity(party)?).await?;
+    let region: Region = region.parse().during("naming a region")?;
+    let trust = network.trust()?;
+    let keys = network.head_log_keys()?;
+    let followed = Feed::follow(channel, &region, true, trust, keys, seen).await;
+    let mut feed = followed.map_err(coded).during("following")?;
+    let mut outcomes = BTreeMap::new();
+    while let Some(event) = feed.next().await.map_err(coded).during("following")? {
+        let Event::Records { records, .. } = event else {
+            continue;
+        };
+        for record in records {
+            let clear = &record.draft.clear;
+            let counted = matches!(record.draft.kind, Kind::Call | Kind::Denials);
+            if let (true, Some(outcome)) = (counted, clear.get_text(Field::Outcome)) {
+                let count = clear.get_number(Field::Count).unwrap_or(1);
+                *outcomes.entry(outcome.to_owned()).or_insert(0) += count;
+            }
+        }
+    }
+    Ok((outcomes, feed.into_seen()))
+}
+
+fn coded(broken: FeedBroken) -> String {
+    match &broken {
+        FeedBroken::Status(status) => {
+            code_of(status).map_or_else(|| broken.to_string(), |code| code.to_string())
+        }
+        _ => broken.to_string(),
+    }
+}

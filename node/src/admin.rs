@@ -1,0 +1,202 @@
+//! Local control over a Unix socket: status, and orders signed with the unit's key. Works without any network.
+//!
+//! One request a connection: one line of JSON, at most 1 MiB; one line back. The socket is for the owner only, and an
+//! order needs the unit's signature anyway: access to the machine alone stops nothing and opens nothing.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lingqu_core::ErrorCode;
+use lingqu_core::envelope::Envelope;
+use lingqu_proto::decode_envelope;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::Node;
+
+/// Longest request, in bytes.
+const REQUEST_LEN_MAX: u64 = 1 << 20;
+/// Time for one request.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+
+/// What may be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AdminRequest {
+    /// How the node is.
+    Status,
+    /// Carry out a signed stop order (also a lift).
+    Stop {
+        /// The order's envelope, hex.
+        order: String,
+    },
+    /// Take in a signed object of the unit without the coordinator, for example a narrower policy.
+    Adopt {
+        /// The object's envelope, hex.
+        object: String,
+        /// For a grant: its filing's envelope, hex.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        filing: Option<String>,
+    },
+}
+
+/// What comes back.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AdminResponse {
+    /// Whether it was done.
+    pub ok: bool,
+    /// The code, if it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// For a status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+}
+
+/// How the node is. Counts and names only.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The node's id.
+    pub node: String,
+    /// Software version.
+    pub version: String,
+    /// Origin of its stream.
+    pub stream: String,
+    /// Records in the journal.
+    pub journal_size: u64,
+    /// Of these, cosigned by the mirror.
+    pub mirrored_size: u64,
+    /// Whether journal and mirror were compared since the start.
+    pub reconciled: bool,
+    /// Revocation epoch in force.
+    pub epoch: Option<u64>,
+    /// Signed objects held.
+    pub objects: usize,
+    /// Products that can be called.
+    pub products_open: usize,
+    /// Number of the last stop order.
+    pub stop_number: u64,
+    /// What is stopped.
+    pub stopped: Vec<String>,
+    /// Open connections.
+    pub connections: usize,
+}
+
+/// Opens the socket for the owner only; a socket left by an earlier run is replaced.
+pub(crate) fn listen(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers for ever, one connection at a time: orders have an order.
+pub(crate) async fn run(node: Arc<Node>, listener: UnixListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let answered = tokio::time::timeout(REQUEST_TIME, answer(&node, stream)).await;
+                if !matches!(answered, Ok(Ok(()))) {
+                    tracing::warn!("a local control request was not completed");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "local control");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn answer(node: &Arc<Node>, mut stream: UnixStream) -> io::Result<()> {
+    let (read, mut write) = stream.split();
+    let mut line = String::new();
+    BufReader::new(read.take(REQUEST_LEN_MAX))
+        .read_line(&mut line)
+        .await?;
+    let response = match serde_json::from_str::<AdminRequest>(&line) {
+        Ok(request) => handle(node, request).await,
+        Err(_) => done(Err(ErrorCode::RequestInvalid)),
+    };
+    let mut text = serde_json::to_string(&response).map_err(io::Error::other)?;
+    text.push('\n');
+    write.write_all(text.as_bytes()).await
+}
+
+async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
+    let worker = Arc::clone(node);
+    // Files are written and registers read: not on a task that others wait for.
+    let acted = tokio::task::spawn_blocking(move || act(&worker, request)).await;
+    node.record_pending().await;
+    match acted.unwrap_or(Err(ErrorCode::Internal)) {
+        Ok(status) => AdminResponse {
+            ok: true,
+            code: None,
+            status,
+        },
+        Err(code) => done(Err(code)),
+    }
+}
+
+fn act(node: &Node, request: AdminRequest) -> Result<Option<Status>, ErrorCode> {
+    match request {
+        AdminRequest::Status => return Ok(Some(status(node))),
+        AdminRequest::Stop { order } => node.carry_out(&envelope(&order)?)?,
+        AdminRequest::Adopt { object, filing } => {
+            let filing = filing.as_deref().map(envelope).transpose()?;
+            node.adopt(&envelope(&object)?, filing.as_ref())?;
+        }
+    }
+    Ok(None)
+}
+
+fn envelope(text: &str) -> Result<Envelope, ErrorCode> {
+    let bytes = hex::decode(text).map_err(|_| ErrorCode::ObjectInvalid)?;
+    decode_envelope(&bytes).map_err(|_| ErrorCode::ObjectInvalid)
+}
+
+fn done(result: Result<(), ErrorCode>) -> AdminResponse {
+    AdminResponse {
+        ok: result.is_ok(),
+        code: result.err().map(|code| code.as_str().to_owned()),
+        status: None,
+    }
+}
+
+fn status(node: &Node) -> Status {
+    let stops = node.stops.current();
+    Status {
+        node: node.id().to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        stream: node.journal.origin().to_owned(),
+        journal_size: node.journal.size(),
+        mirrored_size: node.journal.mirrored_size(),
+        reconciled: node.journal.reconciled(),
+        epoch: node.epoch(),
+        objects: node.holdings().len(),
+        products_open: node.products_open(),
+        stop_number: stops.number(),
+        stopped: stops.scopes().map(|scope| format!("{scope:?}")).collect(),
+        connections: node.connections.count(),
+    }
+}
+
+/// Asks the node at `socket`.
+pub async fn ask(socket: &Path, request: &AdminRequest) -> io::Result<AdminResponse> {
+    let mut stream = UnixStream::connect(socket).await?;
+    let mut text = serde_json::to_string(request).map_err(io::Error::other)?;
+    text.push('\n');
+    stream.write_all(text.as_bytes()).await?;
+    let mut line = String::new();
+    BufReader::new(stream.take(REQUEST_LEN_MAX))
+        .read_line(&mut line)
+        .await?;
+    serde_json::from_str(&line).map_err(io::Error::other)
+}

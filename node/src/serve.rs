@@ -1,0 +1,145 @@
+//! The node's face: one port, mutual TLS, gRPC; and the tasks that run beside it.
+
+mod calls;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lingqu_core::ErrorCode;
+use lingqu_core::record::{Clear, Draft, Field, Kind};
+use lingqu_proto::Rpc;
+use lingqu_proto::access::{self, Server};
+use lingqu_transport::{AccessLayer, ClientTls, Peer, PeerId, ReloadableTls};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+
+use crate::Node;
+use crate::{admin, ship};
+
+/// Why a node stopped serving.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The TLS files cannot be used.
+    #[error("tls: {0}")]
+    Tls(String),
+    /// The journal did not close in order; what is durable in it stays so.
+    #[error("the journal did not close in order")]
+    Journal,
+    /// The admin socket cannot be opened.
+    #[error("admin socket: {0}")]
+    Admin(std::io::Error),
+}
+
+/// Serves until `shutdown`, then lets running calls finish and closes the journal in order.
+pub async fn serve(
+    node: Arc<Node>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let tls = ReloadableTls::load(node.config.tls.clone(), Arc::clone(&node.clock))
+        .map_err(|error| ServeError::Tls(error.to_string()))?;
+    let tls = Arc::new(tls);
+    let admin_listener = admin::listen(&node.config.admin_socket()).map_err(ServeError::Admin)?;
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let client = ClientTls::new(Arc::clone(&tls));
+    tasks.spawn(run_until(
+        stop.clone(),
+        ship::replicate::run(Arc::clone(&node), client.clone()),
+    ));
+    tasks.spawn(run_until(
+        stop.clone(),
+        ship::watch::run(Arc::clone(&node), client),
+    ));
+    tasks.spawn(run_until(
+        stop.clone(),
+        admin::run(Arc::clone(&node), admin_listener),
+    ));
+    tasks.spawn(run_until(stop.clone(), every_minute(Arc::clone(&node))));
+    tasks.spawn(run_until(stop.clone(), {
+        let every = Duration::from_secs(node.config.limits.tls_reload_s.max(1));
+        Arc::clone(&tls).watch(every)
+    }));
+
+    let calls = TaskTracker::new();
+    let service = calls::Calls::new(Arc::clone(&node), calls.clone());
+    let routes = Routes::new(service.into_server(node.config.limits.request_bytes_max));
+    let router = routes
+        .into_axum_router()
+        .layer(AccessLayer::new(Arc::new(admitted)));
+    let limits = lingqu_transport::Limits {
+        connections_max: node.config.limits.connections_max,
+        ..lingqu_transport::Limits::default()
+    };
+    let clock = Arc::clone(&node.clock);
+    lingqu_transport::serve(
+        listener,
+        tls,
+        limits,
+        clock,
+        router,
+        node.connections.clone(),
+        shutdown,
+    )
+    .await;
+
+    // No new call arrives. Those under way finish their bookkeeping before the journal closes.
+    calls.close();
+    calls.wait().await;
+    node.journal.flush_denials();
+    node.record_pending().await;
+    if node.journal.reconciled()
+        && let Err(error) = node.journal.append(Draft::new(Kind::NodeStop)).await
+    {
+        tracing::warn!(%error, "the end of this run is not on record");
+    }
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    // Closing joins the journal's thread: not on a thread that others wait for.
+    let journal = node.journal.clone();
+    let closed = tokio::task::spawn_blocking(move || journal.close()).await;
+    closed.map_err(|_| ServeError::Journal)
+}
+
+/// The record that opens a run.
+pub(crate) fn node_start() -> Draft {
+    let mut draft = Draft::new(Kind::NodeStart);
+    draft.clear = Clear::default().text(
+        Field::Software,
+        concat!("lingqu ", env!("CARGO_PKG_VERSION")),
+    );
+    draft
+}
+
+/// Only what the access table opens at a node, and only to verified peers of that kind; everything else stays shut.
+fn admitted(path: &str, peer: Result<&Peer, ErrorCode>) -> Result<(), ErrorCode> {
+    let peer = peer?;
+    let admission = access::admission(Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?);
+    if admission.server != Server::Node {
+        return Err(ErrorCode::CallerRoleForbidden);
+    }
+    let kind = match peer.id {
+        PeerId::Party(_) => access::Kind::Party,
+        PeerId::Node(_) => access::Kind::Node,
+        PeerId::Coordinator(_) => access::Kind::Coordinator,
+    };
+    // At a node the grant decides, not a role; whether a party is enrolled is the registry's concern.
+    admission.admits(Some(kind), true, &[])
+}
+
+async fn run_until(stop: CancellationToken, task: impl Future<Output = ()>) {
+    stop.run_until_cancelled(task).await;
+}
+
+async fn every_minute(node: Arc<Node>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        ticks.tick().await;
+        node.journal.flush_denials();
+        node.record_pending().await;
+    }
+}

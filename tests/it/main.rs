@@ -1,0 +1,4 @@
+//! Integration tests over real sockets and real processes. One binary, one module a subject.
+
+mod docs;
+mod story;
