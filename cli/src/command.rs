@@ -25,6 +25,8 @@ use crate::session::Session;
 
 /// What a command that serves logs unless `LINGQU_LOG` says otherwise.
 const LOG_SERVING: &str = "warn,lingqu=info";
+/// What the demo logs: its story takes things down on purpose, and says so itself.
+const LOG_DEMO: &str = "error";
 /// What every other command logs.
 const LOG_QUIET: &str = "warn";
 
@@ -114,11 +116,11 @@ impl Command {
     fn log(&self) -> &'static str {
         match self {
             Command::Coordinator(_) | Command::Node(_) => LOG_SERVING,
+            Command::Demo(_) => LOG_DEMO,
             Command::Adopt(_)
             | Command::Approval(_)
             | Command::Audit(_)
             | Command::Call(_)
-            | Command::Demo(_)
             | Command::Grant(_)
             | Command::Party(_)
             | Command::Pki(_)

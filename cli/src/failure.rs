@@ -109,11 +109,11 @@ impl Failure {
             Failure::CheckFailed { en, zh } => both(en.clone(), (*zh).to_owned()),
             Failure::Unusable(what) => both(
                 format!("cannot be used: {what}"),
-                "输入、文件或设置无法使用，详见英文说明".to_owned(),
+                format!("无法使用：{what}"),
             ),
             Failure::Output(error) => both(
                 format!("cannot write the output: {error}"),
-                "无法写出结果".to_owned(),
+                format!("无法写出结果：{error}"),
             ),
             Failure::NotAuthenticated => both(
                 "consistent, NOT authenticated: give --trust to check who signed it".to_owned(),
@@ -121,7 +121,7 @@ impl Failure {
             ),
             Failure::Unreachable(what) => both(
                 format!("could not be reached: {what}"),
-                "无法连接对方".to_owned(),
+                format!("无法连接对方：{what}"),
             ),
         };
         printable(&text)

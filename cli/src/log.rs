@@ -1,5 +1,7 @@
 //! What this process logs, and where: to standard error, chosen by `LINGQU_LOG`.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
@@ -17,6 +19,7 @@ pub(crate) fn begin(default: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::Unusable(format!("`{VARIABLE}`: {error}")))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     Ok(())
