@@ -118,6 +118,22 @@ fn the_repair_may_fail_as_well() {
     }
 }
 
+/// A write that failed may still be seen by the next process, from the page cache, and be gone after a power failure.
+/// What recovery has shown to anybody must not be lost that way.
+#[test]
+fn what_was_replayed_is_durable_even_if_it_was_only_cached() {
+    for step in 1..steps() {
+        let disk = Disk::default();
+        disk.plan(step, Fault::Cached);
+        let acknowledged = run(&disk);
+        let (_, replayed) = open(&disk).unwrap();
+        assert!(replayed.len() >= acknowledged);
+        disk.lose_power();
+        let (_, found) = open(&disk).unwrap();
+        assert_eq!(found, replayed, "step {step}");
+    }
+}
+
 #[test]
 fn a_full_disk_is_reported_and_more_room_helps() {
     let disk = Disk::default();
@@ -154,8 +170,10 @@ fn frame_bytes(segments: &mut Segments, number: usize) -> &mut [u8] {
     &mut segments.get_mut(&segment).unwrap()[offset..offset + len]
 }
 
+type Damage = fn(&mut Segments);
+
 /// Ways to lose something acknowledged that is not the last frame as a whole.
-const DAMAGE: &[(&str, fn(&mut Segments))] = &[
+const DAMAGE: &[(&str, Damage)] = &[
     ("a flipped bit in the first frame", |s| {
         frame_bytes(s, 0)[40] ^= 1
     }),
