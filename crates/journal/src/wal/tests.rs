@@ -118,6 +118,25 @@ fn the_repair_may_fail_as_well() {
     }
 }
 
+#[test]
+fn what_a_torn_frame_left_does_not_disturb_a_shorter_one() {
+    let disk = Disk::default();
+    disk.plan(
+        1,
+        Fault::Sectors((0..24).map(|sector| sector > 12).collect()),
+    );
+    let (mut wal, _) = open(&disk).unwrap();
+    wal.append(&payload(3)).unwrap_err();
+    let (mut wal, _) = open(&disk).unwrap();
+    wal.append(&payload(0)).unwrap();
+    assert_eq!(open(&disk).unwrap().1, payloads(1));
+    assert!(
+        disk.segments()[&0][2 * BLOCK..]
+            .iter()
+            .all(|byte| *byte == 0)
+    );
+}
+
 /// A write that failed may still be seen by the next process, from the page cache, and be gone after a power failure.
 /// What recovery has shown to anybody must not be lost that way.
 #[test]

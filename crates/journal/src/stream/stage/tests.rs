@@ -267,6 +267,28 @@ fn every_charge_has_its_place_and_other_records_have_theirs() {
 }
 
 #[test]
+fn after_a_fork_what_is_queued_is_not_signed() {
+    let world = World::new();
+    let journal = world.ready();
+    let shared = Arc::clone(&journal.inner.shared);
+    let mut stage = StreamStage::new(Arc::clone(&shared), Arc::new(signer()));
+    let item = || {
+        vec![Item::new(
+            vec![Draft::new(Kind::NodeStop)],
+            Done::Nobody,
+            None,
+        )]
+    };
+    let (mut items, mut payload) = (item(), Vec::new());
+    stage.prepare(&mut items, &mut payload);
+    assert!(items.len() == 1 && !payload.is_empty());
+    shared.end(Phase::Forked);
+    let (mut items, mut payload) = (item(), Vec::new());
+    stage.prepare(&mut items, &mut payload);
+    assert!(items.is_empty() && payload.is_empty());
+}
+
+#[test]
 fn calls_and_denials_are_not_appended_directly() {
     let world = World::new();
     let journal = world.ready();
