@@ -314,6 +314,30 @@ fn more_than_one_torn_frame_is_damage() {
     }
 }
 
+/// A later segment is made only when all frames before it are durable, so that even an empty one says that they were
+/// acknowledged; and no segment is made while the one before is empty.
+#[test]
+fn a_later_segment_tells_damage_from_a_torn_end() {
+    let disk = Disk::default();
+    // Steps: the first segment, three frames, the second segment, which is made but not written to.
+    disk.plan(4, Fault::AfterPersisting);
+    assert_eq!(run(&disk), 3);
+    let clean = disk.segments();
+    assert_eq!(clean.len(), 2);
+    assert_eq!(open(&disk).unwrap().1, payloads(3));
+    let mut segments = clean.clone();
+    frame_bytes(&mut segments, 2)[40] ^= 1;
+    disk.replace(segments);
+    assert!(matches!(open(&disk), Err(WalOpenError::Corrupt { .. })));
+
+    let mut segments = clean;
+    let mut third = frame::segment_head(LOG, 2, OPTIONS.segment_len);
+    third.resize(6 * BLOCK, 0);
+    segments.insert(2, third);
+    disk.replace(segments);
+    assert!(matches!(open(&disk), Err(WalOpenError::Corrupt { .. })));
+}
+
 #[test]
 fn another_log_and_unfit_options_are_refused() {
     let disk = Disk::default();
