@@ -155,18 +155,18 @@ impl Network {
     }
 
     async fn start_coordinator_on(&mut self, listener: TcpListener) -> Result<(), NetworkFailed> {
-        let config = lingqu_coordinator::Config::read(&self.files.coordinator_toml())
+        let config = lingqu_coordinator::Config::load(&self.files.coordinator_toml())
             .during("reading coordinator.toml")?;
         let coordinator = Coordinator::open(config, Arc::clone(&self.clock))
             .await
             .during("opening the coordinator")?;
+        let coordinator = Arc::new(coordinator);
         let serving = Arc::clone(&coordinator);
         self.coordinator = Some(Running::start(coordinator, |ended| async move {
             let shutdown = async { drop(ended.await) };
-            serving
-                .serve(listener, shutdown)
-                .await
-                .map_err(|error| error.to_string())
+            serving.serve(listener, shutdown).await;
+            serving.close().await;
+            Ok(())
         }));
         Ok(())
     }
@@ -277,17 +277,17 @@ impl Network {
     }
 
     /// The trust file of the network: the streams' keys and the mirror's, in tlog-policy form.
-    pub async fn trust_text(&self) -> Result<String, NetworkFailed> {
+    pub fn trust_text(&self) -> Result<String, NetworkFailed> {
         let coordinator = self
             .coordinator()
             .ok_or("it is not running")
             .during("asking for trust")?;
-        coordinator.trust().await.during("asking for trust")
+        Ok(coordinator.trust())
     }
 
     /// The same, parsed.
-    pub async fn trust(&self) -> Result<Trust<Intl>, NetworkFailed> {
-        Trust::parse(&self.trust_text().await?).during("reading the trust file")
+    pub fn trust(&self) -> Result<Trust<Intl>, NetworkFailed> {
+        Trust::parse(&self.trust_text()?).during("reading the trust file")
     }
 
     /// Keys of the regions' head logs.
@@ -305,8 +305,8 @@ impl Network {
     }
 
     /// Writes `network.json` and the trust file.
-    pub async fn write_json(&self) -> Result<PathBuf, NetworkFailed> {
-        let trust = self.trust_text().await?;
+    pub fn write_json(&self) -> Result<PathBuf, NetworkFailed> {
+        let trust = self.trust_text()?;
         std::fs::write(self.files.trust(), trust).during("writing the trust file")?;
         let json = NetworkJson::of(self);
         let text = serde_json::to_string_pretty(&json).during("writing network.json")?;

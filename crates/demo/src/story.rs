@@ -77,7 +77,7 @@ pub async fn run(
     calling::tell(&mut network, &mut tale, &mut report).await?;
     watching::tell(&mut network, &mut tale, &mut report).await?;
     ending::tell(&mut network, &mut tale, &mut report).await?;
-    let json = network.write_json().await?;
+    let json = network.write_json()?;
     let elapsed = clock.monotonic().saturating_sub(began);
     if options.serve {
         report.heading(&format!(

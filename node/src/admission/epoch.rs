@@ -60,7 +60,12 @@ impl EpochKeeper {
                 .map_err(|_| ErrorCode::EpochInvalid)
                 .and_then(|envelope| keeper.check(&envelope, floor));
             match found {
-                Ok(epoch) => keeper.hold(epoch),
+                Ok(epoch) => {
+                    // It may have been stored before a crash kept it off the record.
+                    let number = epoch.number;
+                    keeper.hold(epoch);
+                    keeper.raise_floor(number);
+                }
                 Err(code) => tracing::warn!(%code, "the stored revocation list is not used"),
             }
         }
@@ -97,12 +102,15 @@ impl EpochKeeper {
         let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
         let epoch = self.check(envelope, *floor)?;
         let current = self.held.load_full();
-        if let Some(held) = &current
-            && held.epoch.number == epoch.number
-            && (held.epoch.revoked != epoch.revoked || held.epoch.issued > epoch.issued)
-        {
-            // The same number must be the same list, and a renewal is never older.
-            return Err(ErrorCode::EpochRollback);
+        if let Some(held) = &current {
+            // What was revoked stays revoked: a node only ever narrows, whoever holds the coordinator's keys. The same
+            // number must be the same list, and a renewal is never older.
+            let lost = !held.epoch.revoked.is_subset(&epoch.revoked);
+            let changed = held.epoch.number == epoch.number
+                && (held.epoch.revoked != epoch.revoked || held.epoch.issued > epoch.issued);
+            if lost || changed {
+                return Err(ErrorCode::EpochRollback);
+            }
         }
         let number = epoch.number;
         let is_new = current.is_none_or(|held| held.epoch.number < number) && number > *floor;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use lingqu_core::ErrorCode;
+use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_journal::Reconciled;
 use lingqu_proto::pb::replicate_request::Message as ToMirror;
 use lingqu_proto::pb::replicate_response::Message as FromMirror;
@@ -17,7 +18,6 @@ use tonic::transport::Channel;
 
 use super::{Pause, dial, mirror_client};
 use crate::Node;
-use crate::serve::node_start;
 
 /// Largest window that is believed, in batches.
 const WINDOW_MAX: u32 = 64;
@@ -80,7 +80,7 @@ async fn replicate(
         .into_inner();
     let resume = match next(&mut responses).await? {
         FromMirror::Resume(resume) => resume,
-        FromMirror::Conflict(conflict) => return Err(contradiction(&conflict)),
+        FromMirror::Conflict(conflict) => return Err(conflict_ends(node, &conflict)),
         FromMirror::Cosigned(_) => return Err(Ended::Away("an answer out of order".to_owned())),
     };
     reconcile(node, channel, &resume).await?;
@@ -157,7 +157,7 @@ async fn pump(
             response = next(&mut responses) => {
                 match response? {
                     FromMirror::Cosigned(cosigned) => accept(node, cosigned)?,
-                    FromMirror::Conflict(conflict) => return Err(contradiction(&conflict)),
+                    FromMirror::Conflict(conflict) => return Err(conflict_ends(node, &conflict)),
                     FromMirror::Resume(_) => return Err(Ended::Away("an answer out of order".to_owned())),
                 }
                 unanswered = u32::saturating_sub(unanswered, 1);
@@ -186,16 +186,38 @@ fn accept(node: &Arc<Node>, cosigned: pb::MirrorCosigned) -> Result<(), Ended> {
     accepted.map_err(|error| Ended::Away(format!("{}: {error}", ErrorCode::AuditUnavailable)))
 }
 
-/// A conflict after which only a person can help; being behind is cured by opening again.
-fn contradiction(conflict: &pb::MirrorConflict) -> Ended {
+/// The record that opens a run.
+fn node_start() -> Draft {
+    let mut draft = Draft::new(Kind::NodeStart);
+    draft.clear = Clear::default().text(
+        Field::Software,
+        concat!("lingqu ", env!("CARGO_PKG_VERSION")),
+    );
+    draft
+}
+
+/// What a conflict means. A fork is believed only with evidence: a checkpoint by our own key, cosigned, that contradicts
+/// this journal. Without it the mirror may simply be lying, and then it is no better than away.
+fn conflict_ends(node: &Node, conflict: &pb::MirrorConflict) -> Ended {
     use pb::mirror_conflict::Kind;
-    match conflict.kind() {
-        Kind::Behind => Ended::Away("the mirror wants to resume elsewhere".to_owned()),
-        Kind::Unspecified | Kind::NotYours => {
-            Ended::Away("the mirror does not know this stream".to_owned())
+    let kind = conflict.kind();
+    match kind {
+        Kind::Fork if !conflict.checkpoint.is_empty() => {
+            match node.journal.reconcile(Some(&conflict.checkpoint)) {
+                Err(error) => Ended::Contradiction(error.to_string()),
+                Ok(_) => Ended::Away("the mirror claims a fork and shows none".to_owned()),
+            }
         }
-        kind @ (Kind::Fork | Kind::BadSignature | Kind::BadBatch | Kind::Superseded) => {
-            Ended::Contradiction(format!("{} at size {}", kind.as_str_name(), conflict.size))
+        Kind::Superseded => Ended::Contradiction(
+            "another process writes this stream with this node's key".to_owned(),
+        ),
+        Kind::BadBatch
+        | Kind::BadSignature
+        | Kind::Behind
+        | Kind::Fork
+        | Kind::NotYours
+        | Kind::Unspecified => {
+            Ended::Away(format!("the mirror refused with {}", kind.as_str_name()))
         }
     }
 }

@@ -211,7 +211,8 @@ renew_s = 20
 valid_s = 3600
 
 [limits]
-segment_bytes = 16777216
+segment_bytes = 33554432
+queue_max = 16
 "#,
             origin = cast::ORIGIN_NAME,
             region = cast::REGION,

@@ -36,7 +36,7 @@ pub(super) async fn tell(
         node.journal().reconciled() && node.products_open() == 2 && node.holdings().len() >= 9
     })
     .await?;
-    let trust = network.trust().await?;
+    let trust = network.trust()?;
     let bank = Caller::connect_with(network, Party::Bank, trust.clone()).await?;
     let broker = Caller::connect_with(network, Party::Broker, trust.clone()).await?;
     Ok(Tale {
@@ -163,7 +163,7 @@ async fn grant(
         .step(
             "003 Art. 12(三)",
             "the agency tries to file a grant that the unit has not signed",
-            ErrorCode::ObjectSignatureInvalid.as_str(),
+            ErrorCode::GrantUnsignedByUnit.as_str(),
             outcome(&refused.map(|_| "filed")),
             "the unit's approval key, whose signature is missing",
         )

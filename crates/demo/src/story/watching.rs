@@ -43,7 +43,7 @@ pub(super) async fn tell(
         .step(
             "003 Art. 18; R-410",
             "… refused calls are there too, each with its code",
-            "6 codes, …",
+            "7 codes, …",
             format!("{kinds} codes, {denied} refusals recorded so far"),
             FEED_KEYS,
         )
@@ -108,7 +108,7 @@ async fn follow(
 ) -> Result<(BTreeMap<String, u64>, Seen), NetworkFailed> {
     let channel = network.dial_coordinator(&network.identity(party)?).await?;
     let region: Region = region.parse().during("naming a region")?;
-    let trust = network.trust().await?;
+    let trust = network.trust()?;
     let keys = network.head_log_keys()?;
     let followed = Feed::follow(channel, &region, true, trust, keys, seen).await;
     let mut feed = followed.map_err(coded).during("following")?;

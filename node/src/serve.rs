@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lingqu_core::ErrorCode;
-use lingqu_core::record::{Clear, Draft, Field, Kind};
+use lingqu_core::record::{Draft, Kind};
 use lingqu_proto::Rpc;
 use lingqu_proto::access::{self, Server};
 use lingqu_transport::{AccessLayer, ClientTls, Peer, PeerId, ReloadableTls};
@@ -25,6 +25,9 @@ pub enum ServeError {
     /// The TLS files cannot be used.
     #[error("tls: {0}")]
     Tls(String),
+    /// The journal did not close in order; what is durable in it stays so.
+    #[error("the journal did not close in order")]
+    Journal,
     /// The admin socket cannot be opened.
     #[error("admin socket: {0}")]
     Admin(std::io::Error),
@@ -96,18 +99,10 @@ pub async fn serve(
     stop.cancel();
     tasks.close();
     tasks.wait().await;
-    node.journal.clone().close();
-    Ok(())
-}
-
-/// The record that opens a run.
-pub(crate) fn node_start() -> Draft {
-    let mut draft = Draft::new(Kind::NodeStart);
-    draft.clear = Clear::default().text(
-        Field::Software,
-        concat!("lingqu ", env!("CARGO_PKG_VERSION")),
-    );
-    draft
+    // Closing joins the journal's thread: not on a thread that others wait for.
+    let journal = node.journal.clone();
+    let closed = tokio::task::spawn_blocking(move || journal.close()).await;
+    closed.map_err(|_| ServeError::Journal)
 }
 
 /// Only what the access table opens at a node, and only to verified peers of that kind; everything else stays shut.

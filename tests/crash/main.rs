@@ -1,0 +1,2 @@
+//! A small process that is made to be killed.
+fn main() {}

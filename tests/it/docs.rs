@@ -1,0 +1,91 @@
+//! Pages that are made from the code, kept true: each must be exactly what the code says. With `LINGQU_WRITE_DOCS=1` the
+//! test writes them instead.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use lingqu_core::ErrorCode;
+use lingqu_core::decide::TABLE;
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
+}
+
+fn kept_true(path: &Path, page: &str) {
+    if std::env::var_os("LINGQU_WRITE_DOCS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, page).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        found,
+        page,
+        "{} is not what the code says; LINGQU_WRITE_DOCS=1 writes it",
+        path.display()
+    );
+}
+
+fn page(code: ErrorCode) -> String {
+    format!(
+        "# {code}\n\n{}.\n\n**What to do**: {}.\n\n---\n\n{}。\n\n**处理办法**：{}。\n\ngRPC: `{:?}`. \
+         The code is `reason` in `google.rpc.ErrorInfo` (domain `lingqu`), the outcome in records, and the first word of \
+         the message.\n",
+        sentence(code.message_en()),
+        code.remedy_en(),
+        code.message_zh(),
+        code.remedy_zh(),
+        code.class(),
+    )
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+#[test]
+fn every_error_code_has_its_page() {
+    let dir = docs().join("errors");
+    let mut index = String::from(
+        "# Error codes · 错误码\n\nOne code per failure, the same on the wire, in records, logs and the command line. \
+         A code is never renamed or reused.\n\n| code | meaning | 含义 |\n|---|---|---|\n",
+    );
+    for code in ErrorCode::ALL {
+        kept_true(&dir.join(format!("{code}.md")), &page(*code));
+        let _ = writeln!(
+            index,
+            "| [{code}]({code}.md) | {} | {} |",
+            code.message_en(),
+            code.message_zh()
+        );
+    }
+    kept_true(&dir.join("README.md"), &index);
+    let pages = std::fs::read_dir(&dir).unwrap().count();
+    assert_eq!(
+        pages,
+        ErrorCode::ALL.len() + 1,
+        "a page without a code is left over"
+    );
+}
+
+#[test]
+fn the_decision_table_has_its_page() {
+    let mut text = String::from(
+        "# How a call is decided · 调用判定表\n\nA node decides each call by this table, from what it holds itself and \
+         without any network. A call is allowed only if every row holds; the first that does not is the refusal. Made \
+         from the code.\n\n节点仅凭自身持有的信息、不依赖网络，按此表逐行判定；全部成立方可调用，首个不成立的行即为拒绝原因。\n\n\
+         | # | must hold | otherwise |\n|---|---|---|\n",
+    );
+    for (number, row) in TABLE.iter().enumerate() {
+        let code = row.code;
+        let _ = writeln!(
+            text,
+            "| {} | {} | [{code}](errors/{code}.md) |",
+            number + 1,
+            row.requires
+        );
+    }
+    kept_true(&docs().join("decision-table.md"), &text);
+}

@@ -1,1 +1,0 @@
-//! Integration tests over real sockets and real processes.
