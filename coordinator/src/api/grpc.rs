@@ -24,6 +24,9 @@ use crate::registry::Registry;
 /// Messages that wait for a slow subscriber. Small: each may have a mebibyte.
 const WAITING_MAX: usize = 4;
 
+/// Bytes of one received message of every service but the mirror: an envelope has little more than a mebibyte.
+const MESSAGE_BYTES_MAX: usize = 2 << 20;
+
 /// A stream of answers.
 pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -48,11 +51,11 @@ impl Services {
         let mirror = pb::mirror_server::MirrorServer::new(self.clone());
         let filing = pb::registry_server::RegistryServer::new(self.clone());
         let sync = pb::sync_server::SyncServer::new(self);
-        Routes::new(audit.max_decoding_message_size(bytes_max))
-            .add_service(enrolment.max_decoding_message_size(bytes_max))
+        Routes::new(audit.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(enrolment.max_decoding_message_size(MESSAGE_BYTES_MAX))
             .add_service(mirror.max_decoding_message_size(bytes_max))
-            .add_service(filing.max_decoding_message_size(bytes_max))
-            .add_service(sync.max_decoding_message_size(bytes_max))
+            .add_service(filing.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(sync.max_decoding_message_size(MESSAGE_BYTES_MAX))
             .prepare()
             .into_axum_router()
             .layer(AccessLayer::new(Arc::new(move |path, peer| {

@@ -52,6 +52,7 @@ async fn every_act_stands_in_the_own_stream_in_order() {
         .await
         .unwrap();
     let expected = [
+        ("found", AGENCY),
         ("epoch", "coord_gx"),
         ("issue_code", "party_unit"),
         ("enrol", "party_unit"),

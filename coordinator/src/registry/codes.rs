@@ -12,6 +12,7 @@ use lingqu_tlog::{Hash, Intl, Suite};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::Registry;
+use super::parties::key_digest;
 use crate::config::Limits;
 use crate::refusal::Refusal;
 use crate::store::acts::{self, Act};
@@ -210,7 +211,7 @@ impl Registry {
         let act = Act {
             action: "enrol".to_owned(),
             subject: peer.to_owned(),
-            digest: Intl::digest(&[b"lingqu/key\0", &key]),
+            digest: key_digest(&key),
             actor: code.issued_by.to_string(),
             region: Some(code.region.clone()),
             filing_number: None,
