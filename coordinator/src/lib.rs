@@ -25,6 +25,7 @@ mod keys;
 mod mirror;
 mod open;
 mod own_stream;
+mod places;
 mod refusal;
 mod registry;
 mod store;
@@ -36,7 +37,6 @@ use lingqu_core::{Clock, CoordinatorId, Region};
 use lingqu_tlog::{Intl, VerifierKey};
 use lingqu_transport::{Connections, ReloadableTls};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{
@@ -55,6 +55,7 @@ pub use store::StoreError;
 use crate::api::grpc::Services;
 use crate::keys::{Names, key_name};
 use crate::mirror::Mirror;
+use crate::places::Places;
 use crate::registry::Registry;
 
 /// How often the TLS files are looked at.
@@ -83,7 +84,8 @@ impl Coordinator {
         let services = Services {
             registry: Arc::clone(&self.registry),
             mirror: Arc::clone(&self.mirror),
-            followers: Arc::new(Semaphore::new(self.config.limits.followers_max)),
+            followers: Places::new(self.config.limits.followers_max),
+            readers: Places::new(self.config.limits.watchers_max),
             ending: ending.clone(),
         };
         let limits = lingqu_transport::Limits {

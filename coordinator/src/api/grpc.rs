@@ -11,13 +11,14 @@ use futures::{Stream, StreamExt};
 use lingqu_core::{ErrorCode, NodeId, PartyId};
 use lingqu_proto::pb;
 use lingqu_transport::{AccessLayer, Connected, Peer, PeerId, status_of, status_with};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Status};
 
 use crate::mirror::Mirror;
+use crate::places::Places;
 use crate::refusal::Refusal;
 use crate::registry::Registry;
 
@@ -35,8 +36,10 @@ pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send
 pub(crate) struct Services {
     pub(crate) registry: Arc<Registry>,
     pub(crate) mirror: Arc<Mirror>,
-    /// Free places for subscriptions of regulators.
-    pub(crate) followers: Arc<Semaphore>,
+    /// Places for subscriptions of regulators.
+    pub(crate) followers: Places,
+    /// Places for nodes that read their stream back.
+    pub(crate) readers: Places,
     /// Cancelled when the coordinator ends: streams that would go on for ever end with it.
     pub(crate) ending: CancellationToken,
 }

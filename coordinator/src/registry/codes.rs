@@ -92,7 +92,7 @@ impl Registry {
         issuer: &PartyId,
         new: NewCode,
     ) -> Result<(String, Timestamp), Refusal> {
-        let _acting = self.acting().await;
+        let _acting = self.acting().await?;
         let agency = self.party(issuer)?;
         self.within(&agency, &new.region)?;
         self.check_new(&new)?;
@@ -184,6 +184,8 @@ impl Registry {
         let outcome = self.try_enrol(peer, code, keys).await;
         match &outcome {
             Ok(_) => self.failures().forget(peer),
+            // What went wrong here is not the peer's failure.
+            Err(refusal) if is_ours(refusal.code) => {}
             Err(_) => self.failures().count(peer, now),
         }
         outcome
@@ -195,7 +197,7 @@ impl Registry {
         text: &str,
         keys: Vec<KeyProof>,
     ) -> Result<Option<String>, Refusal> {
-        let _acting = self.acting().await;
+        let _acting = self.acting().await?;
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let code = codes::find(&mut tx, &code_digest(text)).await?;
@@ -267,6 +269,11 @@ impl Registry {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Whether the refusal is for a failure of the coordinator.
+fn is_ours(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::AuditUnavailable | ErrorCode::Internal)
 }
 
 /// What is stored of a code.
