@@ -6,4 +6,7 @@
 )]
 
 mod docs;
+mod grants;
+mod network;
+mod roles;
 mod story;

@@ -95,7 +95,11 @@ pub struct Network {
 impl Network {
     /// Makes the files in `dir` and starts the coordinator. Nobody but the agency is enrolled yet.
     pub async fn make(dir: &Path) -> Result<Network, NetworkFailed> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Network::make_at(dir, Arc::new(SystemClock)).await
+    }
+
+    /// As [`Network::make`], by a clock that the caller may set.
+    pub async fn make_at(dir: &Path, clock: Arc<dyn Clock>) -> Result<Network, NetworkFailed> {
         let coordinator = TcpListener::bind("127.0.0.1:0").await.during("binding")?;
         let node = TcpListener::bind("127.0.0.1:0").await.during("binding")?;
         let coordinator_address = coordinator.local_addr().during("binding")?;
@@ -165,7 +169,7 @@ impl Network {
         self.coordinator = Some(Running::start(coordinator, |ended| async move {
             let shutdown = async { drop(ended.await) };
             serving.serve(listener, shutdown).await;
-            serving.close().await;
+            Coordinator::clone(&serving).close().await;
             Ok(())
         }));
         Ok(())
@@ -182,10 +186,18 @@ impl Network {
     /// Starts the node from its configuration file.
     pub async fn start_node(&mut self) -> Result<(), NetworkFailed> {
         let config = NodeConfig::read(&self.files.node_toml()).during("reading node.toml")?;
+        self.start_node_with(config, Arc::clone(&self.clock)).await
+    }
+
+    /// Starts the node with a configuration and a clock of the caller's, for attempts that a file would not make.
+    pub async fn start_node_with(
+        &mut self,
+        config: NodeConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(), NetworkFailed> {
         let listener = TcpListener::bind(self.node_address)
             .await
             .during("binding")?;
-        let clock = Arc::clone(&self.clock);
         let opened = tokio::task::spawn_blocking(move || {
             Node::open(config, clock, lingqu_journal::FatalHook::default())
         });
