@@ -19,8 +19,8 @@ mod world;
 mod child;
 #[path = "crash/coordinator.rs"]
 mod coordinator;
-#[path = "crash/follow.rs"]
-mod follow;
+#[path = "crash/coordinated.rs"]
+mod coordinated;
 #[path = "crash/history.rs"]
 mod history;
 #[path = "crash/journal.rs"]
@@ -29,12 +29,16 @@ mod journal;
 mod mirror;
 #[path = "crash/node.rs"]
 mod node;
+#[path = "crash/setting.rs"]
+mod setting;
 #[path = "crash/stored.rs"]
 mod stored;
 #[path = "crash/tally.rs"]
 mod tally;
 #[path = "crash/trial.rs"]
 mod trial;
+#[path = "crash/writer.rs"]
+mod writer;
 
 use lingqu_core::Clock;
 use lingqu_journal::SystemClock;
@@ -64,20 +68,20 @@ fn choices(suite: &str) -> StdRng {
 
 #[test]
 fn a_lagged_journal_survives_every_kill() {
-    journal::survives("journal-lagged", kills(50));
+    journal::survives_kills("journal-lagged", kills(50));
 }
 
 #[test]
 fn a_mirrored_journal_survives_every_kill() {
-    journal::survives("journal-mirrored", kills(50));
+    journal::survives_kills("journal-mirrored", kills(50));
 }
 
 #[test]
 fn a_node_survives_every_kill() {
-    node::survives(kills(10));
+    node::survives_kills(kills(10));
 }
 
 #[test]
 fn a_coordinator_survives_every_kill() {
-    coordinator::survives(kills(15));
+    coordinator::survives_kills(kills(15));
 }

@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use lingqu_core::Clock;
+use lingqu_journal::SystemClock;
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -42,6 +44,18 @@ impl Moment {
             }
         }
     }
+}
+
+/// How long the child takes to open in `dir`, undisturbed, in µs: kills are spread over that.
+pub(crate) fn opening_us(mode: &str, dir: &Path) -> u64 {
+    let begun = SystemClock.monotonic();
+    let mut life = Life::begin(mode, dir, Moment::Never);
+    life.hear().expect("the child opens");
+    let took = SystemClock.monotonic().saturating_sub(begun);
+    life.let_go();
+    while life.hear().is_some() {}
+    assert!(life.ended().status.success());
+    u64::try_from(took.as_micros()).unwrap().max(1_000)
 }
 
 /// A running child.

@@ -2,6 +2,7 @@
 
 use lingqu_core::trust::Trust;
 
+use super::child::opening_us;
 use super::history::History;
 use super::mirror::Mirror;
 use super::tally::Tally;
@@ -12,12 +13,13 @@ use super::{choices, world};
 const KILLS_AFTER_END: usize = 2;
 
 /// Kills journals `kills` times: each until its quota is spent, and then the next one.
-pub(crate) fn survives(mode: &'static str, kills: usize) {
+pub(crate) fn survives_kills(mode: &'static str, kills: usize) {
     let mut random = choices(mode);
     let mut tally = Tally::default();
+    let opening_us = opening_us(mode, tempfile::tempdir().unwrap().path());
     while tally.kills < kills {
         let dir = tempfile::tempdir().unwrap();
-        let mut trial = trial(mode, dir.path());
+        let mut trial = trial(mode, dir.path(), opening_us);
         let mut after_end = 0;
         while tally.kills < kills && after_end < KILLS_AFTER_END {
             trial.kill_once(&mut random, &mut tally);
@@ -33,7 +35,7 @@ pub(crate) fn survives(mode: &'static str, kills: usize) {
     }
 }
 
-fn trial(mode: &'static str, dir: &std::path::Path) -> Trial {
+fn trial(mode: &'static str, dir: &std::path::Path, opening_us: u64) -> Trial {
     let mirrored = mode == "journal-mirrored";
     let limits = world::limits();
     let subject = Subject {
@@ -44,7 +46,7 @@ fn trial(mode: &'static str, dir: &std::path::Path) -> Trial {
         frame_len_max: limits.frame_bytes_max,
         mirrored,
         quota: usize::try_from(world::QUOTA).unwrap(),
-        opening_us: 40_000,
+        opening_us,
         call_id: world::call_id,
         answer: world::answer,
     };

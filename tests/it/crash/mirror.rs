@@ -33,6 +33,16 @@ impl Mirror {
         }
     }
 
+    /// A mirror that holds these entries and has cosigned them.
+    pub(crate) fn with(mut self, entries: &[Vec<u8>], note: &str) -> Mirror {
+        for entry in entries {
+            self.tree.push(leaf_hash::<Intl>(entry));
+        }
+        self.entries = entries.to_vec();
+        self.note = Some(note.to_owned());
+        self
+    }
+
     /// Takes a batch and gives its checkpoint with the cosignature.
     pub(crate) fn take(&mut self, first: u64, entries: &[String], checkpoint: &str) -> String {
         assert_eq!(first, self.entries.len() as u64, "a batch out of its place");

@@ -46,6 +46,8 @@ pub(crate) struct Trial {
     pub(crate) mirror: Mirror,
     sent: Vec<u64>,
     answered: HashSet<u64>,
+    /// An unfinished frame that was there before the last life.
+    was_torn: bool,
 }
 
 /// What came of one life.
@@ -63,6 +65,7 @@ impl Trial {
             mirror,
             sent: Vec::new(),
             answered: HashSet::new(),
+            was_torn: false,
         }
     }
 
@@ -167,7 +170,7 @@ impl Trial {
         let known: HashSet<CallId> = self.history.recorded.keys().copied().collect();
         self.history.told = run.said.iter().map(shown).fold(self.history.told, u64::max);
         let mut stored = self.read();
-        tally.torn += usize::from(stored.torn);
+        tally.torn += usize::from(stored.torn && !self.was_torn);
         tally.unfinished += usize::from(stored.unfinished);
         let refused = run.said.iter().any(|said| matches!(said, Said::Refused { .. }));
         // Nobody saw anything of the last frame: the kill may as well have been a power cut before its write was done.
@@ -177,6 +180,7 @@ impl Trial {
             stored = self.read();
             tally.power_cuts += usize::from(stored.torn);
         }
+        self.was_torn = stored.torn;
         self.history.take_in(&stored);
         self.history.check_mirror(&self.mirror.entries);
         let recorded = self.history.recorded.len();
