@@ -14,6 +14,7 @@ use lingqu_journal::{
 use lingqu_policy::AuditTerms;
 use lingqu_tlog::{Checkpoint, Hash, Note};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 
 use crate::protocol::{Said, Told};
 use crate::voice::{Voice, told};
@@ -33,12 +34,9 @@ pub(crate) async fn run(dir: &Path, terms: AuditTerms) {
     if matches!(terms, AuditTerms::Mirrored { .. }) {
         tokio::spawn(ship(journal.clone(), Arc::clone(&voice)));
     }
-    let places = Arc::new(Semaphore::new(at_once));
-    let calls = take_calls(&mut told, &journal, |call| {
-        let (journal, voice, places) =
-            (journal.clone(), Arc::clone(&voice), Arc::clone(&places));
+    let calls = take_calls(&mut told, &journal, at_once, |call| {
+        let (journal, voice) = (journal.clone(), Arc::clone(&voice));
         async move {
-            let _place = places.acquire().await.expect("never closed");
             let released = serve(&journal, call, terms).await;
             voice.say(&outcome(call, released));
         }
@@ -78,18 +76,26 @@ pub(crate) fn reconcile(journal: &Journal, mirror: Option<&str>) {
     journal.set_mirror_connected(true);
 }
 
-/// Starts a task for each call and hands cosignatures in, until standard input ends; then waits for the calls.
+/// Starts a task for each call, works on `at_once` of them at a time, and hands cosignatures in, until standard input ends; then waits for the calls.
 pub(crate) async fn take_calls<F>(
     told: &mut mpsc::UnboundedReceiver<Told>,
     journal: &Journal,
+    at_once: usize,
     serve: impl Fn(u64) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut calls = tokio::task::JoinSet::new();
+    let places = Arc::new(Semaphore::new(at_once));
+    let mut calls = JoinSet::new();
     while let Some(next) = told.recv().await {
         match next {
-            Told::Call(call) => drop(calls.spawn(serve(call))),
+            Told::Call(call) => {
+                let (places, served) = (Arc::clone(&places), serve(call));
+                calls.spawn(async move {
+                    let _place = places.acquire().await.expect("never closed");
+                    served.await;
+                });
+            }
             Told::Cosigned(note) => accept(journal, &note),
             Told::Begin { .. } => panic!("begun twice"),
         }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lingqu_core::record::{Draft, Kind};
 use lingqu_core::Clock;
+use lingqu_core::record::{Draft, Kind};
 use lingqu_demo::cast::Party;
 use lingqu_journal::{FatalHook, Outcome, SystemClock};
 use lingqu_node::admission::caller::Caller;
@@ -30,7 +30,7 @@ pub(crate) async fn run(dir: &Path) {
         size: journal.size(),
         used: journal.usage(&grant, SystemClock.now()).total,
     });
-    let Some(Told::Begin { mirror, .. }) = told.recv().await else {
+    let Some(Told::Begin { mirror, at_once }) = told.recv().await else {
         return;
     };
     reconcile(&journal, mirror.as_deref());
@@ -39,7 +39,7 @@ pub(crate) async fn run(dir: &Path) {
     started.expect("a compared journal takes records");
     node.record_pending().await;
     voice.say(&Said::Ready);
-    let calls = take_calls(&mut told, &journal, |call| {
+    let calls = take_calls(&mut told, &journal, at_once, |call| {
         let (node, voice) = (Arc::clone(&node), Arc::clone(&voice));
         async move {
             voice.say(&make(&node, call).await);
@@ -55,7 +55,10 @@ async fn make(node: &Node, call: u64) -> Said {
         party: Party::Bank.id(),
         certificate: [9; 32],
     };
-    match serve(node, &caller, &plane::request(call)).await.into_outcome() {
+    match serve(node, &caller, &plane::request(call))
+        .await
+        .into_outcome()
+    {
         Outcome::Answered {
             result, receipt, ..
         } => Said::Answered {

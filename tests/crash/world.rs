@@ -18,7 +18,7 @@ pub(crate) const ORIGIN: &str = "crash.example/s/node-a/45/2026h2";
 /// The grant that every call runs under.
 pub(crate) const GRANT: &str = "grant_1";
 /// Its quota: calls in the whole term.
-pub(crate) const QUOTA: u64 = 300;
+pub(crate) const QUOTA: u64 = 500;
 /// Terms under which answers leave without a mirror.
 pub(crate) const LAGGED: AuditTerms = AuditTerms::Lagged {
     entries_max: 1_000,

@@ -5,22 +5,31 @@
 //! `LINGQU_CRASH_SEED` repeats a run's choices (not the scheduler's), `LINGQU_CRASH_KILLS` sets how many kills.
 //! Start reading at [`history`], which judges; [`child`] kills, [`stored`] reads what is on the disk.
 
-#[allow(dead_code, reason = "shared with the process that is killed; each side uses its half")]
+#[allow(
+    dead_code,
+    reason = "shared with the process that is killed; each side uses its half"
+)]
 #[path = "../crash/plane.rs"]
 mod plane;
-#[allow(dead_code, reason = "shared with the process that is killed; each side uses its half")]
+#[allow(
+    dead_code,
+    reason = "shared with the process that is killed; each side uses its half"
+)]
 #[path = "../crash/protocol.rs"]
 mod protocol;
-#[allow(dead_code, reason = "shared with the process that is killed; each side uses its half")]
+#[allow(
+    dead_code,
+    reason = "shared with the process that is killed; each side uses its half"
+)]
 #[path = "../crash/world.rs"]
 mod world;
 
 #[path = "crash/child.rs"]
 mod child;
-#[path = "crash/coordinator.rs"]
-mod coordinator;
 #[path = "crash/coordinated.rs"]
 mod coordinated;
+#[path = "crash/coordinator.rs"]
+mod coordinator;
 #[path = "crash/history.rs"]
 mod history;
 #[path = "crash/journal.rs"]

@@ -70,13 +70,19 @@ pub(crate) async fn replicate(
         checkpoint: writer.newest(),
     }))?;
     let mut client = pb::mirror_client::MirrorClient::new(channel);
-    let mut answers = client.replicate(ReceiverStream::new(stream)).await?.into_inner();
+    let mut answers = client
+        .replicate(ReceiverStream::new(stream))
+        .await?
+        .into_inner();
     let resume = match next(&mut answers).await? {
         FromMirror::Resume(resume) => resume,
         other => panic!("an answer out of order: {other:?}"),
     };
     // What was cosigned once is there, and what is there was sent.
-    assert!(resume.size >= cosigned.size, "the mirror lost what it cosigned");
+    assert!(
+        resume.size >= cosigned.size,
+        "the mirror lost what it cosigned"
+    );
     if resume.size > 0 {
         let note = Note::parse(&resume.checkpoint).unwrap();
         let sent = Note::parse(&writer.notes[&resume.size]).unwrap();

@@ -11,7 +11,9 @@ use lingqu_core::epoch::Epoch;
 use lingqu_core::record::{Field, Record};
 use lingqu_demo::cast::{self, Party};
 use lingqu_demo::network::Network;
-use lingqu_tlog::{Checkpoint, Frontier, Hash, Intl, KeyName, Note, Signer, VerifierKey, leaf_hash};
+use lingqu_tlog::{
+    Checkpoint, Frontier, Hash, Intl, KeyName, Note, Signer, VerifierKey, leaf_hash,
+};
 use lingqu_transport::{ClientTls, PeerId};
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -73,13 +75,19 @@ pub(crate) fn survives_kills(kills: usize) {
         opening += usize::from(serving.is_none());
         let was_cut = serving.is_some_and(|said| {
             let address = suite.check_start(&said);
-            runtime.block_on(suite.converse(&address, &mut random)).is_err()
+            runtime
+                .block_on(suite.converse(&address, &mut random))
+                .is_err()
         });
         torn += usize::from(was_cut);
         while life.hear().is_some() {}
         let ended = life.ended();
         let was_killed = ended.kill_sent && ended.status.signal() == Some(SIGKILL);
-        assert!(was_killed, "the coordinator died by itself: {}", ended.status);
+        assert!(
+            was_killed,
+            "the coordinator died by itself: {}",
+            ended.status
+        );
         if kill % KILLS_PER_LOOK == 0 || kill == kills {
             look(&mut suite, &runtime, dir.path());
         }
@@ -101,7 +109,7 @@ fn moment(random: &mut StdRng, opening_us: u64) -> Moment {
     if random.random_ratio(1, 3) {
         Moment::After(micros(random.random_range(0..opening_us)))
     } else {
-        Moment::Lines(1, micros(random.random_range(0..200_000)))
+        Moment::Lines(1, micros(random.random_range(0..120_000)))
     }
 }
 
@@ -168,11 +176,17 @@ impl Suite {
             panic!("not a coordinator: {said:?}")
         };
         let answered = self.known.revoked.values().max().copied().unwrap_or(0);
-        assert!(*epoch >= answered, "epoch {answered} was answered, now {epoch}");
+        assert!(
+            *epoch >= answered,
+            "epoch {answered} was answered, now {epoch}"
+        );
         let note = Note::parse(own_checkpoint.as_ref().unwrap()).unwrap();
         let trusted = self.believed.trust.logs.iter();
-        let own_key = trusted.filter(|key| key.name().as_str() == own_origin).cloned();
-        note.verify(&own_key.collect::<Vec<VerifierKey<Intl>>>()).unwrap();
+        let own_key = trusted
+            .filter(|key| key.name().as_str() == own_origin)
+            .cloned();
+        note.verify(&own_key.collect::<Vec<VerifierKey<Intl>>>())
+            .unwrap();
         let checkpoint = Checkpoint::parse(&note.text).unwrap();
         if let Some(before) = self.known.own.last() {
             assert!(checkpoint.size >= before.size, "the own stream is shorter");
@@ -187,7 +201,9 @@ impl Suite {
         let batches: Vec<usize> = (0..random.random_range(0..12))
             .map(|_| random.random_range(1..6))
             .collect();
-        let revoking: Vec<bool> = (0..random.random_range(0..6)).map(|_| random.random()).collect();
+        let revoking: Vec<bool> = (0..random.random_range(0..6))
+            .map(|_| random.random())
+            .collect();
         let watching = node.clone();
         let signing = self.network.files().coordinator_key("signing").unwrap();
         let Suite {
@@ -257,7 +273,10 @@ impl Suite {
         replicate(node.clone(), writer, &mut known.cosigned, key, &[3]).await?;
         let held = entries(node.clone(), &writer.origin).await?;
         assert_eq!(held.len() as u64, known.cosigned.size);
-        assert!(writer.entries.starts_with(&held), "the mirror has other entries");
+        assert!(
+            writer.entries.starts_with(&held),
+            "the mirror has other entries"
+        );
 
         let floor = known.revoked.values().max().copied().unwrap_or(0);
         let signing = self.network.files().coordinator_key("signing").unwrap();
@@ -270,15 +289,20 @@ impl Suite {
             panic!("checked at the start")
         };
         let (mut own, mut streamed) = (Vec::new(), 0);
-        follow(channel, &self.believed, &mut Seen::default(), |origin, record| {
-            if origin == own_origin {
-                own.push(record);
-            } else {
-                let index = usize::try_from(record.index).unwrap();
-                assert_eq!(record.encode::<Intl>(), self.writer.entries[index]);
-                streamed += 1;
-            }
-        })
+        follow(
+            channel,
+            &self.believed,
+            &mut Seen::default(),
+            |origin, record| {
+                if origin == own_origin {
+                    own.push(record);
+                } else {
+                    let index = usize::try_from(record.index).unwrap();
+                    assert_eq!(record.encode::<Intl>(), self.writer.entries[index]);
+                    streamed += 1;
+                }
+            },
+        )
         .await?;
         assert_eq!(streamed, held.len(), "the feed is whole");
         known.check_own(&own, &shown);
@@ -288,12 +312,25 @@ impl Suite {
 
 /// A number never stands for two sets, the set only grows, and nothing answered is missing.
 fn check_epoch(epochs: &mut BTreeMap<u64, BTreeSet<String>>, shown: &Epoch, floor: u64) {
-    assert!(shown.number >= floor, "epoch {} after {floor}", shown.number);
-    let known = epochs.entry(shown.number).or_insert_with(|| shown.revoked.clone());
-    assert_eq!(*known, shown.revoked, "two sets under number {}", shown.number);
+    assert!(
+        shown.number >= floor,
+        "epoch {} after {floor}",
+        shown.number
+    );
+    let known = epochs
+        .entry(shown.number)
+        .or_insert_with(|| shown.revoked.clone());
+    assert_eq!(
+        *known, shown.revoked,
+        "two sets under number {}",
+        shown.number
+    );
     let ordered = epochs.values().zip(epochs.values().skip(1));
     for (before, after) in ordered {
-        assert!(before.is_subset(after), "something was taken out of the set");
+        assert!(
+            before.is_subset(after),
+            "something was taken out of the set"
+        );
     }
 }
 
@@ -327,7 +364,11 @@ impl Known {
             assert_eq!(roots[size], shown.root, "the own stream was rewritten");
         }
         for (target, number) in &self.revoked {
-            assert_eq!(revoked.get(target), Some(number), "the revocation of {target}");
+            assert_eq!(
+                revoked.get(target),
+                Some(number),
+                "the revocation of {target}"
+            );
         }
         assert!(filed.is_superset(&self.filed), "a filing is missing");
         for (number, set) in &self.epochs {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use lingqu_core::record::{Field, Kind, Record, StreamId};
 use lingqu_core::receipt::Receipt;
+use lingqu_core::record::{Field, Kind, Record, StreamId};
 use lingqu_core::trust::Trust;
 use lingqu_core::{CallId, Timestamp};
 use lingqu_tlog::{Checkpoint, Frontier, Hash, Intl, Note, Suite, VerifierKey, leaf_hash};
@@ -77,13 +77,21 @@ impl History {
         let record = Record::decode::<Intl>(entry).expect("entries are records");
         let stream = StreamId::of::<Intl>(self.log_key.name().as_str());
         assert_eq!((record.stream, record.index), (stream, self.size()));
-        assert!(record.time > self.last_time, "time goes back at {}", record.index);
+        assert!(
+            record.time > self.last_time,
+            "time goes back at {}",
+            record.index
+        );
         self.last_time = record.time;
         if record.draft.kind == Kind::Call
             && record.draft.clear.get_text(Field::Grant) == Some(&self.grant)
         {
             let twice = self.recorded.insert(record.draft.call, record.index);
-            assert_eq!(twice, None, "call {:?} was evaluated twice", record.draft.call);
+            assert_eq!(
+                twice, None,
+                "call {:?} was evaluated twice",
+                record.draft.call
+            );
         }
         self.tree.push(leaf_hash::<Intl>(entry));
         self.roots.push(self.tree.root());
@@ -95,14 +103,20 @@ impl History {
         let note = Note::parse(note).unwrap();
         note.verify(std::slice::from_ref(&self.log_key)).unwrap();
         let shown = Checkpoint::parse(&note.text).unwrap();
-        assert!(shown.size <= self.size(), "{} entries were shown", shown.size);
+        assert!(
+            shown.size <= self.size(),
+            "{} entries were shown",
+            shown.size
+        );
         assert_eq!(shown, self.checkpoint(shown.size), "a shown checkpoint");
     }
 
     /// The answer to `call` has its record, in its place, and the receipt proves it offline.
     pub(crate) fn check_answer(&self, call: CallId, receipt: &str) {
         let receipt = Receipt::from_tlog_proof(receipt).unwrap();
-        let proven = receipt.verify(&self.trust).expect("a receipt verifies offline");
+        let proven = receipt
+            .verify(&self.trust)
+            .expect("a receipt verifies offline");
         assert_eq!(proven.record.draft.call, call, "another call's receipt");
         let place = self.recorded.get(&call);
         assert_eq!(place, Some(&receipt.index), "an answer without its record");
@@ -113,7 +127,10 @@ impl History {
 
     /// The mirror has a prefix.
     pub(crate) fn check_mirror(&self, entries: &[Vec<u8>]) {
-        assert!(self.entries.starts_with(entries), "the mirror has what the journal lost");
+        assert!(
+            self.entries.starts_with(entries),
+            "the mirror has what the journal lost"
+        );
     }
 
     fn checkpoint(&self, size: u64) -> Checkpoint {

@@ -84,7 +84,8 @@ fn trial(dir: &Path, start: &Start) -> Trial {
     let log_name = KeyName::parse(&start.origin).unwrap();
     let log_key = VerifierKey::<Intl>::note(log_name, key("node/log.key").public_key()).unwrap();
     let mirror_signer = key("coordinator/mirror.key");
-    let mirror_name = KeyName::parse(&format!("{}/mirror", lingqu_demo::cast::ORIGIN_NAME)).unwrap();
+    let mirror_name =
+        KeyName::parse(&format!("{}/mirror", lingqu_demo::cast::ORIGIN_NAME)).unwrap();
     let mirror_key = VerifierKey::cosignature(mirror_name, mirror_signer.public_key()).unwrap();
     let trust = format!("log {log_key}\nwitness mirror {mirror_key}\nquorum mirror\n");
     let trust = Trust::parse(&trust).unwrap();

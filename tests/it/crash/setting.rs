@@ -38,8 +38,12 @@ pub(crate) async fn network(dir: &Path) -> Network {
 
 /// Files the plane product with its policy and approval; gives the product's digest.
 pub(crate) async fn file_plane(network: &Network) -> Hash {
-    let policy = network.signed(&objects::policy(Which::Plane), &[Party::Unit]).unwrap();
-    let product = network.signed(&objects::product(Which::Plane), &[Party::Agency]).unwrap();
+    let policy = network
+        .signed(&objects::policy(Which::Plane), &[Party::Unit])
+        .unwrap();
+    let product = network
+        .signed(&objects::product(Which::Plane), &[Party::Agency])
+        .unwrap();
     let approval = objects::approval(Which::Plane, &product, &policy);
     let approval = network.signed(&approval, &[Party::Unit]).unwrap();
     for (party, object) in [

@@ -18,7 +18,7 @@ use super::tally::Tally;
 
 const SIGKILL: i32 = 9;
 /// Calls of one life at most.
-const CALLS_MAX: usize = 24;
+const CALLS_MAX: usize = 40;
 
 /// What is tried.
 pub(crate) struct Subject {
@@ -80,9 +80,10 @@ impl Trial {
         let withheld = self.subject.mirrored && random.random_ratio(1, 8);
         let opening_us = self.subject.opening_us;
         // Without cosignatures there is no answer to wait for.
-        let lines = if withheld { 1 } else { 2 + calls.len() };
+        let lines = if withheld { 1 } else { 1 + calls.len() };
         let moment = Moment::random(random, lines, opening_us);
-        let at_once = random.random_range(1..=CALLS_MAX);
+        // Few at once make many small commits, many at once make few large ones.
+        let at_once = [1, 2, 4, CALLS_MAX][random.random_range(0..4)];
         let (run, ended) = self.live(calls, withheld, at_once, moment);
         let was_killed = ended.kill_sent && ended.status.signal() == Some(SIGKILL);
         assert!(was_killed, "the child died by itself: {}", ended.status);
@@ -97,8 +98,15 @@ impl Trial {
         let (run, ended) = self.live(calls, false, 16, Moment::Never);
         assert!(ended.status.success(), "the child failed: {}", ended.status);
         self.judge(&run, random, tally);
-        let answers = run.said.iter().filter(|said| matches!(said, Said::Answered { .. }));
-        assert_eq!(answers.count(), left, "what is left of the quota is answered");
+        let answers = run
+            .said
+            .iter()
+            .filter(|said| matches!(said, Said::Answered { .. }));
+        assert_eq!(
+            answers.count(),
+            left,
+            "what is left of the quota is answered"
+        );
         assert_eq!(self.history.recorded.len(), self.subject.quota);
         tally.lives += 1;
     }
@@ -111,8 +119,9 @@ impl Trial {
     fn choose_calls(&self, random: &mut StdRng) -> Vec<u64> {
         let mut next = self.next_call();
         let mut calls = Vec::new();
+        let again = u32::from(random.random_ratio(1, 3));
         for _ in 0..random.random_range(1..=CALLS_MAX) {
-            if !self.sent.is_empty() && random.random_ratio(1, 10) {
+            if !self.sent.is_empty() && random.random_ratio(again, 4) {
                 let again = self.sent[random.random_range(0..self.sent.len())];
                 if !calls.contains(&again) {
                     calls.push(again);
@@ -172,7 +181,10 @@ impl Trial {
         let mut stored = self.read();
         tally.torn += usize::from(stored.torn && !self.was_torn);
         tally.unfinished += usize::from(stored.unfinished);
-        let refused = run.said.iter().any(|said| matches!(said, Said::Refused { .. }));
+        let refused = run
+            .said
+            .iter()
+            .any(|said| matches!(said, Said::Refused { .. }));
         // Nobody saw anything of the last frame: the kill may as well have been a power cut before its write was done.
         let unseen = stored.before_last() >= Some(self.history.told.max(size));
         if unseen && !refused && !stored.torn && random.random_bool(0.5) {
@@ -192,7 +204,11 @@ impl Trial {
                     size: opened,
                     used: spent,
                 } => {
-                    assert_eq!((*opened, *spent), (size, used as u64), "what it opened with");
+                    assert_eq!(
+                        (*opened, *spent),
+                        (size, used as u64),
+                        "what it opened with"
+                    );
                     if let Some(note) = checkpoint {
                         self.history.check_checkpoint(note);
                     }
@@ -205,14 +221,16 @@ impl Trial {
                 } => {
                     let id = (self.subject.call_id)(*call);
                     assert!(!known.contains(&id), "call {call} was evaluated again");
-                    assert!(self.answered.insert(*call), "call {call} was answered twice");
+                    assert!(
+                        self.answered.insert(*call),
+                        "call {call} was answered twice"
+                    );
                     assert_eq!(*answer, (self.subject.answer)(*call));
                     self.history.check_answer(id, receipt);
                 }
                 Said::Refused { call, code } => {
                     self.check_refusal(run, *call, code, &known);
-                    tally.spent_ids_refused +=
-                        usize::from(code == ErrorCode::CallIdSpent.as_str());
+                    tally.spent_ids_refused += usize::from(code == ErrorCode::CallIdSpent.as_str());
                 }
                 Said::Ready => {}
                 Said::Serving { .. } => panic!("a journal serves nothing"),
@@ -235,7 +253,10 @@ impl Trial {
 
     fn count(&self, run: &Run, known: &HashSet<CallId>, tally: &mut Tally) {
         let outcomes: HashSet<u64> = run.said.iter().filter_map(outcome).collect();
-        let answers = run.said.iter().filter(|said| matches!(said, Said::Answered { .. }));
+        let answers = run
+            .said
+            .iter()
+            .filter(|said| matches!(said, Said::Answered { .. }));
         tally.answers += answers.count();
         for call in run.calls.iter().filter(|call| !outcomes.contains(call)) {
             let id = (self.subject.call_id)(*call);

@@ -7,9 +7,7 @@ use lingqu_core::record::{Draft, Kind, StreamId};
 use lingqu_core::{Clock, Timestamp};
 use lingqu_journal::SystemClock;
 use lingqu_proto::pb;
-use lingqu_tlog::{
-    Checkpoint, Ed25519Signer, Frontier, Intl, KeyName, Note, leaf_hash, sign_note,
-};
+use lingqu_tlog::{Checkpoint, Ed25519Signer, Frontier, Intl, KeyName, Note, leaf_hash, sign_note};
 
 /// See the module.
 pub(crate) struct Writer {
