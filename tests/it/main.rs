@@ -1,7 +1,9 @@
 //! Integration tests over real sockets and real processes. One binary, one module a subject.
 
+mod certificates;
 mod docs;
 mod grants;
 mod network;
+mod replay;
 mod roles;
 mod story;
