@@ -45,7 +45,7 @@ pub struct Answer {
 /// Serves one verification.
 pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) -> Released<Answer> {
     // A journal that is not yet known to be the newest one must not be written, not even with a refusal.
-    if !node.journal.reconciled() {
+    if !node.ready() {
         return Released::unrecorded(Unrecorded::NodeNotReady);
     }
     let monotonic = node.clock.monotonic();

@@ -6,9 +6,11 @@
     reason = "in a test a panic is the failure it should be, and what is printed is its report"
 )]
 
+mod certificates;
 mod crash;
 mod docs;
 mod grants;
 mod network;
+mod replay;
 mod roles;
 mod story;

@@ -12,6 +12,9 @@ use lingqu_proto::{decode_envelope, encode_envelope, open};
 
 use crate::state::write_durably;
 
+/// How far ahead of this node's clock a stored list may be dated: as far as the two clocks may be apart.
+const AHEAD_MAX: Duration = Duration::from_secs(30);
+
 /// The epoch in force.
 #[derive(Debug)]
 pub struct Held {
@@ -24,7 +27,8 @@ pub struct Held {
 impl Held {
     /// How old the list is, by the monotonic clock since it was received.
     pub fn age(&self, monotonic: Duration) -> Duration {
-        self.age_at_receipt + monotonic.saturating_sub(self.received)
+        self.age_at_receipt
+            .saturating_add(monotonic.saturating_sub(self.received))
     }
 }
 
@@ -63,7 +67,13 @@ impl EpochKeeper {
                 Ok(epoch) => {
                     // It may have been stored before a crash kept it off the record.
                     let number = epoch.number;
-                    keeper.hold(epoch);
+                    // When it was received is not known. One from the future would be new again after each restart, and
+                    // so outlive what the unit's policy allows: it still revokes, but it is stale until it is sent again.
+                    if epoch.issued > keeper.clock.now().plus(AHEAD_MAX) {
+                        keeper.hold(epoch, Duration::MAX);
+                    } else {
+                        keeper.hold_from_now(epoch);
+                    }
                     keeper.raise_floor(number);
                 }
                 Err(code) => tracing::warn!(%code, "the stored revocation list is not used"),
@@ -119,7 +129,7 @@ impl EpochKeeper {
             ErrorCode::Internal
         })?;
         *floor = number.max(*floor);
-        self.hold(epoch);
+        self.hold_from_now(epoch);
         Ok(is_new.then_some(number))
     }
 
@@ -133,8 +143,12 @@ impl EpochKeeper {
         Ok(epoch)
     }
 
-    fn hold(&self, epoch: Epoch) {
+    fn hold_from_now(&self, epoch: Epoch) {
         let age_at_receipt = self.clock.now().since(epoch.issued);
+        self.hold(epoch, age_at_receipt);
+    }
+
+    fn hold(&self, epoch: Epoch, age_at_receipt: Duration) {
         let received = self.clock.monotonic();
         self.held.store(Some(Arc::new(Held {
             epoch,

@@ -51,6 +51,7 @@ pub(crate) async fn run(node: Arc<Node>, tls: ClientTls) {
         match ended {
             Err(Ended::Away(reason)) => tracing::warn!(%reason, "the mirror is away"),
             Err(Ended::Contradiction(reason)) => {
+                node.contradict();
                 tracing::error!(%reason, "journal and mirror contradict each other: no more answers");
                 return;
             }
