@@ -24,29 +24,18 @@ mod protocol;
 #[path = "../crash/world.rs"]
 mod world;
 
-#[path = "crash/child.rs"]
+mod acknowledged;
 mod child;
-#[path = "crash/coordinated.rs"]
 mod coordinated;
-#[path = "crash/coordinator.rs"]
 mod coordinator;
-#[path = "crash/history.rs"]
 mod history;
-#[path = "crash/journal.rs"]
 mod journal;
-#[path = "crash/mirror.rs"]
 mod mirror;
-#[path = "crash/node.rs"]
 mod node;
-#[path = "crash/setting.rs"]
 mod setting;
-#[path = "crash/stored.rs"]
 mod stored;
-#[path = "crash/tally.rs"]
 mod tally;
-#[path = "crash/trial.rs"]
 mod trial;
-#[path = "crash/writer.rs"]
 mod writer;
 
 use lingqu_core::Clock;

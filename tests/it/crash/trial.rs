@@ -198,46 +198,44 @@ impl Trial {
         let recorded = self.history.recorded.len();
         assert!(recorded <= self.subject.quota, "overspent: {recorded}");
         for said in &run.said {
-            match said {
-                Said::Opened {
-                    checkpoint,
-                    size: opened,
-                    used: spent,
-                } => {
-                    assert_eq!(
-                        (*opened, *spent),
-                        (size, used as u64),
-                        "what it opened with"
-                    );
-                    if let Some(note) = checkpoint {
-                        self.history.check_checkpoint(note);
-                    }
-                }
-                Said::Batch { checkpoint, .. } => self.history.check_checkpoint(checkpoint),
-                Said::Answered {
-                    call,
-                    answer,
-                    receipt,
-                } => {
-                    let id = (self.subject.call_id)(*call);
-                    assert!(!known.contains(&id), "call {call} was evaluated again");
-                    assert!(
-                        self.answered.insert(*call),
-                        "call {call} was answered twice"
-                    );
-                    assert_eq!(*answer, (self.subject.answer)(*call));
-                    self.history.check_answer(id, receipt);
-                }
-                Said::Refused { call, code } => {
-                    self.check_refusal(run, *call, code, &known);
-                    tally.spent_ids_refused += usize::from(code == ErrorCode::CallIdSpent.as_str());
-                }
-                Said::Ready => {}
-                Said::Serving { .. } => panic!("a journal serves nothing"),
-            }
+            self.check(run, said, (size, used as u64), &known);
         }
         self.count(run, &known, tally);
         self.sent.extend(&run.calls);
+    }
+
+    /// Whether what was said is true of what the files hold. `before` is the size and the use of the grant when it began.
+    fn check(&mut self, run: &Run, said: &Said, before: (u64, u64), known: &HashSet<CallId>) {
+        match said {
+            Said::Opened {
+                checkpoint,
+                size,
+                used,
+            } => {
+                assert_eq!((*size, *used), before, "what it opened with");
+                if let Some(note) = checkpoint {
+                    self.history.check_checkpoint(note);
+                }
+            }
+            Said::Batch { checkpoint, .. } => self.history.check_checkpoint(checkpoint),
+            Said::Answered {
+                call,
+                answer,
+                receipt,
+            } => {
+                let id = (self.subject.call_id)(*call);
+                assert!(!known.contains(&id), "call {call} was evaluated again");
+                assert!(
+                    self.answered.insert(*call),
+                    "call {call} was answered twice"
+                );
+                assert_eq!(*answer, (self.subject.answer)(*call));
+                self.history.check_answer(id, receipt);
+            }
+            Said::Refused { call, code } => self.check_refusal(run, *call, code, known),
+            Said::Ready => {}
+            Said::Serving { .. } => panic!("a journal serves nothing"),
+        }
     }
 
     /// A refusal has a reason that the test can name.
@@ -258,6 +256,9 @@ impl Trial {
             .iter()
             .filter(|said| matches!(said, Said::Answered { .. }));
         tally.answers += answers.count();
+        let spent = ErrorCode::CallIdSpent.as_str();
+        let is_spent = |said: &&Said| matches!(said, Said::Refused { code, .. } if code == spent);
+        tally.spent_ids_refused += run.said.iter().filter(is_spent).count();
         for call in run.calls.iter().filter(|call| !outcomes.contains(call)) {
             let id = (self.subject.call_id)(*call);
             if known.contains(&id) {
