@@ -5,6 +5,12 @@
 //! `LINGQU_CRASH_SEED` repeats a run's choices (not the scheduler's), `LINGQU_CRASH_KILLS` sets how many kills.
 //! Start reading at [`history`], which judges; [`child`] kills, [`stored`] reads what is on the disk.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test says what it did, and fails by panicking"
+)]
+
 #[allow(
     dead_code,
     reason = "shared with the process that is killed; each side uses its half"
