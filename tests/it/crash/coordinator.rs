@@ -118,7 +118,7 @@ impl Suite {
         let signer = network.files().node_log_key().unwrap();
         let mirror = network.files().coordinator_key("mirror").unwrap();
         let mirror_name = KeyName::parse(&format!("{}/mirror", cast::ORIGIN_NAME)).unwrap();
-        let suite = Suite {
+        Suite {
             product,
             node: identity(PeerId::Node(cast::node())),
             agency: identity(PeerId::Party(Party::Agency.id())),
@@ -135,8 +135,7 @@ impl Suite {
                 network.stop_coordinator().await.unwrap();
                 network
             },
-        };
-        suite
+        }
     }
 
     /// What it says at its start does not fall behind what it said before. Gives its address.
