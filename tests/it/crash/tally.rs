@@ -38,7 +38,8 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} kills in {} lives: {} opening, {} reconciling, {} calling, {} idle; {} torn by the kill, {} by power \
-             cuts, {} unfinished segments; {} restored, {} adopted; {} answers, {} recorded but lost, {} calls lost, {} spent ids refused",
+             cuts, {} unfinished segments; {} restored, {} adopted; {} answers, {} \
+             recorded but lost, {} calls lost, {} spent ids refused",
             self.kills,
             self.lives,
             self.opening,
