@@ -101,7 +101,8 @@ pub(crate) async fn reconcile(
     early
 }
 
-/// Starts a task for each call, works on `at_once` of them at a time, and hands cosignatures in, until standard input ends; then waits for the calls.
+/// Starts a task for each call, works on `at_once` of them at a time, and hands cosignatures in, until standard input
+/// ends; then waits for the calls. `early` is what was told before.
 pub(crate) async fn take_calls<F>(
     early: Vec<Told>,
     told: &mut mpsc::UnboundedReceiver<Told>,
