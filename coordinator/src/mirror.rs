@@ -7,6 +7,7 @@ pub(crate) mod archive;
 pub(crate) mod feed;
 pub(crate) mod frame;
 pub(crate) mod headlog;
+pub(crate) mod replay;
 pub(crate) mod replicate;
 pub(crate) mod store;
 pub(crate) mod streams;
@@ -25,7 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
 use self::archive::{Archive, ArchiveError};
-use self::store::{HEAD_WEIGHT, Item, MirrorStage, Refused, ReplayError, Work};
+use self::replay::ReplayError;
+use self::store::{HEAD_WEIGHT, Item, MirrorStage, Refused, Work};
 use self::streams::{Cosigned, Stream, Verified};
 use self::view::Shared;
 use crate::config::Limits;
@@ -66,8 +68,10 @@ pub(crate) struct Mirror {
     pub(crate) limits: Limits,
     pub(crate) own: Arc<Stream>,
     committer: Arc<Committer<Item>>,
-    /// Free places in the queue. Who holds none waits here, so that the queue itself is never full.
+    /// Free places in the queue, and free room in it in bytes. Who has neither waits here, so that the queue itself is
+    /// never full, and its memory is bounded over all streams together.
     places: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     /// Everything that runs on its own and holds the mirror: its files stay locked until all of it has ended.
     pub(crate) tasks: TaskTracker,
 }
@@ -121,6 +125,7 @@ impl Mirror {
             own,
             committer: Arc::new(committer),
             places: Arc::new(Semaphore::new(limits.queue_max)),
+            room: Arc::new(Semaphore::new(limits.queue_bytes_max)),
             tasks: TaskTracker::new(),
         })
     }
@@ -222,10 +227,12 @@ impl Mirror {
     }
 
     async fn queue(&self, work: Work) -> Result<(), ErrorCode> {
-        let place = self.place().await?;
+        let bytes = work.bytes().min(self.limits.queue_bytes_max);
+        let bytes = u32::try_from(bytes).map_err(|_| ErrorCode::Overloaded)?;
         let item = Item {
             work,
-            _place: Some(place),
+            _place: place(&self.places, 1).await?,
+            _room: place(&self.room, bytes).await?,
         };
         // Every item in the queue holds a place and there are as many places as the queue takes, so what can refuse it
         // is only its end.
@@ -233,13 +240,11 @@ impl Mirror {
             .submit(item)
             .map_err(|_| ErrorCode::AuditUnavailable)
     }
+}
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, ErrorCode> {
-        Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(|_| ErrorCode::AuditUnavailable)
-    }
+async fn place(places: &Arc<Semaphore>, count: u32) -> Result<OwnedSemaphorePermit, ErrorCode> {
+    let place = Arc::clone(places).acquire_many_owned(count).await;
+    place.map_err(|_| ErrorCode::AuditUnavailable)
 }
 
 /// Longest payload that a segment of the configured length can hold. It follows from the segment alone, so that a log

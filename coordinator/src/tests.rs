@@ -1,7 +1,7 @@
 //! The coordinator over real sockets, once through everything; and who may knock at which door.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lingqu_core::{ErrorCode, Role, Timestamp};
 use lingqu_proto::pb::audit_client::AuditClient;
@@ -13,7 +13,8 @@ use lingqu_proto::pb::{follow_response, replicate_request, replicate_response, w
 use lingqu_proto::{Rpc, envelope_to_pb, note_signature_from_pb, pb};
 use lingqu_tlog::{Ed25519Signer, Signer, verify_cosignature};
 use lingqu_transport::pki::DevAuthority;
-use lingqu_transport::{ClientTls, Peer, code_of, connect};
+use lingqu_transport::reload::AuthorityFile;
+use lingqu_transport::{ClientTls, Peer, PeerId, TlsFiles, code_of, connect};
 use tokio::sync::oneshot;
 use tonic::transport::Channel;
 

@@ -33,8 +33,7 @@ impl Audit for Services {
             Ok((region, point.heads))
         });
         let resume: Vec<(Region, u64)> = resume.collect::<Result<_, Status>>()?;
-        let place = Arc::clone(&self.followers).try_acquire_owned();
-        let place = place.map_err(|_| status_of(ErrorCode::Overloaded))?;
+        let place = self.followers.take(id.as_str()).map_err(status_of)?;
         let follower = Follower::new(Arc::clone(&self.mirror), region.clone(), resume);
         let follower = follower.map_err(status_of)?;
         self.record(&id, &region).await.map_err(status_of)?;

@@ -11,18 +11,22 @@ use futures::{Stream, StreamExt};
 use lingqu_core::{ErrorCode, NodeId, PartyId};
 use lingqu_proto::pb;
 use lingqu_transport::{AccessLayer, Connected, Peer, PeerId, status_of, status_with};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Status};
 
 use crate::mirror::Mirror;
+use crate::places::Places;
 use crate::refusal::Refusal;
 use crate::registry::Registry;
 
 /// Messages that wait for a slow subscriber. Small: each may have a mebibyte.
 const WAITING_MAX: usize = 4;
+
+/// Bytes of one received message of every service but the mirror: an envelope has little more than a mebibyte.
+const MESSAGE_BYTES_MAX: usize = 2 << 20;
 
 /// A stream of answers.
 pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -32,8 +36,10 @@ pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send
 pub(crate) struct Services {
     pub(crate) registry: Arc<Registry>,
     pub(crate) mirror: Arc<Mirror>,
-    /// Free places for subscriptions of regulators.
-    pub(crate) followers: Arc<Semaphore>,
+    /// Places for subscriptions of regulators.
+    pub(crate) followers: Places,
+    /// Places for nodes that read their stream back.
+    pub(crate) readers: Places,
     /// Cancelled when the coordinator ends: streams that would go on for ever end with it.
     pub(crate) ending: CancellationToken,
 }
@@ -48,11 +54,11 @@ impl Services {
         let mirror = pb::mirror_server::MirrorServer::new(self.clone());
         let filing = pb::registry_server::RegistryServer::new(self.clone());
         let sync = pb::sync_server::SyncServer::new(self);
-        Routes::new(audit.max_decoding_message_size(bytes_max))
-            .add_service(enrolment.max_decoding_message_size(bytes_max))
+        Routes::new(audit.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(enrolment.max_decoding_message_size(MESSAGE_BYTES_MAX))
             .add_service(mirror.max_decoding_message_size(bytes_max))
-            .add_service(filing.max_decoding_message_size(bytes_max))
-            .add_service(sync.max_decoding_message_size(bytes_max))
+            .add_service(filing.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(sync.max_decoding_message_size(MESSAGE_BYTES_MAX))
             .prepare()
             .into_axum_router()
             .layer(AccessLayer::new(Arc::new(move |path, peer| {

@@ -52,13 +52,15 @@ impl MirrorService for Services {
         if first > size {
             return Err(malformed("first"));
         }
+        let place = self.readers.take(owner.as_str()).map_err(status_of)?;
         let mirror = Arc::clone(&self.mirror);
         let answers = self.stream(
             |message| message,
             |sender| {
-                Box::pin(send_entries(
-                    mirror, origin, first, size, checkpoint, sender,
-                ))
+                Box::pin(async move {
+                    send_entries(mirror, origin, first, size, checkpoint, sender).await;
+                    drop(place);
+                })
             },
         );
         Ok(Response::new(answers))

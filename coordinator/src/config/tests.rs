@@ -35,7 +35,10 @@ fn what_cannot_be_meant_is_refused() {
         ("\"coord.example\"", "\"\""),
         ("queue_max = 8", "queue_max = 0"),
         ("queue_max = 8", "window = 0"),
-        ("queue_max = 8", "segment_bytes = 0"),
+        ("segment_bytes = 131072", "segment_bytes = 0"),
+        ("segment_bytes = 131072", "segment_bytes = 135000"),
+        ("queue_max = 8", "queue_bytes_max = 16000"),
+        ("queue_max = 8", "message_bytes_max = 32000"),
         ("batch_bytes_max = 16384", "batch_bytes_max = 99999999"),
         ("[limits]", "[epoch]\nrenew_s = 0\n[limits]"),
         ("[limits]", "[epoch]\nrenew_s = 60\nvalid_s = 60\n[limits]"),
@@ -53,4 +56,16 @@ fn a_founder_named_twice_is_refused() {
     let founder = &text[text.find("[[founders]]").unwrap()..text.find("[limits]").unwrap()];
     let twice = text.replacen("[limits]", &format!("{founder}[limits]"), 1);
     assert!(matches!(parse(&twice), Err(ConfigError::Founders)));
+}
+
+/// A batch that a node's journal makes by default is never refused for its size: the node could not go on.
+#[test]
+fn the_default_batch_of_a_journal_fits() {
+    let (mirror, journal) = (Limits::default(), lingqu_journal::JournalLimits::default());
+    assert!(mirror.check().is_ok());
+    assert!(mirror.batch_entries_max >= journal.batch_entries_max);
+    assert!(mirror.batch_bytes_max >= journal.batch_bytes_max);
+    // One frame alone may be larger than a batch.
+    assert!(mirror.batch_entries_max >= journal.frame_entries_max);
+    assert!(mirror.batch_bytes_max >= journal.frame_bytes_max);
 }

@@ -52,6 +52,7 @@ async fn every_act_stands_in_the_own_stream_in_order() {
         .await
         .unwrap();
     let expected = [
+        ("found", AGENCY),
         ("epoch", "coord_gx"),
         ("issue_code", "party_unit"),
         ("enrol", "party_unit"),
@@ -122,6 +123,11 @@ async fn a_filing_that_was_not_logged_is_pushed_to_nobody() {
         .file(&party("party_unit"), sealed(&policy(), &["party_unit"]))
         .await;
     assert_eq!(refused.unwrap_err().code, ErrorCode::AuditUnavailable);
+    // Nothing more is done before the restart: the act could be logged twice.
+    let again = registry
+        .file(&party(AGENCY), sealed(&product(), &[AGENCY]))
+        .await;
+    assert_eq!(again.unwrap_err().code, ErrorCode::AuditUnavailable);
     let concerning = registry
         .store
         .objects_concerning("node_n", "party_unit", 0, 9)

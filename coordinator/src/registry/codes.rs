@@ -12,6 +12,7 @@ use lingqu_tlog::{Hash, Intl, Suite};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::Registry;
+use super::parties::key_digest;
 use crate::config::Limits;
 use crate::refusal::Refusal;
 use crate::store::acts::{self, Act};
@@ -91,7 +92,7 @@ impl Registry {
         issuer: &PartyId,
         new: NewCode,
     ) -> Result<(String, Timestamp), Refusal> {
-        let _acting = self.acting().await;
+        let _acting = self.acting().await?;
         let agency = self.party(issuer)?;
         self.within(&agency, &new.region)?;
         self.check_new(&new)?;
@@ -183,6 +184,8 @@ impl Registry {
         let outcome = self.try_enrol(peer, code, keys).await;
         match &outcome {
             Ok(_) => self.failures().forget(peer),
+            // What went wrong here is not the peer's failure.
+            Err(refusal) if is_ours(refusal.code) => {}
             Err(_) => self.failures().count(peer, now),
         }
         outcome
@@ -194,7 +197,7 @@ impl Registry {
         text: &str,
         keys: Vec<KeyProof>,
     ) -> Result<Option<String>, Refusal> {
-        let _acting = self.acting().await;
+        let _acting = self.acting().await?;
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let code = codes::find(&mut tx, &code_digest(text)).await?;
@@ -210,7 +213,7 @@ impl Registry {
         let act = Act {
             action: "enrol".to_owned(),
             subject: peer.to_owned(),
-            digest: Intl::digest(&[b"lingqu/key\0", &key]),
+            digest: key_digest(&key),
             actor: code.issued_by.to_string(),
             region: Some(code.region.clone()),
             filing_number: None,
@@ -266,6 +269,11 @@ impl Registry {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Whether the refusal is for a failure of the coordinator.
+fn is_ours(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::AuditUnavailable | ErrorCode::Internal)
 }
 
 /// What is stored of a code.

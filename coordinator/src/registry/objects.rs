@@ -48,7 +48,7 @@ impl Registry {
         caller: &PartyId,
         envelope: Envelope,
     ) -> Result<Filed, Refusal> {
-        let _acting = self.acting().await;
+        let _acting = self.acting().await?;
         let caller = self.party(caller)?;
         let checked = match envelope.payload_type.as_str() {
             PRODUCT_TYPE => self.check_product(&caller, &envelope)?,

@@ -100,7 +100,7 @@ impl Net {
     pub(crate) async fn mirror(&self, store: &Store) -> Result<Arc<Mirror>, MirrorOpenError> {
         let names = Names::new("coord.example");
         let keys = keys();
-        let own = crate::own_stream(&self.config, store, &keys, &names, self.clock.as_ref());
+        let own = crate::open::own_stream(&self.config, store, &keys, &names, self.clock.as_ref());
         let own = own.await.unwrap();
         let options = MirrorOptions {
             clock: self.clock.clone(),
@@ -108,7 +108,7 @@ impl Net {
             names,
             limits: self.config.limits,
             own,
-            streams: crate::streams(store).await.unwrap(),
+            streams: crate::open::streams(store).await.unwrap(),
             on_fatal: lingqu_journal::FatalHook::new(|_| ()),
         };
         let files = lingqu_journal::FileStore::open(self.bed.wal()).unwrap();

@@ -31,9 +31,12 @@ type Updates = mpsc::Sender<Result<Update, ErrorCode>>;
 
 /// Pushes to `node` until it goes away, the registry ends, or the node takes nothing for too long.
 pub(crate) async fn watch(registry: Arc<Registry>, node: Node, updates: Updates) {
-    let Ok(_place) = Arc::clone(&registry.watchers).try_acquire_owned() else {
-        let _ = updates.send(Err(ErrorCode::Overloaded)).await;
-        return;
+    let _place = match registry.watchers.take(node.id.as_str()) {
+        Ok(place) => place,
+        Err(code) => {
+            let _ = updates.send(Err(code)).await;
+            return;
+        }
     };
     let watcher = Watcher {
         epochs: registry.epoch.subscribe(),
