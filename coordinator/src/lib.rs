@@ -117,7 +117,7 @@ impl Coordinator {
 
     /// Writes what is queued and closes database and log. Call it when [`Coordinator::serve`] has ended; the directory is
     /// free for another process, or for the next [`Coordinator::open`], when all clones are gone.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         let mirror = Arc::clone(&self.mirror);
         // The thread is joined where it holds nobody up; if this fails, the thread is gone already.
         let _ = tokio::task::spawn_blocking(move || mirror.close()).await;

@@ -143,6 +143,7 @@ pub(crate) const ROWS: &[Row] = &[
             "lingqu-demo",
             "lingqu-journal",
             "lingqu-proto",
+            "lingqu-tlog",
             "lingqu-transport",
         ]),
         why: "measurements go through the doors a user has, not through the inside of a service",

@@ -33,10 +33,6 @@ pub struct NodeFacts<'a> {
 }
 
 /// Decides `call` by what the node holds.
-#[expect(
-    clippy::result_large_err,
-    reason = "a refusal is as usual as an answer, and moved once"
-)]
 pub fn admit(call: Call<Received>, node: NodeFacts<'_>) -> Result<Call<Permitted>, Denial> {
     let header = call.header().clone();
     let grant = find_grant(&header, &node);

@@ -130,7 +130,12 @@ async fn reconcile(
                     ));
                 }
             }
-            node.journal.adopt(entries, &last).map_err(refused)?;
+            // It waits for the disk: not on a thread that others wait for.
+            let journal = node.journal.clone();
+            tokio::task::spawn_blocking(move || journal.adopt(entries, &last))
+                .await
+                .map_err(|_| Ended::Away("taking over was interrupted".to_owned()))?
+                .map_err(refused)?;
         }
     }
     node.epochs.raise_floor(node.journal.epoch_floor());

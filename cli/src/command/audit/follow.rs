@@ -138,3 +138,6 @@ impl Shown {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,13 +40,23 @@ impl Verify {
         let bytes =
             std::fs::read(&self.receipt).map_err(|error| Failure::file(&self.receipt, error))?;
         let trust = self.trust.as_deref().map(trust_file::read).transpose()?;
-        let receipt = parse(&bytes)?;
+        self.check(&bytes, trust.as_ref(), session)
+    }
+
+    /// The same on bytes and keys that were read.
+    fn check(
+        &self,
+        bytes: &[u8],
+        trust: Option<&Trust<Intl>>,
+        session: &mut Session<'_>,
+    ) -> Result<(), Failure> {
+        let receipt = parse(bytes)?;
         match trust {
             // What the record itself demands is looked at in any case.
             Some(trust) if self.accept_lagged => {
                 self.authenticate(&receipt, &trust.without_quorum(), session)
             }
-            Some(trust) => self.authenticate(&receipt, &trust, session),
+            Some(trust) => self.authenticate(&receipt, trust, session),
             None => {
                 let record = receipt.check_consistency::<Intl>().map_err(refused)?;
                 self.print_consistent(&receipt, &record, session)?;

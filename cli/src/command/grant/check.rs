@@ -116,3 +116,6 @@ fn signatures(
         ("filing", filing),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! A world for tests of the journal: a disk, clocks, keys, permits, a mirror.
 
+pub(crate) use lingqu_testkit::ManualClock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use lingqu_core::call::{Call, Denial, Evaluated, Permitted};
@@ -22,42 +22,6 @@ use crate::store::faulty::Disk;
 pub(crate) const ORIGIN: &str = "coord.example/s/node-a/45/2026h2";
 /// 2026-07-01T10:00:00 in UTC+8.
 pub(crate) const START: Timestamp = Timestamp(1_782_871_200_000_000);
-
-/// A clock that stands where a test puts it.
-#[derive(Debug)]
-pub(crate) struct FakeClock {
-    now_us: AtomicI64,
-    monotonic_us: AtomicI64,
-}
-
-impl FakeClock {
-    pub(crate) fn at(now: Timestamp) -> Arc<FakeClock> {
-        Arc::new(FakeClock {
-            now_us: AtomicI64::new(now.0),
-            monotonic_us: AtomicI64::new(0),
-        })
-    }
-
-    pub(crate) fn set(&self, now: Timestamp) {
-        self.now_us.store(now.0, Ordering::SeqCst);
-    }
-
-    pub(crate) fn advance(&self, by: Duration) {
-        let by = i64::try_from(by.as_micros()).unwrap();
-        self.now_us.fetch_add(by, Ordering::SeqCst);
-        self.monotonic_us.fetch_add(by, Ordering::SeqCst);
-    }
-}
-
-impl Clock for FakeClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.now_us.load(Ordering::SeqCst))
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_micros(self.monotonic_us.load(Ordering::SeqCst).try_into().unwrap())
-    }
-}
 
 pub(crate) const MIRRORED: AuditTerms = AuditTerms::Mirrored { wait_ms_max: 1 };
 pub(crate) const LAGGED: AuditTerms = AuditTerms::Lagged {
@@ -260,7 +224,7 @@ pub(crate) fn small_limits() -> JournalLimits {
 /// A node's journal on a disk, with its clock.
 pub(crate) struct World {
     pub(crate) disk: Disk,
-    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) limits: JournalLimits,
 }
 
@@ -268,7 +232,7 @@ impl World {
     pub(crate) fn new() -> World {
         World {
             disk: Disk::default(),
-            clock: FakeClock::at(START),
+            clock: ManualClock::at(START),
             limits: small_limits(),
         }
     }

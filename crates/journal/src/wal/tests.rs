@@ -119,6 +119,41 @@ fn the_repair_may_fail_as_well() {
 }
 
 #[test]
+fn what_a_torn_frame_left_does_not_disturb_a_shorter_one() {
+    let disk = Disk::default();
+    disk.plan(
+        1,
+        Fault::Sectors((0..24).map(|sector| sector > 12).collect()),
+    );
+    let (mut wal, _) = open(&disk).unwrap();
+    wal.append(&payload(3)).unwrap_err();
+    let (mut wal, _) = open(&disk).unwrap();
+    wal.append(&payload(0)).unwrap();
+    assert_eq!(open(&disk).unwrap().1, payloads(1));
+    assert!(
+        disk.segments()[&0][2 * BLOCK..]
+            .iter()
+            .all(|byte| *byte == 0)
+    );
+}
+
+/// A write that failed may still be seen by the next process, from the page cache, and be gone after a power failure.
+/// What recovery has shown to anybody must not be lost that way.
+#[test]
+fn what_was_replayed_is_durable_even_if_it_was_only_cached() {
+    for step in 1..steps() {
+        let disk = Disk::default();
+        disk.plan(step, Fault::Cached);
+        let acknowledged = run(&disk);
+        let (_, replayed) = open(&disk).unwrap();
+        assert!(replayed.len() >= acknowledged);
+        disk.lose_power();
+        let (_, found) = open(&disk).unwrap();
+        assert_eq!(found, replayed, "step {step}");
+    }
+}
+
+#[test]
 fn a_full_disk_is_reported_and_more_room_helps() {
     let disk = Disk::default();
     disk.limit(2 * OPTIONS.segment_len);
@@ -277,6 +312,30 @@ fn more_than_one_torn_frame_is_damage() {
             Err(error) => assert!(!is_torn, "{what}: {error}"),
         }
     }
+}
+
+/// A later segment is made only when all frames before it are durable, so that even an empty one says that they were
+/// acknowledged; and no segment is made while the one before is empty.
+#[test]
+fn a_later_segment_tells_damage_from_a_torn_end() {
+    let disk = Disk::default();
+    // Steps: the first segment, three frames, the second segment, which is made but not written to.
+    disk.plan(4, Fault::AfterPersisting);
+    assert_eq!(run(&disk), 3);
+    let clean = disk.segments();
+    assert_eq!(clean.len(), 2);
+    assert_eq!(open(&disk).unwrap().1, payloads(3));
+    let mut segments = clean.clone();
+    frame_bytes(&mut segments, 2)[40] ^= 1;
+    disk.replace(segments);
+    assert!(matches!(open(&disk), Err(WalOpenError::Corrupt { .. })));
+
+    let mut segments = clean;
+    let mut third = frame::segment_head(LOG, 2, OPTIONS.segment_len);
+    third.resize(6 * BLOCK, 0);
+    segments.insert(2, third);
+    disk.replace(segments);
+    assert!(matches!(open(&disk), Err(WalOpenError::Corrupt { .. })));
 }
 
 #[test]

@@ -140,6 +140,31 @@ fn time_only_grows_whatever_the_clock_does() {
 }
 
 #[test]
+fn a_record_stays_on_the_day_that_it_was_counted_on() {
+    let world = World::new();
+    let journal = world.ready();
+    let grant = "grant_1".parse().unwrap();
+    let tomorrow = Timestamp(START.0 + 86_400_000_000);
+    let terms = |at| Terms {
+        per_day: 1,
+        at,
+        ..Terms::default()
+    };
+    block_on(record(&journal, 1, &terms(START))).unwrap();
+    // Decided when the clock said tomorrow; then the clock is set right. Dated today, it would overspend today.
+    let late = block_on(record(&journal, 2, &terms(tomorrow))).unwrap();
+    let time = Record::decode::<Intl>(&late.entry).unwrap().time;
+    assert_eq!(time.day_utc8(), tomorrow.day_utc8());
+    let used = journal.usage(&grant, tomorrow);
+    assert_eq!((used.today, used.total), (1, 2));
+    let more = permitted(3, &terms(START));
+    assert_eq!(
+        journal.reserve(more.permit()).err(),
+        Some(ErrorCode::QuotaExhausted)
+    );
+}
+
+#[test]
 fn a_charge_is_for_one_permit_and_cannot_be_had_back() {
     let world = World::new();
     let journal = world.ready();
@@ -239,6 +264,28 @@ fn every_charge_has_its_place_and_other_records_have_theirs() {
     });
     assert_eq!(journal.size(), 66);
     journal.reserve(one_more.permit()).unwrap();
+}
+
+#[test]
+fn after_a_fork_what_is_queued_is_not_signed() {
+    let world = World::new();
+    let journal = world.ready();
+    let shared = Arc::clone(&journal.inner.shared);
+    let mut stage = StreamStage::new(Arc::clone(&shared), Arc::new(signer()));
+    let item = || {
+        vec![Item::new(
+            vec![Draft::new(Kind::NodeStop)],
+            Done::Nobody,
+            None,
+        )]
+    };
+    let (mut items, mut payload) = (item(), Vec::new());
+    stage.prepare(&mut items, &mut payload);
+    assert!(items.len() == 1 && !payload.is_empty());
+    shared.end(Phase::Forked);
+    let (mut items, mut payload) = (item(), Vec::new());
+    stage.prepare(&mut items, &mut payload);
+    assert!(items.is_empty() && payload.is_empty());
 }
 
 #[test]
