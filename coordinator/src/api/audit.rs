@@ -40,8 +40,8 @@ impl Audit for Services {
         let until_current = request.until_current;
         let events = self.stream(message, |sender| {
             Box::pin(async move {
-                follower.run(until_current, sender).await;
-                drop(place);
+                let _place = place;
+                follower.run(until_current, sender).await
             })
         });
         Ok(Response::new(events))

@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt};
 use lingqu_core::{ErrorCode, NodeId, PartyId};
 use lingqu_proto::pb;
 use lingqu_transport::{AccessLayer, Connected, Peer, PeerId, status_of, status_with};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -81,6 +81,9 @@ impl Services {
     }
 
     /// Runs `task`, which sends into the returned stream, until it or the coordinator ends.
+    ///
+    /// The stream ends in order only if the task did. One that was cut, by the end of the coordinator or because its
+    /// reader took nothing, would otherwise look complete to whoever reads it.
     pub(crate) fn stream<T, U>(
         &self,
         translate: impl Fn(T) -> U + Send + 'static,
@@ -91,20 +94,28 @@ impl Services {
         U: Send + 'static,
     {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let (cut, was_cut) = oneshot::channel();
         let (task, ending) = (task(sender), self.ending.clone());
         self.mirror.tasks.spawn(async move {
-            tokio::select! {
-                () = ending.cancelled() => {}
-                () = task => {}
+            let ended = tokio::select! {
+                () = ending.cancelled() => Err(Status::unavailable("the coordinator is ending")),
+                ended = task => ended.map_err(status_of),
+            };
+            if let Err(status) = ended {
+                // Whoever hung up does not need to know.
+                let _ = cut.send(status);
             }
         });
         let answers = ReceiverStream::new(receiver);
-        Box::pin(answers.map(move |sent| sent.map(&translate).map_err(status_of)))
+        let answers = answers.map(move |sent| sent.map(&translate).map_err(status_of));
+        // Apart from the messages, so that a reader who leaves their queue full holds nothing up.
+        let cut = futures::stream::once(was_cut);
+        Box::pin(answers.chain(cut.filter_map(async |cut| cut.ok().map(Err))))
     }
 }
 
-/// The work behind a stream of answers.
-pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// The work behind a stream of answers; the code with which the stream is cut, unless it ends in order.
+pub(crate) type Task = Pin<Box<dyn Future<Output = Result<(), ErrorCode>> + Send>>;
 
 /// Who is calling.
 pub(crate) fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
