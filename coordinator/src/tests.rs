@@ -286,6 +286,27 @@ async fn a_network_of_one_node_enrols_files_replicates_and_is_followed() {
 
     follow(&site, &running, &writer).await;
 
+    // A regulator that is revoked reads on no longer.
+    let mut audit = AuditClient::new(site.dial("party_office", address).await);
+    let request = pb::FollowRequest {
+        region: "4501".to_owned(),
+        ..Default::default()
+    };
+    let mut events = audit.follow(request).await.unwrap().into_inner();
+    let request = bed::revocation(bed::AGENCY, "party_office", &site.clock);
+    let mut agency = RegistryClient::new(site.dial(bed::AGENCY, address).await);
+    let revocation = Some(envelope_to_pb(&request));
+    agency
+        .revoke(pb::RevokeRequest { revocation })
+        .await
+        .unwrap();
+    let cut = loop {
+        if let Err(cut) = events.message().await.map(Option::unwrap) {
+            break cut;
+        }
+    };
+    assert_eq!(code_of(&cut), Some(ErrorCode::CallerRevoked));
+
     // Everything ends, streams that would go on for ever included, and the directory is free again.
     running.stop().await;
     loop {

@@ -4,6 +4,7 @@
 //! certificate must name the same id, and every key is entered with a proof of its possession.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lingqu_core::envelope::pre_authentication_encoding;
@@ -93,7 +94,7 @@ impl Registry {
         new: NewCode,
     ) -> Result<(String, Timestamp), Refusal> {
         let _acting = self.acting().await?;
-        let agency = self.party(issuer)?;
+        let agency = self.actor(issuer)?;
         self.within(&agency, &new.region)?;
         self.check_new(&new)?;
         let mut secret = [0; CODE_LEN];
@@ -201,8 +202,14 @@ impl Registry {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let code = codes::find(&mut tx, &code_digest(text)).await?;
-        let is_good =
-            |code: &Code| code.subject == peer && code.used.is_none() && now < code.expires;
+        let revoked = Arc::clone(&self.epoch.borrow());
+        let is_good = |code: &Code| {
+            code.subject == peer
+                && code.used.is_none()
+                && now < code.expires
+                // A stolen agency's codes end with it.
+                && !revoked.revoked.contains(code.issued_by.as_str())
+        };
         let code = code.filter(is_good).ok_or(ErrorCode::CodeInvalid)?;
         let newcomer = Newcomer::read(peer).ok_or(ErrorCode::CodeInvalid)?;
         let key = self

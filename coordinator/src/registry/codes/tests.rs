@@ -205,6 +205,37 @@ async fn codes_expire() {
     );
 }
 
+/// Revoking an agency ends what it began: its codes, and requests that the door let in before.
+#[tokio::test]
+async fn a_revoked_agency_enrols_nobody_any_more() {
+    let net = Net::new();
+    let registry = net.open().await;
+    populate(&registry).await;
+    let stolen = party("party_agency2");
+    let new = || new_party("party_false", Role::Regulator, "4501");
+    let (text, _) = registry.issue_code(&stolen, new()).await.unwrap();
+    let request = revocation(AGENCY, "party_agency2", &net.clock);
+    registry.revoke(&party(AGENCY), request).await.unwrap();
+    let good = proof(&text, "party_false", "approval", &key("party_false"));
+    assert_eq!(
+        code(registry.enrol("party_false", &text, vec![good]).await),
+        ErrorCode::CodeInvalid
+    );
+    let late = registry.issue_code(&stolen, new()).await;
+    assert_eq!(code(late), ErrorCode::CallerRevoked);
+    let late = sealed(&product(), &["party_agency2"]);
+    assert_eq!(
+        code(registry.file(&stolen, late).await),
+        ErrorCode::CallerRevoked
+    );
+    let late = revocation("party_agency2", "party_unit", &net.clock);
+    assert_eq!(
+        code(registry.revoke(&stolen, late).await),
+        ErrorCode::CallerRevoked
+    );
+    registry.revoked(&stolen).await;
+}
+
 #[tokio::test]
 async fn failures_are_limited_per_peer_and_forgotten_in_time() {
     let net = Net::new();
