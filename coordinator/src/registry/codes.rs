@@ -18,6 +18,7 @@ use crate::config::Limits;
 use crate::refusal::Refusal;
 use crate::store::acts::{self, Act};
 use crate::store::codes::{self, Code};
+use crate::store::parties::Party;
 use crate::store::{self, Writing};
 
 /// Payload type under which possession of a key is proven.
@@ -96,7 +97,7 @@ impl Registry {
         let _acting = self.acting().await?;
         let agency = self.actor(issuer)?;
         self.within(&agency, &new.region)?;
-        self.check_new(&new)?;
+        self.check_new(&agency, &new)?;
         let mut secret = [0; CODE_LEN];
         SystemRandom::new()
             .fill(&mut secret)
@@ -134,7 +135,7 @@ impl Registry {
         Ok((text, expires))
     }
 
-    fn check_new(&self, new: &NewCode) -> Result<(), Refusal> {
+    fn check_new(&self, agency: &Party, new: &NewCode) -> Result<(), Refusal> {
         let name = &new.display_name;
         if name.len() > NAME_LEN_MAX || name.chars().any(char::is_control) {
             return Err(Refusal::of(ErrorCode::RequestInvalid, "display_name"));
@@ -153,9 +154,12 @@ impl Registry {
                 if !new.roles.is_empty() {
                     return Err(Refusal::of(ErrorCode::RequestInvalid, "roles"));
                 }
-                if !self.party(unit)?.roles.contains(&Role::DataSourceUnit) {
+                let unit = self.party(unit)?;
+                if !unit.roles.contains(&Role::DataSourceUnit) {
                     return Err(Refusal::of(ErrorCode::RequestInvalid, "unit"));
                 }
+                // A unit's nodes are sent everything that is filed for it.
+                self.within(agency, &unit.region)?;
                 self.unknown(self.node(&id).is_ok())
             }
         }

@@ -267,6 +267,12 @@ async fn a_code_is_issued_only_for_what_makes_sense_within_the_agencys_region() 
     let net = Net::new();
     let registry = net.open().await;
     populate(&registry).await;
+    enrol(
+        &registry,
+        new_party("party_far", Role::DataSourceUnit, "4503"),
+    )
+    .await
+    .unwrap();
     let party_in = |code: &str| new_party("party_x", Role::Regulator, code);
     let with = |change: fn(&mut NewCode), mut new: NewCode| {
         change(&mut new);
@@ -277,6 +283,12 @@ async fn a_code_is_issued_only_for_what_makes_sense_within_the_agencys_region() 
         // A bureau of the whole region is not for a city's agency to make.
         ("party_agency2", party_in("45"), ErrorCode::RegionForbidden),
         ("party_nobody", party_in("4501"), ErrorCode::NotEnrolled),
+        // The node's own region is the agency's, but the unit whose filings it would be sent is not.
+        (
+            "party_agency2",
+            new_node("node_x", "party_far", "4501"),
+            ErrorCode::RegionForbidden,
+        ),
         (
             AGENCY,
             with(|new| new.roles.clear(), party_in("45")),
