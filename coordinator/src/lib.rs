@@ -86,6 +86,7 @@ impl Coordinator {
             mirror: Arc::clone(&self.mirror),
             followers: Places::new(self.config.limits.followers_max),
             readers: Places::new(self.config.limits.watchers_max),
+            writers: Places::new(self.config.limits.watchers_max),
             ending: ending.clone(),
         };
         let limits = lingqu_transport::Limits {

@@ -284,6 +284,16 @@ async fn a_network_of_one_node_enrols_files_replicates_and_is_followed() {
     let refused = mirror.entries(foreign).await.unwrap_err();
     assert_eq!(code_of(&refused), Some(ErrorCode::CallerRoleForbidden));
 
+    // One node holds few conversations open, each of which may keep a large message.
+    let silent = tokio_stream::pending::<pb::ReplicateRequest>;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(mirror.replicate(silent()).await.unwrap());
+    }
+    let refused = mirror.replicate(silent()).await.unwrap_err();
+    assert_eq!(code_of(&refused), Some(ErrorCode::Overloaded));
+    drop(held);
+
     follow(&site, &running, &writer).await;
 
     // A regulator that is revoked reads on no longer.

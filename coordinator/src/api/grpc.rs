@@ -25,8 +25,13 @@ use crate::registry::Registry;
 /// Messages that wait for a slow subscriber. Small: each may have a mebibyte.
 const WAITING_MAX: usize = 4;
 
-/// Bytes of one received message of every service but the mirror: an envelope has little more than a mebibyte.
+/// Bytes of one received message of services that take envelopes or resume points: an envelope has little more than a
+/// mebibyte.
 const MESSAGE_BYTES_MAX: usize = 2 << 20;
+
+/// Bytes of one received message where nothing large is said. Whoever has a certificate may send one to be enrolled, many
+/// at a time, and each is kept until it is whole.
+const SMALL_MESSAGE_BYTES_MAX: usize = 16 << 10;
 
 /// A stream of answers.
 pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -40,6 +45,8 @@ pub(crate) struct Services {
     pub(crate) followers: Places,
     /// Places for nodes that read their stream back.
     pub(crate) readers: Places,
+    /// Places for nodes that replicate: each may keep a batch here that is not whole yet, and some that wait.
+    pub(crate) writers: Places,
     /// Cancelled when the coordinator ends: streams that would go on for ever end with it.
     pub(crate) ending: CancellationToken,
 }
@@ -55,10 +62,10 @@ impl Services {
         let filing = pb::registry_server::RegistryServer::new(self.clone());
         let sync = pb::sync_server::SyncServer::new(self);
         Routes::new(audit.max_decoding_message_size(MESSAGE_BYTES_MAX))
-            .add_service(enrolment.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(enrolment.max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX))
             .add_service(mirror.max_decoding_message_size(bytes_max))
             .add_service(filing.max_decoding_message_size(MESSAGE_BYTES_MAX))
-            .add_service(sync.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(sync.max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX))
             .prepare()
             .into_axum_router()
             .layer(AccessLayer::new(Arc::new(move |path, peer| {

@@ -27,10 +27,12 @@ impl MirrorService for Services {
         request: Request<Streaming<pb::ReplicateRequest>>,
     ) -> Result<Response<Self::ReplicateStream>, Status> {
         let owner = node(&request)?;
+        let place = self.writers.take(owner.as_str()).map_err(status_of)?;
         let said = request.into_inner().map(said);
         let mirror = Arc::clone(&self.mirror);
         let answers = self.stream(answer, |sender| {
             Box::pin(async move {
+                let _place = place;
                 converse(mirror, owner.as_str(), said, sender).await;
                 Ok(())
             })
