@@ -158,7 +158,7 @@ pub struct Limits {
     /// Bytes of one preallocated segment of the mirror's log, a multiple of 4,096; default 128 MiB, at least four times
     /// `batch_bytes_max`. Never lower it: what was written with more cannot be read with less.
     pub segment_bytes: u64,
-    /// Nodes that watch epochs and filings at a time; default 1,024.
+    /// Nodes that watch epochs and filings at a time, that replicate, and that read back; default 1,024.
     pub watchers_max: usize,
     /// Unanswered batches of one replicating node; default 8.
     pub window: u32,

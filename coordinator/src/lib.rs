@@ -14,7 +14,7 @@
 //! # What holds after a restore from a backup
 //!
 //! Database and mirror log must be of one moment. A database older than the log is refused at the start, when it lacks a
-//! stream or an epoch number that the log knows; a log older than the database is refused when it lacks an act that the
+//! stream, an act or an epoch number that the log knows; a log older than the database is refused when it lacks an act that the
 //! database knows as logged. If both are equally old, the coordinator cannot know what it had cosigned since: it takes
 //! from each node what it lacks, as that is signed by the node, and a node that was made to sign another branch is found
 //! by whoever holds a cosignature or a head of the first. Ask nodes and regulators for theirs before serving again.
@@ -86,6 +86,7 @@ impl Coordinator {
             mirror: Arc::clone(&self.mirror),
             followers: Places::new(self.config.limits.followers_max),
             readers: Places::new(self.config.limits.watchers_max),
+            writers: Places::new(self.config.limits.watchers_max),
             ending: ending.clone(),
         };
         let limits = lingqu_transport::Limits {

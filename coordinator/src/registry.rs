@@ -156,6 +156,24 @@ impl Registry {
             .ok_or(ErrorCode::NotEnrolled)
     }
 
+    /// The enrolled party with this id, if it may still act. The door asks the same before the body is read, but a body
+    /// can be held back until long after its sender was revoked.
+    pub(crate) fn actor(&self, id: &PartyId) -> Result<Party, ErrorCode> {
+        if self.epoch.borrow().revoked.contains(id.as_str()) {
+            return Err(ErrorCode::CallerRevoked);
+        }
+        self.party(id)
+    }
+
+    /// Completes when the party is revoked.
+    pub(crate) async fn revoked(&self, id: &PartyId) {
+        let mut epochs = self.epoch.subscribe();
+        // It fails only without a sender, which lives as long as `self`.
+        let _ = epochs
+            .wait_for(|epoch| epoch.revoked.contains(id.as_str()))
+            .await;
+    }
+
     /// The enrolled node with this id.
     pub(crate) fn node(&self, id: &NodeId) -> Result<Node, ErrorCode> {
         let directory = self.directory.load();

@@ -27,10 +27,15 @@ impl MirrorService for Services {
         request: Request<Streaming<pb::ReplicateRequest>>,
     ) -> Result<Response<Self::ReplicateStream>, Status> {
         let owner = node(&request)?;
+        let place = self.writers.take(owner.as_str()).map_err(status_of)?;
         let said = request.into_inner().map(said);
         let mirror = Arc::clone(&self.mirror);
         let answers = self.stream(answer, |sender| {
-            Box::pin(async move { converse(mirror, owner.as_str(), said, sender).await })
+            Box::pin(async move {
+                let _place = place;
+                converse(mirror, owner.as_str(), said, sender).await;
+                Ok(())
+            })
         });
         Ok(Response::new(answers))
     }
@@ -58,8 +63,8 @@ impl MirrorService for Services {
             |message| message,
             |sender| {
                 Box::pin(async move {
-                    send_entries(mirror, origin, first, size, checkpoint, sender).await;
-                    drop(place);
+                    let _place = place;
+                    send_entries(mirror, origin, first, size, checkpoint, sender).await
                 })
             },
         );
@@ -75,7 +80,7 @@ async fn send_entries(
     size: u64,
     checkpoint: String,
     sender: mpsc::Sender<Result<pb::EntriesResponse, ErrorCode>>,
-) {
+) -> Result<(), ErrorCode> {
     let patience = Duration::from_secs(mirror.limits.push_timeout_s);
     loop {
         let mut entries = Vec::new();
@@ -83,13 +88,7 @@ async fn send_entries(
             let origin = origin.clone();
             let bytes_max = mirror.limits.chunk_bytes_max;
             let page = move |archive: &Archive| archive.entries(&origin, first, size, bytes_max);
-            match mirror.read(page).await {
-                Ok(page) => entries = page,
-                Err(code) => {
-                    let _ = sender.send(Err(code)).await;
-                    return;
-                }
-            }
+            entries = mirror.read(page).await?;
         }
         let next = first + entries.len() as u64;
         let is_last = next == size;
@@ -103,8 +102,10 @@ async fn send_entries(
             },
         };
         let sent = tokio::time::timeout(patience, sender.send(Ok(message))).await;
-        if is_last || !matches!(sent, Ok(Ok(()))) {
-            return;
+        let sent = sent.map_err(|_| ErrorCode::Overloaded)?;
+        // Whoever hung up needs no more.
+        if is_last || sent.is_err() {
+            return Ok(());
         }
         first = next;
     }

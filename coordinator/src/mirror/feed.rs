@@ -87,9 +87,18 @@ impl Follower {
     }
 
     /// Sends everything there is and then, unless `until_current`, everything that comes.
-    pub(crate) async fn run(mut self, until_current: bool, events: Events) {
-        if let Err(End::Code(code)) = self.follow(until_current, &events).await {
-            let _ = events.send(Err(code)).await;
+    ///
+    /// # Errors
+    /// The code that whoever listens must be told, since not everything was sent; [`ErrorCode::Overloaded`] for one who
+    /// takes nothing.
+    pub(crate) async fn run(
+        mut self,
+        until_current: bool,
+        events: Events,
+    ) -> Result<(), ErrorCode> {
+        match self.follow(until_current, &events).await {
+            Ok(()) | Err(End::Gone) => Ok(()),
+            Err(End::Code(code)) => Err(code),
         }
     }
 
@@ -185,7 +194,8 @@ impl Follower {
         let patience = Duration::from_secs(self.mirror.limits.push_timeout_s);
         match tokio::time::timeout(patience, events.send(Ok(event))).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Code(ErrorCode::Overloaded)),
         }
     }
 }

@@ -150,6 +150,31 @@ async fn a_filing_that_was_not_logged_is_pushed_to_nobody() {
     assert_eq!(again.number, "2026-000001");
 }
 
+/// A database that lacks a filing would give its number, and its id and version, a second time.
+#[tokio::test]
+async fn a_database_that_lacks_an_act_of_the_log_is_refused() {
+    let net = Net::new();
+    let registry = net.open().await;
+    populate(&registry).await;
+    close(registry).await;
+    let database = net.bed.dir.path().join("registry.db");
+    let old = std::fs::read(&database).unwrap();
+    let registry = net.open().await;
+    registry
+        .file(&party("party_unit"), sealed(&policy(), &["party_unit"]))
+        .await
+        .unwrap();
+    close(registry).await;
+    let new = std::fs::read(&database).unwrap();
+    std::fs::write(&database, &old).unwrap();
+    assert!(matches!(
+        net.try_open().await,
+        Err(SettleError::RegistryBehind)
+    ));
+    std::fs::write(&database, &new).unwrap();
+    assert!(net.try_open().await.is_ok());
+}
+
 /// Database and log of different moments: each order is refused.
 #[tokio::test]
 async fn a_restore_of_one_without_the_other_is_refused() {

@@ -4,6 +4,7 @@
 //! certificate must name the same id, and every key is entered with a proof of its possession.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lingqu_core::{ErrorCode, NodeId, PartyId, Region, Role, Timestamp};
@@ -17,6 +18,7 @@ use crate::config::Limits;
 use crate::refusal::Refusal;
 use crate::store::acts::{self, Act};
 use crate::store::codes::{self, Code};
+use crate::store::parties::Party;
 use crate::store::{self, Writing};
 
 /// Random bytes of a code: 160 bits.
@@ -78,9 +80,9 @@ impl Registry {
         new: NewCode,
     ) -> Result<(String, Timestamp), Refusal> {
         let _acting = self.acting().await?;
-        let agency = self.party(issuer)?;
+        let agency = self.actor(issuer)?;
         self.within(&agency, &new.region)?;
-        self.check_new(&new)?;
+        self.check_new(&agency, &new)?;
         let mut secret = [0; CODE_LEN];
         SystemRandom::new()
             .fill(&mut secret)
@@ -118,7 +120,7 @@ impl Registry {
         Ok((text, expires))
     }
 
-    fn check_new(&self, new: &NewCode) -> Result<(), Refusal> {
+    fn check_new(&self, agency: &Party, new: &NewCode) -> Result<(), Refusal> {
         let name = &new.display_name;
         if name.len() > NAME_LEN_MAX || name.chars().any(char::is_control) {
             return Err(Refusal::of(ErrorCode::RequestInvalid, "display_name"));
@@ -137,9 +139,12 @@ impl Registry {
                 if !new.roles.is_empty() {
                     return Err(Refusal::of(ErrorCode::RequestInvalid, "roles"));
                 }
-                if !self.party(unit)?.roles.contains(&Role::DataSourceUnit) {
+                let unit = self.party(unit)?;
+                if !unit.roles.contains(&Role::DataSourceUnit) {
                     return Err(Refusal::of(ErrorCode::RequestInvalid, "unit"));
                 }
+                // A unit's nodes are sent everything that is filed for it.
+                self.within(agency, &unit.region)?;
                 self.unknown(self.node(&id).is_ok())
             }
         }
@@ -186,8 +191,14 @@ impl Registry {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let code = codes::find(&mut tx, &code_digest(text)).await?;
-        let is_good =
-            |code: &Code| code.subject == peer && code.used.is_none() && now < code.expires;
+        let revoked = Arc::clone(&self.epoch.borrow());
+        let is_good = |code: &Code| {
+            code.subject == peer
+                && code.used.is_none()
+                && now < code.expires
+                // A stolen agency's codes end with it.
+                && !revoked.revoked.contains(code.issued_by.as_str())
+        };
         let code = code.filter(is_good).ok_or(ErrorCode::CodeInvalid)?;
         let newcomer = Newcomer::read(peer).ok_or(ErrorCode::CodeInvalid)?;
         let key = self

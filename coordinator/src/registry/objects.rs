@@ -49,7 +49,7 @@ impl Registry {
         envelope: Envelope,
     ) -> Result<Filed, Refusal> {
         let _acting = self.acting().await?;
-        let caller = self.party(caller)?;
+        let caller = self.actor(caller)?;
         let checked = match envelope.payload_type.as_str() {
             PRODUCT_TYPE => self.check_product(&caller, &envelope)?,
             POLICY_TYPE => self.check_policy(&caller, &envelope)?,

@@ -73,7 +73,7 @@ impl Registry {
     ) -> Result<u64, Refusal> {
         let _acting = self.acting().await?;
         let revocation: Revocation = open(&envelope)?;
-        let party = self.party(caller)?;
+        let party = self.actor(caller)?;
         if revocation.by != party.id {
             return Err(ErrorCode::RevocationForbidden.into());
         }

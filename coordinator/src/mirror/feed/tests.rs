@@ -83,7 +83,7 @@ async fn follow(mirror: &Arc<Mirror>, code: &str, resume: Vec<(Region, u64)>) ->
     while let Some(event) = receiver.recv().await {
         events.push(event.unwrap());
     }
-    task.await.unwrap();
+    task.await.unwrap().unwrap();
     events
 }
 
@@ -212,7 +212,18 @@ async fn a_live_follower_is_woken_by_new_heads_of_new_regions_too() {
     }
     drop(receiver);
     // It notices that nobody listens without having anything to say.
-    task.await.unwrap();
+    task.await.unwrap().unwrap();
+}
+
+/// Otherwise the end of a feed that was cut would be that of a whole one.
+#[tokio::test]
+async fn who_takes_nothing_is_told_that_there_was_more() {
+    let (_bed, mut mirror, _) = network().await;
+    // No patience at all, so that nothing has to be waited for.
+    Arc::get_mut(&mut mirror).unwrap().limits.push_timeout_s = 0;
+    let follower = Follower::new(Arc::clone(&mirror), region("45"), Vec::new()).unwrap();
+    let (sender, _receiver) = mpsc::channel(1);
+    assert_eq!(follower.run(true, sender).await, Err(ErrorCode::Overloaded));
 }
 
 #[tokio::test]

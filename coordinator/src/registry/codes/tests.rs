@@ -205,6 +205,37 @@ async fn codes_expire() {
     );
 }
 
+/// Revoking an agency ends what it began: its codes, and requests that the door let in before.
+#[tokio::test]
+async fn a_revoked_agency_enrols_nobody_any_more() {
+    let net = Net::new();
+    let registry = net.open().await;
+    populate(&registry).await;
+    let stolen = party("party_agency2");
+    let new = || new_party("party_false", Role::Regulator, "4501");
+    let (text, _) = registry.issue_code(&stolen, new()).await.unwrap();
+    let request = revocation(AGENCY, "party_agency2", &net.clock);
+    registry.revoke(&party(AGENCY), request).await.unwrap();
+    let good = proof(&text, "party_false", "approval", &key("party_false"));
+    assert_eq!(
+        code(registry.enrol("party_false", &text, vec![good]).await),
+        ErrorCode::CodeInvalid
+    );
+    let late = registry.issue_code(&stolen, new()).await;
+    assert_eq!(code(late), ErrorCode::CallerRevoked);
+    let late = sealed(&product(), &["party_agency2"]);
+    assert_eq!(
+        code(registry.file(&stolen, late).await),
+        ErrorCode::CallerRevoked
+    );
+    let late = revocation("party_agency2", "party_unit", &net.clock);
+    assert_eq!(
+        code(registry.revoke(&stolen, late).await),
+        ErrorCode::CallerRevoked
+    );
+    registry.revoked(&stolen).await;
+}
+
 #[tokio::test]
 async fn failures_are_limited_per_peer_and_forgotten_in_time() {
     let net = Net::new();
@@ -236,6 +267,12 @@ async fn a_code_is_issued_only_for_what_makes_sense_within_the_agencys_region() 
     let net = Net::new();
     let registry = net.open().await;
     populate(&registry).await;
+    enrol(
+        &registry,
+        new_party("party_far", Role::DataSourceUnit, "4503"),
+    )
+    .await
+    .unwrap();
     let party_in = |code: &str| new_party("party_x", Role::Regulator, code);
     let with = |change: fn(&mut NewCode), mut new: NewCode| {
         change(&mut new);
@@ -246,6 +283,12 @@ async fn a_code_is_issued_only_for_what_makes_sense_within_the_agencys_region() 
         // A bureau of the whole region is not for a city's agency to make.
         ("party_agency2", party_in("45"), ErrorCode::RegionForbidden),
         ("party_nobody", party_in("4501"), ErrorCode::NotEnrolled),
+        // The node's own region is the agency's, but the unit whose filings it would be sent is not.
+        (
+            "party_agency2",
+            new_node("node_x", "party_far", "4501"),
+            ErrorCode::RegionForbidden,
+        ),
         (
             AGENCY,
             with(|new| new.roles.clear(), party_in("45")),

@@ -8,7 +8,12 @@ use super::*;
 async fn begin(registry: &Arc<Registry>, id: &str) -> mpsc::Receiver<Result<Update, ErrorCode>> {
     let (sender, receiver) = mpsc::channel(1);
     let watched = registry.node(&node(id)).unwrap();
-    tokio::spawn(watch(Arc::clone(registry), watched, sender));
+    let registry = Arc::clone(registry);
+    tokio::spawn(async move {
+        if let Err(code) = watch(registry, watched, sender.clone()).await {
+            let _ = sender.send(Err(code)).await;
+        }
+    });
     receiver
 }
 
