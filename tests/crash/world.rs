@@ -149,10 +149,6 @@ fn grant() -> Grant {
 }
 
 /// Decides call number `call` by the real table, since there is no other way to a permit.
-#[expect(
-    clippy::result_large_err,
-    reason = "a refusal is recorded as it is, and is made once for each refused call"
-)]
 pub(crate) fn decide(
     call: u64,
     audit: AuditTerms,
