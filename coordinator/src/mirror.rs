@@ -33,6 +33,9 @@ use self::view::Shared;
 use crate::config::Limits;
 use crate::keys::{Keys, Names};
 
+/// Places for own acts and ticks, which are small. Nodes that keep the queue full would otherwise delay revocations.
+const OWN_PLACES: usize = 64;
+
 /// Bytes of a segment that no payload can have: its head, and the frame around the payload.
 const SEGMENT_OVERHEAD: u64 = 3 * 4_096;
 
@@ -72,6 +75,7 @@ pub(crate) struct Mirror {
     /// never full, and its memory is bounded over all streams together.
     places: Arc<Semaphore>,
     room: Arc<Semaphore>,
+    own_places: Arc<Semaphore>,
     /// Everything that runs on its own and holds the mirror: its files stay locked until all of it has ended.
     pub(crate) tasks: TaskTracker,
 }
@@ -112,7 +116,7 @@ impl Mirror {
         let archive = Archive::new(wal.reader(), Arc::clone(&shared));
         let committer_options = CommitterOptions {
             name: "mirror".to_owned(),
-            queue_max: limits.queue_max,
+            queue_max: limits.queue_max + OWN_PLACES,
             frame_items_max: limits.queue_max,
             frame_bytes_max: payload_len_max / 2,
         };
@@ -126,6 +130,7 @@ impl Mirror {
             committer: Arc::new(committer),
             places: Arc::new(Semaphore::new(limits.queue_max)),
             room: Arc::new(Semaphore::new(limits.queue_bytes_max)),
+            own_places: Arc::new(Semaphore::new(OWN_PLACES)),
             tasks: TaskTracker::new(),
         })
     }
@@ -227,12 +232,20 @@ impl Mirror {
     }
 
     async fn queue(&self, work: Work) -> Result<(), ErrorCode> {
-        let bytes = work.bytes().min(self.limits.queue_bytes_max);
-        let bytes = u32::try_from(bytes).map_err(|_| ErrorCode::Overloaded)?;
-        let item = Item {
-            work,
-            _place: place(&self.places, 1).await?,
-            _room: place(&self.room, bytes).await?,
+        let item = if let Work::Batch { .. } = &work {
+            let bytes = work.bytes().min(self.limits.queue_bytes_max);
+            let bytes = u32::try_from(bytes).map_err(|_| ErrorCode::Overloaded)?;
+            Item {
+                work,
+                _place: place(&self.places, 1).await?,
+                _room: Some(place(&self.room, bytes).await?),
+            }
+        } else {
+            Item {
+                work,
+                _place: place(&self.own_places, 1).await?,
+                _room: None,
+            }
         };
         // Every item in the queue holds a place and there are as many places as the queue takes, so what can refuse it
         // is only its end.

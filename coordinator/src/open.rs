@@ -1,5 +1,7 @@
 //! Opening a coordinator: keys, certificate, database and log, each checked against the others before anything is served.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -153,7 +155,12 @@ fn certificate(config: &Config, clock: &Arc<dyn Clock>) -> Result<ReloadableTls,
 
 /// Log files and database. The lock on the log comes first: a second process must not touch the database either.
 async fn data(config: &Config) -> Result<(FileStore, Store), OpenError> {
-    std::fs::create_dir_all(&config.data_dir).map_err(|source| OpenError::DataDir {
+    // Policies, grants and the clear fields of all streams lie there: it is made for the owner alone.
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.data_dir);
+    made.map_err(|source| OpenError::DataDir {
         path: config.data_dir.clone(),
         source,
     })?;

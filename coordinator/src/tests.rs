@@ -428,6 +428,10 @@ async fn what_does_not_fit_the_configuration_does_not_open() {
         }
     };
     assert_eq!(open(|_, _| ()).await, None);
+    // Nobody else on the host reads what all streams say.
+    let data = std::fs::metadata(site.path("data")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&data.permissions());
+    assert_eq!(mode & 0o777, 0o700);
     let other_id = open(|config, _| config.id = "coord_other".parse().unwrap()).await;
     assert!(
         other_id

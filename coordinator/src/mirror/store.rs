@@ -30,7 +30,8 @@ pub(crate) const HEAD_WEIGHT: usize = 4 << 10;
 pub(crate) struct Item {
     pub(crate) work: Work,
     pub(crate) _place: OwnedSemaphorePermit,
-    pub(crate) _room: OwnedSemaphorePermit,
+    /// Own acts and ticks are small and need none.
+    pub(crate) _room: Option<OwnedSemaphorePermit>,
 }
 
 pub(crate) enum Work {

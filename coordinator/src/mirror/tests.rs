@@ -15,6 +15,22 @@ fn draft(subject: &str) -> Draft {
     draft
 }
 
+/// A revocation waits for what is on its way to the disk, and not for all that nodes still have to say.
+#[tokio::test]
+async fn own_acts_need_no_place_among_batches() {
+    let bed = Bed::new(&[]);
+    let mirror = bed.open();
+    let places = u32::try_from(mirror.limits.queue_max).unwrap();
+    let room = u32::try_from(mirror.limits.queue_bytes_max).unwrap();
+    let _places = place(&mirror.places, places).await.unwrap();
+    let _room = place(&mirror.room, room).await.unwrap();
+    let (reply, answer) = oneshot::channel();
+    let drafts = vec![draft("x")];
+    let queued = mirror.queue(Work::Own { drafts, reply });
+    assert_eq!(futures::FutureExt::now_or_never(queued), Some(Ok(())));
+    assert_eq!(answer.await, Ok(0));
+}
+
 #[tokio::test]
 async fn everything_cosigned_is_there_after_a_restart() {
     let (mut one, mut two) = (Writer::new("a", "4501", 1), Writer::new("b", "4502", 2));

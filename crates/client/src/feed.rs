@@ -4,7 +4,7 @@
 //! root that the node signed and the mirror cosigned. Per region it keeps the compact range of the head log: each
 //! published checkpoint must be over exactly the heads that were received.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lingqu_core::Region;
 use lingqu_core::record::{Record, StreamId};
@@ -19,6 +19,8 @@ use tonic::{Status, Streaming};
 const MESSAGE_LEN_MAX: usize = 8 << 20;
 /// Most streams and regions that a subscriber follows.
 const STREAMS_MAX: usize = 10_000;
+/// Most bytes of one head's span, which is kept until its head has proven it. A mirror adds far less between two heads.
+const SPAN_LEN_MAX: usize = 256 << 20;
 const HEAD_PREFIX: &[u8] = b"lingqu/head/v1\n";
 
 /// What the subscriber has verified so far. Keep it to resume.
@@ -72,10 +74,21 @@ pub enum FeedBroken {
 /// A subscription in progress.
 pub struct Feed {
     events: Streaming<pb::FollowResponse>,
+    verifier: Verifier,
+}
+
+/// What is believed, and what was verified of it so far.
+struct Verifier {
+    /// Nothing of other regions was asked for.
+    region: Region,
     trust: Trust<Intl>,
     head_log_keys: Vec<VerifierKey<Intl>>,
     seen: Seen,
+    /// Entries of a span whose head has not come yet, and their bytes.
     parts: Vec<Vec<u8>>,
+    parts_len: usize,
+    /// Regions with heads that no signed head log covers yet.
+    open: BTreeSet<Region>,
 }
 
 impl Feed {
@@ -100,55 +113,97 @@ impl Feed {
         };
         let mut client = AuditClient::new(channel).max_decoding_message_size(MESSAGE_LEN_MAX);
         let events = client.follow(request).await.map_err(status)?.into_inner();
-        Ok(Feed {
-            events,
-            trust,
-            head_log_keys,
-            seen,
-            parts: Vec::new(),
-        })
+        let verifier = Verifier::new(region.clone(), trust, head_log_keys, seen);
+        Ok(Feed { events, verifier })
     }
 
     /// The next verified event; none when the feed has ended in order.
     pub async fn next(&mut self) -> Result<Option<Event>, FeedBroken> {
         loop {
             let Some(message) = self.events.message().await.map_err(status)? else {
-                return if self.parts.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(FeedBroken::Malformed("span"))
-                };
+                self.verifier.end()?;
+                return Ok(None);
             };
-            match message.event.ok_or(FeedBroken::Malformed("event"))? {
-                pb::follow_response::Event::Span(span) => {
-                    if let Some(event) = self.span(span)? {
-                        return Ok(Some(event));
-                    }
-                }
-                pb::follow_response::Event::HeadLog(checkpoint) => {
-                    return self.head_log(&checkpoint).map(Some);
-                }
+            if let Some(event) = self.verifier.take(message)? {
+                return Ok(Some(event));
             }
         }
     }
 
     /// What has been verified, to resume from later.
     pub fn into_seen(self) -> Seen {
-        self.seen
+        self.verifier.seen
+    }
+}
+
+impl Verifier {
+    fn new(
+        region: Region,
+        trust: Trust<Intl>,
+        head_log_keys: Vec<VerifierKey<Intl>>,
+        seen: Seen,
+    ) -> Verifier {
+        // Whoever comes back is shown first that what it has is still there.
+        let heads = seen.heads.iter().filter(|(_, heads)| heads.size() > 0);
+        Verifier {
+            region,
+            trust,
+            head_log_keys,
+            open: heads.map(|(region, _)| region.clone()).collect(),
+            seen,
+            parts: Vec::new(),
+            parts_len: 0,
+        }
+    }
+
+    fn take(&mut self, message: pb::FollowResponse) -> Result<Option<Event>, FeedBroken> {
+        match message.event.ok_or(FeedBroken::Malformed("event"))? {
+            pb::follow_response::Event::Span(span) => self.span(span),
+            pb::follow_response::Event::HeadLog(checkpoint) => self.head_log(&checkpoint).map(Some),
+        }
+    }
+
+    /// Whether the feed may end here: what was shown must be covered by a signed head log, since that is what two
+    /// regulators can compare.
+    fn end(&self) -> Result<(), FeedBroken> {
+        if !self.parts.is_empty() {
+            return Err(FeedBroken::Malformed("span"));
+        }
+        match self.open.first() {
+            Some(region) => Err(FeedBroken::HeadLogGap(region.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn region(&self, code: &str) -> Result<Region, FeedBroken> {
+        let region: Region = code.parse().map_err(|_| FeedBroken::Malformed("region"))?;
+        if self.region.covers(&region) {
+            Ok(region)
+        } else {
+            Err(FeedBroken::Malformed("region"))
+        }
     }
 
     fn span(&mut self, span: pb::StreamSpan) -> Result<Option<Event>, FeedBroken> {
-        let region: Region = span
-            .region
-            .parse()
-            .map_err(|_| FeedBroken::Malformed("region"))?;
+        let region = self.region(&span.region)?;
+        // An empty entry takes memory too.
+        let len = |entry: &Vec<u8>| entry.len() + size_of::<Vec<u8>>();
+        self.parts_len += span.entries.iter().map(len).sum::<usize>();
         self.parts.extend(span.entries);
+        if self.parts_len > SPAN_LEN_MAX {
+            return Err(FeedBroken::Malformed("span"));
+        }
         if span.head.is_empty() {
             return Ok(None);
         }
         let entries = std::mem::take(&mut self.parts);
+        self.parts_len = 0;
         let checkpoint = self.authentic(&span.head)?;
         let origin = checkpoint.origin.clone();
+        // An origin names its stream's region: no head log vouches for a stream of another one.
+        if origin.rsplit('/').nth(1) != Some(region.as_str()) {
+            return Err(FeedBroken::NotAuthentic(origin));
+        }
         let gap = || FeedBroken::StreamGap(origin.clone());
         if self.seen.streams.len() >= STREAMS_MAX || self.seen.heads.len() >= STREAMS_MAX {
             return Err(FeedBroken::Malformed("number of streams"));
@@ -178,6 +233,7 @@ impl Feed {
             return Err(FeedBroken::HeadLogGap(region));
         }
         heads.push(leaf_hash::<Intl>(&span.head));
+        self.open.insert(region.clone());
         self.seen.streams.insert(origin.clone(), stream);
         Ok(Some(Event::Records {
             origin,
@@ -221,10 +277,7 @@ impl Feed {
     }
 
     fn head_log(&mut self, message: &pb::HeadLogCheckpoint) -> Result<Event, FeedBroken> {
-        let region: Region = message
-            .region
-            .parse()
-            .map_err(|_| FeedBroken::Malformed("region"))?;
+        let region = self.region(&message.region)?;
         let note =
             Note::parse(&message.checkpoint).map_err(|_| FeedBroken::Malformed("head log"))?;
         let checkpoint =
@@ -240,6 +293,7 @@ impl Feed {
         if heads.size() != checkpoint.size || heads.root() != checkpoint.root {
             return Err(FeedBroken::HeadLogGap(region));
         }
+        self.open.remove(&region);
         Ok(Event::Complete {
             region,
             heads: checkpoint.size,
@@ -250,3 +304,6 @@ impl Feed {
 fn status(status: Status) -> FeedBroken {
     FeedBroken::Status(Box::new(status))
 }
+
+#[cfg(test)]
+mod tests;

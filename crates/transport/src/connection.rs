@@ -129,14 +129,22 @@ impl Connections {
         *self.table().refused.entry(code).or_default() += 1;
     }
 
-    /// Enters a connection until the returned value is dropped.
+    /// Enters a connection until the returned value is dropped; none if its peer has `per_peer_max` already.
     pub(crate) fn enter(
         &self,
         connected: Arc<Connected>,
         chain: Vec<CertificateDer<'static>>,
         cut: CancellationToken,
-    ) -> Entered {
+        per_peer_max: usize,
+    ) -> Option<Entered> {
         let mut table = self.table();
+        let theirs = table.live.values().filter(|live| {
+            let (one, other) = (&live.connected.peer, &connected.peer);
+            one.as_ref().ok().map(|peer| &peer.id) == other.as_ref().ok().map(|peer| &peer.id)
+        });
+        if theirs.count() >= per_peer_max {
+            return None;
+        }
         let number = table.next;
         table.next += 1;
         table.live.insert(
@@ -147,10 +155,10 @@ impl Connections {
                 cut,
             },
         );
-        Entered {
+        Some(Entered {
             connections: self.clone(),
             number,
-        }
+        })
     }
 
     /// Cuts what `authorities` would no longer admit in the same way: an authority that is taken off the list loses

@@ -381,6 +381,35 @@ async fn the_connection_limit_closes_what_comes_beyond_it() {
     assert_eq!(http1(&mut third, "/whoami").await.1, "party_gx.bank");
 }
 
+/// One caller that connects again and again takes no place of another.
+#[tokio::test]
+async fn one_peer_takes_only_its_own_share_of_connections() {
+    let net = Net::with(
+        &EVERYBODY,
+        Limits {
+            connections_max: 2,
+            connections_per_peer_max: 1,
+            ..Limits::default()
+        },
+    )
+    .await;
+    let config = |id| Arc::new(net.pki.bare(Some(&net.pki.issue(id, 30)), &[&TLS13]));
+    let greedy = config("party_gx.bank");
+    let mut first = net.running.handshake(&greedy).await.unwrap();
+    http1(&mut first, "/whoami").await;
+    let mut second = net.running.handshake(&greedy).await.unwrap();
+    assert!(second.read_u8().await.is_err());
+    assert_eq!(net.running.connections.refused(ErrorCode::Overloaded), 1);
+
+    let mut other = net
+        .running
+        .handshake(&config("party_gx.insurer"))
+        .await
+        .unwrap();
+    assert_eq!(http1(&mut other, "/whoami").await.1, "party_gx.insurer");
+    assert_eq!(http1(&mut first, "/whoami").await.1, "party_gx.bank");
+}
+
 #[tokio::test]
 async fn silent_strangers_take_no_place_of_connected_callers() {
     let net = Net::with(
