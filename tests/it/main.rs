@@ -8,5 +8,6 @@
 mod docs;
 mod grants;
 mod network;
+mod restored;
 mod roles;
 mod story;
