@@ -46,6 +46,11 @@ impl Connected {
         }
     }
 
+    /// Whom the place is counted for; none for all whose identity was refused.
+    fn id(&self) -> Option<&PeerId> {
+        self.peer.as_ref().ok().map(|peer| &peer.id)
+    }
+
     /// The other end's address: for logs only, it proves nothing.
     pub fn remote(&self) -> SocketAddr {
         self.remote
@@ -129,14 +134,21 @@ impl Connections {
         *self.table().refused.entry(code).or_default() += 1;
     }
 
-    /// Enters a connection until the returned value is dropped.
+    /// Enters a connection until the returned value is dropped; nothing when its peer has `of_peer_max` already.
     pub(crate) fn enter(
         &self,
         connected: Arc<Connected>,
         chain: Vec<CertificateDer<'static>>,
         cut: CancellationToken,
-    ) -> Entered {
+        of_peer_max: usize,
+    ) -> Option<Entered> {
         let mut table = self.table();
+        let id = connected.id();
+        let of_peer = table.live.values();
+        let of_peer = of_peer.filter(|live| live.connected.id() == id).count();
+        if of_peer >= of_peer_max {
+            return None;
+        }
         let number = table.next;
         table.next += 1;
         table.live.insert(
@@ -147,10 +159,10 @@ impl Connections {
                 cut,
             },
         );
-        Entered {
+        Some(Entered {
             connections: self.clone(),
             number,
-        }
+        })
     }
 
     /// Cuts what `authorities` would no longer admit in the same way: an authority that is taken off the list loses

@@ -8,6 +8,9 @@ pub struct Limits {
     /// Connections that completed their handshake; default 1,024. Further ones are closed and counted as
     /// `OVERLOADED`.
     pub connections_max: usize,
+    /// Of these, connections of one peer; default 128. Peers whose identity is refused count as one together. Nobody
+    /// can then take the places of others by holding connections open.
+    pub connections_per_peer_max: usize,
     /// TCP connections in their TLS handshake; default 256. Counted apart, so that strangers who connect and stay
     /// silent cannot take the places of callers.
     pub handshakes_max: usize,
@@ -31,6 +34,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             connections_max: 1_024,
+            connections_per_peer_max: 128,
             handshakes_max: 256,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),

@@ -154,9 +154,14 @@ impl Server {
             Err(code) => self.refuse(*code, remote),
         }
         let connected = Arc::new(Connected::new(peer, remote, Arc::clone(&self.clock)));
-        let _entered = self
-            .connections
-            .enter(Arc::clone(&connected), chain, cut.clone());
+        let of_peer_max = self.limits.connections_per_peer_max;
+        let entered =
+            self.connections
+                .enter(Arc::clone(&connected), chain, cut.clone(), of_peer_max);
+        let Some(_entered) = entered else {
+            self.refuse(ErrorCode::Overloaded, remote);
+            return;
+        };
         // A reload rechecks the connections that are entered by then. One that swapped the authorities between our
         // reading and our entry has missed this connection, so its handshake counts for nothing: it may come again.
         if !Arc::ptr_eq(&loaded, &self.tls.current()) {
