@@ -53,7 +53,7 @@ fn facts<'a>(header: &'a Header, node: &NodeFacts<'a>, grant: GrantFact<'a>) -> 
         stops: node.stops,
         epoch: node
             .epoch
-            .map(|held| (&held.epoch, held.age(node.monotonic))),
+            .map(|held| (&held.epoch, held.age(node.now, node.monotonic))),
         caller: &header.caller,
         asked: &header.asked,
         grant,
