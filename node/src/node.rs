@@ -249,9 +249,6 @@ impl Node {
     pub fn adopt(&self, envelope: &Envelope, filing: Option<&Envelope>) -> Result<(), ErrorCode> {
         let adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.holdings.load_full();
-        if current.len() >= self.config.limits.objects_max {
-            return Err(ErrorCode::Overloaded);
-        }
         let (next, adopted) = match current.adopt(&self.pinned, envelope, filing) {
             Ok(None) => return Ok(()),
             Ok(Some(adopted)) => adopted,
@@ -263,6 +260,10 @@ impl Node {
                 return Err(code);
             }
         };
+        // What replaces something is taken in also when there is no room: a newer policy or grant may be narrower.
+        if next.len() > current.len() && next.len() > self.config.limits.objects_max {
+            return Err(ErrorCode::Overloaded);
+        }
         self.store_object(envelope, filing, &adopted)
             .map_err(|error| {
                 tracing::error!(%error, "cannot store a signed object");
