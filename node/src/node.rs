@@ -375,9 +375,8 @@ impl Node {
     }
 
     fn prepare_products(&self) -> Vec<Load> {
-        let holdings = self.holdings.load_full();
-        let approved: Vec<_> = holdings.approved().map(Arc::clone).collect();
-        self.products.prepare(&approved)
+        self.products
+            .prepare(|| self.holdings.load().approved().map(Arc::clone).collect())
     }
 
     /// Re-adopts what earlier runs stored. Every signature is checked again: the files prove nothing by being there.
