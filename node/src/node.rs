@@ -108,6 +108,10 @@ impl View {
             holdings: &self.holdings,
         }
     }
+
+    pub(crate) fn holdings(&self) -> &Holdings {
+        &self.holdings
+    }
 }
 
 impl Node {
