@@ -106,9 +106,7 @@ fn find_product<'a>(
     let version = asked
         .version
         .or(granted.map(|granted| granted.reference.version))
-        .or(holdings
-            .newest(&asked.product)
-            .map(|reference| reference.version));
+        .or_else(|| Some(holdings.newest(&asked.product)?.version));
     match version {
         Some(version) => {
             let id = asked.product.clone();
