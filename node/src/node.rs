@@ -111,6 +111,10 @@ impl View {
             holdings: &self.holdings,
         }
     }
+
+    pub(crate) fn holdings(&self) -> &Holdings {
+        &self.holdings
+    }
 }
 
 impl Node {
@@ -272,9 +276,6 @@ impl Node {
     pub fn adopt(&self, envelope: &Envelope, filing: Option<&Envelope>) -> Result<(), ErrorCode> {
         let adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.holdings.load_full();
-        if current.len() >= self.config.limits.objects_max {
-            return Err(ErrorCode::Overloaded);
-        }
         let (next, adopted) = match current.adopt(&self.pinned, envelope, filing) {
             Ok(None) => return Ok(()),
             Ok(Some(adopted)) => adopted,
@@ -286,6 +287,10 @@ impl Node {
                 return Err(code);
             }
         };
+        // What replaces something is taken in also when there is no room: a newer policy or grant may be narrower.
+        if next.len() > current.len() && next.len() > self.config.limits.objects_max {
+            return Err(ErrorCode::Overloaded);
+        }
         self.store_object(envelope, filing, &adopted)
             .map_err(|error| {
                 tracing::error!(%error, "cannot store a signed object");
@@ -397,9 +402,8 @@ impl Node {
     }
 
     fn prepare_products(&self) -> Vec<Load> {
-        let holdings = self.holdings.load_full();
-        let approved: Vec<_> = holdings.approved().map(Arc::clone).collect();
-        self.products.prepare(&approved)
+        self.products
+            .prepare(|| self.holdings.load().approved().map(Arc::clone).collect())
     }
 
     /// Re-adopts what earlier runs stored. Every signature is checked again: the files prove nothing by being there.

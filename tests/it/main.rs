@@ -12,5 +12,6 @@ mod docs;
 mod grants;
 mod network;
 mod replay;
+mod restored;
 mod roles;
 mod story;

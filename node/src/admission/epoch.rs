@@ -1,4 +1,4 @@
-//! The revocation epoch that the node decides by: its newest number, and its age on the monotonic clock.
+//! The revocation epoch that the node decides by: its newest number, and its age.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use lingqu_core::envelope::{Envelope, SignedBy};
 use lingqu_core::epoch::{EPOCH_TYPE, Epoch};
-use lingqu_core::{Clock, ErrorCode};
+use lingqu_core::{Clock, ErrorCode, Timestamp};
 use lingqu_proto::{decode_envelope, encode_envelope, open};
 
 use crate::state::write_durably;
@@ -25,10 +25,12 @@ pub struct Held {
 }
 
 impl Held {
-    /// How old the list is, by the monotonic clock since it was received.
-    pub fn age(&self, monotonic: Duration) -> Duration {
-        self.age_at_receipt
-            .saturating_add(monotonic.saturating_sub(self.received))
+    /// How old the list is, by whichever clock makes it older. The wall clock may be set back; the monotonic one stands
+    /// still while the machine is suspended, and goes on where it was after a snapshot is resumed.
+    pub fn age(&self, now: Timestamp, monotonic: Duration) -> Duration {
+        let since_receipt = monotonic.saturating_sub(self.received);
+        let by_monotonic = self.age_at_receipt.saturating_add(since_receipt);
+        by_monotonic.max(now.since(self.epoch.issued))
     }
 }
 
@@ -165,3 +167,6 @@ impl std::fmt::Debug for EpochKeeper {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,7 +107,7 @@ async fn reconcile(
     let checkpoint = (!resume.checkpoint.is_empty()).then_some(resume.checkpoint.as_str());
     let refused = |error: lingqu_journal::ReconcileRefused| Ended::Contradiction(error.to_string());
     match node.journal.reconcile(checkpoint).map_err(refused)? {
-        Reconciled::Ready => return Ok(()),
+        Reconciled::Ready => Ok(()),
         Reconciled::MirrorAhead { from } => {
             tracing::warn!(
                 from,
@@ -133,12 +133,25 @@ async fn reconcile(
             }
             // It waits for the disk: not on a thread that others wait for.
             let journal = node.journal.clone();
-            tokio::task::spawn_blocking(move || journal.adopt(entries, &last))
+            let (adopted, newest) = (last.clone(), last);
+            tokio::task::spawn_blocking(move || journal.adopt(entries, &adopted))
                 .await
                 .map_err(|_| Ended::Away("taking over was interrupted".to_owned()))?
                 .map_err(refused)?;
+            heed_what_came_back(node)?;
+            match node.journal.reconcile(Some(&newest)).map_err(refused)? {
+                Reconciled::Ready => Ok(()),
+                Reconciled::MirrorAhead { .. } => Err(Ended::Away(
+                    "the mirror holds still more entries".to_owned(),
+                )),
+            }
         }
     }
+}
+
+/// Draws the consequences of entries that came back, while the journal is still shut: a call that were decided between
+/// the two would be decided without the stops and revocations that the log already knows of.
+fn heed_what_came_back(node: &Node) -> Result<(), Ended> {
     node.epochs.raise_floor(node.journal.epoch_floor());
     if node.stops.current().number() < node.journal.stop_floor() {
         return Err(Ended::Contradiction(
