@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
 /// The node uses it as well, so that what is measured is what runs.
 #[global_allocator]
@@ -55,6 +56,7 @@ struct Settings {
 
 fn main() -> ExitCode {
     let Scenario::Verify(settings) = Arguments::parse().scenario;
+    report_to_stderr();
     match measure(&settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
@@ -63,6 +65,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Warnings of the parts, as their processes would report them. Without any subscriber every span of every HTTP/2 frame
+/// would be offered to the `log` crate instead, which costs more.
+fn report_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
 }
 
 fn measure(settings: &Settings) -> Result<(), verify::Failed> {
