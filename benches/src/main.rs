@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-/// The node uses it as well, so that what is measured is what runs.
+/// `lingqu` uses it as well, so that what is measured is what runs.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -67,8 +67,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Warnings of the parts, as their processes would report them. Without any subscriber every span of every HTTP/2 frame
-/// would be offered to the `log` crate instead, which costs more.
+/// Errors of the parts, on stderr. Every process of ours has a subscriber; without one, the spans of each HTTP/2 frame
+/// would take the way to the `log` crate instead, and that would be measured too.
 fn report_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
     tracing_subscriber::fmt()
