@@ -3,7 +3,11 @@
 mod certificates;
 mod docs;
 mod grants;
+mod impostor;
+mod lagged;
 mod network;
 mod replay;
 mod roles;
+mod stolen_coordinator;
 mod story;
+mod streams;
