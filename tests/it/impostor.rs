@@ -4,7 +4,7 @@
 //! is the answer to that lie and not to some other fault.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use lingqu_core::Clock;
 use lingqu_core::envelope::Envelope;
@@ -29,7 +29,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::network::{World, patiently, stranger};
 
-/// What the impostor says that is not so.
+/// What the impostor says that is not so. But where it says "at once", the first batch is cosigned honestly, so that
+/// calls are evaluated and then wait for what never comes.
 #[derive(Clone, Debug)]
 pub(crate) enum Lie {
     /// Nothing: the control, which shows that the node would answer.
@@ -42,7 +43,7 @@ pub(crate) enum Lie {
     OtherKey,
     /// Cosigns with the coordinator's signing key, under the mirror's name.
     OtherRole,
-    /// Cosigns as of ten years from now.
+    /// Cosigns as of ten years from now, at once.
     FutureTime,
     /// Says at once that there is a conflict, and shows no evidence.
     Claim(ConflictKind),
@@ -83,6 +84,8 @@ struct Liar {
     pushes: Arc<Vec<(Envelope, Envelope)>>,
     clock: Arc<dyn Clock>,
     hangups: watch::Sender<u64>,
+    /// The cosignature of the first batch.
+    first: Arc<Mutex<Option<pb::MirrorCosigned>>>,
 }
 
 struct Keys {
@@ -105,6 +108,7 @@ impl World {
         let liar = Liar {
             lie,
             hangups: sender,
+            first: Arc::default(),
             keys: Arc::new(Keys {
                 mirror: files.coordinator_key("mirror").unwrap(),
                 signing: files.coordinator_key("signing").unwrap(),
@@ -174,7 +178,8 @@ impl Liar {
         }
     }
 
-    fn cosigned(&self, batch: &pb::MirrorBatch, first: &mut Option<pb::MirrorCosigned>) -> ToNode {
+    fn cosigned(&self, batch: &pb::MirrorBatch) -> ToNode {
+        let mut first = self.first.lock().unwrap();
         let note = Note::parse(&batch.checkpoint).unwrap();
         let mut checkpoint = Checkpoint::parse(&note.text).unwrap();
         let size = checkpoint.size;
@@ -182,6 +187,7 @@ impl Liar {
         let (mut time, unknown) = (now, stranger());
         let mut key = &self.keys.mirror;
         match self.lie {
+            Lie::OtherRoot | Lie::OtherKey | Lie::OtherRole if first.is_none() => {}
             Lie::OtherRoot => checkpoint.root = Hash([7; 32]),
             Lie::OtherKey => key = &unknown,
             Lie::OtherRole => key = &self.keys.signing,
@@ -212,11 +218,10 @@ impl Liar {
     }
 
     async fn lie_to(&self, mut said: Streaming<pb::ReplicateRequest>, answers: Sender) {
-        let mut first = None;
         while let Some(Ok(message)) = said.next().await {
             let message = match message.message.unwrap() {
                 FromNode::Open(_) => self.resume(),
-                FromNode::Batch(batch) => self.cosigned(&batch, &mut first),
+                FromNode::Batch(batch) => self.cosigned(&batch),
             };
             let answer = pb::ReplicateResponse {
                 message: Some(message),
