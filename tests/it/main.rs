@@ -1,5 +1,6 @@
 //! Integration tests over real sockets and real processes. One binary, one module a subject.
 
+mod canary;
 mod certificates;
 mod docs;
 mod grants;
