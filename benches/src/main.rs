@@ -1,2 +1,83 @@
-//! Measurements against named baselines.
-fn main() {}
+//! Measurements against named baselines, each scenario beside its baseline in the same run.
+//!
+//! In scope: what a caller sees (throughput, latency), what the machine can do at most, where the processor time goes.
+//! Out of scope: thresholds. A number never fails a run; a call that is refused or fails does.
+//! stdout is data, stderr is for people. Exit codes: 0 measured, 1 not measured, 2 wrong arguments.
+//! Start reading at [`verify::run`].
+
+mod chart;
+mod machine;
+mod measure;
+mod processor;
+mod report;
+mod verify;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The node uses it as well, so that what is measured is what runs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures Lingqu against named baselines.
+#[derive(Debug, Parser)]
+#[command(name = "lingqu-benches")]
+struct Arguments {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// Unary verifications with mirrored receipts, beside a bare gRPC echo over the same transport.
+    Verify(Settings),
+}
+
+/// What every scenario can be told.
+#[derive(Clone, Debug, Parser)]
+struct Settings {
+    /// Print one JSON list and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Fewer and shorter rounds: under 50 seconds.
+    #[arg(long)]
+    quick: bool,
+    /// Keep the network's files below this directory while measuring; it should be on the disk that is to be measured.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Also draw the numbers into this file.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let Scenario::Verify(settings) = Arguments::parse().scenario;
+    match measure(&settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            // Nobody is left to be told when stderr is gone.
+            let _ = writeln!(io::stderr(), "not measured: {failed}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(settings: &Settings) -> Result<(), verify::Failed> {
+    let measured = verify::run(settings)?;
+    if let Some(file) = &settings.svg {
+        std::fs::write(file, chart::draw(&measured.rows))?;
+    }
+    let mut out = io::stdout().lock();
+    if settings.json {
+        writeln!(out, "{}", report::json(&measured.rows))?;
+    } else {
+        write!(out, "{}", report::table(&measured.rows))?;
+        for note in &measured.notes {
+            writeln!(out, "{note}")?;
+        }
+    }
+    Ok(out.flush()?)
+}

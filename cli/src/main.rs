@@ -1,2 +1,41 @@
-//! The one binary, lingqu.
-fn main() {}
+//! `lingqu`, the one binary: whoever takes part in the network works with it.
+//!
+//! **What it is**: one command a file below `command/`; each reads its arguments, calls a library, and says what came of
+//! it. **In scope**: arguments, files, the words for people, exit codes. **Out of scope**: everything else; whatever
+//! decides, signs, verifies or serves is in a library.
+//! **Start reading at** [`command`], then [`failure`] for the exit codes.
+
+mod claim;
+mod command;
+mod connection;
+mod document;
+mod enrolment;
+mod envelope_file;
+mod failure;
+mod interrupt;
+mod language;
+mod local_control;
+mod log;
+mod record_json;
+mod session;
+mod trust_file;
+mod written;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::command::Arguments;
+use crate::session::Session;
+
+/// Many small allocations at a node come from many threads; this allocator takes them better than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let (mut out, mut notes) = (std::io::stdout(), std::io::stderr());
+    let mut session = Session::new(&mut out, &mut notes, arguments.language());
+    let ended = arguments.run(&mut session);
+    session.end(ended)
+}

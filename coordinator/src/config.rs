@@ -121,13 +121,17 @@ impl Default for EpochConfig {
     }
 }
 
+/// Smallest segment, in bytes: room for the heads of one tick.
+const SEGMENT_MIN: u64 = 128 << 10;
+
 /// Bounds of everything that others can make grow. Each must be at least 1.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Entries of one replicated batch; default 4,096.
+    /// Entries of one replicated batch; default 16,384. A node whose journal makes larger batches than these two limits
+    /// allow can never replicate, so they lie above what a journal makes by default.
     pub batch_entries_max: usize,
-    /// Bytes of all entries of one replicated batch; default 1 MiB.
+    /// Bytes of all entries of one replicated batch; default 8 MiB.
     pub batch_bytes_max: usize,
     /// Bytes of entries in one message of a feed or of `Mirror.Entries`; default 1 MiB.
     pub chunk_bytes_max: usize,
@@ -143,16 +147,18 @@ pub struct Limits {
     pub followers_max: usize,
     /// Milliseconds between heads of a busy stream in its region's head log; default 200.
     pub head_interval_ms: u64,
-    /// Bytes of one received message; default 4 MiB.
+    /// Bytes of one received message of a replicating node; default 16 MiB, at least twice `batch_bytes_max`.
     pub message_bytes_max: usize,
     /// Seconds after which a subscriber that takes nothing is disconnected; default 30.
     pub push_timeout_s: u64,
-    /// Batches and own acts that wait for the disk, over all streams; default 64. Together with `batch_bytes_max` it
-    /// bounds the memory of one group commit.
+    /// Bytes of batches that wait for the disk, over all streams; default 64 MiB, at least `batch_bytes_max`.
+    pub queue_bytes_max: usize,
+    /// Batches and own acts that wait for the disk, over all streams; default 256.
     pub queue_max: usize,
-    /// Bytes of one preallocated segment of the mirror's log; default 128 MiB.
+    /// Bytes of one preallocated segment of the mirror's log, a multiple of 4,096; default 128 MiB, at least four times
+    /// `batch_bytes_max`. Never lower it: what was written with more cannot be read with less.
     pub segment_bytes: u64,
-    /// Nodes that watch epochs and filings at a time; default 1,024.
+    /// Nodes that watch epochs and filings at a time, that replicate, and that read back; default 1,024.
     pub watchers_max: usize,
     /// Unanswered batches of one replicating node; default 8.
     pub window: u32,
@@ -161,8 +167,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            batch_entries_max: 4_096,
-            batch_bytes_max: 1 << 20,
+            batch_entries_max: 16_384,
+            batch_bytes_max: 8 << 20,
             chunk_bytes_max: 1 << 20,
             code_valid_s: 86_400,
             connections_max: 1_024,
@@ -170,9 +176,10 @@ impl Default for Limits {
             enrol_window_s: 600,
             followers_max: 64,
             head_interval_ms: 200,
-            message_bytes_max: 4 << 20,
+            message_bytes_max: 16 << 20,
             push_timeout_s: 30,
-            queue_max: 64,
+            queue_bytes_max: 64 << 20,
+            queue_max: 256,
             segment_bytes: 128 << 20,
             watchers_max: 1_024,
             window: 8,
@@ -289,6 +296,7 @@ impl Limits {
             ("limits.followers_max", self.followers_max as u64),
             ("limits.head_interval_ms", self.head_interval_ms),
             ("limits.push_timeout_s", self.push_timeout_s),
+            ("limits.queue_bytes_max", self.queue_bytes_max as u64),
             ("limits.queue_max", self.queue_max as u64),
             ("limits.segment_bytes", self.segment_bytes),
             ("limits.watchers_max", self.watchers_max as u64),
@@ -297,12 +305,16 @@ impl Limits {
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return Err(ConfigError::Bound(name));
         }
-        // The largest batch must fit a message, and the largest group commit a segment.
-        let batch = self.batch_bytes_max as u64;
-        if (self.message_bytes_max as u64) < 2 * batch.min(1 << 31) {
+        // The largest batch must fit a message with all that is around it, the queue, and a frame of the log.
+        let batch = self.batch_bytes_max;
+        if self.message_bytes_max / 2 < batch {
             return Err(ConfigError::Bound("limits.message_bytes_max"));
         }
-        if self.segment_bytes < batch.saturating_mul(self.queue_max as u64) {
+        if self.queue_bytes_max < batch || u32::try_from(self.queue_bytes_max).is_err() {
+            return Err(ConfigError::Bound("limits.queue_bytes_max"));
+        }
+        let segment_min = (batch as u64).saturating_mul(4).max(SEGMENT_MIN);
+        if self.segment_bytes < segment_min || !self.segment_bytes.is_multiple_of(4_096) {
             return Err(ConfigError::Bound("limits.segment_bytes"));
         }
         Ok(())

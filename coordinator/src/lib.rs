@@ -9,12 +9,12 @@
 //! **Out of scope**: deciding calls. A node checks every signature itself, so whoever holds all keys and the database of
 //! a coordinator still gets no answer from a node. No row of data ever comes here.
 //!
-//! **Start reading at** [`Coordinator`], then `registry.rs`, `own_stream.rs` and `mirror/store.rs`.
+//! **Start reading at** [`Coordinator`], then `open.rs`, `registry.rs`, `own_stream.rs` and `mirror/store.rs`.
 //!
 //! # What holds after a restore from a backup
 //!
 //! Database and mirror log must be of one moment. A database older than the log is refused at the start, when it lacks a
-//! stream or an epoch number that the log knows; a log older than the database is refused when it lacks an act that the
+//! stream, an act or an epoch number that the log knows; a log older than the database is refused when it lacks an act that the
 //! database knows as logged. If both are equally old, the coordinator cannot know what it had cosigned since: it takes
 //! from each node what it lacks, as that is signed by the node, and a node that was made to sign another branch is found
 //! by whoever holds a cosignature or a head of the first. Ask nodes and regulators for theirs before serving again.
@@ -23,22 +23,20 @@ mod api;
 mod config;
 mod keys;
 mod mirror;
+mod open;
 mod own_stream;
+mod places;
 mod refusal;
 mod registry;
 mod store;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lingqu_core::{Clock, CoordinatorId, Region};
-use lingqu_journal::{FatalHook, FileStore};
 use lingqu_tlog::{Intl, VerifierKey};
-use lingqu_transport::reload::{AuthorityFile, LoadError};
-use lingqu_transport::{Connections, PeerId, ReloadableTls, TlsFiles};
+use lingqu_transport::{Connections, ReloadableTls};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{
@@ -47,7 +45,8 @@ pub use config::{
 pub use keys::{Keys, KeysError};
 pub use mirror::MirrorOpenError;
 pub use mirror::frame::FrameMalformed;
-pub use mirror::store::ReplayError;
+pub use mirror::replay::ReplayError;
+pub use open::OpenError;
 pub use own_stream::SettleError;
 pub use refusal::Refusal;
 pub use registry::parties::FoundingError;
@@ -55,64 +54,12 @@ pub use store::StoreError;
 
 use crate::api::grpc::Services;
 use crate::keys::{Names, key_name};
-use crate::mirror::streams::Stream;
-use crate::mirror::{Mirror, MirrorOptions};
-use crate::registry::nodes::stream_of;
-use crate::registry::{Directory, Registry};
-use crate::store::Store;
+use crate::mirror::Mirror;
+use crate::places::Places;
+use crate::registry::Registry;
 
-/// The setting that fixes the own stream's origin at the first start.
-const OWN_ORIGIN: &str = "own_origin";
 /// How often the TLS files are looked at.
 const TLS_RELOAD: Duration = Duration::from_secs(30);
-
-/// Why a coordinator was not opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The configuration contradicts itself.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The data directory cannot be made.
-    #[error("`{path}`: {source}")]
-    DataDir {
-        /// The directory.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// The founders or the own keys contradict the database.
-    #[error(transparent)]
-    Founding(#[from] FoundingError),
-    /// The certificate is another's.
-    #[error("the certificate is for `{found}`, the configuration for `{expected}`")]
-    Identity {
-        /// Whom the certificate names.
-        found: PeerId,
-        /// Whom the configuration names.
-        expected: CoordinatorId,
-    },
-    /// The signing keys cannot be used.
-    #[error(transparent)]
-    Keys(#[from] KeysError),
-    /// The mirror's log cannot be used.
-    #[error(transparent)]
-    Mirror(#[from] MirrorOpenError),
-    /// Database and own stream do not fit each other.
-    #[error(transparent)]
-    Settle(#[from] SettleError),
-    /// The database cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The opening was interrupted.
-    #[error("the opening was interrupted")]
-    Task,
-    /// The TLS files cannot be used.
-    #[error(transparent)]
-    Tls(#[from] LoadError),
-    /// The mirror's files cannot be used, for example because another process has them.
-    #[error(transparent)]
-    Files(#[from] lingqu_journal::StoreError),
-}
 
 /// A coordinator. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
@@ -128,95 +75,18 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// Opens database and mirror log, replays the log, and makes good what a crash interrupted. Nothing is served yet.
-    ///
-    /// # Errors
-    /// [`OpenError`]: nothing was changed that a later start could not continue from.
-    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Coordinator, OpenError> {
-        Coordinator::open_with(config, clock, FatalHook::default()).await
-    }
-
-    /// As [`Coordinator::open`], with what happens when the mirror's log can no longer be written; by default the process
-    /// ends at once.
-    ///
-    /// # Errors
-    /// See [`Coordinator::open`].
-    pub async fn open_with(
-        config: Config,
-        clock: Arc<dyn Clock>,
-        on_fatal: FatalHook,
-    ) -> Result<Coordinator, OpenError> {
-        config.check()?;
-        let keys = Keys::load(&config.keys)?;
-        let tls = Arc::new(ReloadableTls::load(
-            tls_files(&config.tls),
-            Arc::clone(&clock),
-        )?);
-        if tls.id() != PeerId::Coordinator(config.id.clone()) {
-            return Err(OpenError::Identity {
-                found: tls.id(),
-                expected: config.id,
-            });
-        }
-        std::fs::create_dir_all(&config.data_dir).map_err(|source| OpenError::DataDir {
-            path: config.data_dir.clone(),
-            source,
-        })?;
-        // The lock on the log comes first: a second process must not touch the database either.
-        let files = FileStore::open(config.data_dir.join("mirror"))?;
-        let store = Store::open(&config.data_dir.join("registry.db")).await?;
-        let names = Names::new(&config.origin_name);
-        let founders = &config.founders;
-        registry::parties::found(
-            &store,
-            &keys.roles(),
-            config.id.as_str(),
-            founders,
-            clock.now(),
-        )
-        .await?;
-        let options = MirrorOptions {
-            clock: Arc::clone(&clock),
-            keys: keys.clone(),
-            names: names.clone(),
-            limits: config.limits,
-            own: own_stream(&config, &store, &keys, &names, clock.as_ref()).await?,
-            streams: streams(&store).await?,
-            on_fatal,
-        };
-        let opened = move || Mirror::open(options, Arc::new(files));
-        let mirror = tokio::task::spawn_blocking(opened)
-            .await
-            .map_err(|_| OpenError::Task)??;
-        let mirror = Arc::new(mirror);
-        let registry = Registry::open(
-            &config,
-            Arc::clone(&clock),
-            keys.clone(),
-            store,
-            Arc::clone(&mirror),
-        )
-        .await?;
-        Ok(Coordinator {
-            config: Arc::new(config),
-            clock,
-            keys,
-            names,
-            tls,
-            mirror,
-            registry: Arc::new(registry),
-            connections: Connections::new(),
-        })
-    }
-
     /// Serves on `listener` until `shutdown` completes: all services, renewal of the epoch, heads at their interval.
     /// Streams end at once then, and running requests within the transport's drain time.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let ending = CancellationToken::new();
+        // Whoever drops this future instead of completing `shutdown` ends the streams too.
+        let _ended = ending.clone().drop_guard();
         let services = Services {
             registry: Arc::clone(&self.registry),
             mirror: Arc::clone(&self.mirror),
-            followers: Arc::new(Semaphore::new(self.config.limits.followers_max)),
+            followers: Places::new(self.config.limits.followers_max),
+            readers: Places::new(self.config.limits.watchers_max),
+            writers: Places::new(self.config.limits.watchers_max),
             ending: ending.clone(),
         };
         let limits = lingqu_transport::Limits {
@@ -241,9 +111,13 @@ impl Coordinator {
             () = self.publish_heads() => {}
             () = Arc::clone(&self.tls).watch(TLS_RELOAD) => {}
         }
+        // What was begun ends before this returns, so that whoever opens the same directory next finds it unlocked.
+        self.mirror.tasks.close();
+        self.mirror.tasks.wait().await;
     }
 
-    /// Writes what is queued and closes database and log. Call it when [`Coordinator::serve`] has ended.
+    /// Writes what is queued and closes database and log. Call it when [`Coordinator::serve`] has ended; the directory is
+    /// free for another process, or for the next [`Coordinator::open`], when all clones are gone.
     pub async fn close(&self) {
         let mirror = Arc::clone(&self.mirror);
         // The thread is joined where it holds nobody up; if this fails, the thread is gone already.
@@ -343,52 +217,5 @@ impl std::fmt::Debug for Coordinator {
     }
 }
 
-/// The own stream: its origin is fixed at the first start, like every stream's at its enrolment.
-async fn own_stream(
-    config: &Config,
-    store: &Store,
-    keys: &Keys,
-    names: &Names,
-    clock: &dyn Clock,
-) -> Result<Stream, StoreError> {
-    let origin = match store.setting(OWN_ORIGIN).await? {
-        Some(origin) => origin,
-        None => {
-            let half_year = clock.now().half_year();
-            let origin = names.own_stream(config.id.as_str(), &config.region, &half_year);
-            let mut tx = store.begin().await?;
-            store::set_setting(&mut tx, OWN_ORIGIN, &origin).await?;
-            tx.commit().await?;
-            origin
-        }
-    };
-    Stream::new(
-        &origin,
-        config.id.as_str(),
-        &config.region,
-        keys.log.public_key(),
-    )
-    .ok_or(StoreError::Corrupt("own origin"))
-}
-
-async fn streams(store: &Store) -> Result<Vec<Stream>, StoreError> {
-    let directory = Directory::load(store).await?;
-    let streams = directory.nodes.values().map(stream_of);
-    streams
-        .map(|stream| stream.ok_or(StoreError::Corrupt("node")))
-        .collect()
-}
-
-fn tls_files(config: &TlsConfig) -> TlsFiles {
-    let authorities = config.authorities.iter().map(|authority| AuthorityFile {
-        name: authority.name.clone(),
-        path: authority.path.clone(),
-        prefixes: authority.prefixes.clone(),
-    });
-    TlsFiles {
-        cert_chain: config.cert.clone(),
-        key: config.key.clone(),
-        authorities: authorities.collect(),
-        allow_tls12: config.allow_tls12,
-    }
-}
+#[cfg(test)]
+mod tests;

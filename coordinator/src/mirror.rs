@@ -7,6 +7,7 @@ pub(crate) mod archive;
 pub(crate) mod feed;
 pub(crate) mod frame;
 pub(crate) mod headlog;
+pub(crate) mod replay;
 pub(crate) mod replicate;
 pub(crate) mod store;
 pub(crate) mod streams;
@@ -22,9 +23,11 @@ use lingqu_journal::{
 };
 use lingqu_tlog::{Intl, Suite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::task::TaskTracker;
 
-use self::archive::Archive;
-use self::store::{HEAD_WEIGHT, Item, MirrorStage, Refused, ReplayError, Work};
+use self::archive::{Archive, ArchiveError};
+use self::replay::ReplayError;
+use self::store::{HEAD_WEIGHT, Item, MirrorStage, Refused, Work};
 use self::streams::{Cosigned, Stream, Verified};
 use self::view::Shared;
 use crate::config::Limits;
@@ -65,8 +68,12 @@ pub(crate) struct Mirror {
     pub(crate) limits: Limits,
     pub(crate) own: Arc<Stream>,
     committer: Arc<Committer<Item>>,
-    /// Free places in the queue. Who holds none waits here, so that the queue itself is never full.
+    /// Free places in the queue, and free room in it in bytes. Who has neither waits here, so that the queue itself is
+    /// never full, and its memory is bounded over all streams together.
     places: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+    /// Everything that runs on its own and holds the mirror: its files stay locked until all of it has ended.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Mirror {
@@ -118,6 +125,8 @@ impl Mirror {
             own,
             committer: Arc::new(committer),
             places: Arc::new(Semaphore::new(limits.queue_max)),
+            room: Arc::new(Semaphore::new(limits.queue_bytes_max)),
+            tasks: TaskTracker::new(),
         })
     }
 
@@ -162,11 +171,30 @@ impl Mirror {
         }
     }
 
-    /// The records of the own stream from `first` on, in pages. Blocking.
-    pub(crate) fn own_records(
+    /// Reads from the disk where it holds nobody up.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Internal`], after the reason was logged.
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
-        mut visit: impl FnMut(Record),
-    ) -> Result<(), archive::ArchiveError> {
+        read: impl FnOnce(&Archive) -> Result<T, ArchiveError> + Send + 'static,
+    ) -> Result<T, ErrorCode> {
+        let archive = self.archive.clone();
+        match self.tasks.spawn_blocking(move || read(&archive)).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the mirror's log cannot be read back");
+                Err(ErrorCode::Internal)
+            }
+            Err(error) => {
+                tracing::error!(%error, "a reader's task failed");
+                Err(ErrorCode::Internal)
+            }
+        }
+    }
+
+    /// The records of the own stream, in pages. Blocking.
+    pub(crate) fn own_records(&self, mut visit: impl FnMut(Record)) -> Result<(), ArchiveError> {
         let size = self.size(&self.own.origin);
         let mut next = 0;
         while next < size {
@@ -175,7 +203,7 @@ impl Mirror {
                     .entries(&self.own.origin, next, size, self.limits.chunk_bytes_max)?;
             next += page.len() as u64;
             for entry in page {
-                visit(Record::decode::<Intl>(&entry).map_err(|_| archive::ArchiveError::Lost)?);
+                visit(Record::decode::<Intl>(&entry).map_err(|_| ArchiveError::Lost)?);
             }
         }
         Ok(())
@@ -199,10 +227,12 @@ impl Mirror {
     }
 
     async fn queue(&self, work: Work) -> Result<(), ErrorCode> {
-        let place = self.place().await?;
+        let bytes = work.bytes().min(self.limits.queue_bytes_max);
+        let bytes = u32::try_from(bytes).map_err(|_| ErrorCode::Overloaded)?;
         let item = Item {
             work,
-            _place: Some(place),
+            _place: place(&self.places, 1).await?,
+            _room: place(&self.room, bytes).await?,
         };
         // Every item in the queue holds a place and there are as many places as the queue takes, so what can refuse it
         // is only its end.
@@ -210,13 +240,11 @@ impl Mirror {
             .submit(item)
             .map_err(|_| ErrorCode::AuditUnavailable)
     }
+}
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, ErrorCode> {
-        Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(|_| ErrorCode::AuditUnavailable)
-    }
+async fn place(places: &Arc<Semaphore>, count: u32) -> Result<OwnedSemaphorePermit, ErrorCode> {
+    let place = Arc::clone(places).acquire_many_owned(count).await;
+    place.map_err(|_| ErrorCode::AuditUnavailable)
 }
 
 /// Longest payload that a segment of the configured length can hold. It follows from the segment alone, so that a log

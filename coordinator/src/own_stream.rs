@@ -4,7 +4,7 @@
 //! marked as logged, and only then answered or pushed. A crash after the first step is made good at the next start,
 //! before anything is served: what stands in the stream already is marked, the rest is appended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lingqu_core::ErrorCode;
@@ -28,8 +28,8 @@ pub enum SettleError {
     /// The own stream could not be extended.
     #[error("an act could not be logged: {0}")]
     NotLogged(ErrorCode),
-    /// The stream names an epoch that the database does not know: the database was restored from an older state, and
-    /// would number another set the same.
+    /// The stream holds an act or an epoch that the database does not know: the database was restored from an older
+    /// state, and would give a number, an id or a version a second time.
     #[error("the registry is older than the own stream")]
     RegistryBehind,
     /// The database failed.
@@ -83,17 +83,16 @@ pub(crate) async fn recover(store: &Store, mirror: &Arc<Mirror>) -> Result<(), S
             .await
             .map_err(|error| SettleError::Archive(error.to_string()))??
     };
-    if store
-        .logged_max()
-        .await?
-        .is_some_and(|entry| entry >= seen.size)
-    {
+    let logged_max = store.logged_max().await?;
+    if logged_max.is_some_and(|entry| entry >= seen.size) {
         return Err(SettleError::LogBehind);
     }
     if seen.epoch > store.epoch_number().await?.unwrap_or(0) {
         return Err(SettleError::RegistryBehind);
     }
-    for (seq, act) in store.unlogged_acts().await? {
+    let unlogged = store.unlogged_acts().await?;
+    seen.check_known(logged_max, &unlogged)?;
+    for (seq, act) in unlogged {
         let draft = draft(&act);
         let entry = match seen.acts.get(&Name::of(&draft.clear)) {
             Some(entry) => *entry,
@@ -147,9 +146,33 @@ impl Seen {
             let clear = &record.draft.clear;
             seen.size = record.index + 1;
             seen.epoch = seen.epoch.max(clear.get_number(Field::Epoch).unwrap_or(0));
-            seen.acts.insert(Name::of(clear), record.index);
+            // What rests on no object, such as a subscription, is in no database.
+            if clear.get_bytes(Field::ObjectDigest).is_some() {
+                seen.acts.insert(Name::of(clear), record.index);
+            }
         })?;
         Ok(seen)
+    }
+
+    /// Acts are logged in the order of the database, so what stands behind the last one that it knows as logged must be
+    /// among those that it still has to mark.
+    fn check_known(
+        &self,
+        logged_max: Option<u64>,
+        unlogged: &[(i64, Act)],
+    ) -> Result<(), SettleError> {
+        let unlogged: HashSet<Name> = unlogged
+            .iter()
+            .map(|(_, act)| Name::of(&draft(act).clear))
+            .collect();
+        let is_known = |(name, entry): (&Name, &u64)| {
+            logged_max.is_some_and(|logged| *entry <= logged) || unlogged.contains(name)
+        };
+        if self.acts.iter().all(is_known) {
+            Ok(())
+        } else {
+            Err(SettleError::RegistryBehind)
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod revocations;
 pub(crate) mod watch;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -19,7 +20,6 @@ use lingqu_core::{Clock, CoordinatorId, ErrorCode, NodeId, PartyId, Region};
 use lingqu_proto::Rpc;
 use lingqu_proto::access::{self, Kind, Server};
 use lingqu_transport::{Peer, PeerId};
-use tokio::sync::Semaphore;
 
 use self::codes::Failures;
 use self::revocations::CurrentEpoch;
@@ -27,6 +27,7 @@ use crate::config::{Config, EpochConfig, Limits};
 use crate::keys::{Keys, Names};
 use crate::mirror::Mirror;
 use crate::own_stream::{self, SettleError};
+use crate::places::Places;
 use crate::refusal::Refusal;
 use crate::store::nodes::Node;
 use crate::store::parties::Party;
@@ -50,7 +51,10 @@ pub(crate) struct Registry {
     filed: tokio::sync::watch::Sender<u64>,
     epoch: tokio::sync::watch::Sender<Arc<CurrentEpoch>>,
     failures: Mutex<Failures>,
-    watchers: Arc<Semaphore>,
+    /// An act was stored and could not be logged: nothing more is done before a restart has made it good.
+    interrupted: AtomicBool,
+    /// Places for nodes that watch.
+    watchers: Places,
 }
 
 /// Everybody who takes part.
@@ -102,7 +106,8 @@ impl Registry {
             acting: tokio::sync::Mutex::new(()),
             filed: tokio::sync::watch::Sender::new(0),
             failures: Mutex::new(Failures::new(&config.limits)),
-            watchers: Arc::new(Semaphore::new(config.limits.watchers_max)),
+            interrupted: AtomicBool::new(false),
+            watchers: Places::new(config.limits.watchers_max),
             epoch: tokio::sync::watch::Sender::new(Arc::new(epoch)),
             clock,
             keys,
@@ -151,6 +156,24 @@ impl Registry {
             .ok_or(ErrorCode::NotEnrolled)
     }
 
+    /// The enrolled party with this id, if it may still act. The door asks the same before the body is read, but a body
+    /// can be held back until long after its sender was revoked.
+    pub(crate) fn actor(&self, id: &PartyId) -> Result<Party, ErrorCode> {
+        if self.epoch.borrow().revoked.contains(id.as_str()) {
+            return Err(ErrorCode::CallerRevoked);
+        }
+        self.party(id)
+    }
+
+    /// Completes when the party is revoked.
+    pub(crate) async fn revoked(&self, id: &PartyId) {
+        let mut epochs = self.epoch.subscribe();
+        // It fails only without a sender, which lives as long as `self`.
+        let _ = epochs
+            .wait_for(|epoch| epoch.revoked.contains(id.as_str()))
+            .await;
+    }
+
     /// The enrolled node with this id.
     pub(crate) fn node(&self, id: &NodeId) -> Result<Node, ErrorCode> {
         let directory = self.directory.load();
@@ -162,15 +185,25 @@ impl Registry {
     }
 
     /// Waits until no other act is being carried out.
-    async fn acting(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.acting.lock().await
+    ///
+    /// # Errors
+    /// [`ErrorCode::AuditUnavailable`] when an earlier act could not be logged: it might be logged twice if this went on.
+    async fn acting(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Refusal> {
+        let guard = self.acting.lock().await;
+        if self.interrupted.load(Ordering::SeqCst) {
+            return Err(ErrorCode::AuditUnavailable.into());
+        }
+        Ok(guard)
     }
 
     /// Makes an act durable, in the database and in the own stream. What it changes may be told after this.
     async fn carry_out(&self, tx: Writing) -> Result<(), Refusal> {
+        self.interrupted.store(true, Ordering::SeqCst);
         tx.commit().await.map_err(StoreError::from)?;
         // At this point the act is stored. A crash from here on finds it unlogged, and logs it before it is served.
-        own_stream::settle(&self.store, &self.mirror).await
+        own_stream::settle(&self.store, &self.mirror).await?;
+        self.interrupted.store(false, Ordering::SeqCst);
+        Ok(())
     }
 
     async fn refresh(&self) -> Result<(), Refusal> {

@@ -38,6 +38,9 @@ pub enum AdminRequest {
     Adopt {
         /// The object's envelope, hex.
         object: String,
+        /// For a grant: its filing's envelope, hex.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        filing: Option<String>,
     },
 }
 
@@ -128,28 +131,35 @@ async fn answer(node: &Arc<Node>, mut stream: UnixStream) -> io::Result<()> {
 }
 
 async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
-    let node = Arc::clone(node);
-    let (action, envelope): (fn(&Node, &Envelope) -> _, String) = match request {
-        AdminRequest::Status => {
-            return AdminResponse {
-                ok: true,
-                code: None,
-                status: Some(status(&node)),
-            };
-        }
-        AdminRequest::Stop { order } => (|node, envelope| node.carry_out(envelope), order),
-        AdminRequest::Adopt { object } => (|node, envelope| node.adopt(envelope, None), object),
-    };
-    let Some(envelope) = hex::decode(envelope)
-        .ok()
-        .and_then(|bytes| decode_envelope(&bytes).ok())
-    else {
-        return done(Err(ErrorCode::ObjectInvalid));
-    };
-    let worker = Arc::clone(&node);
-    let acted = tokio::task::spawn_blocking(move || action(&worker, &envelope)).await;
+    let worker = Arc::clone(node);
+    // Files are written and registers read: not on a task that others wait for.
+    let acted = tokio::task::spawn_blocking(move || act(&worker, request)).await;
     node.record_pending().await;
-    done(acted.unwrap_or(Err(ErrorCode::Internal)))
+    match acted.unwrap_or(Err(ErrorCode::Internal)) {
+        Ok(status) => AdminResponse {
+            ok: true,
+            code: None,
+            status,
+        },
+        Err(code) => done(Err(code)),
+    }
+}
+
+fn act(node: &Node, request: AdminRequest) -> Result<Option<Status>, ErrorCode> {
+    match request {
+        AdminRequest::Status => return Ok(Some(status(node))),
+        AdminRequest::Stop { order } => node.carry_out(&envelope(&order)?)?,
+        AdminRequest::Adopt { object, filing } => {
+            let filing = filing.as_deref().map(envelope).transpose()?;
+            node.adopt(&envelope(&object)?, filing.as_ref())?;
+        }
+    }
+    Ok(None)
+}
+
+fn envelope(text: &str) -> Result<Envelope, ErrorCode> {
+    let bytes = hex::decode(text).map_err(|_| ErrorCode::ObjectInvalid)?;
+    decode_envelope(&bytes).map_err(|_| ErrorCode::ObjectInvalid)
 }
 
 fn done(result: Result<(), ErrorCode>) -> AdminResponse {

@@ -44,6 +44,10 @@ pub struct Answer {
 
 /// Serves one verification.
 pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) -> Released<Answer> {
+    // A journal that is not yet known to be the newest one must not be written, not even with a refusal.
+    if !node.ready() {
+        return Released::unrecorded(Unrecorded::NodeNotReady);
+    }
     let monotonic = node.clock.monotonic();
     let Ok(_place) = node.throttle.enter(&caller.party, monotonic) else {
         return Released::unrecorded(Unrecorded::RateLimited);
@@ -60,7 +64,7 @@ pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) ->
         caller: caller.party.clone(),
         certificate: caller.certificate,
         asked: asked.asked.clone(),
-        request_tag: node.request_tag(&asked.canonical),
+        request_tag: node.request_tag(&caller.party, asked.id, &asked.canonical),
     };
 
     // From here on the call is decided by one consistent view of what the node holds.

@@ -62,7 +62,8 @@ pub struct TrustSection {
     /// Operating agencies that the unit accepts.
     #[serde(rename = "agency")]
     pub agencies: Vec<AgencySection>,
-    /// The coordinator's signing key (hex): filings and revocation epochs. It can narrow, never widen.
+    /// The coordinator's signing key (hex): filings and revocation epochs. What it signs only ever
+    /// narrows what the unit has signed.
     #[serde(deserialize_with = "public_key")]
     pub coordinator_key: Vec<u8>,
     /// The mirror's cosignature key as a C2SP verifier key.

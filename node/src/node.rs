@@ -1,8 +1,9 @@
 //! The node as a whole: what it holds, how it opens, and how it takes in what it is given.
 
+use std::collections::VecDeque;
 use std::num::NonZeroU8;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,7 +13,7 @@ use lingqu_core::grant::Environment;
 use lingqu_core::product::Load;
 use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_core::stop::{StopScope, Stops};
-use lingqu_core::{Clock, ErrorCode, NodeId, Timestamp};
+use lingqu_core::{CallId, Clock, ErrorCode, NodeId, PartyId, Timestamp};
 use lingqu_journal::{FatalHook, FileStore, Journal, JournalLimits, JournalOptions, Recorded};
 use lingqu_proto::{decode_envelope, encode_envelope};
 use lingqu_transport::Connections;
@@ -53,7 +54,9 @@ pub struct Node {
     pub(crate) connections: Connections,
     retry_key: hmac::Key,
     /// What is to be recorded but could not be yet, since the journal was not compared with its mirror.
-    unrecorded: Mutex<Vec<Draft>>,
+    unrecorded: Mutex<VecDeque<Draft>>,
+    /// Held while the queue is written, so that its order is the log's.
+    recording: tokio::sync::Mutex<()>,
     /// Set once, when the mirror contradicts this node: it answers nothing more until a person has looked.
     contradicted: AtomicBool,
 }
@@ -140,7 +143,7 @@ impl Node {
                 },
                 on_fatal,
             },
-            Box::new(FileStore::open(&config.data_dir.join("journal"))?),
+            Box::new(FileStore::open(config.data_dir.join("journal"))?),
         )?;
         let pinned = pinned(&config);
         let epochs = EpochKeeper::open(
@@ -161,7 +164,8 @@ impl Node {
             connections: Connections::new(),
             holdings: ArcSwap::default(),
             adopting: Mutex::new(()),
-            unrecorded: Mutex::new(Vec::new()),
+            unrecorded: Mutex::default(),
+            recording: tokio::sync::Mutex::default(),
             contradicted: AtomicBool::new(false),
             epochs,
             stops,
@@ -171,6 +175,7 @@ impl Node {
             config,
         };
         node.load_objects()?;
+        node.record_unlogged();
         node.record_loads(node.prepare_products());
         Ok(Arc::new(node))
     }
@@ -248,9 +253,15 @@ impl Node {
         self.epochs.held().map(|held| held.epoch.number)
     }
 
-    /// Keyed tag of a request: equal for a retry, and says nothing without the node's own key.
-    pub(crate) fn request_tag(&self, canonical: &[u8]) -> [u8; 16] {
-        let tag = hmac::sign(&self.retry_key, canonical);
+    /// Keyed tag of a request: equal for a retry, and says nothing without the node's own key. Caller and call id are
+    /// part of it, so that two calls about the same subject do not show the same tag in the log.
+    pub(crate) fn request_tag(&self, caller: &PartyId, call: CallId, canonical: &[u8]) -> [u8; 16] {
+        let mut context = hmac::Context::with_key(&self.retry_key);
+        context.update(&call.0);
+        context.update(caller.as_str().as_bytes());
+        context.update(&[0]);
+        context.update(canonical);
+        let tag = context.sign();
         tag.as_ref()[..16]
             .try_into()
             .expect("an HMAC-SHA-256 tag has 32 bytes")
@@ -325,10 +336,32 @@ impl Node {
 
     /// Keeps a draft until the journal may write it; [`Node::record_pending`] then does.
     fn record(&self, draft: Draft) {
+        self.unrecorded_queue().push_back(draft);
+    }
+
+    fn unrecorded_queue(&self) -> MutexGuard<'_, VecDeque<Draft>> {
         self.unrecorded
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(draft);
+    }
+
+    /// What is in force since before a crash but missed its record: the file was durable, the journal's entry was not.
+    fn record_unlogged(&self) {
+        if let Some(held) = self.epochs.held()
+            && held.epoch.number > self.journal.epoch_floor()
+        {
+            let clear = Clear::default()
+                .text(Field::Action, "epoch")
+                .number(Field::Epoch, held.epoch.number);
+            self.record(change(clear));
+        }
+        let number = self.stops.current().number();
+        if number > self.journal.stop_floor() {
+            let clear = Clear::default()
+                .text(Field::Action, "stop")
+                .number(Field::StopNumber, number);
+            self.record(change(clear));
+        }
     }
 
     fn record_loads(&self, loads: Vec<Load>) {
@@ -346,24 +379,20 @@ impl Node {
 
     /// Appends what waits, in order. Called when the journal is ready and after each change.
     pub async fn record_pending(&self) {
+        let _in_order = self.recording.lock().await;
         loop {
             if !self.journal.reconciled() {
                 return;
             }
-            let waiting = {
-                let mut unrecorded = self
-                    .unrecorded
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                if unrecorded.is_empty() {
-                    return;
-                }
-                unrecorded.remove(0)
+            let Some(waiting) = self.unrecorded_queue().front().cloned() else {
+                return;
             };
+            // It is taken off the queue only once it is durable.
             if let Err(error) = self.journal.append(waiting).await {
                 tracing::error!(%error, "an authorization change could not be recorded");
                 return;
             }
+            self.unrecorded_queue().pop_front();
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lingqu_core::ErrorCode;
-use lingqu_core::record::{Clear, Draft, Field, Kind};
+use lingqu_core::record::{Draft, Kind};
 use lingqu_proto::Rpc;
 use lingqu_proto::access::{self, Server};
 use lingqu_transport::{AccessLayer, ClientTls, Peer, PeerId, ReloadableTls};
@@ -103,16 +103,6 @@ pub async fn serve(
     let journal = node.journal.clone();
     let closed = tokio::task::spawn_blocking(move || journal.close()).await;
     closed.map_err(|_| ServeError::Journal)
-}
-
-/// The record that opens a run.
-pub(crate) fn node_start() -> Draft {
-    let mut draft = Draft::new(Kind::NodeStart);
-    draft.clear = Clear::default().text(
-        Field::Software,
-        concat!("lingqu ", env!("CARGO_PKG_VERSION")),
-    );
-    draft
 }
 
 /// Only what the access table opens at a node, and only to verified peers of that kind; everything else stays shut.

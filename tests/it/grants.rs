@@ -339,17 +339,17 @@ async fn revocation_reaches_grant_product_and_party() {
     let number = world.node().epoch().unwrap();
     let product = Which::Plane.reference().to_string();
     let bank_id = Party::Bank.id().to_string();
+    // What is revoked stays revoked, so the lists grow; each new entry decides earlier than the ones before.
     let targets = [
+        (product.as_str(), ErrorCode::ProductRevoked),
         (GRANT, ErrorCode::GrantRevoked),
-        (&product, ErrorCode::ProductRevoked),
         (&bank_id, ErrorCode::CallerRevoked),
     ];
+    let mut revoked = Vec::new();
     for (n, (target, code)) in targets.into_iter().enumerate() {
-        let epoch = world.epoch(
-            number + 1 + n as u64,
-            &[target],
-            world.network.clock().now(),
-        );
+        revoked.push(target);
+        let now = world.network.clock().now();
+        let epoch = world.epoch(number + 1 + n as u64, &revoked, now);
         world.push_epoch(&epoch).await.unwrap();
         assert_eq!(bank.told(&call(GRANT)).await, code.as_str(), "{target}");
     }

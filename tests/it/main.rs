@@ -1,7 +1,14 @@
 //! Integration tests over real sockets and real processes. One binary, one module a subject.
 
 mod canary;
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "in a test a panic is the failure it should be, and what is printed is its report"
+)]
+
 mod certificates;
+mod crash;
 mod docs;
 mod grants;
 mod impostor;

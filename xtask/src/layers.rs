@@ -56,7 +56,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         package: "lingqu-journal",
-        may_use: Only(&["lingqu-core", "lingqu-tlog"]),
+        may_use: Only(&["lingqu-core", "lingqu-policy", "lingqu-tlog"]),
         why: "durability knows records and their format; it must not know how they travel",
     },
     Row {
@@ -66,7 +66,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         package: "lingqu-transport",
-        may_use: Only(&["lingqu-core", "lingqu-proto"]),
+        may_use: Only(&["lingqu-core", "lingqu-proto", "lingqu-tlog"]),
         why: "identities and error codes cross the wire here; what is served stands above",
     },
     Row {
@@ -143,6 +143,7 @@ pub(crate) const ROWS: &[Row] = &[
             "lingqu-demo",
             "lingqu-journal",
             "lingqu-proto",
+            "lingqu-tlog",
             "lingqu-transport",
         ]),
         why: "measurements go through the doors a user has, not through the inside of a service",

@@ -24,7 +24,7 @@ impl Audit for Services {
         let id = party(&request)?;
         let request = request.into_inner();
         let region: Region = request.region.parse().map_err(|_| malformed("region"))?;
-        let regulator = self.registry.party(&id).map_err(status_of)?;
+        let regulator = self.registry.actor(&id).map_err(status_of)?;
         if !regulator.region.covers(&region) {
             return Err(status_of(ErrorCode::RegionForbidden));
         }
@@ -33,16 +33,20 @@ impl Audit for Services {
             Ok((region, point.heads))
         });
         let resume: Vec<(Region, u64)> = resume.collect::<Result<_, Status>>()?;
-        let place = Arc::clone(&self.followers).try_acquire_owned();
-        let place = place.map_err(|_| status_of(ErrorCode::Overloaded))?;
+        let place = self.followers.take(id.as_str()).map_err(status_of)?;
         let follower = Follower::new(Arc::clone(&self.mirror), region.clone(), resume);
         let follower = follower.map_err(status_of)?;
         self.record(&id, &region).await.map_err(status_of)?;
         let until_current = request.until_current;
+        let registry = Arc::clone(&self.registry);
         let events = self.stream(message, |sender| {
             Box::pin(async move {
-                follower.run(until_current, sender).await;
-                drop(place);
+                let _place = place;
+                tokio::select! {
+                    biased;
+                    () = registry.revoked(&id) => Err(ErrorCode::CallerRevoked),
+                    ended = follower.run(until_current, sender) => ended,
+                }
             })
         });
         Ok(Response::new(events))

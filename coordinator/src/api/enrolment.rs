@@ -28,8 +28,9 @@ impl Enrolment for Services {
             display_name: request.display_name,
         };
         let registry = self.registry.clone();
-        let (code, expires) =
-            Self::finish(async move { registry.issue_code(&issuer, new).await }).await?;
+        let (code, expires) = self
+            .finish(async move { registry.issue_code(&issuer, new).await })
+            .await?;
         Ok(Response::new(pb::IssueCodeResponse {
             code,
             expires_us: expires.0,
@@ -50,7 +51,7 @@ impl Enrolment for Services {
         let keys: Vec<KeyProof> = keys.collect();
         let registry = self.registry.clone();
         let enrol = async move { registry.enrol(peer.id.as_str(), &request.code, keys).await };
-        let origin = Self::finish(enrol).await?;
+        let origin = self.finish(enrol).await?;
         Ok(Response::new(pb::EnrolResponse {
             stream_origin: origin.unwrap_or_default(),
         }))

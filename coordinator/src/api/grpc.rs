@@ -11,18 +11,27 @@ use futures::{Stream, StreamExt};
 use lingqu_core::{ErrorCode, NodeId, PartyId};
 use lingqu_proto::pb;
 use lingqu_transport::{AccessLayer, Connected, Peer, PeerId, status_of, status_with};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Status};
 
 use crate::mirror::Mirror;
+use crate::places::Places;
 use crate::refusal::Refusal;
 use crate::registry::Registry;
 
 /// Messages that wait for a slow subscriber. Small: each may have a mebibyte.
 const WAITING_MAX: usize = 4;
+
+/// Bytes of one received message of services that take envelopes or resume points: an envelope has little more than a
+/// mebibyte.
+const MESSAGE_BYTES_MAX: usize = 2 << 20;
+
+/// Bytes of one received message where nothing large is said. Whoever has a certificate may send one to be enrolled, many
+/// at a time, and each is kept until it is whole.
+const SMALL_MESSAGE_BYTES_MAX: usize = 16 << 10;
 
 /// A stream of answers.
 pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -32,8 +41,12 @@ pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send
 pub(crate) struct Services {
     pub(crate) registry: Arc<Registry>,
     pub(crate) mirror: Arc<Mirror>,
-    /// Free places for subscriptions of regulators.
-    pub(crate) followers: Arc<Semaphore>,
+    /// Places for subscriptions of regulators.
+    pub(crate) followers: Places,
+    /// Places for nodes that read their stream back.
+    pub(crate) readers: Places,
+    /// Places for nodes that replicate: each may keep a batch here that is not whole yet, and some that wait.
+    pub(crate) writers: Places,
     /// Cancelled when the coordinator ends: streams that would go on for ever end with it.
     pub(crate) ending: CancellationToken,
 }
@@ -48,11 +61,11 @@ impl Services {
         let mirror = pb::mirror_server::MirrorServer::new(self.clone());
         let filing = pb::registry_server::RegistryServer::new(self.clone());
         let sync = pb::sync_server::SyncServer::new(self);
-        Routes::new(audit.max_decoding_message_size(bytes_max))
-            .add_service(enrolment.max_decoding_message_size(bytes_max))
+        Routes::new(audit.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(enrolment.max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX))
             .add_service(mirror.max_decoding_message_size(bytes_max))
-            .add_service(filing.max_decoding_message_size(bytes_max))
-            .add_service(sync.max_decoding_message_size(bytes_max))
+            .add_service(filing.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(sync.max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX))
             .prepare()
             .into_axum_router()
             .layer(AccessLayer::new(Arc::new(move |path, peer| {
@@ -62,9 +75,10 @@ impl Services {
 
     /// Finishes what was begun, whether or not the caller stays.
     pub(crate) async fn finish<T: Send + 'static>(
+        &self,
         act: impl Future<Output = Result<T, Refusal>> + Send + 'static,
     ) -> Result<T, Status> {
-        match tokio::spawn(act).await {
+        match self.mirror.tasks.spawn(act).await {
             Ok(outcome) => outcome.map_err(status),
             Err(error) => {
                 tracing::error!(%error, "an act's task failed");
@@ -74,6 +88,9 @@ impl Services {
     }
 
     /// Runs `task`, which sends into the returned stream, until it or the coordinator ends.
+    ///
+    /// The stream ends in order only if the task did. One that was cut, by the end of the coordinator or because its
+    /// reader took nothing, would otherwise look complete to whoever reads it.
     pub(crate) fn stream<T, U>(
         &self,
         translate: impl Fn(T) -> U + Send + 'static,
@@ -84,20 +101,28 @@ impl Services {
         U: Send + 'static,
     {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let (cut, was_cut) = oneshot::channel();
         let (task, ending) = (task(sender), self.ending.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = ending.cancelled() => {}
-                () = task => {}
+        self.mirror.tasks.spawn(async move {
+            let ended = tokio::select! {
+                () = ending.cancelled() => Err(Status::unavailable("the coordinator is ending")),
+                ended = task => ended.map_err(status_of),
+            };
+            if let Err(status) = ended {
+                // Whoever hung up does not need to know.
+                let _ = cut.send(status);
             }
         });
         let answers = ReceiverStream::new(receiver);
-        Box::pin(answers.map(move |sent| sent.map(&translate).map_err(status_of)))
+        let answers = answers.map(move |sent| sent.map(&translate).map_err(status_of));
+        // Apart from the messages, so that a reader who leaves their queue full holds nothing up.
+        let cut = futures::stream::once(was_cut);
+        Box::pin(answers.chain(cut.filter_map(async |cut| cut.ok().map(Err))))
     }
 }
 
-/// The work behind a stream of answers.
-pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// The work behind a stream of answers; the code with which the stream is cut, unless it ends in order.
+pub(crate) type Task = Pin<Box<dyn Future<Output = Result<(), ErrorCode>> + Send>>;
 
 /// Who is calling.
 pub(crate) fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {

@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::grpc::{Answers, Services, malformed, node};
 use crate::mirror::Mirror;
+use crate::mirror::archive::Archive;
 use crate::mirror::replicate::{Answer, Conflict, Said, converse};
 
 #[tonic::async_trait]
@@ -26,10 +27,15 @@ impl MirrorService for Services {
         request: Request<Streaming<pb::ReplicateRequest>>,
     ) -> Result<Response<Self::ReplicateStream>, Status> {
         let owner = node(&request)?;
+        let place = self.writers.take(owner.as_str()).map_err(status_of)?;
         let said = request.into_inner().map(said);
         let mirror = Arc::clone(&self.mirror);
         let answers = self.stream(answer, |sender| {
-            Box::pin(async move { converse(mirror, owner.as_str(), said, sender).await })
+            Box::pin(async move {
+                let _place = place;
+                converse(mirror, owner.as_str(), said, sender).await;
+                Ok(())
+            })
         });
         Ok(Response::new(answers))
     }
@@ -51,13 +57,15 @@ impl MirrorService for Services {
         if first > size {
             return Err(malformed("first"));
         }
+        let place = self.readers.take(owner.as_str()).map_err(status_of)?;
         let mirror = Arc::clone(&self.mirror);
         let answers = self.stream(
             |message| message,
             |sender| {
-                Box::pin(send_entries(
-                    mirror, origin, first, size, checkpoint, sender,
-                ))
+                Box::pin(async move {
+                    let _place = place;
+                    send_entries(mirror, origin, first, size, checkpoint, sender).await
+                })
             },
         );
         Ok(Response::new(answers))
@@ -72,22 +80,15 @@ async fn send_entries(
     size: u64,
     checkpoint: String,
     sender: mpsc::Sender<Result<pb::EntriesResponse, ErrorCode>>,
-) {
+) -> Result<(), ErrorCode> {
     let patience = Duration::from_secs(mirror.limits.push_timeout_s);
     loop {
         let mut entries = Vec::new();
         if first < size {
-            let (archive, origin) = (mirror.archive.clone(), origin.clone());
+            let origin = origin.clone();
             let bytes_max = mirror.limits.chunk_bytes_max;
-            let read = move || archive.entries(&origin, first, size, bytes_max);
-            match tokio::task::spawn_blocking(read).await {
-                Ok(Ok(page)) => entries = page,
-                Ok(Err(_)) | Err(_) => {
-                    tracing::error!("the mirror's log cannot be read back");
-                    let _ = sender.send(Err(ErrorCode::Internal)).await;
-                    return;
-                }
-            }
+            let page = move |archive: &Archive| archive.entries(&origin, first, size, bytes_max);
+            entries = mirror.read(page).await?;
         }
         let next = first + entries.len() as u64;
         let is_last = next == size;
@@ -101,8 +102,10 @@ async fn send_entries(
             },
         };
         let sent = tokio::time::timeout(patience, sender.send(Ok(message))).await;
-        if is_last || !matches!(sent, Ok(Ok(()))) {
-            return;
+        let sent = sent.map_err(|_| ErrorCode::Overloaded)?;
+        // Whoever hung up needs no more.
+        if is_last || sent.is_err() {
+            return Ok(());
         }
         first = next;
     }

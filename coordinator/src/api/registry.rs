@@ -16,7 +16,9 @@ impl Registry for Services {
         let caller = party(&request)?;
         let object = envelope(request.into_inner().object, "object")?;
         let registry = self.registry.clone();
-        let filed = Self::finish(async move { registry.file(&caller, object).await }).await?;
+        let filed = self
+            .finish(async move { registry.file(&caller, object).await })
+            .await?;
         Ok(Response::new(pb::FileResponse {
             number: filed.number,
             filing: Some(envelope_to_pb(&filed.filing)),
@@ -30,7 +32,9 @@ impl Registry for Services {
         let caller = party(&request)?;
         let revocation = envelope(request.into_inner().revocation, "revocation")?;
         let registry = self.registry.clone();
-        let epoch = Self::finish(async move { registry.revoke(&caller, revocation).await }).await?;
+        let epoch = self
+            .finish(async move { registry.revoke(&caller, revocation).await })
+            .await?;
         Ok(Response::new(pb::RevokeResponse { epoch }))
     }
 }

@@ -12,7 +12,7 @@ use lingqu_core::{ErrorCode, Region};
 use tokio::sync::mpsc;
 
 use super::Mirror;
-use super::archive::ArchiveError;
+use super::archive::{Archive, ArchiveError};
 use super::headlog::Head;
 
 /// One message of a feed.
@@ -47,10 +47,9 @@ enum End {
     Gone,
 }
 
-impl From<ArchiveError> for End {
-    fn from(error: ArchiveError) -> End {
-        tracing::error!(%error, "the mirror's log cannot be read back");
-        End::Code(ErrorCode::Internal)
+impl From<ErrorCode> for End {
+    fn from(code: ErrorCode) -> End {
+        End::Code(code)
     }
 }
 
@@ -88,9 +87,18 @@ impl Follower {
     }
 
     /// Sends everything there is and then, unless `until_current`, everything that comes.
-    pub(crate) async fn run(mut self, until_current: bool, events: Events) {
-        if let Err(End::Code(code)) = self.follow(until_current, &events).await {
-            let _ = events.send(Err(code)).await;
+    ///
+    /// # Errors
+    /// The code that whoever listens must be told, since not everything was sent; [`ErrorCode::Overloaded`] for one who
+    /// takes nothing.
+    pub(crate) async fn run(
+        mut self,
+        until_current: bool,
+        events: Events,
+    ) -> Result<(), ErrorCode> {
+        match self.follow(until_current, &events).await {
+            Ok(()) | Err(End::Gone) => Ok(()),
+            Err(End::Code(code)) => Err(code),
         }
     }
 
@@ -134,7 +142,7 @@ impl Follower {
     }
 
     async fn send_head(&self, region: &Region, index: u64, events: &Events) -> Result<(), End> {
-        let head = self.head(region, index).ok_or(ArchiveError::Lost)?;
+        let head = self.head(region, index).ok_or(ErrorCode::Internal)?;
         let mut first = head.first;
         while first < head.size {
             let (entries, leaf) = self.page(region, index, &head, first).await?;
@@ -167,10 +175,9 @@ impl Follower {
         head: &Head,
         first: u64,
     ) -> Result<(Vec<Vec<u8>>, Vec<u8>), End> {
-        let archive = self.mirror.archive.clone();
         let bytes_max = self.mirror.limits.chunk_bytes_max;
         let (region, head) = (region.clone(), head.clone());
-        let read = move || {
+        let page = move |archive: &Archive| -> Result<_, ArchiveError> {
             let entries = archive.entries(&head.origin, first, head.size, bytes_max)?;
             let is_last = first + entries.len() as u64 == head.size;
             let leaf = if is_last {
@@ -180,17 +187,15 @@ impl Follower {
             };
             Ok((entries, leaf))
         };
-        tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|_| End::Code(ErrorCode::Internal))?
-            .map_err(|error: ArchiveError| error.into())
+        Ok(self.mirror.read(page).await?)
     }
 
     async fn send(&self, event: Event, events: &Events) -> Result<(), End> {
         let patience = Duration::from_secs(self.mirror.limits.push_timeout_s);
         match tokio::time::timeout(patience, events.send(Ok(event))).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Code(ErrorCode::Overloaded)),
         }
     }
 }

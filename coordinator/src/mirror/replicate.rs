@@ -14,7 +14,7 @@ use lingqu_tlog::NoteSignature;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Mirror;
-use super::archive::ArchiveError;
+use super::archive::Archive;
 use super::store::{Refusal, Refused};
 use super::streams::{
     BatchRefused, Cosigned, Stream, TakeRefused, Verified, signed_checkpoint, verify,
@@ -82,10 +82,9 @@ impl From<BatchRefused> for End {
     }
 }
 
-impl From<ArchiveError> for End {
-    fn from(error: ArchiveError) -> End {
-        tracing::error!(%error, "the mirror's log cannot be read back");
-        End::Code(ErrorCode::Internal)
+impl From<ErrorCode> for End {
+    fn from(code: ErrorCode) -> End {
+        End::Code(code)
     }
 }
 
@@ -177,7 +176,7 @@ impl Conversation {
                         };
                         let stream = Arc::clone(&self.stream);
                         let outcome = self.mirror.submit(stream, batch, writer).await;
-                        unanswered.push_back(outcome.map_err(End::Code)?);
+                        unanswered.push_back(outcome?);
                     }
                     Some(Ok(Said::Open { .. })) => return Err(End::Code(ErrorCode::RequestInvalid)),
                     Some(Err(code)) => return Err(End::Code(code)),
@@ -192,7 +191,7 @@ impl Conversation {
         let (writer, superseded) = self.mirror.shared.take_over(&self.stream.origin);
         // Behind this tick, everything that an earlier writer had queued is durable or refused, so that the size below
         // stays true until this writer changes it.
-        self.mirror.tick().await.map_err(End::Code)?;
+        self.mirror.tick().await?;
         if !checkpoint.is_empty() {
             let (claimed, _) = signed_checkpoint(&self.stream, checkpoint)?;
             if self
@@ -285,9 +284,10 @@ impl Conversation {
         let mut next = batch.first;
         let mut entries = batch.entries.iter();
         while next < end {
-            let (archive, origin) = (self.mirror.archive.clone(), self.stream.origin.clone());
+            let origin = self.stream.origin.clone();
             let bytes_max = self.mirror.limits.chunk_bytes_max;
-            let stored = blocking(move || archive.entries(&origin, next, end, bytes_max)).await??;
+            let page = move |archive: &Archive| archive.entries(&origin, next, end, bytes_max);
+            let stored = self.mirror.read(page).await?;
             next += stored.len() as u64;
             if !stored.iter().all(|stored| entries.next() == Some(stored)) {
                 return Ok(false);
@@ -298,8 +298,11 @@ impl Conversation {
 
     /// The text of the stream's checkpoint of this size, if a batch ended there.
     async fn stored_checkpoint(&self, size: u64) -> Result<Option<String>, End> {
-        let (archive, origin) = (self.mirror.archive.clone(), self.stream.origin.clone());
-        let note = blocking(move || archive.checkpoint(&origin, size)).await??;
+        let origin = self.stream.origin.clone();
+        let note = self
+            .mirror
+            .read(move |archive| archive.checkpoint(&origin, size));
+        let note = note.await?;
         Ok(note.and_then(|note| Some(lingqu_tlog::Note::parse(note).ok()?.text)))
     }
 
@@ -321,13 +324,6 @@ impl Conversation {
 }
 
 type Outcome = oneshot::Receiver<Result<Cosigned, Refused>>;
-
-/// Runs what reads from the disk where it holds nobody up.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, End> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| End::Code(ErrorCode::Internal))
-}
 
 #[cfg(test)]
 mod tests;

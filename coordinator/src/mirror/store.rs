@@ -2,8 +2,8 @@
 //! durable.
 //!
 //! `prepare` checks and collects facts, the committer makes them durable as one frame, `committed` cosigns and tells.
-//! Replay after a start hands the same facts through the same checks, so recovery is exercised by every test that
-//! opens a mirror twice. Nothing is cosigned, told or published before its frame is durable.
+//! Replay after a start (`replay.rs`) hands the same facts through the same checks, so recovery is exercised by every
+//! test that opens a mirror twice. Nothing is cosigned, told or published before its frame is durable.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,11 +15,9 @@ use lingqu_tlog::{Checkpoint, Intl, Note, NoteSignature, sign_cosignature, sign_
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::archive::Location;
-use super::frame::{self, Fact, FrameMalformed, StoredBatch, StoredHead, StoredHeadLog};
+use super::frame::{self, Fact, StoredBatch, StoredHead, StoredHeadLog};
 use super::headlog::{Head, HeadLog, HeadTip, Leaf};
-use super::streams::{
-    Cosigned, Held, Stream, TakeRefused, Tip, Verified, reread, signed_checkpoint, verify,
-};
+use super::streams::{Cosigned, Held, Stream, TakeRefused, Tip, Verified, verify};
 use super::view::{Shared, State};
 use crate::keys::{Keys, Names};
 
@@ -28,10 +26,11 @@ const OWN_ACT_WEIGHT: usize = 16 << 10;
 /// Bytes that one head adds to a frame at most: its leaf, and its region's checkpoint.
 pub(crate) const HEAD_WEIGHT: usize = 4 << 10;
 
-/// What is queued for the committer. Each holds its place in the bounded queue until it is answered.
+/// What is queued for the committer. Each holds its place and its room in the bounded queue until it is answered.
 pub(crate) struct Item {
     pub(crate) work: Work,
-    pub(crate) _place: Option<OwnedSemaphorePermit>,
+    pub(crate) _place: OwnedSemaphorePermit,
+    pub(crate) _room: OwnedSemaphorePermit,
 }
 
 pub(crate) enum Work {
@@ -51,6 +50,21 @@ pub(crate) enum Work {
     Tick { reply: oneshot::Sender<bool> },
 }
 
+impl Work {
+    /// Bytes that it adds to a frame at most, which is also about what it takes of the memory.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Work::Batch { batch, .. } => {
+                let entries: usize = batch.entries.iter().map(|entry| entry.len() + 4).sum();
+                entries + HEAD_WEIGHT
+            }
+            Work::Own { drafts, .. } => drafts.len() * OWN_ACT_WEIGHT,
+            // Bounded by `heads_max`, which the frame's size allows for.
+            Work::Tick { .. } => 0,
+        }
+    }
+}
+
 /// A batch that was not taken, and why.
 #[derive(Debug)]
 pub(crate) struct Refused {
@@ -65,23 +79,6 @@ pub(crate) enum Refusal {
     Take(TakeRefused),
     /// Another connection writes the stream now.
     Superseded,
-}
-
-/// Why a stored log was not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// A frame is not one of a mirror's log.
-    #[error(transparent)]
-    Frame(#[from] FrameMalformed),
-    /// A head or a head log checkpoint contradicts what is stored before it.
-    #[error("the head log of region `{0}` contradicts the streams")]
-    HeadLog(Region),
-    /// A batch contradicts what is stored before it.
-    #[error("the stream `{0}` contradicts itself")]
-    Stream(String),
-    /// The registry does not know a stream that the log holds: it was restored from an older state than the log.
-    #[error("the stream `{0}` is not in the registry, which must be older than the mirror's log")]
-    Unknown(String),
 }
 
 /// See the module.
@@ -106,15 +103,7 @@ impl Stage for MirrorStage {
     type Item = Item;
 
     fn weight(item: &Item) -> usize {
-        match &item.work {
-            Work::Batch { batch, .. } => {
-                let entries: usize = batch.entries.iter().map(|entry| entry.len() + 4).sum();
-                entries + HEAD_WEIGHT
-            }
-            Work::Own { drafts, .. } => drafts.len() * OWN_ACT_WEIGHT,
-            // Bounded by `heads_max`, which the frame's size allows for.
-            Work::Tick { .. } => 0,
-        }
+        item.work.bytes()
     }
 
     fn prepare(&mut self, items: &mut Vec<Item>, payload: &mut Vec<u8>) {
@@ -316,7 +305,7 @@ impl MirrorStage {
         Some(self.cosigned(note, batch.time))
     }
 
-    fn cosigned(&self, mut note: Note, taken: Timestamp) -> Cosigned {
+    pub(super) fn cosigned(&self, mut note: Note, taken: Timestamp) -> Cosigned {
         let checkpoint =
             Checkpoint::parse(&note.text).expect("the checkpoint was parsed before it was stored");
         let cosignature = self.cosignature(&note, taken);
@@ -339,112 +328,10 @@ impl MirrorStage {
         )
         .expect("a stored checkpoint can be cosigned at any time after 1970")
     }
-
-    /// Takes one stored frame: the same checks and the same effects as when it was new, but for signatures.
-    pub(crate) fn replay(&mut self, payload: &[u8]) -> Result<(), ReplayError> {
-        let shared = Arc::clone(&self.shared);
-        for fact in frame::decode(payload)? {
-            let cosigned = match &fact {
-                Fact::Batch(batch) => Some(self.replay_batch(batch)?),
-                Fact::Head(head) => {
-                    self.replay_head(head)?;
-                    None
-                }
-                Fact::HeadLog(log) => {
-                    self.replay_head_log(log)?;
-                    None
-                }
-            };
-            publish(&mut shared.state_mut(), &shared, fact, cosigned, self.frame);
-        }
-        self.frame += 1;
-        Ok(())
-    }
-
-    fn replay_batch(&mut self, stored: &StoredBatch) -> Result<Cosigned, ReplayError> {
-        let origin = &stored.origin;
-        let contradiction = || ReplayError::Stream(origin.clone());
-        let stream = self
-            .shared
-            .stream(origin)
-            .ok_or_else(|| ReplayError::Unknown(origin.clone()))?;
-        let batch = reread(
-            &stream,
-            stored.first,
-            stored.entries.clone(),
-            &stored.checkpoint,
-        )
-        .map_err(|_| contradiction())?;
-        let tip = self.tips.entry(origin.clone()).or_default();
-        let taken = tip.take(&batch, stored.time).map_err(|_| contradiction())?;
-        if taken != stored.time {
-            return Err(contradiction());
-        }
-        // Cosigning every batch again would make a start slow; `finish` cosigns the newest of each stream.
-        let size = batch.end();
-        let cosignature = NoteSignature {
-            name: self.names.mirror(),
-            id: 0,
-            blob: Vec::new(),
-        };
-        Ok(Cosigned {
-            size,
-            taken,
-            note: batch.note,
-            cosignature,
-        })
-    }
-
-    fn replay_head(&mut self, stored: &StoredHead) -> Result<(), ReplayError> {
-        let contradiction = || ReplayError::HeadLog(stored.region.clone());
-        let leaf = Leaf::decode(&stored.leaf).ok_or_else(contradiction)?;
-        let state = self.shared.state();
-        let held = state
-            .held
-            .get(&leaf.checkpoint.origin)
-            .ok_or_else(contradiction)?;
-        let size = leaf.checkpoint.size;
-        let is_in_place = held.region == stored.region && held.headed < size && size <= held.size();
-        let tip = self.head_tips.entry(stored.region.clone()).or_default();
-        if !is_in_place || tip.push(&stored.leaf) != stored.index {
-            return Err(contradiction());
-        }
-        Ok(())
-    }
-
-    fn replay_head_log(&mut self, stored: &StoredHeadLog) -> Result<(), ReplayError> {
-        let contradiction = || ReplayError::HeadLog(stored.region.clone());
-        let note = Note::parse(&stored.checkpoint).map_err(|_| contradiction())?;
-        let checkpoint = Checkpoint::parse(&note.text).map_err(|_| contradiction())?;
-        let tip = self.head_tips.entry(stored.region.clone()).or_default();
-        if (checkpoint.size, checkpoint.root) != (tip.size(), tip.root()) {
-            return Err(contradiction());
-        }
-        Ok(())
-    }
-
-    /// Ends the replay: every stream's newest checkpoint must be signed by the key the registry has for it, and is
-    /// cosigned again. The signature is the one given before, since time and text are.
-    pub(crate) fn finish(&mut self) -> Result<(), ReplayError> {
-        let shared = Arc::clone(&self.shared);
-        for (origin, held) in &mut shared.state_mut().held {
-            let Some(cosigned) = held.cosigned.take() else {
-                continue;
-            };
-            let contradiction = || ReplayError::Stream(origin.clone());
-            let stream = shared
-                .stream(origin)
-                .ok_or_else(|| ReplayError::Unknown(origin.clone()))?;
-            let (_, note) = signed_checkpoint(&stream, &cosigned.note.to_string())
-                .map_err(|_| contradiction())?;
-            held.cosigned = Some(self.cosigned(note, cosigned.taken));
-        }
-        Ok(())
-    }
 }
 
 /// Makes a durable fact visible. The one place that changes [`State`].
-fn publish(
+pub(super) fn publish(
     state: &mut State,
     shared: &Shared,
     fact: Fact,
@@ -488,6 +375,3 @@ fn publish(
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,15 +13,15 @@ use crate::keys::stream_key;
 
 /// A stream that the registry knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// Its origin.
-    pub origin: String,
+    pub(crate) origin: String,
     /// The typed id of the node, or of the coordinator, that writes it.
-    pub owner: String,
+    pub(crate) owner: String,
     /// The region in whose head log its heads stand.
-    pub region: Region,
+    pub(crate) region: Region,
     /// The key that signs its checkpoints; named by the origin.
-    pub log_key: VerifierKey<Intl>,
+    pub(crate) log_key: VerifierKey<Intl>,
 }
 
 impl Stream {
@@ -281,6 +281,3 @@ impl Held {
         Some((*location, end))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,22 +4,23 @@
 //! certificate must name the same id, and every key is entered with a proof of its possession.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use lingqu_core::envelope::pre_authentication_encoding;
 use lingqu_core::{ErrorCode, NodeId, PartyId, Region, Role, Timestamp};
+use lingqu_proto::key_proof_message;
 use lingqu_tlog::{Hash, Intl, Suite};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::Registry;
+use super::parties::key_digest;
 use crate::config::Limits;
 use crate::refusal::Refusal;
 use crate::store::acts::{self, Act};
 use crate::store::codes::{self, Code};
+use crate::store::parties::Party;
 use crate::store::{self, Writing};
 
-/// Payload type under which possession of a key is proven.
-pub const KEY_PROOF_TYPE: &str = "lingqu.v1.KeyProof";
 /// Random bytes of a code: 160 bits.
 const CODE_LEN: usize = 20;
 /// Longest display name, in bytes.
@@ -44,19 +45,6 @@ pub(crate) struct KeyProof {
     pub(crate) purpose: String,
     pub(crate) public_key: Vec<u8>,
     pub(crate) signature: Vec<u8>,
-}
-
-impl KeyProof {
-    /// What is signed: code, id and use, each followed by a zero byte, then the public key.
-    pub(crate) fn message(code: &str, id: &str, purpose: &str, public_key: &[u8]) -> Vec<u8> {
-        let mut payload = Vec::new();
-        for text in [code, id, purpose] {
-            payload.extend_from_slice(text.as_bytes());
-            payload.push(0);
-        }
-        payload.extend_from_slice(public_key);
-        pre_authentication_encoding::<Intl>(KEY_PROOF_TYPE, &payload)
-    }
 }
 
 /// A newcomer's kind.
@@ -91,10 +79,10 @@ impl Registry {
         issuer: &PartyId,
         new: NewCode,
     ) -> Result<(String, Timestamp), Refusal> {
-        let _acting = self.acting().await;
-        let agency = self.party(issuer)?;
+        let _acting = self.acting().await?;
+        let agency = self.actor(issuer)?;
         self.within(&agency, &new.region)?;
-        self.check_new(&new)?;
+        self.check_new(&agency, &new)?;
         let mut secret = [0; CODE_LEN];
         SystemRandom::new()
             .fill(&mut secret)
@@ -132,7 +120,7 @@ impl Registry {
         Ok((text, expires))
     }
 
-    fn check_new(&self, new: &NewCode) -> Result<(), Refusal> {
+    fn check_new(&self, agency: &Party, new: &NewCode) -> Result<(), Refusal> {
         let name = &new.display_name;
         if name.len() > NAME_LEN_MAX || name.chars().any(char::is_control) {
             return Err(Refusal::of(ErrorCode::RequestInvalid, "display_name"));
@@ -151,9 +139,12 @@ impl Registry {
                 if !new.roles.is_empty() {
                     return Err(Refusal::of(ErrorCode::RequestInvalid, "roles"));
                 }
-                if !self.party(unit)?.roles.contains(&Role::DataSourceUnit) {
+                let unit = self.party(unit)?;
+                if !unit.roles.contains(&Role::DataSourceUnit) {
                     return Err(Refusal::of(ErrorCode::RequestInvalid, "unit"));
                 }
+                // A unit's nodes are sent everything that is filed for it.
+                self.within(agency, &unit.region)?;
                 self.unknown(self.node(&id).is_ok())
             }
         }
@@ -183,6 +174,8 @@ impl Registry {
         let outcome = self.try_enrol(peer, code, keys).await;
         match &outcome {
             Ok(_) => self.failures().forget(peer),
+            // What went wrong here is not the peer's failure.
+            Err(refusal) if is_ours(refusal.code) => {}
             Err(_) => self.failures().count(peer, now),
         }
         outcome
@@ -194,12 +187,18 @@ impl Registry {
         text: &str,
         keys: Vec<KeyProof>,
     ) -> Result<Option<String>, Refusal> {
-        let _acting = self.acting().await;
+        let _acting = self.acting().await?;
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let code = codes::find(&mut tx, &code_digest(text)).await?;
-        let is_good =
-            |code: &Code| code.subject == peer && code.used.is_none() && now < code.expires;
+        let revoked = Arc::clone(&self.epoch.borrow());
+        let is_good = |code: &Code| {
+            code.subject == peer
+                && code.used.is_none()
+                && now < code.expires
+                // A stolen agency's codes end with it.
+                && !revoked.revoked.contains(code.issued_by.as_str())
+        };
         let code = code.filter(is_good).ok_or(ErrorCode::CodeInvalid)?;
         let newcomer = Newcomer::read(peer).ok_or(ErrorCode::CodeInvalid)?;
         let key = self
@@ -210,7 +209,7 @@ impl Registry {
         let act = Act {
             action: "enrol".to_owned(),
             subject: peer.to_owned(),
-            digest: Intl::digest(&[b"lingqu/key\0", &key]),
+            digest: key_digest(&key),
             actor: code.issued_by.to_string(),
             region: Some(code.region.clone()),
             filing_number: None,
@@ -250,7 +249,7 @@ impl Registry {
             return Err(ErrorCode::KeyProofInvalid.into());
         }
         Intl::admit(&proof.public_key).map_err(|_| ErrorCode::KeyRefused)?;
-        let message = KeyProof::message(code, id, purpose, &proof.public_key);
+        let message = key_proof_message(code, id, purpose, &proof.public_key);
         if !Intl::verify(&proof.public_key, &message, &proof.signature) {
             return Err(ErrorCode::KeyProofInvalid.into());
         }
@@ -266,6 +265,11 @@ impl Registry {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Whether the refusal is for a failure of the coordinator.
+fn is_ours(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::AuditUnavailable | ErrorCode::Internal)
 }
 
 /// What is stored of a code.

@@ -48,8 +48,8 @@ impl Registry {
         caller: &PartyId,
         envelope: Envelope,
     ) -> Result<Filed, Refusal> {
-        let _acting = self.acting().await;
-        let caller = self.party(caller)?;
+        let _acting = self.acting().await?;
+        let caller = self.actor(caller)?;
         let checked = match envelope.payload_type.as_str() {
             PRODUCT_TYPE => self.check_product(&caller, &envelope)?,
             POLICY_TYPE => self.check_policy(&caller, &envelope)?,

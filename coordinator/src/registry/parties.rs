@@ -1,11 +1,12 @@
 //! Parties: entered with a code, or as founders by whoever writes the configuration.
 
 use lingqu_core::{ErrorCode, PartyId, Timestamp};
-use lingqu_tlog::{Intl, Suite};
+use lingqu_tlog::{Hash, Intl, Suite};
 
 use super::Registry;
 use crate::config::Founder;
 use crate::refusal::Refusal;
+use crate::store::acts::{self, Act};
 use crate::store::codes::Code;
 use crate::store::parties::{self, Party};
 use crate::store::{self, Store, StoreError, Writing};
@@ -78,7 +79,11 @@ pub(crate) async fn found(
             enrolled: now,
         };
         match known.iter().find(|known| known.id == party.id) {
-            None => parties::insert(&mut tx, &party).await?,
+            None => {
+                parties::insert(&mut tx, &party).await?;
+                // Logged with whatever else is not logged yet, before anything is served.
+                acts::insert(&mut tx, &founding(coordinator, &party)).await?;
+            }
             Some(known) => {
                 let same = known.approval_key == party.approval_key
                     && known.region == party.region
@@ -91,6 +96,23 @@ pub(crate) async fn found(
     }
     tx.commit().await.map_err(StoreError::from)?;
     Ok(())
+}
+
+fn founding(coordinator: &str, party: &Party) -> Act {
+    Act {
+        action: "found".to_owned(),
+        subject: party.id.to_string(),
+        digest: key_digest(&party.approval_key),
+        actor: coordinator.to_owned(),
+        region: Some(party.region.clone()),
+        filing_number: None,
+        epoch: None,
+    }
+}
+
+/// The digest by which an act names a key that it enters.
+pub(super) fn key_digest(public_key: &[u8]) -> Hash {
+    Intl::digest(&[b"lingqu/key\0", public_key])
 }
 
 async fn enter_key(

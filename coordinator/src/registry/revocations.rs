@@ -71,9 +71,9 @@ impl Registry {
         caller: &PartyId,
         envelope: Envelope,
     ) -> Result<u64, Refusal> {
-        let _acting = self.acting().await;
+        let _acting = self.acting().await?;
         let revocation: Revocation = open(&envelope)?;
-        let party = self.party(caller)?;
+        let party = self.actor(caller)?;
         if revocation.by != party.id {
             return Err(ErrorCode::RevocationForbidden.into());
         }
@@ -147,7 +147,8 @@ impl Registry {
 
     /// Signs the current set again, with a later date of issue and the same number.
     pub(crate) async fn renew_epoch(&self) {
-        let _acting = self.acting().await;
+        // Also after an act that could not be logged: what was published stays true, and it must stay fresh.
+        let _acting = self.acting.lock().await;
         let current = Arc::clone(&self.epoch.borrow());
         let renewed = self.sign_epoch(current.number, current.revoked.clone());
         self.epoch.send_replace(Arc::new(renewed));

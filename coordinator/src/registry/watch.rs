@@ -30,21 +30,26 @@ pub(crate) enum Update {
 type Updates = mpsc::Sender<Result<Update, ErrorCode>>;
 
 /// Pushes to `node` until it goes away, the registry ends, or the node takes nothing for too long.
-pub(crate) async fn watch(registry: Arc<Registry>, node: Node, updates: Updates) {
-    let Ok(_place) = Arc::clone(&registry.watchers).try_acquire_owned() else {
-        let _ = updates.send(Err(ErrorCode::Overloaded)).await;
-        return;
-    };
+///
+/// # Errors
+/// The code that the node is to be told, if it still listens.
+pub(crate) async fn watch(
+    registry: Arc<Registry>,
+    node: Node,
+    updates: Updates,
+) -> Result<(), ErrorCode> {
+    let _place = registry.watchers.take(node.id.as_str())?;
     let watcher = Watcher {
         epochs: registry.epoch.subscribe(),
         filed: registry.filed.subscribe(),
         registry,
         node,
-        updates: updates.clone(),
+        updates,
         sent: 0,
     };
-    if let Err(Some(code)) = watcher.run().await {
-        let _ = updates.send(Err(code)).await;
+    match watcher.run().await {
+        Ok(()) | Err(None) => Ok(()),
+        Err(Some(code)) => Err(code),
     }
 }
 

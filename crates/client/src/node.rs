@@ -38,6 +38,9 @@ pub struct Verification {
     pub claims: Vec<(String, ClaimValue)>,
     /// Answer only from data as of this instant or later.
     pub as_of_min: Option<Timestamp>,
+    /// Also accept an answer whose record the mirror does not have yet, if the record says that the unit allows it.
+    /// That is then the node's word alone; the default is not to.
+    pub lagged_accepted: bool,
 }
 
 /// An answer whose record is proven.
@@ -117,7 +120,7 @@ impl Node {
         let request = verify_request(call.id, &call.asked, &call.claims, call.as_of_min);
         let response = self.calls.clone().verify(request.clone()).await;
         let response = response.map_err(|status| refused(&status))?.into_inner();
-        check(&request, response, &self.trust)
+        check(&request, response, &self.trust, call.lagged_accepted)
     }
 }
 
@@ -133,6 +136,7 @@ impl Verification {
             asked,
             claims,
             as_of_min: None,
+            lagged_accepted: false,
         }
     }
 }
@@ -149,6 +153,7 @@ pub(crate) fn check(
     request: &pb::VerifyRequest,
     response: pb::VerifyResponse,
     trust: &Trust<Intl>,
+    lagged_accepted: bool,
 ) -> Result<Verified, CallFailed> {
     let malformed = |error: &dyn std::fmt::Display| CallFailed::Malformed(error.to_string());
     let asked = verify_call(request).map_err(|error| malformed(&error))?;
@@ -170,7 +175,10 @@ pub(crate) fn check(
 
     // A record may say that its unit lets the answer leave before the mirror has it; that is looked at below.
     let proven = match receipt.verify(trust) {
-        Err(ReceiptRefused::QuorumMissing(_)) => receipt.verify(&trust.without_quorum())?,
+        Err(ReceiptRefused::QuorumMissing(_)) if lagged_accepted => {
+            receipt.verify(&trust.without_quorum())?
+        }
+        Err(ReceiptRefused::QuorumMissing(_)) => return Err(CallFailed::Level),
         verified => verified?,
     };
     let draft = &proven.record.draft;
@@ -208,7 +216,7 @@ pub(crate) fn check(
         return Err(CallFailed::OtherCall(what));
     }
     // The record itself, which the unit's log signs, says whether its terms allow less than the mirror.
-    let lagged = draft.flags & flag::LAGGED != 0;
+    let lagged = lagged_accepted && draft.flags & flag::LAGGED != 0;
     if proven.level < level || (!lagged && proven.level < Level::Mirrored) {
         return Err(CallFailed::Level);
     }

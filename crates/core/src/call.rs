@@ -56,7 +56,8 @@ pub struct Evaluated<T> {
 pub struct Denial {
     caller: PartyId,
     certificate: [u8; 32],
-    asked: Option<Asked>,
+    /// Boxed, since a refusal travels as the error of many results.
+    asked: Option<Box<Asked>>,
     code: ErrorCode,
 }
 
@@ -77,10 +78,6 @@ impl Call<Received> {
     }
 
     /// Decides it.
-    #[expect(
-        clippy::result_large_err,
-        reason = "a refusal is as usual as an answer, and moved once"
-    )]
     pub fn decide(self, facts: &Facts<'_>) -> Result<Call<Permitted>, Denial> {
         match decide(facts) {
             Decision::Allow(permit) => Ok(Call {
@@ -203,7 +200,7 @@ impl Denial {
         Denial {
             caller,
             certificate,
-            asked: Some(asked),
+            asked: Some(Box::new(asked)),
             code,
         }
     }
@@ -220,7 +217,7 @@ impl Denial {
 
     /// What was asked for, if it could be read.
     pub fn asked(&self) -> Option<&Asked> {
-        self.asked.as_ref()
+        self.asked.as_deref()
     }
 
     /// The record of `count` refusals like this one. It names no call: several may be in it.

@@ -226,10 +226,15 @@ pub const TABLE: &[Row] = rows! {
     PurposeForbidden: "the unit's policy allows the purpose", |f| product(f, |_, policy| policy.allows_purpose(&f.asked.purpose));
 };
 
+/// The first row of [`TABLE`] that does not hold; none if all hold.
+pub fn first_unmet(facts: &Facts<'_>) -> Option<usize> {
+    TABLE.iter().position(|row| !(row.holds)(facts))
+}
+
 /// Decides one call.
 pub fn decide(facts: &Facts<'_>) -> Decision {
-    if let Some(row) = TABLE.iter().find(|row| !(row.holds)(facts)) {
-        return Decision::Deny(row.code);
+    if let Some(row) = first_unmet(facts) {
+        return Decision::Deny(TABLE[row].code);
     }
     // Every row holds. What follows only gathers what was found; whatever is missing is still a refusal.
     let (

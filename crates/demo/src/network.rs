@@ -169,7 +169,7 @@ impl Network {
         self.coordinator = Some(Running::start(coordinator, |ended| async move {
             let shutdown = async { drop(ended.await) };
             serving.serve(listener, shutdown).await;
-            serving.close().await;
+            Coordinator::clone(&serving).close().await;
             Ok(())
         }));
         Ok(())
@@ -320,7 +320,7 @@ impl Network {
     pub fn write_json(&self) -> Result<PathBuf, NetworkFailed> {
         let trust = self.trust_text()?;
         std::fs::write(self.files.trust(), trust).during("writing the trust file")?;
-        let json = NetworkJson::of(self);
+        let json = NetworkJson::of(self, &self.head_log_keys()?);
         let text = serde_json::to_string_pretty(&json).during("writing network.json")?;
         let path = self.files.dir().join("network.json");
         std::fs::write(&path, text).during("writing network.json")?;

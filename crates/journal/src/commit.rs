@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::wal::Wal;
+use crate::wal::{Wal, WalError};
 
 /// What turns items into frames. It lives on the committer's thread and is called by it alone.
 ///
@@ -254,23 +254,27 @@ impl<I> Shared<I> {
 }
 
 fn run<S: Stage>(shared: &Shared<S::Item>, mut wal: Wal, mut stage: S, on_fatal: FatalHook) {
+    // The items of a failed frame live until everybody can see the failure: whoever is told by their end that nothing
+    // came of it finds a log that takes nothing more.
+    let mut items = Vec::new();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        commit_all(shared, &mut wal, &mut stage)
+        commit_all(shared, &mut wal, &mut stage, &mut items)
     }));
     let reason = match outcome {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.to_string(),
         Err(_) => "the journal's own check of a frame failed".to_owned(),
     };
-    // From here on nothing is acknowledged. Whoever waits sees its item dropped.
-    shared.end(NotQueued::Failed);
-    {
+    let left = {
         let mut queue = shared.lock();
         queue.end = Some(NotQueued::Failed);
-        queue.items.clear();
-    }
+        shared.changed.notify_all();
+        std::mem::take(&mut queue.items)
+    };
     tracing::error!(reason, "the log can no longer be written");
+    // A stage that panics while it is told changes nothing: the queue is closed already.
     let _ = catch_unwind(AssertUnwindSafe(|| stage.failed()));
+    drop((items, left));
     (on_fatal.0)(&reason);
 }
 
@@ -278,17 +282,20 @@ fn commit_all<S: Stage>(
     shared: &Shared<S::Item>,
     wal: &mut Wal,
     stage: &mut S,
-) -> Result<(), crate::wal::WalError> {
+    items: &mut Vec<S::Item>,
+) -> Result<(), WalError> {
     let mut payload = Vec::new();
-    while let Some(mut items) = shared.take(stage) {
+    while let Some(taken) = shared.take(stage) {
+        *items = taken;
         payload.clear();
-        stage.prepare(&mut items, &mut payload);
+        stage.prepare(items, &mut payload);
         if payload.is_empty() {
+            items.clear();
             continue;
         }
         wal.append(&payload)?;
         // Only here may anything of the frame be told (I1).
-        stage.committed(items);
+        stage.committed(std::mem::take(items));
     }
     Ok(())
 }

@@ -20,6 +20,8 @@ mod releasing;
 mod shipping;
 mod stage;
 mod state;
+#[cfg(test)]
+mod world;
 
 use std::sync::{Arc, Mutex};
 

@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use axum::routing::any;
@@ -23,6 +22,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use lingqu_testkit::ManualClock;
+
 use crate::pki::{DevAuthority, IssuedFiles, leaf_params};
 use crate::reload::AuthorityFile;
 use crate::tls::TlsClock;
@@ -34,28 +35,6 @@ use crate::{
 /// 2026-01-01, where every test begins.
 pub(crate) const START: Timestamp = Timestamp::from_unix_s(1_767_225_600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
-
-pub(crate) struct ManualClock(AtomicI64);
-
-impl ManualClock {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(ManualClock(AtomicI64::new(START.0)))
-    }
-
-    pub(crate) fn set(&self, now: Timestamp) {
-        self.0.store(now.0, Ordering::SeqCst);
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.now().since(START)
-    }
-}
 
 pub(crate) fn id(text: &str) -> PeerId {
     text.parse().unwrap()

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use lingqu_core::call::{Call, Denial, Permitted, Received};
-use lingqu_core::decide::{ClockState, Facts, GrantFact, ProductFact};
+use lingqu_core::call::{Call, Denial, Header, Permitted, Received};
+use lingqu_core::decide::{ClockState, Facts, GrantFact, ProductFact, first_unmet};
 use lingqu_core::product::ProductRef;
 use lingqu_core::stop::Stops;
-use lingqu_core::{GrantId, NodeId, Timestamp};
+use lingqu_core::{NodeId, Timestamp};
 
 use super::epoch::Held;
 use super::holdings::Holdings;
@@ -33,15 +33,15 @@ pub struct NodeFacts<'a> {
 }
 
 /// Decides `call` by what the node holds.
-#[expect(
-    clippy::result_large_err,
-    reason = "a refusal is as usual as an answer, and moved once"
-)]
 pub fn admit(call: Call<Received>, node: NodeFacts<'_>) -> Result<Call<Permitted>, Denial> {
     let header = call.header().clone();
-    let grant = find_grant(&header, node.holdings);
-    let product = find_product(&header, grant, node.holdings);
-    call.decide(&Facts {
+    let grant = find_grant(&header, &node);
+    call.decide(&facts(&header, &node, grant))
+}
+
+/// Everything that the decision about `grant` depends on.
+fn facts<'a>(header: &'a Header, node: &NodeFacts<'a>, grant: GrantFact<'a>) -> Facts<'a> {
+    Facts {
         now: node.now,
         node: node.node,
         clock: node.clock,
@@ -53,40 +53,41 @@ pub fn admit(call: Call<Received>, node: NodeFacts<'_>) -> Result<Call<Permitted
         caller: &header.caller,
         asked: &header.asked,
         grant,
-        product,
-    })
+        product: find_product(header, grant, node.holdings),
+    }
 }
 
-/// The grant that the call names; or, when it names none, the only one of the caller's that fits.
-fn find_grant<'a>(header: &lingqu_core::call::Header, holdings: &'a Holdings) -> GrantFact<'a> {
-    let by_id = |id: &GrantId| match (holdings.grant(id), holdings.refusal(id)) {
-        (Some(grant), _) => GrantFact::Checked(grant),
-        (None, Some(code)) => GrantFact::Refused(code),
-        (None, None) => GrantFact::Unknown,
-    };
+/// The grant that the call names. When it names none: the only one of the caller's under which it would be allowed;
+/// or, when there is none, the one that comes nearest, so that the refusal says what is missing.
+fn find_grant<'a>(header: &'a Header, node: &NodeFacts<'a>) -> GrantFact<'a> {
     if let Some(id) = &header.asked.grant {
-        return by_id(id);
+        return match (node.holdings.grant(id), node.holdings.refusal(id)) {
+            (Some(grant), _) => GrantFact::Checked(grant),
+            (None, Some(code)) => GrantFact::Refused(code),
+            (None, None) => GrantFact::Unknown,
+        };
     }
-    let asked = &header.asked;
-    let mut fitting = holdings.grants_of(&header.caller).filter(|grant| {
-        grant.scenario == asked.scenario
-            && grant.purposes.contains(&asked.purpose)
-            && grant.environments.contains(&asked.environment)
-            && grant
-                .products
-                .iter()
-                .any(|granted| granted.reference.id == asked.product)
-    });
-    match (fitting.next(), fitting.next()) {
-        (Some(grant), None) => GrantFact::Checked(grant),
-        (Some(_), Some(_)) => GrantFact::Several,
-        (None, _) => GrantFact::Unknown,
+    let mut allowed = GrantFact::Unknown;
+    let mut nearest = None;
+    for grant in node.holdings.grants_of(&header.caller) {
+        let fact = GrantFact::Checked(grant);
+        match first_unmet(&facts(header, node, fact)) {
+            None if matches!(allowed, GrantFact::Unknown) => allowed = fact,
+            None => return GrantFact::Several,
+            // The row's place in the table is how far the call came under this grant.
+            Some(row) if nearest.is_none_or(|(best, _)| row > best) => nearest = Some((row, fact)),
+            Some(_) => {}
+        }
+    }
+    match (allowed, nearest) {
+        (GrantFact::Unknown, Some((_, nearest))) => nearest,
+        (found, _) => found,
     }
 }
 
 /// The product version that the call names; or the one that the grant names; or the newest, for the refusal's sake.
 fn find_product<'a>(
-    header: &lingqu_core::call::Header,
+    header: &Header,
     grant: GrantFact<'_>,
     holdings: &'a Holdings,
 ) -> ProductFact<'a> {
@@ -105,10 +106,10 @@ fn find_product<'a>(
             .newest(&asked.product)
             .map(|reference| reference.version));
     match version {
-        Some(version) => holdings.product(&ProductRef {
-            id: asked.product.clone(),
-            version,
-        }),
+        Some(version) => {
+            let id = asked.product.clone();
+            holdings.product(&ProductRef { id, version })
+        }
         None => ProductFact::Unknown,
     }
 }

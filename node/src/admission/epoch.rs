@@ -64,12 +64,18 @@ impl EpochKeeper {
                 .map_err(|_| ErrorCode::EpochInvalid)
                 .and_then(|envelope| keeper.check(&envelope, floor));
             match found {
-                // When it was received is not known. One from the future would be new again after each restart, and so
-                // outlive what the unit's policy allows: it still revokes, but it is stale until it is sent again.
-                Ok(epoch) if epoch.issued > keeper.clock.now().plus(AHEAD_MAX) => {
-                    keeper.hold(epoch, Duration::MAX);
+                Ok(epoch) => {
+                    // It may have been stored before a crash kept it off the record.
+                    let number = epoch.number;
+                    // When it was received is not known. One from the future would be new again after each restart, and
+                    // so outlive what the unit's policy allows: it still revokes, but it is stale until it is sent again.
+                    if epoch.issued > keeper.clock.now().plus(AHEAD_MAX) {
+                        keeper.hold(epoch, Duration::MAX);
+                    } else {
+                        keeper.hold_from_now(epoch);
+                    }
+                    keeper.raise_floor(number);
                 }
-                Ok(epoch) => keeper.hold_from_now(epoch),
                 Err(code) => tracing::warn!(%code, "the stored revocation list is not used"),
             }
         }
@@ -106,12 +112,15 @@ impl EpochKeeper {
         let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
         let epoch = self.check(envelope, *floor)?;
         let current = self.held.load_full();
-        if let Some(held) = &current
-            && held.epoch.number == epoch.number
-            && (held.epoch.revoked != epoch.revoked || held.epoch.issued > epoch.issued)
-        {
-            // The same number must be the same list, and a renewal is never older.
-            return Err(ErrorCode::EpochRollback);
+        if let Some(held) = &current {
+            // What was revoked stays revoked: a node only ever narrows, whoever holds the coordinator's keys. The same
+            // number must be the same list, and a renewal is never older.
+            let lost = !held.epoch.revoked.is_subset(&epoch.revoked);
+            let changed = held.epoch.number == epoch.number
+                && (held.epoch.revoked != epoch.revoked || held.epoch.issued > epoch.issued);
+            if lost || changed {
+                return Err(ErrorCode::EpochRollback);
+            }
         }
         let number = epoch.number;
         let is_new = current.is_none_or(|held| held.epoch.number < number) && number > *floor;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use lingqu_core::ErrorCode;
+use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_journal::Reconciled;
 use lingqu_proto::pb::replicate_request::Message as ToMirror;
 use lingqu_proto::pb::replicate_response::Message as FromMirror;
@@ -17,7 +18,6 @@ use tonic::transport::Channel;
 
 use super::{Pause, dial, mirror_client};
 use crate::Node;
-use crate::serve::node_start;
 
 /// Largest window that is believed, in batches.
 const WINDOW_MAX: u32 = 64;
@@ -135,7 +135,12 @@ async fn reconcile(
                     ));
                 }
             }
-            node.journal.adopt(entries, &last).map_err(refused)?;
+            // It waits for the disk: not on a thread that others wait for.
+            let journal = node.journal.clone();
+            tokio::task::spawn_blocking(move || journal.adopt(entries, &last))
+                .await
+                .map_err(|_| Ended::Away("taking over was interrupted".to_owned()))?
+                .map_err(refused)?;
         }
     }
     node.epochs.raise_floor(node.journal.epoch_floor());
@@ -191,6 +196,16 @@ fn accept(node: &Arc<Node>, cosigned: pb::MirrorCosigned) -> Result<(), Ended> {
     accepted.map_err(|error| Ended::Away(format!("{}: {error}", ErrorCode::AuditUnavailable)))?;
     node.journal.set_mirror_connected(true);
     Ok(())
+}
+
+/// The record that opens a run.
+fn node_start() -> Draft {
+    let mut draft = Draft::new(Kind::NodeStart);
+    draft.clear = Clear::default().text(
+        Field::Software,
+        concat!("lingqu ", env!("CARGO_PKG_VERSION")),
+    );
+    draft
 }
 
 /// What a conflict means. A fork is believed only with evidence: a checkpoint by our own key, cosigned, that contradicts

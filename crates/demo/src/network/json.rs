@@ -1,6 +1,7 @@
 //! `network.json`: the network for programs. Paths are relative to its directory, URLs absolute. A stable surface.
 
 use lingqu_core::grant::Grant;
+use lingqu_tlog::{Intl, VerifierKey};
 use serde::Serialize;
 
 use super::Network;
@@ -14,6 +15,8 @@ pub struct NetworkJson {
     nodes: Vec<Node>,
     ca: &'static str,
     trust: &'static str,
+    /// Verifier keys of the regions' head logs, for those who follow the feed.
+    head_log_keys: Vec<String>,
     parties: Vec<PartyEntry>,
     grants: Vec<GrantEntry>,
     products: Vec<Product>,
@@ -84,7 +87,7 @@ impl GrantEntry {
 }
 
 impl NetworkJson {
-    pub(super) fn of(network: &Network) -> NetworkJson {
+    pub(super) fn of(network: &Network, keys: &[VerifierKey<Intl>]) -> NetworkJson {
         NetworkJson {
             coordinator: Coordinator {
                 id: cast::coordinator().to_string(),
@@ -99,6 +102,7 @@ impl NetworkJson {
             }],
             ca: "ca/ca.pem",
             trust: "trust",
+            head_log_keys: keys.iter().map(ToString::to_string).collect(),
             parties: Party::ALL.map(entry).to_vec(),
             grants: network.grants().to_vec(),
             products: Which::ALL.map(product).to_vec(),

@@ -25,6 +25,8 @@ struct Surface {
     /// Durable steps done since the plan was set.
     steps: u64,
     plan: Option<(u64, Fault)>,
+    /// What lies under a write that only reached the page cache: segment, offset, the bytes on the disk.
+    under_cache: Option<(u64, usize, Vec<u8>)>,
 }
 
 /// How one durable step fails.
@@ -34,6 +36,8 @@ pub(crate) enum Fault {
     Before,
     /// All of it survives, but the caller hears of an error.
     AfterPersisting,
+    /// All of it is seen by readers until the power fails, and the caller hears of an error.
+    Cached,
     /// The first so many bytes survive.
     Torn(usize),
     /// The sectors whose bit is set survive; those after the last bit do not.
@@ -59,6 +63,15 @@ impl Disk {
     /// Durable steps since the last plan, or since the beginning.
     pub(crate) fn steps(&self) -> u64 {
         self.lock().steps
+    }
+
+    /// What was only in the page cache is gone.
+    pub(crate) fn lose_power(&self) {
+        let mut surface = self.lock();
+        if let Some((id, offset, bytes)) = surface.under_cache.take() {
+            let segment = surface.segments.get_mut(&id).expect("the segment exists");
+            segment[offset..offset + bytes.len()].copy_from_slice(&bytes);
+        }
     }
 
     pub(crate) fn limit(&self, capacity: u64) {
@@ -137,7 +150,7 @@ impl Store for FaultyStore {
             return Err(failed("extend"));
         }
         // Creation is atomic: of a fault only whether it came before or after matters.
-        if matches!(fault, None | Some(Fault::AfterPersisting)) {
+        if matches!(fault, None | Some(Fault::AfterPersisting | Fault::Cached)) {
             assert!(
                 !surface.segments.contains_key(&id),
                 "a segment is made once"
@@ -161,11 +174,24 @@ impl Store for FaultyStore {
         let target = &mut segment[offset..offset + bytes.len()];
         let Some(fault) = fault else {
             target.copy_from_slice(bytes);
+            let covers = |cached: &(u64, usize, Vec<u8>)| {
+                cached.0 == id
+                    && offset <= cached.1
+                    && cached.1 + cached.2.len() <= offset + bytes.len()
+            };
+            if surface.under_cache.as_ref().is_some_and(covers) {
+                surface.under_cache = None;
+            }
             return Ok(());
         };
         match fault {
             Fault::Before => {}
             Fault::AfterPersisting => target.copy_from_slice(bytes),
+            Fault::Cached => {
+                surface.under_cache = Some((id, offset, target.to_vec()));
+                let segment = surface.segments.get_mut(&id).expect("the segment exists");
+                segment[offset..offset + bytes.len()].copy_from_slice(bytes);
+            }
             Fault::Torn(len) => {
                 let len = len.min(bytes.len());
                 target[..len].copy_from_slice(&bytes[..len]);

@@ -199,7 +199,7 @@ impl<S: Suite> Fold<S> {
         }
     }
 
-    /// The payloads in memory from the frame with entry `from` on; nothing if that frame is no longer there.
+    /// The payloads in memory from the frame with entry `from` on, enough for a batch; nothing if that frame is no longer there.
     pub(crate) fn recent(&self, from: u64) -> Option<Vec<Arc<[u8]>>> {
         let oldest = self.recent.front().and_then(|oldest| {
             let payload = Payload::read(&oldest.payload)?;
@@ -209,7 +209,12 @@ impl<S: Suite> Fold<S> {
             return None;
         }
         let start = self.recent.partition_point(|frame| frame.end <= from);
-        let frames = self.recent.iter().skip(start);
+        let mut bytes = 0;
+        let frames = self.recent.iter().skip(start).take_while(|frame| {
+            let is_wanted = bytes < self.limits.batch_bytes_max;
+            bytes += frame.payload.len();
+            is_wanted
+        });
         Some(frames.map(|frame| Arc::clone(&frame.payload)).collect())
     }
 

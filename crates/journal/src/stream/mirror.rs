@@ -67,8 +67,9 @@ impl Mirror {
 
     /// Compares the clocks with a cosignature of some time ago: it can only show that ours is behind.
     pub(crate) fn compare_past(&mut self, now: Timestamp, theirs: Timestamp) {
-        self.skewed = theirs.since(now) > SKEW_MAX;
-        if !self.skewed {
+        if theirs.since(now) > SKEW_MAX {
+            self.skewed = true;
+        } else {
             self.time_floor = self.time_floor.max(theirs);
         }
     }

@@ -1,18 +1,18 @@
 //! What is written: calls with their charge, refusals, the node's own acts.
 
 use std::future::Future;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
-use lingqu_core::ErrorCode;
 use lingqu_core::call::{Call, Denial, Evaluated};
 use lingqu_core::decide::Permit;
 use lingqu_core::record::{Draft, Kind};
+use lingqu_core::{ErrorCode, Timestamp};
 use lingqu_tlog::Suite;
 use tokio::sync::oneshot;
 
 use super::Journal;
 use super::charge::Charge;
-use super::denials::Noted;
+use super::denials::{Denials, Noted};
 use super::options::DRAFT_LEN_MAX;
 use super::release::{Recorded, Released, Unrecorded};
 use super::stage::{Done, Item, Place};
@@ -155,12 +155,8 @@ impl<S: Suite> Journal<S> {
         durable.wait_for(|durable| *durable).await.is_ok()
     }
 
-    fn note(&self, denial: &Denial, now: lingqu_core::Timestamp) -> Noted {
-        self.inner
-            .denials
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .note(denial, now)
+    fn note(&self, denial: &Denial, now: Timestamp) -> Noted {
+        self.denials().note(denial, now)
     }
 
     /// Writes the counts of refusals of past minutes. To be called once a minute; what finds no place in the queue
@@ -168,15 +164,14 @@ impl<S: Suite> Journal<S> {
     pub fn flush_denials(&self) {
         let now = self.inner.shared.clock.now();
         while let Ok(slot) = Arc::clone(&self.inner.denial_slots).try_acquire_owned() {
+            // Held until the counts are queued: closing waits for it, so that they are not lost between.
+            let mut denials = self.denials();
             if self.inner.shared.lock().phase.check().is_err() {
                 return;
             }
-            let drafts = self.take_denials(Some(now));
-            if drafts.is_empty()
-                || self
-                    .queue(Item::new(drafts, Done::Nobody, Some(slot)))
-                    .is_err()
-            {
+            let drafts = denials.take_finished(Some(now), self.counts_of_one_frame());
+            let item = Item::new(drafts, Done::Nobody, Some(slot));
+            if item.is_empty() || self.inner.committer.submit(item).is_err() {
                 return;
             }
         }
@@ -184,8 +179,9 @@ impl<S: Suite> Journal<S> {
 
     /// Writes all counts. The journal takes nothing else any more.
     pub(super) fn write_denials_at_close(&self) {
+        let mut denials = self.denials();
         loop {
-            let drafts = self.take_denials(None);
+            let drafts = denials.take_finished(None, self.counts_of_one_frame());
             let item = Item::new(drafts, Done::Nobody, None);
             if item.is_empty() || self.inner.committer.submit_waiting(item).is_err() {
                 return;
@@ -193,14 +189,16 @@ impl<S: Suite> Journal<S> {
         }
     }
 
-    /// As many records of counts as one frame takes.
-    fn take_denials(&self, now: Option<lingqu_core::Timestamp>) -> Vec<Draft> {
-        let room = self.inner.shared.limits.frame_room() / DRAFT_LEN_MAX;
+    /// Records that certainly fit into one frame.
+    fn counts_of_one_frame(&self) -> usize {
+        self.inner.shared.limits.frame_room() / DRAFT_LEN_MAX
+    }
+
+    fn denials(&self) -> MutexGuard<'_, Denials> {
         self.inner
             .denials
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .take_finished(now, room)
     }
 
     fn queue(&self, item: Item) -> Result<(), AppendFailed> {

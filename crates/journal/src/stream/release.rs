@@ -91,6 +91,8 @@ pub enum Outcome<T> {
 pub enum Unrecorded {
     /// The record could not be secured.
     AuditUnavailable,
+    /// The journal was not yet compared with its mirror: nothing can be recorded, so nothing is even decided.
+    NodeNotReady,
     /// Too many calls at one time.
     Overloaded,
     /// Too many calls of one party.
@@ -102,6 +104,7 @@ impl<T> Released<T> {
     pub fn unrecorded(why: Unrecorded) -> Released<T> {
         Released(Outcome::Unrecorded(match why {
             Unrecorded::AuditUnavailable => ErrorCode::AuditUnavailable,
+            Unrecorded::NodeNotReady => ErrorCode::NodeNotReady,
             Unrecorded::Overloaded => ErrorCode::Overloaded,
             Unrecorded::RateLimited => ErrorCode::RateLimited,
         }))

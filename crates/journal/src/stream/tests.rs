@@ -1,338 +1,14 @@
-//! A world for tests of the journal: clocks, keys, permits, a mirror; and the journal's promises end to end.
+//! The journal's promises, end to end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
-
-use lingqu_core::call::{Call, Denial, Evaluated, Permitted};
-use lingqu_core::decide::{Asked, Facts, GrantFact, ProductFact};
-use lingqu_core::epoch::Epoch;
-use lingqu_core::grant::{Environment, Grant, GrantKind, GrantedProduct, NodeQuota};
-use lingqu_core::product::{Definition, FieldRule, Product, ProductRef, Tier, Verification};
+use lingqu_core::ErrorCode;
 use lingqu_core::receipt::Level;
 use lingqu_core::record::{Draft, Field, Kind};
-use lingqu_core::stop::Stops;
-use lingqu_core::trust::Trust;
-use lingqu_core::{CallId, Clock, ErrorCode};
-use lingqu_policy::{AuditTerms, Policy, Preset};
-use lingqu_tlog::{Ed25519Signer, Hash, Note, NoteSignature, Signer, sign_cosignature};
 
+use lingqu_policy::AuditTerms;
+
+use super::world::*;
 use super::*;
-use crate::commit::FatalHook;
-use crate::store::faulty::Disk;
-
-pub(crate) const ORIGIN: &str = "coord.example/s/node-a/45/2026h2";
-/// 2026-07-01T10:00:00 in UTC+8.
-pub(crate) const START: Timestamp = Timestamp(1_782_871_200_000_000);
-
-/// A clock that stands where a test puts it.
-#[derive(Debug)]
-pub(crate) struct FakeClock {
-    now_us: AtomicI64,
-    monotonic_us: AtomicI64,
-}
-
-impl FakeClock {
-    pub(crate) fn at(now: Timestamp) -> Arc<FakeClock> {
-        Arc::new(FakeClock {
-            now_us: AtomicI64::new(now.0),
-            monotonic_us: AtomicI64::new(0),
-        })
-    }
-
-    pub(crate) fn set(&self, now: Timestamp) {
-        self.now_us.store(now.0, Ordering::SeqCst);
-    }
-
-    pub(crate) fn advance(&self, by: Duration) {
-        let by = i64::try_from(by.as_micros()).unwrap();
-        self.now_us.fetch_add(by, Ordering::SeqCst);
-        self.monotonic_us.fetch_add(by, Ordering::SeqCst);
-    }
-}
-
-impl Clock for FakeClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.now_us.load(Ordering::SeqCst))
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_micros(self.monotonic_us.load(Ordering::SeqCst).try_into().unwrap())
-    }
-}
-
-pub(crate) const MIRRORED: AuditTerms = AuditTerms::Mirrored { wait_ms_max: 1 };
-pub(crate) const LAGGED: AuditTerms = AuditTerms::Lagged {
-    entries_max: 3,
-    age_s_max: 60,
-};
-
-/// What a call is asked under.
-#[derive(Clone)]
-pub(crate) struct Terms {
-    pub(crate) grant: &'static str,
-    pub(crate) audit: AuditTerms,
-    pub(crate) per_day: u64,
-    pub(crate) total: u64,
-    pub(crate) at: Timestamp,
-}
-
-impl Default for Terms {
-    fn default() -> Self {
-        Terms {
-            grant: "grant_1",
-            audit: LAGGED,
-            per_day: 1_000_000,
-            total: 1_000_000,
-            at: START,
-        }
-    }
-}
-
-pub(crate) fn header(call: u64, party: &str) -> Header {
-    let mut id = [0xcc; 16];
-    id[8..].copy_from_slice(&call.to_be_bytes());
-    let mut tag = [0x77; 16];
-    tag[8..].copy_from_slice(&call.to_be_bytes());
-    Header {
-        id: CallId(id),
-        caller: party.parse().unwrap(),
-        certificate: [9; 32],
-        asked: Asked {
-            grant: None,
-            product: "tb.plane".parse().unwrap(),
-            version: None,
-            purpose: "LENDING".into(),
-            scenario: "SC-1".into(),
-            end_user: "91450000X".into(),
-            environment: Environment::Prod,
-        },
-        request_tag: tag,
-    }
-}
-
-fn product() -> Product {
-    let field = |name: &str| FieldRule {
-        name: name.into(),
-        column: name.into(),
-        comparator: "exact".into(),
-    };
-    Product {
-        reference: ProductRef {
-            id: "tb.plane".parse().unwrap(),
-            version: 1,
-        },
-        tier: Tier::Primary,
-        derived_from: vec![],
-        title_zh: "飞机登记核验".into(),
-        title_en: "plane registration".into(),
-        unit: "party_unit".parse().unwrap(),
-        node: "node_a".parse().unwrap(),
-        resource: "planes".into(),
-        definition: Definition::Verification(Verification {
-            key: vec![field("tailnum")],
-            compared: vec![field("model")],
-        }),
-    }
-}
-
-fn grant(terms: &Terms) -> Grant {
-    Grant {
-        id: terms.grant.parse().unwrap(),
-        version: 1,
-        kind: GrantKind::Scenario,
-        agency: "party_agency".parse().unwrap(),
-        licensee: "party_bank".parse().unwrap(),
-        licensee_key: vec![1; 32],
-        delegates: vec![],
-        scenario: "SC-1".into(),
-        purposes: vec!["LENDING".into()],
-        environments: vec![Environment::Prod],
-        products: vec![GrantedProduct {
-            reference: product().reference,
-            digest: Hash([4; 32]),
-            reveals_not_found: false,
-            reveals_indeterminate: false,
-        }],
-        quotas: vec![NodeQuota {
-            unit: "party_unit".parse().unwrap(),
-            node: "node_a".parse().unwrap(),
-            calls_per_day: terms.per_day,
-            calls_total: terms.total,
-        }],
-        not_before: Timestamp(0),
-        not_after: Timestamp(i64::MAX),
-        end_users: vec!["91450000X".into()],
-        region: "45".parse().unwrap(),
-    }
-}
-
-/// A permitted call: decided by the real table, since there is no other way to a permit.
-pub(crate) fn permitted(call: u64, terms: &Terms) -> Call<Permitted> {
-    let header = header(call, "party_bank");
-    let policy = Policy::new(
-        [
-            ("tailnum".to_owned(), Preset::LinkOnly.uses()),
-            ("model".to_owned(), Preset::VerifyOnly.uses()),
-        ],
-        ["LENDING".to_owned()],
-        terms.audit,
-        60,
-    );
-    let epoch = Epoch {
-        coordinator: "coord_c".parse().unwrap(),
-        number: 1,
-        issued: Timestamp(0),
-        valid_until: Timestamp(i64::MAX),
-        revoked: Default::default(),
-    };
-    let asked = header.asked.clone();
-    Call::received(header)
-        .decide(&Facts {
-            now: terms.at,
-            node: &"node_a".parse().unwrap(),
-            clock: ClockState::Good,
-            reconciled: true,
-            stops: &Stops::default(),
-            epoch: Some((&epoch, Duration::ZERO)),
-            caller: &"party_bank".parse().unwrap(),
-            asked: &asked,
-            grant: GrantFact::Checked(&grant(terms)),
-            product: ProductFact::Approved {
-                product: &product(),
-                digest: Hash([4; 32]),
-                policy: &policy.unwrap(),
-            },
-        })
-        .unwrap()
-}
-
-pub(crate) fn evaluated(call: Call<Permitted>) -> Call<Evaluated<u64>> {
-    let answer = u64::from(call.header().id.0[15]);
-    call.evaluated(Ok(answer), Hash([5; 32]), None)
-}
-
-pub(crate) fn denial(party: &str, code: ErrorCode) -> Denial {
-    Call::received(header(1, party)).deny(code)
-}
-
-pub(crate) fn signer() -> Ed25519Signer {
-    Ed25519Signer::from_seed([1; 32])
-}
-
-pub(crate) fn mirror_signer() -> Ed25519Signer {
-    Ed25519Signer::from_seed([2; 32])
-}
-
-pub(crate) fn mirror_key() -> VerifierKey<Intl> {
-    let name = KeyName::parse("coord.example/mirror").unwrap();
-    VerifierKey::cosignature(name, mirror_signer().public_key()).unwrap()
-}
-
-/// The mirror's cosignature of whatever the note says.
-pub(crate) fn cosign(note: &str, time: Timestamp) -> NoteSignature {
-    let note = Note::parse(note).unwrap();
-    let time_s = u64::try_from(time.unix_s()).unwrap();
-    sign_cosignature::<Intl>(&note.text, mirror_key().name(), time_s, &mirror_signer()).unwrap()
-}
-
-/// The note with the mirror's cosignature.
-pub(crate) fn cosigned(note: &str, time: Timestamp) -> String {
-    let mut parsed = Note::parse(note).unwrap();
-    parsed.signatures.push(cosign(note, time));
-    parsed.to_string()
-}
-
-pub(crate) fn small_limits() -> JournalLimits {
-    JournalLimits {
-        segment_len: 192 << 10,
-        queue_max: 64,
-        denial_queue_max: 8,
-        denial_keys_max: 64,
-        recent_entries_max: 64,
-        recent_bytes_max: 4 << 10,
-        calls_remembered_max: 256,
-        frame_entries_max: 64,
-        frame_bytes_max: 128 << 10,
-        batch_entries_max: 16,
-        batch_bytes_max: 16 << 10,
-    }
-}
-
-/// A node's journal on a disk, with its clock.
-pub(crate) struct World {
-    pub(crate) disk: Disk,
-    pub(crate) clock: Arc<FakeClock>,
-    pub(crate) limits: JournalLimits,
-}
-
-impl World {
-    pub(crate) fn new() -> World {
-        World {
-            disk: Disk::default(),
-            clock: FakeClock::at(START),
-            limits: small_limits(),
-        }
-    }
-
-    pub(crate) fn options(&self) -> JournalOptions {
-        JournalOptions {
-            origin: ORIGIN.into(),
-            signer: Arc::new(signer()),
-            mirror_key: mirror_key(),
-            clock: self.clock.clone(),
-            limits: self.limits.clone(),
-            on_fatal: FatalHook::new(|_| {}),
-        }
-    }
-
-    pub(crate) fn open(&self) -> Result<Journal, OpenError> {
-        Journal::open(self.options(), Box::new(self.disk.store()))
-    }
-
-    /// Opens and reconciles with a mirror that has nothing.
-    pub(crate) fn ready(&self) -> Journal {
-        let journal = self.open().unwrap();
-        assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
-        journal
-    }
-
-    pub(crate) fn cosign_newest(&self, journal: &Journal) {
-        let note = journal.checkpoint().unwrap();
-        let cosignature = cosign(&note, self.clock.now());
-        journal
-            .accept_cosignature(journal.size(), &cosignature)
-            .unwrap();
-    }
-}
-
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
-
-pub(crate) async fn record(
-    journal: &Journal,
-    call: u64,
-    terms: &Terms,
-) -> Result<Recorded<u64>, AppendFailed> {
-    let call = permitted(call, terms);
-    let charge = journal.reserve(call.permit()).unwrap();
-    journal.record(evaluated(call), charge).await
-}
-
-fn trust() -> Trust<Intl> {
-    let log = VerifierKey::<Intl>::note(KeyName::parse(ORIGIN).unwrap(), signer().public_key());
-    Trust::parse(&format!(
-        "log {}\nwitness mirror {}\nquorum none\n",
-        log.unwrap(),
-        mirror_key()
-    ))
-    .unwrap()
-}
+use crate::store::{FileStore, StoreError};
 
 #[test]
 fn an_answer_leaves_with_a_receipt_that_verifies() {
@@ -385,4 +61,189 @@ fn nothing_is_signed_before_the_mirror_was_asked() {
     assert_eq!(journal.checkpoint(), None);
     journal.reconcile(None).unwrap();
     assert_eq!(block_on(journal.append(start())), Ok(0));
+}
+
+/// Many threads, real files: every answer has a receipt of its own that verifies, at R1 and later at R2.
+#[test]
+fn receipts_verify_under_group_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new();
+    world.limits.recent_entries_max = 1_000;
+    let open = || {
+        Journal::open(
+            world.options(),
+            Box::new(FileStore::open(dir.path()).unwrap()),
+        )
+    };
+    let journal = open().unwrap();
+    journal.reconcile(None).unwrap();
+    let audit = AuditTerms::Lagged {
+        entries_max: 1_000,
+        age_s_max: 60,
+    };
+    let terms = Terms {
+        audit,
+        ..Terms::default()
+    };
+    let recorded: Vec<Recorded<u64>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                let (journal, terms) = (&journal, &terms);
+                scope.spawn(move || {
+                    block_on(async {
+                        let mut own = Vec::new();
+                        for number in 0..12 {
+                            let recorded =
+                                record(journal, thread * 12 + number, terms).await.unwrap();
+                            check_receipt(journal, &recorded, Level::Local).await;
+                            own.push(recorded);
+                        }
+                        own
+                    })
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let indices: std::collections::BTreeSet<u64> = recorded.iter().map(Recorded::index).collect();
+    assert_eq!(indices, (0..96).collect());
+    world.cosign_newest(&journal);
+    for recorded in &recorded {
+        block_on(check_receipt(&journal, recorded, Level::Mirrored));
+    }
+    drop(journal);
+    assert_eq!(open().unwrap().size(), 96);
+}
+
+async fn check_receipt(journal: &Journal, recorded: &Recorded<u64>, expected: Level) {
+    let Outcome::Answered { receipt, level, .. } = journal.release(recorded).await.into_outcome()
+    else {
+        panic!("the terms hold");
+    };
+    let proven = receipt.verify(&trust()).unwrap();
+    assert_eq!((level, proven.level), (expected, expected));
+    assert_eq!(proven.record.draft.call, recorded.header().id);
+    assert_eq!(receipt.index, recorded.index());
+}
+
+#[test]
+fn a_failure_after_the_touch_of_data_is_recorded_and_charged_like_an_answer() {
+    let world = World::new();
+    let journal = world.ready();
+    let call = permitted(1, &Terms::default());
+    let charge = journal.reserve(call.permit()).unwrap();
+    let failed = call.evaluated::<u64>(Err(ErrorCode::Internal), lingqu_tlog::Hash([0; 32]), None);
+    block_on(async {
+        let recorded = journal.record(failed, charge).await.unwrap();
+        let Outcome::Failed { code, receipt, .. } = journal.release(&recorded).await.into_outcome()
+        else {
+            panic!("a failure leaves as one");
+        };
+        let record = receipt.verify(&trust()).unwrap().record;
+        assert_eq!(code, ErrorCode::Internal);
+        assert_eq!(
+            record.draft.clear.get_text(Field::Outcome),
+            Some("INTERNAL")
+        );
+    });
+    assert_eq!(journal.usage(&"grant_1".parse().unwrap(), START).total, 1);
+}
+
+#[test]
+fn an_answer_too_old_to_be_proved_does_not_leave() {
+    let world = World::new();
+    let journal = world.ready();
+    block_on(async {
+        let first = record(&journal, 0, &Terms::default()).await.unwrap();
+        for call in 1..=64 {
+            record(&journal, call, &Terms::default()).await.unwrap();
+        }
+        world.cosign_newest(&journal);
+        let outcome = journal.release(&first).await.into_outcome();
+        assert_eq!(outcome, Outcome::Unrecorded(ErrorCode::AuditUnavailable));
+    });
+}
+
+#[test]
+fn a_record_of_another_journal_is_not_released() {
+    let (world, other) = (World::new(), World::new());
+    let journal = world.ready();
+    let mut options = other.options();
+    options.origin = "coord.example/s/node-b/45/2026h2".into();
+    let other = Journal::open(options, Box::new(other.disk.store())).unwrap();
+    other.reconcile(None).unwrap();
+    block_on(async {
+        record(&journal, 1, &Terms::default()).await.unwrap();
+        let foreign = record(&other, 1, &Terms::default()).await.unwrap();
+        let outcome = journal.release(&foreign).await.into_outcome();
+        assert_eq!(outcome, Outcome::Unrecorded(ErrorCode::AuditUnavailable));
+    });
+}
+
+#[test]
+fn a_second_writer_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = FileStore::open(dir.path()).unwrap();
+    let journal = Journal::open(World::new().options(), Box::new(first)).unwrap();
+    assert!(matches!(
+        FileStore::open(dir.path()),
+        Err(StoreError::Locked)
+    ));
+    journal.close();
+    FileStore::open(dir.path()).unwrap();
+}
+
+#[test]
+fn what_is_not_this_streams_journal_is_not_opened() {
+    let world = World::new();
+    let journal = world.ready();
+    block_on(record(&journal, 1, &Terms::default())).unwrap();
+    drop(journal);
+    let before = world.disk.segments();
+    let open = |change: fn(&mut JournalOptions)| {
+        let mut options = world.options();
+        change(&mut options);
+        Journal::open(options, Box::new(world.disk.store())).err()
+    };
+    assert!(open(|_| ()).is_none());
+    assert!(matches!(
+        open(|o| o.origin = "other.example".into()),
+        Some(OpenError::OtherStream)
+    ));
+    assert!(matches!(
+        open(|o| o.origin = "not a name".into()),
+        Some(OpenError::Origin)
+    ));
+    // Frames that another key signed are damage, however whole.
+    assert!(matches!(
+        open(|o| o.signer = Arc::new(mirror_signer())),
+        Some(OpenError::MirrorKey)
+    ));
+    let other_key = |o: &mut JournalOptions| {
+        o.signer = Arc::new(lingqu_tlog::Ed25519Signer::from_seed([9; 32]));
+    };
+    assert!(matches!(open(other_key), Some(OpenError::Corrupt(_))));
+    assert!(matches!(
+        open(|o| o.limits.queue_max = 0),
+        Some(OpenError::Limits(_))
+    ));
+    assert!(matches!(
+        open(|o| o.limits.segment_len = 4_096),
+        Some(OpenError::Limits(_))
+    ));
+    assert!(world.disk.segments() == before);
+
+    let mut damaged = before.clone();
+    damaged.get_mut(&0).unwrap()[4_096 + 1] ^= 1;
+    world.disk.replace(damaged.clone());
+    assert!(matches!(open(|_| ()), Some(OpenError::Corrupt(_))));
+    assert!(world.disk.segments() == damaged, "nothing is modified");
+}
+
+#[test]
+fn the_default_limits_fit_each_other() {
+    JournalLimits::default().check().unwrap();
 }

@@ -48,7 +48,7 @@ async fn ask(path: &str, connected: Option<Connected>) -> Result<(), ErrorCode> 
 
 #[tokio::test]
 async fn each_request_is_decided_by_path_and_peer() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let from = |peer: Result<Peer, ErrorCode>| {
         let clock: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
         Some(Connected::new(peer, ([127, 0, 0, 1], 1).into(), clock))
@@ -105,7 +105,7 @@ async fn a_refusal_reads_nothing_of_the_body() {
         let connected = Connected::new(
             Ok(peer(who)),
             ([127, 0, 0, 1], 1).into(),
-            ManualClock::new(),
+            ManualClock::at(START),
         );
         request.extensions_mut().insert(Arc::new(connected));
         router().oneshot(request).await.unwrap();

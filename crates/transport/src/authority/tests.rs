@@ -32,7 +32,7 @@ fn identify(
 
 #[test]
 fn the_key_and_not_the_name_decides_who_vouched() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let (a, b) = (Pki::new("Same", &clock), Pki::new("Same", &clock));
     let both = authorities(vec![
         authority("a", &a, &["party_a."]),
@@ -62,7 +62,7 @@ fn the_key_and_not_the_name_decides_who_vouched() {
 
 #[test]
 fn one_certificate_under_two_entries_speaks_for_the_prefixes_of_both() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let pki = Pki::new("CA", &clock);
     let both = authorities(vec![
         authority("nodes", &pki, &["node_"]),
@@ -84,7 +84,7 @@ fn one_certificate_under_two_entries_speaks_for_the_prefixes_of_both() {
 
 #[test]
 fn expiry_is_told_apart_from_distrust() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let pki = Pki::new("CA", &clock);
     let ours = authorities(vec![authority("ours", &pki, &EVERYBODY)]);
     let chain = [leaf(&pki, "party_x")];
@@ -103,7 +103,7 @@ fn expiry_is_told_apart_from_distrust() {
 
 #[test]
 fn sets_that_contradict_themselves_are_refused() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let pki = Pki::new("CA", &clock);
     let good = || authority("a", &pki, &EVERYBODY);
     let refusal = |list| Authorities::new(list, &crate::tls::provider()).err();
@@ -137,7 +137,7 @@ fn sets_that_contradict_themselves_are_refused() {
 
 #[test]
 fn an_authoritys_own_certificate_is_no_peer() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let pki = Pki::new("CA", &clock);
     let ours = authorities(vec![authority("ours", &pki, &EVERYBODY)]);
     let chain = [CertificateDer::from_pem_file(pki.ca()).unwrap()];

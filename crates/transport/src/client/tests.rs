@@ -28,7 +28,7 @@ fn as_ours(error: &CertificateError) -> &ServerRefused {
 
 #[tokio::test]
 async fn another_server_than_the_expected_one_is_refused() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let pki = Pki::new("Test CA", &clock);
     let files = pki.files(&pki.issue("node_gx.bank", 365), &EVERYBODY);
     let running = Running::start(files, &clock, Limits::default()).await;
@@ -51,7 +51,7 @@ async fn another_server_than_the_expected_one_is_refused() {
 
 #[tokio::test]
 async fn a_server_outside_its_authoritys_prefix_is_refused() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let pki = Pki::new("Test CA", &clock);
     let files = pki.files(&pki.issue("node_gx.bank", 365), &EVERYBODY);
     let running = Running::start(files, &clock, Limits::default()).await;
@@ -68,7 +68,7 @@ async fn a_server_outside_its_authoritys_prefix_is_refused() {
 
 #[tokio::test]
 async fn a_server_of_an_unknown_authority_or_after_its_time_is_refused() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let (pki, other) = (Pki::new("Test CA", &clock), Pki::new("Test CA", &clock));
     let files = pki.files(&pki.issue("node_gx.bank", 10), &EVERYBODY);
     let running = Running::start(files, &clock, Limits::default()).await;
@@ -91,7 +91,7 @@ async fn a_server_of_an_unknown_authority_or_after_its_time_is_refused() {
 
 #[tokio::test]
 async fn what_is_not_there_or_no_url_says_so() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let client = Pki::new("Test CA", &clock).client("party_gx.bank", 30);
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -120,7 +120,7 @@ async fn what_is_not_there_or_no_url_says_so() {
 #[tokio::test]
 async fn a_lazy_channel_connects_with_the_certificate_of_the_moment() {
     use tower::ServiceExt;
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let pki = Pki::new("Test CA", &clock);
     let files = pki.files(&pki.issue("node_gx.bank", 365), &EVERYBODY);
     let running = Running::start(files, &clock, Limits::default()).await;
@@ -152,7 +152,7 @@ async fn a_lazy_channel_connects_with_the_certificate_of_the_moment() {
 
 #[tokio::test]
 async fn a_server_that_agrees_on_no_protocol_is_refused() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let pki = Pki::new("Test CA", &clock);
     let files = pki.files(&pki.issue("node_gx.bank", 365), &EVERYBODY);
     let tls = ReloadableTls::load(files, clock).unwrap();

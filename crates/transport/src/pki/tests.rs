@@ -10,7 +10,7 @@ fn der(pem: &str) -> CertificateDer<'static> {
 
 #[test]
 fn an_authority_that_was_loaded_issues_what_the_first_one_vouches_for() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let dir = tempfile::tempdir().unwrap();
     let created = DevAuthority::create("灵渠 dev", &*clock).unwrap();
     created.write(dir.path()).unwrap();
@@ -45,7 +45,7 @@ fn an_authority_that_was_loaded_issues_what_the_first_one_vouches_for() {
 
 #[test]
 fn keys_are_readable_by_their_owner_only() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let dir = tempfile::tempdir().unwrap();
     let authority = DevAuthority::create("dev", &*clock).unwrap();
     authority.write(dir.path()).unwrap();
@@ -67,7 +67,7 @@ fn keys_are_readable_by_their_owner_only() {
 
 #[test]
 fn an_authority_is_never_overwritten() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let dir = tempfile::tempdir().unwrap();
     DevAuthority::create("first", &*clock)
         .unwrap()
@@ -82,7 +82,7 @@ fn an_authority_is_never_overwritten() {
 
 #[test]
 fn subjects_of_authorities_and_leaves_differ() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let authority = DevAuthority::create("party_b", &*clock).unwrap();
     let leaf = der(&authority
         .issue(&id("party_b"), &[], 1, &*clock)
@@ -94,7 +94,7 @@ fn subjects_of_authorities_and_leaves_differ() {
 
 #[test]
 fn no_certificate_outlives_its_authority() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let authority = DevAuthority::create("dev", &*clock).unwrap();
     let leaf = der(&authority
         .issue(&id("party_b"), &[], u32::MAX, &*clock)
@@ -109,7 +109,7 @@ fn no_certificate_outlives_its_authority() {
 
 #[test]
 fn hosts_and_foreign_authorities_are_refused() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let authority = DevAuthority::create("dev", &*clock).unwrap();
     for host in ["", "a b", "https://a", "灵渠"] {
         let refused = authority.issue(&id("party_b"), &[host], 1, &*clock);
@@ -131,7 +131,7 @@ fn hosts_and_foreign_authorities_are_refused() {
 
 #[test]
 fn debug_output_holds_no_key() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let authority = DevAuthority::create("dev", &*clock).unwrap();
     let issued = authority.issue(&id("party_b"), &[], 1, &*clock).unwrap();
     assert_eq!(

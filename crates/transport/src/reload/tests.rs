@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::testbed::{EVERYBODY, ManualClock, Pki, id, until};
+use crate::testbed::{EVERYBODY, ManualClock, Pki, START, id, until};
 
 #[test]
 fn unusable_files_are_refused_each_for_its_own_reason() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let pki = Pki::new("Test CA", &clock);
     let (own, other) = (pki.issue("node_gx.bank", 30), pki.issue("node_gx.tax", 30));
     let good = pki.files(&own, &EVERYBODY);
@@ -52,7 +52,7 @@ fn unusable_files_are_refused_each_for_its_own_reason() {
 
 #[test]
 fn a_process_does_not_become_another() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let pki = Pki::new("Test CA", &clock);
     let own = pki.issue("node_gx.bank", 30);
     let tls = ReloadableTls::load(pki.files(&own, &EVERYBODY), clock.clone()).unwrap();
@@ -69,7 +69,7 @@ fn a_process_does_not_become_another() {
 
 #[tokio::test]
 async fn the_watcher_reloads_and_survives_broken_files() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let pki = Pki::new("Test CA", &clock);
     let own = pki.issue("node_gx.bank", 30);
     let tls = Arc::new(ReloadableTls::load(pki.files(&own, &EVERYBODY), clock.clone()).unwrap());

@@ -30,7 +30,7 @@ impl Net {
     }
 
     async fn with(prefixes: &[&str], limits: Limits) -> Self {
-        let clock = ManualClock::new();
+        let clock = ManualClock::at(START);
         let pki = Pki::new("Test CA", &clock);
         let server = pki.issue("node_gx.bank", 365);
         let running = Running::start(pki.files(&server, prefixes), &clock, limits).await;
@@ -202,7 +202,7 @@ async fn an_id_outside_the_authoritys_prefix_gets_a_coded_refusal() {
 
 #[tokio::test]
 async fn one_authority_cannot_speak_for_anothers_parties() {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(START);
     let (gx, yn) = (Pki::new("Test CA", &clock), Pki::new("Test CA", &clock));
     let mut files = gx.files(&gx.issue("node_gx.bank", 365), &["party_gx.", "node_gx."]);
     files

@@ -1,1 +1,52 @@
+use super::*;
 
+#[test]
+fn a_second_writer_is_refused_until_the_first_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = FileStore::open(dir.path()).unwrap();
+    assert!(matches!(
+        FileStore::open(dir.path()),
+        Err(StoreError::Locked)
+    ));
+    drop(first);
+    FileStore::open(dir.path()).unwrap();
+}
+
+#[test]
+fn segments_read_back_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a").join("b");
+    let store = FileStore::open(&path).unwrap();
+    assert_eq!(store.segments().unwrap(), []);
+    for id in 0..3 {
+        store
+            .create(id, 8_192, &[u8::try_from(id).unwrap(); 10])
+            .unwrap();
+    }
+    store.write(1, 4_096, b"hello").unwrap();
+    drop(store);
+
+    let store = FileStore::open(&path).unwrap();
+    let segments = store.segments().unwrap();
+    assert_eq!(
+        segments.iter().map(|s| (s.id, s.len)).collect::<Vec<_>>(),
+        [(0, 8_192), (1, 8_192), (2, 8_192)]
+    );
+    let mut bytes = [9; 7];
+    store.read(1, 4_096, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"hello\0\0");
+    store.read(2, 9, &mut bytes).unwrap();
+    assert_eq!(bytes, [2, 0, 0, 0, 0, 0, 0]);
+    assert!(store.read(2, 8_190, &mut bytes).is_err(), "beyond the end");
+    assert!(store.read(3, 0, &mut bytes).is_err(), "no such segment");
+}
+
+#[test]
+fn an_unfinished_segment_is_removed_and_a_stranger_is_not_overlooked() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("0000000000000000.new"), b"half").unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    assert_eq!(store.segments().unwrap(), []);
+    std::fs::write(dir.path().join("0.wal.bak"), b"").unwrap();
+    assert!(matches!(store.segments(), Err(StoreError::Stranger(_))));
+}

@@ -1,1 +1,169 @@
+use lingqu_core::record::{Draft, StreamId};
+use proptest::prelude::*;
 
+use super::*;
+
+const DAY_US: i64 = DAY_S * 1_000_000;
+/// Midnight in UTC+8 of some day.
+const MIDNIGHT: i64 = 20_000 * DAY_US - UTC8_S * 1_000_000;
+
+fn grant(number: u8) -> GrantId {
+    format!("grant_{number}").parse().unwrap()
+}
+
+fn quota(per_day: u64, total: u64) -> NodeQuota {
+    NodeQuota {
+        unit: "party_u".parse().unwrap(),
+        node: "node_a".parse().unwrap(),
+        calls_per_day: per_day,
+        calls_total: total,
+    }
+}
+
+fn call(grant: &GrantId, time: i64) -> Record {
+    let mut draft = Draft::new(Kind::Call);
+    draft.clear = draft
+        .clear
+        .text(Field::Grant, grant.as_str())
+        .number(Field::Units, 1);
+    draft.at(StreamId([0; 16]), 0, Timestamp(time))
+}
+
+#[test]
+fn a_record_without_grant_or_units_is_refused() {
+    let mut ledger = Ledger::default();
+    let bare = Draft::new(Kind::Call).at(StreamId([0; 16]), 0, Timestamp(1));
+    assert_eq!(ledger.fold(&bare), Err(Unchargeable));
+}
+
+#[test]
+fn a_reservation_from_before_midnight_counts_after_it() {
+    let (mut ledger, one, quota) = (Ledger::default(), grant(1), quota(2, 100));
+    let (before, after) = (Timestamp(MIDNIGHT - 1), Timestamp(MIDNIGHT));
+    ledger.reserve(&one, &quota, before).unwrap();
+    ledger.reserve(&one, &quota, after).unwrap();
+    // Both may be recorded on the new day, so a third must not.
+    assert_eq!(
+        ledger.reserve(&one, &quota, after),
+        Err(ErrorCode::QuotaExhausted)
+    );
+    ledger.fold(&call(&one, before.0)).unwrap();
+    ledger.end_reservation(&one);
+    // The first was recorded on the old day after all: there is room on the new one.
+    ledger.reserve(&one, &quota, after).unwrap();
+}
+
+#[test]
+fn a_late_decision_of_yesterday_is_held_against_today() {
+    let (mut ledger, one, quota) = (Ledger::default(), grant(1), quota(1, 100));
+    ledger.fold(&call(&one, MIDNIGHT)).unwrap();
+    // Decided before midnight, reserved after the new day's quota was used up: it would be recorded today.
+    let late = ledger.reserve(&one, &quota, Timestamp(MIDNIGHT - 1));
+    assert_eq!(late, Err(ErrorCode::QuotaExhausted));
+}
+
+#[test]
+fn a_record_is_not_dated_before_the_day_it_was_counted_on() {
+    let (mut ledger, one) = (Ledger::default(), grant(1));
+    let not_before = ledger
+        .reserve(&one, &quota(1, 1), Timestamp(MIDNIGHT + 5))
+        .unwrap();
+    assert_eq!(not_before, Timestamp(MIDNIGHT));
+    assert_eq!(not_before.day_utc8(), 20_000);
+}
+
+#[test]
+fn grants_do_not_share_and_a_returned_unit_is_free() {
+    let (mut ledger, quota) = (Ledger::default(), quota(1, 1));
+    let at = Timestamp(MIDNIGHT);
+    ledger.reserve(&grant(1), &quota, at).unwrap();
+    ledger.reserve(&grant(2), &quota, at).unwrap();
+    assert!(ledger.reserve(&grant(1), &quota, at).is_err());
+    ledger.end_reservation(&grant(1));
+    ledger.reserve(&grant(1), &quota, at).unwrap();
+    assert_eq!(ledger.usage(&grant(1), at), Usage { today: 1, total: 1 });
+    assert_eq!(ledger.usage(&grant(3), at), Usage::default());
+}
+
+/// What may happen, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    /// The clock moves, also back.
+    Clock(i64),
+    /// A call is decided now and reserves; `late` µs pass between the two.
+    Reserve { grant: u8, late: i64 },
+    /// One of the outstanding reservations is recorded.
+    Record(usize),
+    /// One is given back.
+    Return(usize),
+    /// The node restarts: reservations are gone, the fold is made anew.
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (-DAY_US..DAY_US).prop_map(Step::Clock),
+        8 => (0..2_u8, 0..DAY_US / 2).prop_map(|(grant, late)| Step::Reserve { grant, late }),
+        8 => (0..20_usize).prop_map(Step::Record),
+        2 => (0..20_usize).prop_map(Step::Return),
+        1 => Just(Step::Restart),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the order of reservations, records, clock changes and restarts, no day and no term is overspent.
+    #[test]
+    fn never_overspent(steps in proptest::collection::vec(step(), 1..120)) {
+        let quota = quota(3, 7);
+        let mut ledger = Ledger::default();
+        let mut clock = MIDNIGHT;
+        let mut last = 0;
+        let mut outstanding: Vec<(GrantId, Timestamp)> = Vec::new();
+        let mut records: Vec<Record> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Clock(by) => clock += by,
+                Step::Reserve { grant: number, late } => {
+                    let grant = grant(number);
+                    let at = Timestamp(clock);
+                    clock += late;
+                    if let Ok(not_before) = ledger.reserve(&grant, &quota, at) {
+                        outstanding.push((grant, not_before));
+                    }
+                }
+                Step::Record(which) if which < outstanding.len() => {
+                    let (grant, not_before) = outstanding.swap_remove(which);
+                    // As the stage gives time to a record.
+                    last = clock.max(last + 1).max(not_before.0);
+                    let record = call(&grant, last);
+                    ledger.fold(&record).unwrap();
+                    ledger.end_reservation(&grant);
+                    records.push(record);
+                }
+                Step::Return(which) if which < outstanding.len() => {
+                    ledger.end_reservation(&outstanding.swap_remove(which).0);
+                }
+                Step::Record(_) | Step::Return(_) => {}
+                Step::Restart => {
+                    outstanding.clear();
+                    ledger = Ledger::default();
+                    for record in &records {
+                        ledger.fold(record).unwrap();
+                    }
+                }
+            }
+        }
+        for number in 0..2 {
+            let grant = grant(number);
+            let mut days = HashMap::new();
+            let of_grant = |record: &&Record| record.draft.clear.get_text(Field::Grant) == Some(grant.as_str());
+            for record in records.iter().filter(of_grant) {
+                *days.entry(record.time.day_utc8()).or_insert(0) += 1;
+            }
+            prop_assert!(days.values().all(|of_day| *of_day <= 3), "{days:?}");
+            prop_assert!(days.values().sum::<i32>() <= 7, "{days:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `lingqu node`: runs a node until it is told to end, or enrols it first.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use lingqu_journal::FatalHook;
+use lingqu_node::NodeConfig;
+use lingqu_transport::{ClientTls, PeerId, signing_key};
+use tokio::net::TcpListener;
+
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::{enrolment, interrupt};
+
+/// `node --config FILE`, or `node enrol …`
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Node {
+    /// The node's configuration · 节点配置文件
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<NodeCommand>,
+}
+
+#[derive(Subcommand, Debug)]
+enum NodeCommand {
+    /// Enrol the node with its one-time code · 使用准入码登记节点
+    Enrol(Enrol),
+}
+
+/// `node enrol --config FILE --code CODE`
+#[derive(Args, Debug)]
+struct Enrol {
+    /// The node's configuration · 节点配置文件
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The one-time code · 准入码
+    #[arg(long, value_name = "CODE")]
+    code: String,
+}
+
+impl Node {
+    pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        match (self.command, self.config) {
+            (Some(NodeCommand::Enrol(enrol)), _) => enrol.run(session),
+            (None, Some(config)) => serve(&config, session),
+            (None, None) => Err(Failure::Unusable("`--config` is missing".to_owned())),
+        }
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<NodeConfig, Failure> {
+    NodeConfig::read(path).map_err(|error| Failure::Unusable(error.to_string()))
+}
+
+fn serve(config: &std::path::Path, session: &mut Session<'_>) -> Result<(), Failure> {
+    let config = read(config)?;
+    let clock = Arc::clone(&session.clock);
+    session.wait(async {
+        let ended = interrupt::interrupted()?;
+        let listen = config.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|error| Failure::Unusable(format!("`listen` {listen}: {error}")))?;
+        let open = move || lingqu_node::Node::open(config, clock, FatalHook::default());
+        let opened = tokio::task::spawn_blocking(open).await;
+        let node = opened
+            .map_err(|error| Failure::Unusable(error.to_string()))?
+            .map_err(|error| Failure::Unusable(error.to_string()))?;
+        tracing::info!(node = %node.id(), %listen, "serving");
+        let served = lingqu_node::serve::serve(node, listener, ended).await;
+        served.map_err(|error| Failure::Unusable(error.to_string()))
+    })?
+}
+
+impl Enrol {
+    fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let config = read(&self.config)?;
+        let unusable = |error: &dyn std::fmt::Display| Failure::Unusable(error.to_string());
+        let key = signing_key::read(&config.keys.log).map_err(|error| unusable(&error))?;
+        let tls = ClientTls::load(config.tls.clone(), Arc::clone(&session.clock))
+            .map_err(|error| unusable(&error))?;
+        let id = PeerId::Node(config.id.clone());
+        if tls.id() != id {
+            let found = tls.id();
+            return Err(Failure::Unusable(format!(
+                "the certificate is for `{found}`, the configuration for `{id}`"
+            )));
+        }
+        let origin = session.wait(async {
+            let expected = PeerId::Coordinator(config.coordinator.id.clone());
+            let channel =
+                lingqu_transport::connect(&config.coordinator.url, &tls, expected).await?;
+            enrolment::enrol(channel, &self.code, &id, "log", &key).await
+        })??;
+        if origin.is_empty() {
+            return Err(Failure::CheckFailed {
+                en: "the coordinator named no stream for the node to write".to_owned(),
+                zh: "协调端未返回该节点的日志流名称",
+            });
+        }
+        // The code is used up now: whoever cannot write the file must be told what belongs into it.
+        lingqu_node::Node::write_origin(&config, &origin).map_err(|error| {
+            Failure::Unusable(format!(
+                "enrolled, but the origin `{origin}` cannot be written into `{}`: {error}",
+                config.data_dir.display()
+            ))
+        })?;
+        session.say(
+            format_args!("{id} is enrolled; this is the stream that it writes"),
+            format_args!("{id} 已登记，其日志流名称如下"),
+        );
+        session.line(origin)
+    }
+}

@@ -1,0 +1,154 @@
+//! `lingqu pki`: a certificate authority for development, signing keys, and the text form of verifier keys.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use lingqu_tlog::{Intl, KeyName, Signer, VerifierKey};
+use lingqu_transport::pki::DevAuthority;
+use lingqu_transport::{PeerId, signing_key};
+
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// What to make.
+#[derive(Args, Debug)]
+pub(crate) struct Pki {
+    #[command(subcommand)]
+    command: PkiCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum PkiCommand {
+    /// Make an authority for development; production uses authorities of its own · 建立开发用签发机构
+    Init(Init),
+    /// Issue a certificate · 签发证书
+    Issue(Issue),
+    /// Make an Ed25519 signing key and print its public half in hexadecimal · 生成签名密钥
+    Key(Key),
+    /// Print the verifier key (vkey) of a signing key · 输出验证密钥
+    Vkey(Vkey),
+}
+
+#[derive(Args, Debug)]
+struct Init {
+    /// Directory for ca.pem and ca.key · 目录
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// The authority's name · 机构名称
+    #[arg(long, value_name = "NAME", default_value = "Lingqu development")]
+    name: String,
+}
+
+#[derive(Args, Debug)]
+struct Issue {
+    /// Directory of the authority · 签发机构目录
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Whom the certificate names, `party_…`, `node_…` or `coord_…` · 证书标识
+    #[arg(long, value_name = "ID")]
+    id: PeerId,
+    /// Directory for ID.pem and ID.key · 输出目录
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// A host name or address, for clients that check it; may be given several times · 主机名，可多次
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<String>,
+    /// For how many days it holds · 有效天数
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    days: u32,
+}
+
+#[derive(Args, Debug)]
+struct Key {
+    /// The key's file; must not exist yet · 密钥文件
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct Vkey {
+    /// The signing key · 签名密钥文件
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The name that it signs under, for a stream its origin · 密钥名称
+    #[arg(long, value_name = "NAME")]
+    name: KeyName,
+    /// What it signs · 密钥用途
+    #[arg(long, value_enum, value_name = "KIND")]
+    kind: Kind,
+}
+
+/// What a verifier key verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Timestamped cosignatures: mirrors and witnesses.
+    Cosignature,
+    /// Notes: checkpoints of a log by its own key.
+    Note,
+}
+
+impl Pki {
+    pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        match self.command {
+            PkiCommand::Init(init) => init.run(session),
+            PkiCommand::Issue(issue) => issue.run(session),
+            PkiCommand::Key(key) => key.run(session),
+            PkiCommand::Vkey(vkey) => vkey.run(session),
+        }
+    }
+}
+
+impl Init {
+    fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        make_dir(&self.dir)?;
+        let authority = DevAuthority::create(&self.name, session.clock.as_ref());
+        let written = authority.and_then(|authority| authority.write(&self.dir));
+        written.map_err(|error| Failure::Unusable(error.to_string()))?;
+        session.say(
+            "for development only: the key lies in a plain file",
+            "仅供开发使用：私钥以明文文件保存",
+        );
+        session.line(self.dir.join("ca.pem").display())
+    }
+}
+
+impl Issue {
+    fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        make_dir(&self.out)?;
+        let hosts: Vec<&str> = self.hosts.iter().map(String::as_str).collect();
+        let issued = DevAuthority::load(&self.dir)
+            .and_then(|ca| ca.issue(&self.id, &hosts, self.days, session.clock.as_ref()))
+            .and_then(|issued| issued.write(&self.out));
+        let files = issued.map_err(|error| Failure::Unusable(error.to_string()))?;
+        session.line(files.certificate.display())?;
+        session.line(files.key.display())
+    }
+}
+
+impl Key {
+    fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let key =
+            signing_key::create(&self.out).map_err(|error| Failure::file(&self.out, error))?;
+        session.line(hex::encode(key.public_key()))
+    }
+}
+
+impl Vkey {
+    fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let unusable = |error: &dyn std::fmt::Display| Failure::Unusable(error.to_string());
+        let key = signing_key::read(&self.key).map_err(|error| unusable(&error))?;
+        let vkey = match self.kind {
+            Kind::Cosignature => VerifierKey::<Intl>::cosignature(self.name, key.public_key()),
+            Kind::Note => VerifierKey::<Intl>::note(self.name, key.public_key()),
+        };
+        session.line(vkey.map_err(|error| unusable(&error))?)
+    }
+}
+
+/// Private keys go there: it is made for the owner alone.
+fn make_dir(dir: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| Failure::file(dir, error))
+}

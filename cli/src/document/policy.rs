@@ -1,0 +1,110 @@
+//! `policy.toml`: what the unit allows on one resource. Signed by the unit.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use lingqu_core::PartyId;
+use lingqu_core::product::SignedPolicy;
+use lingqu_policy::{AuditTerms, Policy, Use};
+use serde::{Deserialize, Serialize};
+
+use super::text::Text;
+use super::{Document, DocumentRefused};
+
+/// The schema.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyToml {
+    /// Name of the policy, 1 to 64 of `a-z 0-9 _ . -`.
+    id: String,
+    /// Its version, from 1. At a node the highest version is in force.
+    version: u32,
+    /// The unit, `party_…`.
+    unit: Text<PartyId>,
+    /// The resource that it is about.
+    resource: String,
+    /// Purposes that calls may state. None listed means none allowed.
+    purposes: Vec<String>,
+    /// Oldest revocation list under which calls are still answered, in seconds, 1 to 604,800.
+    epoch_age_max_s: u32,
+    /// How strictly "no log, no answer" holds.
+    audit: AuditToml,
+    /// Column → uses: `aggregate`, `entity`, `filter`, `group`, `link`, `model`, `show`, `verify`. A column that is not
+    /// listed is forbidden.
+    columns: BTreeMap<String, Vec<String>>,
+}
+
+/// The two modes; there is nothing below a durable local record.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
+enum AuditToml {
+    /// No answer without the mirror's cosignature.
+    Mirrored {
+        /// How long one call waits for it, in milliseconds, 1 to 60,000.
+        wait_ms_max: u32,
+    },
+    /// While the mirror is away, answers leave on the durable local record, within both limits.
+    Lagged {
+        /// Most records that the mirror may be behind, 1 to 1,000,000.
+        entries_max: u64,
+        /// Longest that the oldest of them may wait, in seconds, 1 to 86,400.
+        age_s_max: u32,
+    },
+}
+
+impl Document for SignedPolicy {
+    type Written = PolicyToml;
+
+    fn from_written(written: PolicyToml, _base: &Path) -> Result<Self, DocumentRefused> {
+        let mut columns = Vec::with_capacity(written.columns.len());
+        for (column, words) in written.columns {
+            let uses: Result<Vec<Use>, _> = words.iter().map(|word| word.parse()).collect();
+            let uses = uses.map_err(|error| DocumentRefused::key("columns", error))?;
+            columns.push((column, uses.into_iter().collect()));
+        }
+        let audit = match written.audit {
+            AuditToml::Mirrored { wait_ms_max } => AuditTerms::Mirrored { wait_ms_max },
+            AuditToml::Lagged {
+                entries_max,
+                age_s_max,
+            } => AuditTerms::Lagged {
+                entries_max,
+                age_s_max,
+            },
+        };
+        let policy = Policy::new(columns, written.purposes, audit, written.epoch_age_max_s);
+        Ok(SignedPolicy {
+            id: written.id,
+            version: written.version,
+            unit: written.unit.0,
+            resource: written.resource,
+            policy: policy.map_err(|error| DocumentRefused::key("policy", error))?,
+        })
+    }
+
+    fn to_written(&self) -> PolicyToml {
+        let words = |(column, uses): (&str, lingqu_policy::UseSet)| {
+            let words = uses.iter().map(|word| word.as_str().to_owned());
+            (column.to_owned(), words.collect())
+        };
+        PolicyToml {
+            id: self.id.clone(),
+            version: self.version,
+            unit: Text(self.unit.clone()),
+            resource: self.resource.clone(),
+            purposes: self.policy.purposes().map(str::to_owned).collect(),
+            epoch_age_max_s: self.policy.epoch_age_max_s(),
+            audit: match self.policy.audit() {
+                AuditTerms::Mirrored { wait_ms_max } => AuditToml::Mirrored { wait_ms_max },
+                AuditTerms::Lagged {
+                    entries_max,
+                    age_s_max,
+                } => AuditToml::Lagged {
+                    entries_max,
+                    age_s_max,
+                },
+            },
+            columns: self.policy.columns().map(words).collect(),
+        }
+    }
+}

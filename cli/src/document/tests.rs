@@ -1,0 +1,146 @@
+use std::fs;
+use std::path::PathBuf;
+
+use lingqu_core::grant::Grant;
+use lingqu_core::product::{Approval, Product, SignedPolicy};
+use lingqu_proto::open;
+
+use super::*;
+
+fn samples() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("samples")
+}
+
+fn sample(name: &str) -> String {
+    fs::read_to_string(samples().join(name)).unwrap()
+}
+
+/// A directory with the envelopes that the samples name.
+fn with_envelopes() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let product = author::<Product>(&sample("product.toml"), dir.path()).unwrap();
+    let policy = author::<SignedPolicy>(&sample("policy.toml"), dir.path()).unwrap();
+    crate::envelope_file::create(&dir.path().join("product.env"), &product).unwrap();
+    crate::envelope_file::create(&dir.path().join("policy.env"), &policy).unwrap();
+    dir
+}
+
+/// What is shown says the same object again, and an unknown key anywhere is refused.
+fn holds<T: Document>(name: &str) {
+    let dir = with_envelopes();
+    let text = sample(name);
+    let envelope = author::<T>(&text, dir.path()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let shown = toml::to_string(&open::<T>(&envelope).unwrap().to_written()).unwrap();
+    assert_eq!(
+        author::<T>(&shown, dir.path()).unwrap(),
+        envelope,
+        "{shown}"
+    );
+
+    let mut tables = 0;
+    let mut places = vec![0];
+    places.extend(text.match_indices("\n[").map(|(at, _)| {
+        tables += 1;
+        at + 1 + text[at + 1..].find('\n').unwrap() + 1
+    }));
+    for place in places {
+        let mut wrong = text.clone();
+        wrong.insert_str(place, "surprise = 1\n");
+        let refused = author::<T>(&wrong, dir.path());
+        assert!(
+            refused.is_err(),
+            "{name}: an unknown key at byte {place} was read over"
+        );
+    }
+    assert_eq!(
+        tables,
+        text.lines().filter(|line| line.starts_with('[')).count()
+    );
+}
+
+#[test]
+fn the_sample_of_each_kind_is_read_whole() {
+    holds::<SignedPolicy>("policy.toml");
+    holds::<Product>("product.toml");
+    holds::<Approval>("approval.toml");
+    holds::<Grant>("grant.toml");
+}
+
+#[test]
+fn the_lagged_mode_is_read_and_its_keys_are_its_own() {
+    let mirrored = "mode = \"mirrored\"\nwait_ms_max = 5000";
+    let lagged = "mode = \"lagged\"\nentries_max = 100\nage_s_max = 600";
+    let text = sample("policy.toml");
+    assert!(text.contains(mirrored));
+    let read = |with: &str| author::<SignedPolicy>(&text.replace(mirrored, with), &samples());
+    assert!(read(lagged).is_ok());
+    for wrong in [
+        "mode = \"lagged\"\nwait_ms_max = 5000",
+        "mode = \"lagged\"\nentries_max = 100\nage_s_max = 600\nwait_ms_max = 5000",
+        "mode = \"mirrored\"\nwait_ms_max = 0",
+        "mode = \"none\"",
+    ] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn values_that_no_node_would_read_are_refused_by_name() {
+    let dir = with_envelopes();
+    let key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    // A point of small order: anybody can sign for it.
+    let weak = "0".repeat(64);
+    for (from, to, named) in [
+        (
+            "not_after = \"2029-01-01\"",
+            "not_after = \"2032-01-01\"",
+            "not_after_us",
+        ),
+        (
+            "not_after = \"2029-01-01\"",
+            "not_after = \"2025-01-01\"",
+            "not_after_us",
+        ),
+        ("91450000MA5DEM001X", "91450000MA5DEM001Y", "end_users"),
+        (key, &weak, "licensee_key"),
+        (
+            "purposes = [\"AIRCRAFT-LENDING\"]",
+            "purposes = []",
+            "purposes",
+        ),
+        ("AIRCRAFT-LENDING", "lending to me", "purposes"),
+        (
+            "version = 1\ndigest",
+            "version = 2\ndigest",
+            "product.digest",
+        ),
+        ("@product.env", "@policy.env", "product.digest"),
+        ("@product.env", "@nothing.env", "product.digest"),
+        ("@product.env", "abcd", "64 hexadecimal"),
+        ("id = \"grant_gx", "id = \"party_gx", "grant id"),
+    ] {
+        let text = sample("grant.toml");
+        assert!(text.contains(from), "{from}");
+        let error = author::<Grant>(&text.replace(from, to), dir.path()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(named), "{to}: {error}");
+    }
+}
+
+#[test]
+fn an_approval_names_the_product_that_it_says() {
+    let dir = with_envelopes();
+    for (from, to) in [
+        ("version = 1", "version = 2"),
+        ("tb.plane_registered", "tb.flight_flown"),
+        ("node_gx.lanxi-tb-01", "node_gx.other"),
+        ("party_gx.lanxi-transport", "party_gx.other"),
+    ] {
+        let text = sample("approval.toml").replace(from, to);
+        let error = author::<Approval>(&text, dir.path()).unwrap_err();
+        assert!(
+            error.to_string().contains("product_digest"),
+            "{to}: {error}"
+        );
+    }
+}

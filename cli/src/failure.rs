@@ -1,0 +1,195 @@
+//! How a command can end otherwise than well, and the exit code of each way. The codes are part of the stable surface:
+//!
+//! ```text
+//! 0  done, and what was checked holds
+//! 1  a check failed, or the other side refused
+//! 2  wrong usage, or a local file, setting or address cannot be used
+//! 3  consistent, but NOT authenticated (`audit verify` without `--trust`)
+//! 4  the other side could not be reached
+//! ```
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+use lingqu_client::{CallFailed, FeedBroken};
+use lingqu_core::ErrorCode;
+use lingqu_transport::{ConnectError, code_of};
+
+use crate::language::Language;
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Refused by a node, a coordinator, or the rules that they apply, with its code. Exit code 1.
+    Refused {
+        /// Why.
+        code: ErrorCode,
+        /// More, if the other side said more: which field, for example.
+        detail: String,
+    },
+    /// Something that was to be checked does not hold. Exit code 1.
+    CheckFailed {
+        /// What, in English.
+        en: String,
+        /// What, in Chinese.
+        zh: &'static str,
+    },
+    /// A local file, setting, key or address cannot be used. Exit code 2.
+    Unusable(String),
+    /// Standard output cannot be written. Exit code 2.
+    Output(io::Error),
+    /// Consistent in itself, but nobody's keys were given to check it against. Exit code 3.
+    NotAuthenticated,
+    /// No connection, or it was lost. Exit code 4.
+    Unreachable(String),
+}
+
+impl Failure {
+    /// A refusal without further words.
+    pub(crate) fn refused(code: ErrorCode) -> Failure {
+        Failure::Refused {
+            code,
+            detail: String::new(),
+        }
+    }
+
+    /// A file that cannot be used, and why.
+    pub(crate) fn file(path: &Path, why: impl Display) -> Failure {
+        Failure::Unusable(format!("`{}`: {why}", path.display()))
+    }
+
+    /// What a gRPC status says: a refusal if it carries a code, otherwise nobody who speaks this protocol was reached.
+    pub(crate) fn of_status(status: &tonic::Status) -> Failure {
+        match code_of(status) {
+            Some(code) => {
+                let usual = format!("{code}: {} / {}", code.message_en(), code.message_zh());
+                let detail = status.message().strip_prefix(&usual).unwrap_or_default();
+                Failure::Refused {
+                    code,
+                    detail: detail.trim().to_owned(),
+                }
+            }
+            None => Failure::Unreachable(format!("{:?}: {}", status.code(), status.message())),
+        }
+    }
+
+    /// The cause alone, in English, to become part of another message.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Failure::Refused { code, detail } => format!("{code} {detail}").trim_end().to_owned(),
+            Failure::CheckFailed { en, .. } => en.clone(),
+            Failure::Unusable(what) | Failure::Unreachable(what) => what.clone(),
+            Failure::Output(error) => error.to_string(),
+            Failure::NotAuthenticated => "not authenticated".to_owned(),
+        }
+    }
+
+    /// The exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Refused { .. } | Failure::CheckFailed { .. } => 1,
+            Failure::Unusable(_) | Failure::Output(_) => 2,
+            Failure::NotAuthenticated => 3,
+            Failure::Unreachable(_) => 4,
+        }
+    }
+
+    /// What people are told, in both languages.
+    pub(crate) fn text(&self, language: Language) -> String {
+        let both = |en: String, zh: String| language.order(en, zh).join("\n");
+        let text = match self {
+            Failure::Refused { code, detail } => {
+                let told = both(
+                    format!("  {}\n  → {}", code.message_en(), code.remedy_en()),
+                    format!("  {}\n  → {}", code.message_zh(), code.remedy_zh()),
+                );
+                format!("{code} {detail}").trim_end().to_owned() + "\n" + &told
+            }
+            Failure::CheckFailed { en, zh } => both(en.clone(), (*zh).to_owned()),
+            Failure::Unusable(what) => both(
+                format!("cannot be used: {what}"),
+                format!("无法使用：{what}"),
+            ),
+            Failure::Output(error) => both(
+                format!("cannot write the output: {error}"),
+                format!("无法写出结果：{error}"),
+            ),
+            Failure::NotAuthenticated => both(
+                "consistent, NOT authenticated: give --trust to check who signed it".to_owned(),
+                "内容自洽，但未经认证：请用 --trust 提供信任文件以核对签名方".to_owned(),
+            ),
+            Failure::Unreachable(what) => both(
+                format!("could not be reached: {what}"),
+                format!("无法连接对方：{what}"),
+            ),
+        };
+        printable(&text)
+    }
+}
+
+/// Texts of others end up on a terminal: what could move its cursor or hide a line is made visible.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() && c != '\n' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
+impl From<io::Error> for Failure {
+    /// Only for writing to standard output; everything else names its file.
+    fn from(error: io::Error) -> Failure {
+        Failure::Output(error)
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Failure {
+        match error {
+            ConnectError::Url => Failure::Unusable(error.to_string()),
+            ConnectError::Handshake(_)
+            | ConnectError::Http2
+            | ConnectError::ServerRefused { .. }
+            | ConnectError::TimedOut
+            | ConnectError::Unreachable(_) => Failure::Unreachable(error.to_string()),
+        }
+    }
+}
+
+impl From<CallFailed> for Failure {
+    fn from(error: CallFailed) -> Failure {
+        match error {
+            CallFailed::Refused { code } => Failure::refused(code),
+            CallFailed::Transport(what) => Failure::Unreachable(what),
+            CallFailed::Malformed(_)
+            | CallFailed::Receipt(_)
+            | CallFailed::OtherCall(_)
+            | CallFailed::Level => Failure::CheckFailed {
+                en: format!("the answer is not believed: {error}"),
+                zh: "答复不可信：回执未能证明该次调用",
+            },
+        }
+    }
+}
+
+impl From<FeedBroken> for Failure {
+    fn from(error: FeedBroken) -> Failure {
+        match error {
+            FeedBroken::Status(status) => Failure::of_status(&status),
+            FeedBroken::Malformed(_)
+            | FeedBroken::NotAuthentic(_)
+            | FeedBroken::StreamGap(_)
+            | FeedBroken::HeadLogGap(_) => Failure::CheckFailed {
+                en: format!("the feed is not believed any more: {error}"),
+                zh: "审计推送不可信：记录缺失、被改动或签名不符",
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

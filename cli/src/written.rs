@@ -1,0 +1,78 @@
+//! Files that commands write: whole or not at all, and never over something that is somebody's only copy.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// Who may read a new file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everybody whom the user's umask admits.
+    Everybody,
+    /// The owner alone.
+    Owner,
+}
+
+impl Access {
+    fn mode(self) -> u32 {
+        match self {
+            Access::Everybody => 0o644,
+            Access::Owner => 0o600,
+        }
+    }
+}
+
+/// Writes a file that must not exist yet.
+pub(crate) fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), Failure> {
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(access.mode())
+            .open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|error| Failure::file(path, error))
+}
+
+/// Replaces a file: its readers see the old contents or the new, also after a crash.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    // What an interrupted run left behind is no obstacle.
+    let _ = fs::remove_file(&beside);
+    create(&beside, bytes, Access::Everybody)?;
+    let rename = || {
+        fs::rename(&beside, path)?;
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    rename().map_err(|error| Failure::file(path, error))
+}
+
+/// Refuses a path that something has already, before anything is done that could not be done twice.
+pub(crate) fn must_be_new(path: &Path) -> Result<(), Failure> {
+    if fs::symlink_metadata(path).is_ok() {
+        Err(Failure::file(path, "is there already"))
+    } else {
+        Ok(())
+    }
+}
+
+/// `path` with `.suffix` after its whole name.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Reads a file of text.
+pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| Failure::file(path, error))
+}
