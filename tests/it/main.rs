@@ -1,12 +1,12 @@
 //! Integration tests over real sockets and real processes. One binary, one module a subject.
 
-mod canary;
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "in a test a panic is the failure it should be, and what is printed is its report"
 )]
 
+mod canary;
 mod certificates;
 mod crash;
 mod docs;
