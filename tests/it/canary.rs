@@ -506,7 +506,7 @@ fn printed(register: &Path) -> String {
 }
 
 fn unopened(path: &Path) -> String {
-    prepare(path).err().expect("the register is unusable")
+    prepare(path).expect_err("the register is unusable")
 }
 
 /// Searches everything that was told, every state file, and the trace; for the canaries and for private keys.
