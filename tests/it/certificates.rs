@@ -123,8 +123,8 @@ async fn a_certificate_speaks_only_from_the_right_authority_at_the_right_time_fo
     }
     // The node counts why it did not talk.
     let refused = |code| world.node().connections().refused(code);
-    assert_eq!(refused(ErrorCode::CallerCertUntrusted), 2);
-    assert_eq!(refused(ErrorCode::CallerCertExpired), 2);
+    assert!(refused(ErrorCode::CallerCertUntrusted) >= 2);
+    assert!(refused(ErrorCode::CallerCertExpired) >= 2);
     assert!(calls(&world.records().await).is_empty());
     let good = world.network.identity(Party::Bank).unwrap();
     assert_eq!(told(&world, &good).await, Ok(()));

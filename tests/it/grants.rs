@@ -186,6 +186,9 @@ async fn a_forged_or_unfiled_grant_is_refused_with_its_own_code() {
 /// Properly signed and filed grants, each used for what it does not say: the change, then the code.
 type Misuse = (&'static str, fn(&mut Grant), ErrorCode);
 
+/// A call under a good grant that asks for something else: the change, then the code.
+type Ask = (&'static str, fn(&mut Verification), ErrorCode);
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 const MISUSES: [Misuse; 13] = [
@@ -272,7 +275,7 @@ async fn a_grant_holds_for_what_it_says_and_for_nothing_else() {
         assert_eq!(bank.told(&call(&id)).await, code.as_str(), "{what}");
     }
     // The same from the other side: a good grant, and a call that asks for something else.
-    let asks: [(&str, fn(&mut Verification), ErrorCode); 8] = [
+    let asks: [Ask; 8] = [
         (
             "grant",
             |c| c.asked.grant = Some("grant_nowhere".parse().unwrap()),
@@ -485,7 +488,6 @@ async fn a_call_that_names_no_grant_runs_only_if_exactly_one_fits() {
         .push_filed(&world.sign(&world.grant("grant_also")))
         .await
         .unwrap();
-    let mut unnamed = unnamed;
     unnamed.id.0[0] ^= 1;
     let told = bank.told(&unnamed).await;
     assert_eq!(told, ErrorCode::GrantAmbiguous.as_str());

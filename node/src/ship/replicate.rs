@@ -86,7 +86,6 @@ async fn replicate(
     };
     reconcile(node, channel, &resume).await?;
     pause.reset();
-    node.journal.set_mirror_connected(true);
     if !*started {
         node.journal
             .append(node_start())
@@ -95,6 +94,11 @@ async fn replicate(
         *started = true;
     }
     node.record_pending().await;
+    // With something to send, the mirror is there once it has cosigned it: only then is it known that it does, and how
+    // far its clock is from ours. No call under `Mirrored` terms is begun before.
+    if node.journal.mirrored_size() == node.journal.size() {
+        node.journal.set_mirror_connected(true);
+    }
     pump(node, resume, requests, responses).await
 }
 
@@ -202,7 +206,9 @@ fn accept(node: &Arc<Node>, cosigned: pb::MirrorCosigned) -> Result<(), Ended> {
         return Err(Ended::Away("an unreadable cosignature".to_owned()));
     };
     let accepted = node.journal.accept_cosignature(cosigned.size, &line);
-    accepted.map_err(|error| Ended::Away(format!("{}: {error}", ErrorCode::AuditUnavailable)))
+    accepted.map_err(|error| Ended::Away(format!("{}: {error}", ErrorCode::AuditUnavailable)))?;
+    node.journal.set_mirror_connected(true);
+    Ok(())
 }
 
 /// The record that opens a run.
