@@ -2,20 +2,22 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU8;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lingqu_core::decide::ClockState;
-use lingqu_core::envelope::Envelope;
+use lingqu_core::envelope::{Envelope, SignedBy};
 use lingqu_core::grant::Environment;
-use lingqu_core::product::Load;
+use lingqu_core::product::{Load, PRODUCT_TYPE};
 use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_core::stop::{StopScope, Stops};
 use lingqu_core::{CallId, Clock, ErrorCode, NodeId, PartyId, Timestamp};
 use lingqu_journal::{FatalHook, FileStore, Journal, JournalLimits, JournalOptions, Recorded};
 use lingqu_proto::{decode_envelope, encode_envelope};
+use lingqu_tlog::Hash;
 use lingqu_transport::Connections;
 use lingqu_transport::signing_key;
 use ring::hmac;
@@ -82,6 +84,10 @@ pub enum OpenError {
     /// The stop orders cannot be used.
     #[error(transparent)]
     Stops(#[from] StopsUnreadable),
+    /// A stored object is not what was stored, or the unit has another key now. Restore the file; or remove it, if what
+    /// it once replaced may hold again.
+    #[error("the stored object `{0}` is damaged, or not signed with the unit's present key")]
+    Object(PathBuf),
     /// A setting has an impossible value.
     #[error("`{0}` has an impossible value")]
     Setting(&'static str),
@@ -407,19 +413,27 @@ impl Node {
     }
 
     /// Re-adopts what earlier runs stored. Every signature is checked again: the files prove nothing by being there.
+    /// A damaged one is not left out: what it replaced lies there too and may be wider.
     fn load_objects(&self) -> Result<(), OpenError> {
         let dir = self.config.data_dir.join("objects");
         let filings: std::collections::BTreeMap<_, _> =
             read_all(&dir, "filing")?.into_iter().collect();
         let mut holdings = Holdings::default();
         for (path, bytes) in read_all(&dir, "env")? {
-            let Ok(envelope) = decode_envelope(&bytes) else {
-                tracing::warn!("a stored object cannot be read and is left out");
-                continue;
-            };
-            let filing = filings
-                .get(&path.with_extension("filing"))
-                .and_then(|b| decode_envelope(b).ok());
+            let damaged = || OpenError::Object(path.clone());
+            let envelope = decode_envelope(&bytes).map_err(|_| damaged())?;
+            // Products have no signature of the unit; whatever else is here was stored with one.
+            let is_signed = envelope.payload_type == PRODUCT_TYPE
+                || envelope.signed_by(&self.pinned.unit_key) == SignedBy::Yes;
+            let in_place = path == object_path(&dir, envelope.digest()).with_extension("env");
+            if !is_signed || !in_place {
+                return Err(damaged());
+            }
+            let filing = filings.get(&path.with_extension("filing"));
+            let filing = filing
+                .map(|bytes| decode_envelope(bytes))
+                .transpose()
+                .map_err(|_| damaged())?;
             match holdings.adopt(&self.pinned, &envelope, filing.as_ref()) {
                 Ok(Some((next, _))) => holdings = next,
                 Ok(None) => {}
@@ -436,16 +450,17 @@ impl Node {
         filing: Option<&Envelope>,
         adopted: &Adopted,
     ) -> std::io::Result<()> {
-        let stem = self
-            .config
-            .data_dir
-            .join("objects")
-            .join(hex::encode(adopted.digest.0));
+        let stem = object_path(&self.config.data_dir.join("objects"), adopted.digest);
         if let Some(filing) = filing {
             write_durably(&stem.with_extension("filing"), &encode_envelope(filing))?;
         }
         write_durably(&stem.with_extension("env"), &encode_envelope(envelope))
     }
+}
+
+/// Where the object of this digest lies, without the ending.
+fn object_path(dir: &Path, digest: Hash) -> PathBuf {
+    dir.join(hex::encode(digest.0))
 }
 
 fn change(clear: Clear) -> Draft {

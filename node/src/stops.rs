@@ -16,8 +16,8 @@ use crate::state::{create_dir, read_all, write_durably};
 pub(crate) struct StopKeeper {
     dir: PathBuf,
     stops: ArcSwap<Stops>,
-    /// Orders are carried out one at a time.
-    carrying_out: Mutex<()>,
+    /// Stops that are in force but could not be stored yet. Orders are carried out one at a time under this lock.
+    unstored: Mutex<Vec<(PathBuf, Vec<u8>)>>,
 }
 
 /// Why the stored orders cannot be used. A node that cannot know what its unit stopped does not start.
@@ -65,7 +65,7 @@ impl StopKeeper {
         Ok(StopKeeper {
             dir,
             stops: ArcSwap::from_pointee(stops),
-            carrying_out: Mutex::new(()),
+            unstored: Mutex::default(),
         })
     }
 
@@ -75,35 +75,49 @@ impl StopKeeper {
     }
 
     /// Carries out an order: in force in memory first, then durable, so that a slow disk never delays a stop. A lift is
-    /// the other way round: it holds only once it is durable.
+    /// the other way round: it holds only once it is durable. A stop that could not be stored is stored before the next
+    /// order, or when it is given again: a restart would otherwise lift it.
     pub(crate) fn carry_out(
         &self,
         envelope: &Envelope,
         pinned: &Pinned,
     ) -> Result<StopOrder, ErrorCode> {
         let order = check(envelope, pinned)?;
-        let _one_at_a_time = self
-            .carrying_out
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut unstored = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = (
+            self.dir.join(format!("{:020}.env", order.number)),
+            encode_envelope(envelope),
+        );
+        if unstored.contains(&file) {
+            return store(&mut unstored).map(|()| order);
+        }
         let mut next = Stops::clone(&self.stops.load());
         next.apply(&order).map_err(|_| ErrorCode::ObjectConflict)?;
-        let path = self.dir.join(format!("{:020}.env", order.number));
-        let store = || {
-            write_durably(&path, &encode_envelope(envelope)).map_err(|error| {
-                tracing::error!(%error, "cannot store a stop order");
-                ErrorCode::Internal
-            })
-        };
+        unstored.push(file);
         if order.lift {
-            store()?;
+            if let Err(code) = store(&mut unstored) {
+                unstored.pop();
+                return Err(code);
+            }
             self.stops.store(Arc::new(next));
         } else {
             self.stops.store(Arc::new(next));
-            store()?;
+            store(&mut unstored)?;
         }
         Ok(order)
     }
+}
+
+/// Stores what is not stored yet, in order.
+fn store(unstored: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<(), ErrorCode> {
+    while let Some((path, bytes)) = unstored.first() {
+        write_durably(path, bytes).map_err(|error| {
+            tracing::error!(%error, "cannot store a stop order");
+            ErrorCode::Internal
+        })?;
+        unstored.remove(0);
+    }
+    Ok(())
 }
 
 fn check(envelope: &Envelope, pinned: &Pinned) -> Result<StopOrder, ErrorCode> {
@@ -117,3 +131,6 @@ fn check(envelope: &Envelope, pinned: &Pinned) -> Result<StopOrder, ErrorCode> {
         Err(ErrorCode::ObjectInvalid)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,6 +63,32 @@ async fn a_stop_that_only_the_mirror_remembers_keeps_a_restored_node_shut() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_policy_does_not_bring_the_wider_one_back() {
+    let mut world = World::ready().await;
+    let newer = policy(2, AuditTerms::Mirrored { wait_ms_max: 1_000 });
+    let newer = world.network.signed(&newer, &[Party::Unit]).unwrap();
+    world.push(&newer, None).await.unwrap();
+    let told = world.caller(Party::Bank).await.told(&call(GRANT)).await;
+    assert_eq!(told, ErrorCode::ProductNotApproved.as_str());
+    world.network.stop_node().await.unwrap();
+    let file = hex::encode(newer.digest().0) + ".env";
+    let file = world.state().join("objects").join(file);
+    let whole = std::fs::read(&file).unwrap();
+    for at in (0..whole.len()).step_by(23) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&file, &damaged).unwrap();
+        if world.try_open_node(|_| {}).await.is_ok() {
+            // What was hit is no part of what counts: the newer policy holds.
+            let approved = world.node().holdings().approved().count();
+            assert_eq!(approved, 0, "byte {at}");
+            world.network.stop_node().await.unwrap();
+        }
+    }
+    world.end().await;
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
