@@ -17,8 +17,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
-/// The node uses it as well, so that what is measured is what runs.
+/// `lingqu` uses it as well, so that what is measured is what runs.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -55,6 +56,7 @@ struct Settings {
 
 fn main() -> ExitCode {
     let Scenario::Verify(settings) = Arguments::parse().scenario;
+    report_to_stderr();
     match measure(&settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
@@ -63,6 +65,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Errors of the parts, on stderr. Every process of ours has a subscriber; without one, the spans of each HTTP/2 frame
+/// would take the way to the `log` crate instead, and that would be measured too.
+fn report_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
 }
 
 fn measure(settings: &Settings) -> Result<(), verify::Failed> {

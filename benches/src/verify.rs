@@ -3,7 +3,7 @@
 //! Node, coordinator and echo run in this process as they run in production: from their files, on loopback, mutual TLS,
 //! each on runtime threads of its own; the callers have theirs. Every answer's record is on two disks and cosigned
 //! before it leaves. Rounds of both alternate. A refused or failed call, or a receipt that proves nothing, ends the run.
-//! Start reading at [`run`], then [`network`](self::network), then [`load`](self::load).
+//! Start reading at [`run`], then [`network`], then [`load`].
 
 mod echo;
 mod load;
@@ -118,22 +118,20 @@ pub(crate) fn run(settings: &Settings) -> Result<Measured, Failed> {
         baseline_used: Usages::default(),
     });
     let bar = progress(plan.rounds * cases.len() * 2);
-    let load = |callers, time| (callers, time, &clock);
-    running.load(&ours, load(CONNECTIONS, plan.warm_up))?;
-    running.load(&baseline, load(CONNECTIONS, plan.warm_up))?;
+    running.load(&ours, (CONNECTIONS, plan.warm_up, &clock))?;
+    running.load(&baseline, (CONNECTIONS, plan.warm_up, &clock))?;
     for round in 0..plan.rounds {
         for case in &mut cases {
             bar.set_message(case.name);
-            // Whoever is first has the quieter caches and the older writes of the other; so they take turns.
+            let load = (case.callers, plan.round, &clock);
+            // Whoever is second finds the other's writes still on their way to the disk; so they take turns.
             for turn in [round % 2, 1 - round % 2] {
                 let before = Usages::now();
                 if turn == 0 {
-                    let round = running.load(&ours, load(case.callers, plan.round))?;
-                    case.ours.push(round);
+                    case.ours.push(running.load(&ours, load)?);
                     case.ours_used.add(&before, &Usages::now());
                 } else {
-                    let round = running.load(&baseline, load(case.callers, plan.round))?;
-                    case.baseline.push(round);
+                    case.baseline.push(running.load(&baseline, load)?);
                     case.baseline_used.add(&before, &Usages::now());
                 }
                 bar.inc(1);

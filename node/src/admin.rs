@@ -70,7 +70,7 @@ pub struct Status {
     pub journal_size: u64,
     /// Of these, cosigned by the mirror.
     pub mirrored_size: u64,
-    /// Whether journal and mirror were compared since the start.
+    /// Whether journal and mirror were compared since the start and fit each other, and no stop order is missing.
     pub reconciled: bool,
     /// Revocation epoch in force.
     pub epoch: Option<u64>,
@@ -178,7 +178,7 @@ fn status(node: &Node) -> Status {
         stream: node.journal.origin().to_owned(),
         journal_size: node.journal.size(),
         mirrored_size: node.journal.mirrored_size(),
-        reconciled: node.journal.reconciled(),
+        reconciled: node.ready(),
         epoch: node.epoch(),
         objects: node.holdings().len(),
         products_open: node.products_open(),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use lingqu_core::call::{Call, Denial, Header, Permitted};
 use lingqu_core::commitment::{Tag, body_root};
+use lingqu_core::decide::Permit;
 use lingqu_core::product::Load;
 use lingqu_core::{CallId, ErrorCode};
 use lingqu_journal::{Recorded, Released, Seen, Unrecorded};
@@ -26,6 +27,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::Node;
 use crate::admission::admit::admit;
 use crate::admission::caller::Caller;
+use crate::admission::holdings::Holdings;
 use crate::admission::retries::{Entered, RetryKey};
 use crate::evaluate::verification::Prepared;
 
@@ -45,7 +47,7 @@ pub struct Answer {
 /// Serves one verification.
 pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) -> Released<Answer> {
     // A journal that is not yet known to be the newest one must not be written, not even with a refusal.
-    if !node.journal.reconciled() {
+    if !node.ready() {
         return Released::unrecorded(Unrecorded::NodeNotReady);
     }
     let monotonic = node.clock.monotonic();
@@ -85,11 +87,14 @@ pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) ->
         .await
     {
         Entered::New(slot) => slot,
-        Entered::Again(recorded) => return node.journal.release(&recorded).await,
+        Entered::Again(recorded) if still_allows(call.permit(), recorded.permit()) => {
+            return node.journal.release(&recorded).await;
+        }
+        Entered::Again(_) => return refuse(node, call.deny(ErrorCode::CallIdSpent)).await,
         Entered::Other => return refuse(node, call.deny(ErrorCode::CallIdReused)).await,
         Entered::Full => return Released::unrecorded(Unrecorded::Overloaded),
     };
-    match node.journal.seen(call.header(), call.permit().grant()) {
+    match seen(node, &call, facts.holdings()) {
         Seen::New => {}
         Seen::Same => return refuse(node, call.deny(ErrorCode::CallIdSpent)).await,
         Seen::Other => return refuse(node, call.deny(ErrorCode::CallIdReused)).await,
@@ -107,6 +112,29 @@ pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) ->
         Err(Unserved::Denied(denial)) => refuse(node, denial).await,
         Err(Unserved::Unrecorded(reason)) => Released::unrecorded(reason),
     }
+}
+
+/// Whether what was recorded under `then` may leave under today's permit: the unit may have asked for stricter records
+/// since, or the grant's newer version may tell less.
+fn still_allows(today: &Permit, then: &Permit) -> bool {
+    today.audit() == then.audit()
+        && today.reveals_not_found() == then.reveals_not_found()
+        && today.reveals_indeterminate() == then.reveals_indeterminate()
+}
+
+/// What is known of the call's id. A call that names no grant is looked for under each one of its caller's: the grant
+/// that it ran under at first may be the one that no longer allows it.
+fn seen(node: &Node, call: &Call<Permitted>, holdings: &Holdings) -> Seen {
+    let header = call.header();
+    let known = node.journal.seen(header, call.permit().grant());
+    if known != Seen::New || header.asked.grant.is_some() {
+        return known;
+    }
+    holdings
+        .grants_of(&header.caller)
+        .map(|grant| node.journal.seen(header, &grant.id))
+        .find(|known| *known != Seen::New)
+        .unwrap_or(Seen::New)
 }
 
 /// Why a permitted call was not evaluated, or not recorded.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU8;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub struct Node {
     unrecorded: Mutex<VecDeque<Draft>>,
     /// Held while the queue is written, so that its order is the log's.
     recording: tokio::sync::Mutex<()>,
+    /// Set once, when the mirror contradicts this node: it answers nothing more until a person has looked.
+    contradicted: AtomicBool,
 }
 
 /// Why a node does not open.
@@ -107,6 +110,10 @@ impl View {
             epoch: self.epoch.as_deref(),
             holdings: &self.holdings,
         }
+    }
+
+    pub(crate) fn holdings(&self) -> &Holdings {
+        &self.holdings
     }
 }
 
@@ -163,6 +170,7 @@ impl Node {
             adopting: Mutex::new(()),
             unrecorded: Mutex::default(),
             recording: tokio::sync::Mutex::default(),
+            contradicted: AtomicBool::new(false),
             epochs,
             stops,
             pinned,
@@ -202,15 +210,34 @@ impl Node {
         &self.connections
     }
 
+    /// Whether calls may be answered at all: journal and mirror were compared since the start and do not contradict
+    /// each other, and the unit's stop orders are all there. A journal that was taken back from the mirror may know of
+    /// orders that the disk lost; terms that allow answers without the mirror must not let those through.
+    pub fn ready(&self) -> bool {
+        // In this order: once the journal is reconciled, its floor only follows orders that are already in force.
+        self.journal.reconciled()
+            && !self.contradicted.load(Ordering::SeqCst)
+            && self.stops.current().number() >= self.journal.stop_floor()
+    }
+
+    /// Ends all answering until the next start.
+    pub(crate) fn contradict(&self) {
+        self.contradicted.store(true, Ordering::SeqCst);
+    }
+
     /// Everything that one decision depends on, at one moment.
     pub(crate) fn facts(&self) -> View {
+        let reconciled = self.ready();
+        // Read before the list itself, which is in force before it is on record.
+        let epoch_floor = self.journal.epoch_floor();
+        let is_current = |held: &Arc<Held>| held.epoch.number >= epoch_floor;
         View {
             now: self.clock.now().max(self.journal.time_floor()),
             monotonic: self.clock.monotonic(),
             clock: self.journal.clock_state(),
-            reconciled: self.journal.reconciled(),
+            reconciled,
             stops: self.stops.current(),
-            epoch: self.epochs.held(),
+            epoch: self.epochs.held().filter(is_current),
             holdings: self.holdings.load_full(),
         }
     }
@@ -249,9 +276,6 @@ impl Node {
     pub fn adopt(&self, envelope: &Envelope, filing: Option<&Envelope>) -> Result<(), ErrorCode> {
         let adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.holdings.load_full();
-        if current.len() >= self.config.limits.objects_max {
-            return Err(ErrorCode::Overloaded);
-        }
         let (next, adopted) = match current.adopt(&self.pinned, envelope, filing) {
             Ok(None) => return Ok(()),
             Ok(Some(adopted)) => adopted,
@@ -263,6 +287,10 @@ impl Node {
                 return Err(code);
             }
         };
+        // What replaces something is taken in also when there is no room: a newer policy or grant may be narrower.
+        if next.len() > current.len() && next.len() > self.config.limits.objects_max {
+            return Err(ErrorCode::Overloaded);
+        }
         self.store_object(envelope, filing, &adopted)
             .map_err(|error| {
                 tracing::error!(%error, "cannot store a signed object");
@@ -374,9 +402,8 @@ impl Node {
     }
 
     fn prepare_products(&self) -> Vec<Load> {
-        let holdings = self.holdings.load_full();
-        let approved: Vec<_> = holdings.approved().map(Arc::clone).collect();
-        self.products.prepare(&approved)
+        self.products
+            .prepare(|| self.holdings.load().approved().map(Arc::clone).collect())
     }
 
     /// Re-adopts what earlier runs stored. Every signature is checked again: the files prove nothing by being there.

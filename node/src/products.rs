@@ -70,7 +70,12 @@ impl Products {
     }
 
     /// Opens what is approved and not open yet, closes what is no longer approved. Returns the new loads. Blocking.
-    pub(crate) fn prepare(&self, approved: &[Arc<ApprovedProduct>]) -> Vec<Load> {
+    /// What is approved is asked once it is this preparation's turn: one that waited would otherwise close what the one
+    /// before it has opened since.
+    pub(crate) fn prepare(
+        &self,
+        approved: impl FnOnce() -> Vec<Arc<ApprovedProduct>>,
+    ) -> Vec<Load> {
         let _one_at_a_time = self
             .preparing
             .lock()
@@ -78,7 +83,7 @@ impl Products {
         let before = self.open.load_full();
         let mut open = BTreeMap::new();
         let mut loads = Vec::new();
-        for product in approved {
+        for product in &approved() {
             for resource in self
                 .resources
                 .iter()

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::pb::{Claim, VerifyResponse, claim};
+use crate::pb::{CallContext, Claim, VerifyRequest, VerifyResponse, claim};
 
 impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -17,6 +17,26 @@ impl fmt::Debug for claim::Value {
             claim::Value::Integer(_) => "Integer(redacted)",
             claim::Value::Text(_) => "Text(redacted)",
         })
+    }
+}
+
+impl fmt::Debug for CallContext {
+    /// Before it is read, every text is whatever the caller wrote: a purpose may be somebody's address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallContext")
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for VerifyRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyRequest")
+            .field("context", &self.context)
+            .field("version", &self.version)
+            .field("claims", &self.claims.len())
+            .field("as_of_min_us", &self.as_of_min_us)
+            .finish_non_exhaustive()
     }
 }
 
@@ -39,8 +59,15 @@ mod tests {
             field: "CANARY-FIELD".into(),
             value: Some(pb::claim::Value::Text("CANARY-TEXT".into())),
         };
+        let context = pb::CallContext {
+            purpose: "CANARY-PURPOSE".into(),
+            end_user: "CANARY-END-USER".into(),
+            ..Default::default()
+        };
         let request = pb::VerifyRequest {
-            claims: vec![claim],
+            context: Some(context),
+            product: "CANARY-PRODUCT".into(),
+            claims: vec![claim.clone()],
             ..Default::default()
         };
         let response = pb::VerifyResponse {
@@ -54,7 +81,7 @@ mod tests {
             )),
             ..Default::default()
         };
-        let printed = format!("{request:?} {response:?} {item:?}");
+        let printed = format!("{request:?} {claim:?} {response:?} {item:?}");
         for shown in ["CANARY", "171", "verdict"] {
             assert!(!printed.contains(shown), "{shown}");
         }

@@ -29,12 +29,12 @@ pub(crate) async fn run(dir: &Path, terms: AuditTerms) {
     let Some(Told::Begin { mirror, at_once }) = told.recv().await else {
         return;
     };
-    reconcile(&journal, mirror.as_deref());
+    let early = reconcile(&journal, mirror.as_deref(), &mut told, &voice).await;
     voice.say(&Said::Ready);
     if matches!(terms, AuditTerms::Mirrored { .. }) {
         tokio::spawn(ship(journal.clone(), Arc::clone(&voice)));
     }
-    let calls = take_calls(&mut told, &journal, at_once, |call| {
+    let calls = take_calls(early, &mut told, &journal, at_once, |call| {
         let (journal, voice) = (journal.clone(), Arc::clone(&voice));
         async move {
             let released = serve(&journal, call, terms).await;
@@ -69,15 +69,42 @@ fn say_opened(voice: &Voice, journal: &Journal) {
     });
 }
 
-/// Compares with the mirror, which never has more than the journal: what it was shown was durable.
-pub(crate) fn reconcile(journal: &Journal, mirror: Option<&str>) {
-    let reconciled = journal.reconcile(mirror).expect("journal and mirror agree");
-    assert_eq!(reconciled, Reconciled::Ready, "the mirror is ahead");
+/// Compares with the mirror, and takes back what the mirror has more of.
+pub(crate) async fn reconcile(
+    journal: &Journal,
+    mirror: Option<&str>,
+    told: &mut mpsc::UnboundedReceiver<Told>,
+    voice: &Voice,
+) -> Vec<Told> {
+    let mut early = Vec::new();
+    let reconciled = journal.reconcile(mirror);
+    if let Reconciled::MirrorAhead { from } = reconciled.expect("journal and mirror agree") {
+        voice.say(&Said::Behind(from));
+        while let Some(next) = told.recv().await {
+            let Told::Missing {
+                entries,
+                checkpoint,
+            } = next
+            else {
+                early.push(next);
+                continue;
+            };
+            let entries = entries
+                .iter()
+                .map(|entry| hex::decode(entry).expect("hexadecimal"));
+            let adopted = journal.adopt(entries.collect(), &checkpoint);
+            adopted.expect("the mirror's entries lead to its checkpoint");
+            break;
+        }
+    }
     journal.set_mirror_connected(true);
+    early
 }
 
-/// Starts a task for each call, works on `at_once` of them at a time, and hands cosignatures in, until standard input ends; then waits for the calls.
+/// Starts a task for each call, works on `at_once` of them at a time, and hands cosignatures in, until standard input
+/// ends; then waits for the calls. `early` is what was told before.
 pub(crate) async fn take_calls<F>(
+    early: Vec<Told>,
     told: &mut mpsc::UnboundedReceiver<Told>,
     journal: &Journal,
     at_once: usize,
@@ -87,7 +114,15 @@ pub(crate) async fn take_calls<F>(
 {
     let places = Arc::new(Semaphore::new(at_once));
     let mut calls = JoinSet::new();
-    while let Some(next) = told.recv().await {
+    let mut early = early.into_iter();
+    loop {
+        let next = match early.next() {
+            Some(next) => next,
+            None => match told.recv().await {
+                Some(next) => next,
+                None => break,
+            },
+        };
         match next {
             Told::Call(call) => {
                 let (places, served) = (Arc::clone(&places), serve(call));
@@ -97,7 +132,7 @@ pub(crate) async fn take_calls<F>(
                 });
             }
             Told::Cosigned(note) => accept(journal, &note),
-            Told::Begin { .. } => panic!("begun twice"),
+            Told::Begin { .. } | Told::Missing { .. } => panic!("told out of order"),
         }
     }
     calls.join_all().await;

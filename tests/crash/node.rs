@@ -33,13 +33,13 @@ pub(crate) async fn run(dir: &Path) {
     let Some(Told::Begin { mirror, at_once }) = told.recv().await else {
         return;
     };
-    reconcile(&journal, mirror.as_deref());
+    let early = reconcile(&journal, mirror.as_deref(), &mut told, &voice).await;
     tokio::spawn(ship(journal.clone(), Arc::clone(&voice)));
     let started = journal.append(Draft::new(Kind::NodeStart)).await;
     started.expect("a compared journal takes records");
     node.record_pending().await;
     voice.say(&Said::Ready);
-    let calls = take_calls(&mut told, &journal, at_once, |call| {
+    let calls = take_calls(early, &mut told, &journal, at_once, |call| {
         let (node, voice) = (Arc::clone(&node), Arc::clone(&voice));
         async move {
             voice.say(&make(&node, call).await);

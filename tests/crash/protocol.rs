@@ -17,6 +17,11 @@ pub(crate) enum Told {
     Call(u64),
     /// The checkpoint of a batch with the mirror's cosignature.
     Cosigned(String),
+    /// Entries that the mirror has and the journal lost, in hexadecimal, up to the mirror's newest checkpoint.
+    Missing {
+        entries: Vec<String>,
+        checkpoint: String,
+    },
 }
 
 /// What the child says.
@@ -28,6 +33,8 @@ pub(crate) enum Said {
         size: u64,
         used: u64,
     },
+    /// The mirror has more than the journal, from this index on.
+    Behind(u64),
     /// Calls are taken from here on.
     Ready,
     /// An answer with its receipt in text form.

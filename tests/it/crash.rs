@@ -5,6 +5,12 @@
 //! `LINGQU_CRASH_SEED` repeats a run's choices (not the scheduler's), `LINGQU_CRASH_KILLS` sets how many kills.
 //! Start reading at [`history`], which judges; [`child`] kills, [`stored`] reads what is on the disk.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test says what it did, and fails by panicking"
+)]
+
 #[allow(
     dead_code,
     reason = "shared with the process that is killed; each side uses its half"
@@ -24,29 +30,18 @@ mod protocol;
 #[path = "../crash/world.rs"]
 mod world;
 
-#[path = "crash/child.rs"]
+mod acknowledged;
 mod child;
-#[path = "crash/coordinated.rs"]
 mod coordinated;
-#[path = "crash/coordinator.rs"]
 mod coordinator;
-#[path = "crash/history.rs"]
 mod history;
-#[path = "crash/journal.rs"]
 mod journal;
-#[path = "crash/mirror.rs"]
 mod mirror;
-#[path = "crash/node.rs"]
 mod node;
-#[path = "crash/setting.rs"]
 mod setting;
-#[path = "crash/stored.rs"]
 mod stored;
-#[path = "crash/tally.rs"]
 mod tally;
-#[path = "crash/trial.rs"]
 mod trial;
-#[path = "crash/writer.rs"]
 mod writer;
 
 use lingqu_core::Clock;

@@ -14,7 +14,7 @@ use lingqu_policy::AuditTerms;
 use lingqu_proto::seal;
 use lingqu_tlog::{Hash, Signer};
 
-use crate::network::{GRANT, World, altered, asked, call, calls, claims, policy, stranger};
+use crate::network::{GRANT, Setup, World, altered, asked, call, calls, claims, policy, stranger};
 
 const EVERYBODY: [Party; 3] = [Party::Agency, Party::Bank, Party::Unit];
 
@@ -186,6 +186,9 @@ async fn a_forged_or_unfiled_grant_is_refused_with_its_own_code() {
 /// Properly signed and filed grants, each used for what it does not say: the change, then the code.
 type Misuse = (&'static str, fn(&mut Grant), ErrorCode);
 
+/// A call under a good grant that asks for something else: the change, then the code.
+type Ask = (&'static str, fn(&mut Verification), ErrorCode);
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 const MISUSES: [Misuse; 13] = [
@@ -272,7 +275,7 @@ async fn a_grant_holds_for_what_it_says_and_for_nothing_else() {
         assert_eq!(bank.told(&call(&id)).await, code.as_str(), "{what}");
     }
     // The same from the other side: a good grant, and a call that asks for something else.
-    let asks: [(&str, fn(&mut Verification), ErrorCode); 8] = [
+    let asks: [Ask; 8] = [
         (
             "grant",
             |c| c.asked.grant = Some("grant_nowhere".parse().unwrap()),
@@ -485,9 +488,63 @@ async fn a_call_that_names_no_grant_runs_only_if_exactly_one_fits() {
         .push_filed(&world.sign(&world.grant("grant_also")))
         .await
         .unwrap();
-    let mut unnamed = unnamed;
     unnamed.id.0[0] ^= 1;
     let told = bank.told(&unnamed).await;
     assert_eq!(told, ErrorCode::GrantAmbiguous.as_str());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_that_names_no_grant_does_not_move_to_another_one() {
+    let world = World::ready().await;
+    let bank = world.caller(Party::Bank).await;
+    let mut unnamed = call(GRANT);
+    unnamed.asked.grant = None;
+    assert_eq!(bank.told(&unnamed).await, "MATCH");
+    // The first grant ends, another one begins: the same call would now be allowed under that one.
+    let number = world.node().epoch().unwrap() + 1;
+    let now = lingqu_core::Clock::now(world.clock.as_ref());
+    world
+        .push_epoch(&world.epoch(number, &[GRANT], now))
+        .await
+        .unwrap();
+    world
+        .push_filed(&world.sign(&world.grant("grant_also")))
+        .await
+        .unwrap();
+    let told = bank.told(&unnamed).await;
+    assert_eq!(told, ErrorCode::CallIdSpent.as_str());
+    assert_eq!(calls(&world.records().await).len(), 1, "charged once");
+    let told = bank.told(&call("grant_also")).await;
+    assert_eq!(told, "MATCH", "a new call id is a new call");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_answer_does_not_leave_under_terms_that_were_tightened() {
+    let world = World::with(Setup {
+        audit: AuditTerms::Lagged {
+            entries_max: 100,
+            age_s_max: 3_600,
+        },
+        ..Setup::default()
+    })
+    .await;
+    let bank = world.caller(Party::Bank).await;
+    let mut call = call(GRANT);
+    call.lagged_accepted = true;
+    assert_eq!(bank.told(&call).await, "MATCH");
+    assert_eq!(bank.told(&call).await, "MATCH", "a retry is answered again");
+    let stricter = policy(2, AuditTerms::Mirrored { wait_ms_max: 5_000 });
+    let stricter = world.network.signed(&stricter, &[Party::Unit]).unwrap();
+    let product = objects::product(Which::Plane);
+    let product = world.network.signed(&product, &[Party::Agency]).unwrap();
+    let approval = objects::approval(Which::Plane, &product, &stricter);
+    let approval = world.network.signed(&approval, &[Party::Unit]).unwrap();
+    for object in [&stricter, &approval] {
+        world.push(object, None).await.unwrap();
+    }
+    let told = bank.told(&call).await;
+    assert_eq!(told, ErrorCode::CallIdSpent.as_str());
     world.end().await;
 }

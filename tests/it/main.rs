@@ -6,9 +6,17 @@
     reason = "in a test a panic is the failure it should be, and what is printed is its report"
 )]
 
+mod canary;
+mod certificates;
 mod crash;
 mod docs;
 mod grants;
+mod impostor;
+mod lagged;
 mod network;
+mod replay;
+mod restored;
 mod roles;
+mod stolen_coordinator;
 mod story;
+mod streams;

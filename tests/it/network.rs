@@ -332,6 +332,12 @@ impl World {
         ClientTls::load(self.files_of(id, authority, dir), self.clock.clone()).unwrap()
     }
 
+    /// Units that the node counts for [`GRANT`].
+    pub(crate) fn charged(&self) -> u64 {
+        let grant = GRANT.parse().unwrap();
+        self.journal().usage(&grant, self.clock.now()).total
+    }
+
     /// Every record of the node's stream so far.
     pub(crate) async fn records(&self) -> Vec<Record> {
         records(self.journal()).await

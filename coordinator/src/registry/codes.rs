@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lingqu_core::envelope::pre_authentication_encoding;
 use lingqu_core::{ErrorCode, NodeId, PartyId, Region, Role, Timestamp};
+use lingqu_proto::key_proof_message;
 use lingqu_tlog::{Hash, Intl, Suite};
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -21,8 +21,6 @@ use crate::store::codes::{self, Code};
 use crate::store::parties::Party;
 use crate::store::{self, Writing};
 
-/// Payload type under which possession of a key is proven.
-const KEY_PROOF_TYPE: &str = "lingqu.v1.KeyProof";
 /// Random bytes of a code: 160 bits.
 const CODE_LEN: usize = 20;
 /// Longest display name, in bytes.
@@ -47,19 +45,6 @@ pub(crate) struct KeyProof {
     pub(crate) purpose: String,
     pub(crate) public_key: Vec<u8>,
     pub(crate) signature: Vec<u8>,
-}
-
-impl KeyProof {
-    /// What is signed: code, id and use, each followed by a zero byte, then the public key.
-    pub(crate) fn message(code: &str, id: &str, purpose: &str, public_key: &[u8]) -> Vec<u8> {
-        let mut payload = Vec::new();
-        for text in [code, id, purpose] {
-            payload.extend_from_slice(text.as_bytes());
-            payload.push(0);
-        }
-        payload.extend_from_slice(public_key);
-        pre_authentication_encoding::<Intl>(KEY_PROOF_TYPE, &payload)
-    }
 }
 
 /// A newcomer's kind.
@@ -264,7 +249,7 @@ impl Registry {
             return Err(ErrorCode::KeyProofInvalid.into());
         }
         Intl::admit(&proof.public_key).map_err(|_| ErrorCode::KeyRefused)?;
-        let message = KeyProof::message(code, id, purpose, &proof.public_key);
+        let message = key_proof_message(code, id, purpose, &proof.public_key);
         if !Intl::verify(&proof.public_key, &message, &proof.signature) {
             return Err(ErrorCode::KeyProofInvalid.into());
         }

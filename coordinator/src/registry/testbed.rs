@@ -167,7 +167,7 @@ pub(crate) fn new_node(id: &str, unit: &str, code: &str) -> NewCode {
 }
 
 pub(crate) fn proof(code: &str, id: &str, purpose: &str, key: &dyn Signer) -> KeyProof {
-    let message = KeyProof::message(code, id, purpose, key.public_key());
+    let message = lingqu_proto::key_proof_message(code, id, purpose, key.public_key());
     KeyProof {
         purpose: purpose.to_owned(),
         public_key: key.public_key().to_vec(),

@@ -4,7 +4,7 @@ use lingqu_core::commitment::{Tag, body_root};
 use lingqu_core::decide::Asked;
 use lingqu_core::product::Load;
 use lingqu_core::receipt::{Level, Proven, Receipt, ReceiptRefused};
-use lingqu_core::record::{Field, Kind, flag};
+use lingqu_core::record::{Clear, Field, Kind, flag};
 use lingqu_core::trust::Trust;
 use lingqu_core::{CallId, ErrorCode, NodeId, Timestamp};
 use lingqu_proto::pb::calls_client::CallsClient;
@@ -203,13 +203,11 @@ pub(crate) fn check(
             "outcome",
             draft.clear.get_text(Field::Outcome) == Some("ANSWERED"),
         ),
+        ("what was stated", states(&draft.clear, &asked.asked)),
+        ("load", is_from(&draft.clear, &load)),
         (
-            "product",
-            draft.clear.get_text(Field::Product) == Some(asked.asked.product.as_str()),
-        ),
-        (
-            "load",
-            draft.clear.get_text(Field::Load) == Some(load.id.as_str()),
+            "date of the data",
+            asked.as_of_min.is_none_or(|bound| bound <= load.as_of),
         ),
     ];
     if let Some((what, _)) = expected.iter().find(|(_, holds)| !holds) {
@@ -228,3 +226,30 @@ pub(crate) fn check(
         opening_key,
     })
 }
+
+/// Whether the record says of the call what the caller said. A regulator reads these fields, not the commitment: they
+/// would otherwise be the node's word against the caller's.
+fn states(record: &Clear, asked: &Asked) -> bool {
+    let is = |field, stated: &str| record.get_text(field).unwrap_or_default() == stated;
+    let version = asked.version.map(u64::from);
+    is(Field::Product, asked.product.as_str())
+        && is(Field::Purpose, &asked.purpose)
+        && is(Field::Scenario, &asked.scenario)
+        && is(Field::EndUser, &asked.end_user)
+        && is(Field::Environment, asked.environment.as_str())
+        && asked
+            .grant
+            .as_ref()
+            .is_none_or(|grant| is(Field::Grant, grant.as_str()))
+        && version.is_none_or(|version| record.get_number(Field::ProductVersion) == Some(version))
+}
+
+/// Whether the record names the load that came with the answer, and its date.
+fn is_from(record: &Clear, load: &Load) -> bool {
+    record.get_text(Field::Load) == Some(load.id.as_str())
+        && record.get_text(Field::Resource) == Some(load.resource.as_str())
+        && record.get_number(Field::AsOf) == u64::try_from(load.as_of.0).ok()
+}
+
+#[cfg(test)]
+mod tests;

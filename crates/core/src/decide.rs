@@ -89,7 +89,7 @@ pub struct Facts<'a> {
     pub reconciled: bool,
     /// The unit's own stops.
     pub stops: &'a Stops,
-    /// The newest revocation epoch, and its age on the monotonic clock.
+    /// The newest revocation epoch, and its age.
     pub epoch: Option<(&'a Epoch, Duration)>,
     /// The verified caller.
     pub caller: &'a PartyId,

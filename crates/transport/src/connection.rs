@@ -46,6 +46,11 @@ impl Connected {
         }
     }
 
+    /// Whom the place is counted for; none for all whose identity was refused.
+    fn id(&self) -> Option<&PeerId> {
+        self.peer.as_ref().ok().map(|peer| &peer.id)
+    }
+
     /// The other end's address: for logs only, it proves nothing.
     pub fn remote(&self) -> SocketAddr {
         self.remote
@@ -138,10 +143,8 @@ impl Connections {
         per_peer_max: usize,
     ) -> Option<Entered> {
         let mut table = self.table();
-        let theirs = table.live.values().filter(|live| {
-            let (one, other) = (&live.connected.peer, &connected.peer);
-            one.as_ref().ok().map(|peer| &peer.id) == other.as_ref().ok().map(|peer| &peer.id)
-        });
+        let id = connected.id();
+        let theirs = table.live.values().filter(|live| live.connected.id() == id);
         if theirs.count() >= per_peer_max {
             return None;
         }

@@ -49,7 +49,7 @@ fn facts<'a>(header: &'a Header, node: &NodeFacts<'a>, grant: GrantFact<'a>) -> 
         stops: node.stops,
         epoch: node
             .epoch
-            .map(|held| (&held.epoch, held.age(node.monotonic))),
+            .map(|held| (&held.epoch, held.age(node.now, node.monotonic))),
         caller: &header.caller,
         asked: &header.asked,
         grant,
@@ -102,9 +102,7 @@ fn find_product<'a>(
     let version = asked
         .version
         .or(granted.map(|granted| granted.reference.version))
-        .or(holdings
-            .newest(&asked.product)
-            .map(|reference| reference.version));
+        .or_else(|| Some(holdings.newest(&asked.product)?.version));
     match version {
         Some(version) => {
             let id = asked.product.clone();

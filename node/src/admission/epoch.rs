@@ -1,4 +1,4 @@
-//! The revocation epoch that the node decides by: its newest number, and its age on the monotonic clock.
+//! The revocation epoch that the node decides by: its newest number, and its age.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,10 +7,13 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use lingqu_core::envelope::{Envelope, SignedBy};
 use lingqu_core::epoch::{EPOCH_TYPE, Epoch};
-use lingqu_core::{Clock, ErrorCode};
+use lingqu_core::{Clock, ErrorCode, Timestamp};
 use lingqu_proto::{decode_envelope, encode_envelope, open};
 
 use crate::state::write_durably;
+
+/// How far ahead of this node's clock a stored list may be dated: as far as the two clocks may be apart.
+const AHEAD_MAX: Duration = Duration::from_secs(30);
 
 /// The epoch in force.
 #[derive(Debug)]
@@ -22,9 +25,12 @@ pub struct Held {
 }
 
 impl Held {
-    /// How old the list is, by the monotonic clock since it was received.
-    pub fn age(&self, monotonic: Duration) -> Duration {
-        self.age_at_receipt + monotonic.saturating_sub(self.received)
+    /// How old the list is, by whichever clock makes it older. The wall clock may be set back; the monotonic one stands
+    /// still while the machine is suspended, and goes on where it was after a snapshot is resumed.
+    pub fn age(&self, now: Timestamp, monotonic: Duration) -> Duration {
+        let since_receipt = monotonic.saturating_sub(self.received);
+        let by_monotonic = self.age_at_receipt.saturating_add(since_receipt);
+        by_monotonic.max(now.since(self.epoch.issued))
     }
 }
 
@@ -63,7 +69,13 @@ impl EpochKeeper {
                 Ok(epoch) => {
                     // It may have been stored before a crash kept it off the record.
                     let number = epoch.number;
-                    keeper.hold(epoch);
+                    // When it was received is not known. One from the future would be new again after each restart, and
+                    // so outlive what the unit's policy allows: it still revokes, but it is stale until it is sent again.
+                    if epoch.issued > keeper.clock.now().plus(AHEAD_MAX) {
+                        keeper.hold(epoch, Duration::MAX);
+                    } else {
+                        keeper.hold_from_now(epoch);
+                    }
                     keeper.raise_floor(number);
                 }
                 Err(code) => tracing::warn!(%code, "the stored revocation list is not used"),
@@ -119,7 +131,7 @@ impl EpochKeeper {
             ErrorCode::Internal
         })?;
         *floor = number.max(*floor);
-        self.hold(epoch);
+        self.hold_from_now(epoch);
         Ok(is_new.then_some(number))
     }
 
@@ -133,8 +145,12 @@ impl EpochKeeper {
         Ok(epoch)
     }
 
-    fn hold(&self, epoch: Epoch) {
+    fn hold_from_now(&self, epoch: Epoch) {
         let age_at_receipt = self.clock.now().since(epoch.issued);
+        self.hold(epoch, age_at_receipt);
+    }
+
+    fn hold(&self, epoch: Epoch, age_at_receipt: Duration) {
         let received = self.clock.monotonic();
         self.held.store(Some(Arc::new(Held {
             epoch,
@@ -151,3 +167,6 @@ impl std::fmt::Debug for EpochKeeper {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,7 +137,12 @@ impl Holdings {
 
     /// Whether any version of the product is known, for the version that a grant does not name.
     pub fn newest(&self, id: &lingqu_core::ProductId) -> Option<&ProductRef> {
-        self.products.keys().rfind(|reference| reference.id == *id)
+        let of_version = |version| ProductRef {
+            id: id.clone(),
+            version,
+        };
+        let mut versions = self.products.range(of_version(0)..=of_version(u32::MAX));
+        versions.next_back().map(|(reference, _)| reference)
     }
 
     /// Every product that may be called.

@@ -103,13 +103,14 @@ impl<R> Retries<R> {
 
 impl<R> Inner<R> {
     /// Forgets what is older than `before`, and the oldest ones when there are too many. A slot in use is never
-    /// forgotten: its call would otherwise be evaluated twice.
+    /// forgotten: its call would otherwise be evaluated twice. In use is also one that a task has found and not locked
+    /// yet; slots are found only under the lock that is held here.
     fn forget(&mut self, before: Duration, kept_max: usize) {
         while let Some((key, at)) = self.order.front() {
             let in_use = self
                 .slots
                 .get(key)
-                .is_some_and(|slot| slot.record.try_lock().is_err());
+                .is_some_and(|slot| Arc::strong_count(&slot.record) > 1);
             if in_use || (*at >= before && self.slots.len() < kept_max) {
                 break;
             }

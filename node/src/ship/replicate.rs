@@ -51,6 +51,7 @@ pub(crate) async fn run(node: Arc<Node>, tls: ClientTls) {
         match ended {
             Err(Ended::Away(reason)) => tracing::warn!(%reason, "the mirror is away"),
             Err(Ended::Contradiction(reason)) => {
+                node.contradict();
                 tracing::error!(%reason, "journal and mirror contradict each other: no more answers");
                 return;
             }
@@ -85,7 +86,6 @@ async fn replicate(
     };
     reconcile(node, channel, &resume).await?;
     pause.reset();
-    node.journal.set_mirror_connected(true);
     if !*started {
         node.journal
             .append(node_start())
@@ -94,6 +94,11 @@ async fn replicate(
         *started = true;
     }
     node.record_pending().await;
+    // With something to send, the mirror is there once it has cosigned it: only then is it known that it does, and how
+    // far its clock is from ours. No call under `Mirrored` terms is begun before.
+    if node.journal.mirrored_size() == node.journal.size() {
+        node.journal.set_mirror_connected(true);
+    }
     pump(node, resume, requests, responses).await
 }
 
@@ -106,7 +111,7 @@ async fn reconcile(
     let checkpoint = (!resume.checkpoint.is_empty()).then_some(resume.checkpoint.as_str());
     let refused = |error: lingqu_journal::ReconcileRefused| Ended::Contradiction(error.to_string());
     match node.journal.reconcile(checkpoint).map_err(refused)? {
-        Reconciled::Ready => return Ok(()),
+        Reconciled::Ready => Ok(()),
         Reconciled::MirrorAhead { from } => {
             tracing::warn!(
                 from,
@@ -132,12 +137,25 @@ async fn reconcile(
             }
             // It waits for the disk: not on a thread that others wait for.
             let journal = node.journal.clone();
-            tokio::task::spawn_blocking(move || journal.adopt(entries, &last))
+            let (adopted, newest) = (last.clone(), last);
+            tokio::task::spawn_blocking(move || journal.adopt(entries, &adopted))
                 .await
                 .map_err(|_| Ended::Away("taking over was interrupted".to_owned()))?
                 .map_err(refused)?;
+            heed_what_came_back(node)?;
+            match node.journal.reconcile(Some(&newest)).map_err(refused)? {
+                Reconciled::Ready => Ok(()),
+                Reconciled::MirrorAhead { .. } => Err(Ended::Away(
+                    "the mirror holds still more entries".to_owned(),
+                )),
+            }
         }
     }
+}
+
+/// Draws the consequences of entries that came back, while the journal is still shut: a call that were decided between
+/// the two would be decided without the stops and revocations that the log already knows of.
+fn heed_what_came_back(node: &Node) -> Result<(), Ended> {
     node.epochs.raise_floor(node.journal.epoch_floor());
     if node.stops.current().number() < node.journal.stop_floor() {
         return Err(Ended::Contradiction(
@@ -188,7 +206,9 @@ fn accept(node: &Arc<Node>, cosigned: pb::MirrorCosigned) -> Result<(), Ended> {
         return Err(Ended::Away("an unreadable cosignature".to_owned()));
     };
     let accepted = node.journal.accept_cosignature(cosigned.size, &line);
-    accepted.map_err(|error| Ended::Away(format!("{}: {error}", ErrorCode::AuditUnavailable)))
+    accepted.map_err(|error| Ended::Away(format!("{}: {error}", ErrorCode::AuditUnavailable)))?;
+    node.journal.set_mirror_connected(true);
+    Ok(())
 }
 
 /// The record that opens a run.

@@ -782,6 +782,7 @@ impl Environment {
 }
 /// What every call states about itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct CallContext {
     /// 16 random bytes chosen by the caller. A retry with the same id and the same request is answered again without
     /// being evaluated or charged again; the same id with another request is refused.
@@ -804,6 +805,7 @@ pub struct CallContext {
     pub consent: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct VerifyRequest {
     #[prost(message, optional, tag = "1")]
     pub context: ::core::option::Option<CallContext>,

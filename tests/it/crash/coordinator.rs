@@ -1,27 +1,21 @@
 //! The coordinator: what it cosigned, answered or published before a kill is there after it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lingqu_client::Seen;
-use lingqu_core::epoch::Epoch;
-use lingqu_core::record::{Field, Record};
 use lingqu_demo::cast::{self, Party};
 use lingqu_demo::network::Network;
-use lingqu_tlog::{
-    Checkpoint, Frontier, Hash, Intl, KeyName, Note, Signer, VerifierKey, leaf_hash,
-};
+use lingqu_tlog::{Checkpoint, Hash, Intl, KeyName, Note, Signer, VerifierKey};
 use lingqu_transport::{ClientTls, PeerId};
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::acknowledged::{Known, check_epoch};
 use super::child::{Life, Moment, opening_us};
-use super::coordinated::{
-    Believed, Cosigned, Died, dial, entries, epoch, file, follow, replicate, revoke,
-};
+use super::coordinated::{Believed, Died, dial, entries, epoch, file, follow, replicate, revoke};
 use super::protocol::Said;
 use super::writer::Writer;
 use super::{choices, setting};
@@ -29,20 +23,6 @@ use super::{choices, setting};
 const SIGKILL: i32 = 9;
 /// Kills between two looks at everything.
 const KILLS_PER_LOOK: usize = 20;
-
-/// Everything that the coordinator ever acknowledged.
-struct Known {
-    cosigned: Cosigned,
-    /// Targets and the epoch that was answered.
-    revoked: BTreeMap<String, u64>,
-    /// Digests of what was filed.
-    filed: BTreeSet<Vec<u8>>,
-    /// The set of each epoch number that was ever shown.
-    epochs: BTreeMap<u64, BTreeSet<String>>,
-    /// Checkpoints of the own stream.
-    own: Vec<Checkpoint>,
-    seen: Seen,
-}
 
 struct Suite {
     network: Network,
@@ -54,10 +34,14 @@ struct Suite {
     believed: Believed,
     writer: Writer,
     known: Known,
-    /// Numbers the targets and grants.
-    acts: u64,
-    answered_acts: usize,
-    lost_acts: usize,
+    acts: Acts,
+}
+
+/// Filings and revocations so far. Their number also names their targets.
+#[derive(Default)]
+struct Acts {
+    begun: u64,
+    answered: u64,
 }
 
 /// Kills one coordinator `kills` times, and looks at all that it holds every now and then.
@@ -97,8 +81,8 @@ pub(crate) fn survives_kills(kills: usize) {
          cosigned, {} acts answered, {} acts begun and lost, epoch {}",
         kills - opening - torn,
         suite.known.cosigned.size,
-        suite.answered_acts,
-        suite.lost_acts,
+        suite.acts.answered,
+        suite.acts.begun - suite.acts.answered,
         suite.known.epochs.keys().next_back().copied().unwrap_or(0),
     );
 }
@@ -134,7 +118,7 @@ impl Suite {
         let signer = network.files().node_log_key().unwrap();
         let mirror = network.files().coordinator_key("mirror").unwrap();
         let mirror_name = KeyName::parse(&format!("{}/mirror", cast::ORIGIN_NAME)).unwrap();
-        let suite = Suite {
+        Suite {
             product,
             node: identity(PeerId::Node(cast::node())),
             agency: identity(PeerId::Party(Party::Agency.id())),
@@ -145,23 +129,13 @@ impl Suite {
                 head_log_keys: Arc::new(network.head_log_keys().unwrap()),
             },
             writer: Writer::new(origin.trim().to_owned(), signer),
-            known: Known {
-                cosigned: Cosigned::default(),
-                revoked: BTreeMap::new(),
-                filed: BTreeSet::new(),
-                epochs: BTreeMap::new(),
-                own: Vec::new(),
-                seen: Seen::default(),
-            },
-            acts: 0,
-            answered_acts: 0,
-            lost_acts: 0,
+            known: Known::default(),
+            acts: Acts::default(),
             network: {
                 network.stop_coordinator().await.unwrap();
                 network
             },
-        };
-        suite
+        }
     }
 
     /// What it says at its start does not fall behind what it said before. Gives its address.
@@ -175,7 +149,7 @@ impl Suite {
         else {
             panic!("not a coordinator: {said:?}")
         };
-        let answered = self.known.revoked.values().max().copied().unwrap_or(0);
+        let answered = self.known.epoch_answered();
         assert!(
             *epoch >= answered,
             "epoch {answered} was answered, now {epoch}"
@@ -206,58 +180,36 @@ impl Suite {
             .collect();
         let watching = node.clone();
         let signing = self.network.files().coordinator_key("signing").unwrap();
-        let Suite {
-            writer,
-            known,
-            mirror_key,
-            bureau,
-            believed,
-            agency,
-            acts,
-            network,
-            product,
-            answered_acts,
-            lost_acts,
-            ..
-        } = self;
-        let Known {
-            cosigned,
-            revoked,
-            filed,
-            epochs,
-            seen,
-            ..
-        } = known;
-        let floor = revoked.values().max().copied().unwrap_or(0);
-        let replicating = replicate(node, writer, cosigned, mirror_key, &batches);
+        let floor = self.known.epoch_answered();
+        let Suite { writer, known, .. } = self;
+        let key = &self.mirror_key;
+        let replicating = replicate(node, writer, &mut known.cosigned, key, &batches);
         let acting = async {
-            let key = network.approval_key(Party::Agency).unwrap();
-            let channel = dial(address, agency).await?;
+            let channel = dial(address, &self.agency).await?;
             for is_revocation in revoking {
-                *acts += 1;
-                *lost_acts += 1;
-                let id = format!("grant_crash-{acts}");
+                self.acts.begun += 1;
+                let id = format!("grant_crash-{}", self.acts.begun);
                 if is_revocation {
-                    let number = revoke(channel.clone(), &key, &id).await?;
-                    revoked.insert(id, number);
+                    let agency_key = self.network.approval_key(Party::Agency).unwrap();
+                    let number = revoke(channel.clone(), &agency_key, &id).await?;
+                    known.revoked.insert(id, number);
                 } else {
-                    let grant = setting::grant(network, &id, *product, |_| {});
+                    let grant = setting::grant(&self.network, &id, self.product, |_| {});
                     file(channel.clone(), &grant).await?;
-                    filed.insert(grant.digest().0.to_vec());
+                    known.filed.insert(grant.digest().0.to_vec());
                 }
-                *lost_acts -= 1;
-                *answered_acts += 1;
+                self.acts.answered += 1;
             }
             Ok(())
         };
         let watching = async {
             let shown = epoch(watching, signing.public_key()).await?;
-            check_epoch(epochs, &shown, floor);
+            check_epoch(&mut known.epochs, &shown, floor);
             Ok(())
         };
         let following = async {
-            let channel = dial(address, bureau).await?;
-            follow(channel, believed, seen, |_, _| {}).await
+            let channel = dial(address, &self.bureau).await?;
+            follow(channel, &self.believed, &mut known.seen, |_, _| {}).await
         };
         let (replicated, acted, watched, followed) =
             tokio::join!(replicating, acting, watching, following);
@@ -278,7 +230,7 @@ impl Suite {
             "the mirror has other entries"
         );
 
-        let floor = known.revoked.values().max().copied().unwrap_or(0);
+        let floor = known.epoch_answered();
         let signing = self.network.files().coordinator_key("signing").unwrap();
         let shown = epoch(node, signing.public_key()).await?;
         check_epoch(&mut known.epochs, &shown, floor);
@@ -307,75 +259,5 @@ impl Suite {
         assert_eq!(streamed, held.len(), "the feed is whole");
         known.check_own(&own, &shown);
         Ok(())
-    }
-}
-
-/// A number never stands for two sets, the set only grows, and nothing answered is missing.
-fn check_epoch(epochs: &mut BTreeMap<u64, BTreeSet<String>>, shown: &Epoch, floor: u64) {
-    assert!(
-        shown.number >= floor,
-        "epoch {} after {floor}",
-        shown.number
-    );
-    let known = epochs
-        .entry(shown.number)
-        .or_insert_with(|| shown.revoked.clone());
-    assert_eq!(
-        *known, shown.revoked,
-        "two sets under number {}",
-        shown.number
-    );
-    let ordered = epochs.values().zip(epochs.values().skip(1));
-    for (before, after) in ordered {
-        assert!(
-            before.is_subset(after),
-            "something was taken out of the set"
-        );
-    }
-}
-
-impl Known {
-    /// The own stream holds every act that was answered, once, and extends everything that was ever shown of it.
-    fn check_own(&self, own: &[Record], epoch: &Epoch) {
-        let mut tree = Frontier::<Intl>::new();
-        let mut roots = vec![tree.root()];
-        let (mut revoked, mut filed, mut last) = (BTreeMap::new(), BTreeSet::new(), 0);
-        for record in own {
-            tree.push(leaf_hash::<Intl>(&record.encode::<Intl>()));
-            roots.push(tree.root());
-            let clear = &record.draft.clear;
-            let digest = clear.get_bytes(Field::ObjectDigest).unwrap_or_default();
-            match clear.get_text(Field::Action) {
-                Some("revoke") => {
-                    let number = clear.get_number(Field::Epoch).unwrap();
-                    assert!(number > last, "an epoch number was given twice");
-                    last = number;
-                    let target = clear.get_text(Field::Subject).unwrap().to_owned();
-                    assert!(revoked.insert(target, number).is_none(), "revoked twice");
-                }
-                Some("file") => {
-                    assert!(filed.insert(digest.to_vec()), "an object was filed twice");
-                }
-                _ => {}
-            }
-        }
-        for shown in &self.own {
-            let size = usize::try_from(shown.size).unwrap();
-            assert_eq!(roots[size], shown.root, "the own stream was rewritten");
-        }
-        for (target, number) in &self.revoked {
-            assert_eq!(
-                revoked.get(target),
-                Some(number),
-                "the revocation of {target}"
-            );
-        }
-        assert!(filed.is_superset(&self.filed), "a filing is missing");
-        for (number, set) in &self.epochs {
-            let expected = revoked.iter().filter(|(_, at)| *at <= number);
-            let expected: BTreeSet<String> = expected.map(|(target, _)| target.clone()).collect();
-            assert_eq!(*set, expected, "the set under number {number}");
-        }
-        assert!(epoch.number >= last, "the epoch on record is not pushed");
     }
 }

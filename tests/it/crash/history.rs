@@ -17,6 +17,10 @@ pub(crate) struct History {
     grant: String,
     entries: Vec<Vec<u8>>,
     frames: usize,
+    /// The files were replaced by older ones; what they lack is at the mirror.
+    restored: bool,
+    /// Entries that the files hold.
+    size_now: u64,
     tree: Frontier<Intl>,
     /// The root of each size, from 0.
     roots: Vec<Hash>,
@@ -36,6 +40,8 @@ impl History {
             grant: grant.to_owned(),
             entries: Vec::new(),
             frames: 0,
+            restored: false,
+            size_now: 0,
             roots: vec![tree.root()],
             tree,
             last_time: Timestamp(i64::MIN),
@@ -52,21 +58,54 @@ impl History {
         self.entries.len() as u64
     }
 
+    /// Entries that the files hold, and how many of them are calls under the grant.
+    pub(crate) fn holds_now(&self) -> (u64, u64) {
+        let held = self
+            .recorded
+            .values()
+            .filter(|index| **index < self.size_now);
+        (self.size_now, held.count() as u64)
+    }
+
+    /// Whether the files lack what the mirror has, since [`History::restore`].
+    pub(crate) fn is_restored(&self) -> bool {
+        self.restored
+    }
+
+    /// The files were replaced by older ones. Nothing is lost if the mirror has it all.
+    pub(crate) fn restore(&mut self, older: &Stored) {
+        self.restored = true;
+        self.take_in(older);
+    }
+
     /// Takes in what the files hold now: all that was there before, and what came since is well-formed and signed.
     pub(crate) fn take_in(&mut self, stored: &Stored) {
         let known = self.entries.len();
+        self.size_now = stored.entries.len() as u64;
+        if self.restored && stored.entries.len() < known {
+            // Restored from a backup, and not yet all of it taken back from the mirror.
+            assert!(
+                self.entries.starts_with(&stored.entries),
+                "a backup of another log"
+            );
+            return;
+        }
         assert!(
             stored.entries.starts_with(&self.entries),
             "the journal no longer holds what it held: {} of {known} entries",
             stored.entries.len(),
         );
+        // What was taken back from the mirror stands in other frames than before.
+        let first = if self.restored { 0 } else { self.frames };
+        self.restored = false;
         let mut new = stored.entries[known..].iter();
-        for frame in &stored.frames[self.frames..] {
+        for frame in &stored.frames[first..] {
             while self.size() < frame.end {
                 self.push(new.next().expect("a frame ends with its entries"));
             }
-            assert_eq!(self.tree.root(), frame.root, "root at {}", frame.end);
-            let text = self.checkpoint(frame.end).to_text();
+            let checkpoint = self.checkpoint(frame.end);
+            assert_eq!(checkpoint.root, frame.root, "root at {}", frame.end);
+            let text = checkpoint.to_text();
             let signed = Intl::verify(self.log_key.public_key(), text.as_bytes(), &frame.signature);
             assert!(signed, "the checkpoint of size {} is not signed", frame.end);
         }

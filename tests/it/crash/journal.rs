@@ -22,6 +22,9 @@ pub(crate) fn survives_kills(mode: &'static str, kills: usize) {
         let mut trial = trial(mode, dir.path(), opening_us);
         let mut after_end = 0;
         while tally.kills < kills && after_end < KILLS_AFTER_END {
+            if mode == "journal-mirrored" {
+                trial.restore_or_backup(&mut random, &mut tally);
+            }
             trial.kill_once(&mut random, &mut tally);
             after_end += usize::from(trial.exhausted());
         }
@@ -32,6 +35,7 @@ pub(crate) fn survives_kills(mode: &'static str, kills: usize) {
     if kills >= 100 {
         assert!(tally.opening > 0 && tally.calling > 0 && tally.answers > 0);
         assert!(tally.lost_answers > 0 && tally.power_cuts > 0);
+        assert!(kills < 400 || mode != "journal-mirrored" || tally.adopted > 0);
     }
 }
 

@@ -6,6 +6,8 @@ use lingqu_tlog::{
     Checkpoint, Ed25519Signer, Frontier, Intl, Note, VerifierKey, leaf_hash, sign_cosignature,
 };
 
+use super::protocol::Told;
+
 /// What the mirror holds.
 pub(crate) struct Mirror {
     log_key: VerifierKey<Intl>,
@@ -41,6 +43,15 @@ impl Mirror {
         self.entries = entries.to_vec();
         self.note = Some(note.to_owned());
         self
+    }
+
+    /// What a journal of `from` entries has lost.
+    pub(crate) fn missing(&self, from: u64) -> Told {
+        let missing = &self.entries[usize::try_from(from).unwrap()..];
+        Told::Missing {
+            entries: missing.iter().map(hex::encode).collect(),
+            checkpoint: self.note.clone().unwrap(),
+        }
     }
 
     /// Takes a batch and gives its checkpoint with the cosignature.

@@ -18,7 +18,7 @@ pub(crate) async fn network(dir: &Path) -> Network {
     let config = network.files().coordinator_toml();
     let text = fs::read_to_string(&config).unwrap();
     let (before, _) = text.split_once("[limits]").unwrap();
-    let limits = "[limits]\nsegment_bytes = 262144\nbatch_bytes_max = 32768\nqueue_max = 8\nhead_interval_ms = 5\n";
+    let limits = "[limits]\nsegment_bytes = 1048576\nbatch_bytes_max = 32768\nqueue_max = 8\nhead_interval_ms = 5\n";
     fs::write(&config, format!("{before}{limits}")).unwrap();
     fs::remove_dir_all(dir.join("coordinator/state")).unwrap();
     let config = network.files().node_toml();

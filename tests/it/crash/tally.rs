@@ -20,6 +20,10 @@ pub(crate) struct Tally {
     pub(crate) power_cuts: usize,
     /// An unfinished segment was left.
     pub(crate) unfinished: usize,
+    /// The files were replaced by older ones before a life.
+    pub(crate) restored: usize,
+    /// What they lacked was taken back from the mirror, sometimes over several lives.
+    pub(crate) adopted: usize,
     pub(crate) answers: usize,
     /// Recorded and charged, but the answer never arrived.
     pub(crate) lost_answers: usize,
@@ -34,7 +38,8 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} kills in {} lives: {} opening, {} reconciling, {} calling, {} idle; {} torn by the kill, {} by power \
-             cuts, {} unfinished segments; {} answers, {} recorded but lost, {} calls lost, {} spent ids refused",
+             cuts, {} unfinished segments; {} restored, {} adopted; {} answers, {} \
+             recorded but lost, {} calls lost, {} spent ids refused",
             self.kills,
             self.lives,
             self.opening,
@@ -44,6 +49,8 @@ impl fmt::Display for Tally {
             self.torn,
             self.power_cuts,
             self.unfinished,
+            self.restored,
+            self.adopted,
             self.answers,
             self.lost_answers,
             self.lost_calls,

@@ -8,11 +8,13 @@ use lingqu_core::receipt::Receipt;
 use lingqu_core::{CallId, ErrorCode};
 use rand::Rng;
 use rand::rngs::StdRng;
+use tempfile::TempDir;
 
 use super::child::{Ended, Life, Moment};
 use super::history::History;
 use super::mirror::Mirror;
 use super::protocol::{Said, Told};
+use super::setting;
 use super::stored::Stored;
 use super::tally::Tally;
 
@@ -48,6 +50,8 @@ pub(crate) struct Trial {
     answered: HashSet<u64>,
     /// An unfinished frame that was there before the last life.
     was_torn: bool,
+    /// An older copy of the journal's files.
+    backup: Option<TempDir>,
 }
 
 /// What came of one life.
@@ -66,6 +70,7 @@ impl Trial {
             sent: Vec::new(),
             answered: HashSet::new(),
             was_torn: false,
+            backup: None,
         }
     }
 
@@ -89,6 +94,30 @@ impl Trial {
         assert!(was_killed, "the child died by itself: {}", ended.status);
         tally.kills += 1;
         self.judge(&run, random, tally);
+    }
+
+    /// Now and then the files are copied, or replaced by their copy: then the journal lacks what only the mirror has.
+    /// Only when the mirror has all that was ever shown, or a second history would begin; that is not a crash's doing.
+    pub(crate) fn restore_or_backup(&mut self, random: &mut StdRng, tally: &mut Tally) {
+        let dir = &self.subject.journal_dir;
+        let all_mirrored = self.mirror.entries.len() as u64 == self.history.size();
+        match &self.backup {
+            None if random.random_ratio(1, 8) && dir.is_dir() => {
+                let copy = tempfile::tempdir().unwrap();
+                setting::copy(dir, copy.path());
+                self.backup = Some(copy);
+            }
+            Some(copy) if all_mirrored && random.random_ratio(1, 8) => {
+                std::fs::remove_dir_all(dir).unwrap();
+                setting::copy(copy.path(), dir);
+                self.backup = None;
+                let older = self.read();
+                self.was_torn = older.torn;
+                self.history.restore(&older);
+                tally.restored += usize::from(self.history.is_restored());
+            }
+            None | Some(_) => {}
+        }
     }
 
     /// The last life: it takes what is left of the quota, not one more, and ends in order.
@@ -158,6 +187,7 @@ impl Trial {
                     let note = self.mirror.take(*first, entries, checkpoint);
                     life.tell(&[Told::Cosigned(note)]);
                 }
+                Said::Behind(from) => life.tell(&[self.mirror.missing(*from)]),
                 Said::Answered { .. } | Said::Refused { .. } => outcomes += 1,
                 _ => {}
             }
@@ -175,7 +205,8 @@ impl Trial {
     }
 
     fn judge(&mut self, run: &Run, random: &mut StdRng, tally: &mut Tally) {
-        let (size, used) = (self.history.size(), self.history.recorded.len());
+        let before = self.history.holds_now();
+        let was_restored = self.history.is_restored();
         let known: HashSet<CallId> = self.history.recorded.keys().copied().collect();
         self.history.told = run.said.iter().map(shown).fold(self.history.told, u64::max);
         let mut stored = self.read();
@@ -186,8 +217,8 @@ impl Trial {
             .iter()
             .any(|said| matches!(said, Said::Refused { .. }));
         // Nobody saw anything of the last frame: the kill may as well have been a power cut before its write was done.
-        let unseen = stored.before_last() >= Some(self.history.told.max(size));
-        if unseen && !refused && !stored.torn && random.random_bool(0.5) {
+        let unseen = stored.before_last() >= Some(self.history.told.max(before.0));
+        if unseen && !was_restored && !refused && !stored.torn && random.random_bool(0.5) {
             stored.cut_power(&self.subject.journal_dir, random);
             stored = self.read();
             tally.power_cuts += usize::from(stored.torn);
@@ -195,49 +226,49 @@ impl Trial {
         self.was_torn = stored.torn;
         self.history.take_in(&stored);
         self.history.check_mirror(&self.mirror.entries);
+        tally.adopted += usize::from(was_restored && !self.history.is_restored());
         let recorded = self.history.recorded.len();
         assert!(recorded <= self.subject.quota, "overspent: {recorded}");
         for said in &run.said {
-            match said {
-                Said::Opened {
-                    checkpoint,
-                    size: opened,
-                    used: spent,
-                } => {
-                    assert_eq!(
-                        (*opened, *spent),
-                        (size, used as u64),
-                        "what it opened with"
-                    );
-                    if let Some(note) = checkpoint {
-                        self.history.check_checkpoint(note);
-                    }
-                }
-                Said::Batch { checkpoint, .. } => self.history.check_checkpoint(checkpoint),
-                Said::Answered {
-                    call,
-                    answer,
-                    receipt,
-                } => {
-                    let id = (self.subject.call_id)(*call);
-                    assert!(!known.contains(&id), "call {call} was evaluated again");
-                    assert!(
-                        self.answered.insert(*call),
-                        "call {call} was answered twice"
-                    );
-                    assert_eq!(*answer, (self.subject.answer)(*call));
-                    self.history.check_answer(id, receipt);
-                }
-                Said::Refused { call, code } => {
-                    self.check_refusal(run, *call, code, &known);
-                    tally.spent_ids_refused += usize::from(code == ErrorCode::CallIdSpent.as_str());
-                }
-                Said::Ready => {}
-                Said::Serving { .. } => panic!("a journal serves nothing"),
-            }
+            self.check(run, said, before, &known);
         }
         self.count(run, &known, tally);
         self.sent.extend(&run.calls);
+    }
+
+    /// Whether what was said is true of what the files hold. `before` is the size and the use of the grant when it began.
+    fn check(&mut self, run: &Run, said: &Said, before: (u64, u64), known: &HashSet<CallId>) {
+        match said {
+            Said::Opened {
+                checkpoint,
+                size,
+                used,
+            } => {
+                assert_eq!((*size, *used), before, "what it opened with");
+                if let Some(note) = checkpoint {
+                    self.history.check_checkpoint(note);
+                }
+            }
+            Said::Batch { checkpoint, .. } => self.history.check_checkpoint(checkpoint),
+            Said::Answered {
+                call,
+                answer,
+                receipt,
+            } => {
+                let id = (self.subject.call_id)(*call);
+                assert!(!known.contains(&id), "call {call} was evaluated again");
+                assert!(
+                    self.answered.insert(*call),
+                    "call {call} was answered twice"
+                );
+                assert_eq!(*answer, (self.subject.answer)(*call));
+                self.history.check_answer(id, receipt);
+            }
+            Said::Refused { call, code } => self.check_refusal(run, *call, code, known),
+            Said::Behind(from) => assert_eq!(*from, before.0, "what it lacks"),
+            Said::Ready => {}
+            Said::Serving { .. } => panic!("a journal serves nothing"),
+        }
     }
 
     /// A refusal has a reason that the test can name.
@@ -258,6 +289,9 @@ impl Trial {
             .iter()
             .filter(|said| matches!(said, Said::Answered { .. }));
         tally.answers += answers.count();
+        let spent = ErrorCode::CallIdSpent.as_str();
+        let is_spent = |said: &&Said| matches!(said, Said::Refused { code, .. } if code == spent);
+        tally.spent_ids_refused += run.said.iter().filter(is_spent).count();
         for call in run.calls.iter().filter(|call| !outcomes.contains(call)) {
             let id = (self.subject.call_id)(*call);
             if known.contains(&id) {
@@ -300,7 +334,7 @@ fn shown(said: &Said) -> u64 {
         }
         Said::Batch { first, entries, .. } => first + entries.len() as u64,
         Said::Opened { size, .. } => *size,
-        Said::Ready | Said::Refused { .. } | Said::Serving { .. } => 0,
+        Said::Behind(_) | Said::Ready | Said::Refused { .. } | Said::Serving { .. } => 0,
     }
 }
 

@@ -76,25 +76,32 @@ impl<S: Suite> Journal<S> {
     /// [`ReconcileRefused`]; after [`ReconcileRefused::Fork`] the journal is closed for ever in this process.
     pub fn reconcile(&self, mirror: Option<&str>) -> Result<Reconciled, ReconcileRefused> {
         let shared = &self.inner.shared;
-        let Some(note) = mirror else {
-            return ready(shared, None);
-        };
-        let shown = check::<S>(shared, note)?;
-        let size = shown.cosigned.checkpoint.size;
+        let shown = mirror.map(|note| check::<S>(shared, note)).transpose()?;
+        let size = shown
+            .as_ref()
+            .map_or(0, |shown| shown.cosigned.checkpoint.size);
         let local = {
             let mut state = shared.lock();
             let local = state.fold.tree.size();
             match state.phase {
                 Phase::Forked => return Err(ReconcileRefused::Fork),
                 Phase::Closed | Phase::Failed => return Err(ReconcileRefused::Closed),
-                Phase::Unreconciled { .. } if size > local => {
-                    state.phase = Phase::Unreconciled {
-                        ahead_to: Some(size),
-                    };
-                    return Ok(Reconciled::MirrorAhead { from: local });
+                Phase::Unreconciled { ahead_to } => {
+                    // What was shown once, signed with our own key, does not become untrue when less is shown later.
+                    let ahead_to = size.max(ahead_to.unwrap_or(0));
+                    if ahead_to > local {
+                        state.phase = Phase::Unreconciled {
+                            ahead_to: Some(ahead_to),
+                        };
+                        return Ok(Reconciled::MirrorAhead { from: local });
+                    }
+                    local
                 }
-                Phase::Unreconciled { .. } | Phase::Ready => local,
+                Phase::Ready => local,
             }
+        };
+        let Some(shown) = shown else {
+            return ready(shared, None);
         };
         // A journal that has been writing cannot be behind its own mirror: somebody else signs with its key (I4).
         let root = if size > local {
@@ -117,34 +124,32 @@ impl<S: Suite> Journal<S> {
     /// Takes back entries that the journal lost: all from its end up to `checkpoint`, which the mirror cosigned. They
     /// are made durable and folded like any others. Blocks until they are.
     ///
+    /// Records can be made only after the next [`Journal::reconcile`]: what was taken back may say that the node has to
+    /// stay shut, and nothing may be answered between the two.
+    ///
     /// # Errors
     /// [`ReconcileRefused`]; nothing was taken then, unless it is [`ReconcileRefused::Closed`].
     pub fn adopt(&self, entries: Vec<Vec<u8>>, checkpoint: &str) -> Result<(), ReconcileRefused> {
         let shared = &self.inner.shared;
         let shown = check::<S>(shared, checkpoint)?;
-        let ahead_to = {
+        {
             let state = shared.lock();
             match state.phase {
                 Phase::Unreconciled {
                     ahead_to: Some(ahead_to),
-                } => ahead_to,
+                } if ahead_to > state.fold.tree.size() => {}
                 Phase::Ready | Phase::Unreconciled { .. } => {
                     return Err(ReconcileRefused::NotAhead);
                 }
                 Phase::Forked => return Err(ReconcileRefused::Fork),
                 Phase::Closed | Phase::Failed => return Err(ReconcileRefused::Closed),
             }
-        };
+        }
         check_entries(shared, &entries, &shown.cosigned.checkpoint)?;
         for piece in pieces(entries, shared.limits.frame_room()) {
             self.adopt_piece(piece)?;
         }
-        let reached = shown.cosigned.checkpoint.size;
-        if reached >= ahead_to {
-            ready(shared, Some(shown))?;
-        } else {
-            shared.lock().mirror.advance(shown.cosigned);
-        }
+        shared.lock().mirror.advance(shown.cosigned);
         Ok(())
     }
 

@@ -411,6 +411,46 @@ async fn one_peer_takes_only_its_own_share_of_connections() {
 }
 
 #[tokio::test]
+async fn one_peer_cannot_take_the_places_of_others() {
+    let net = Net::with(
+        &["party_gx."],
+        Limits {
+            connections_max: 4,
+            connections_per_peer_max: 1,
+            ..Limits::default()
+        },
+    )
+    .await;
+    let config = |id: &str| Arc::new(net.pki.bare(Some(&net.pki.issue(id, 30)), &[&TLS13]));
+    // Whoever is refused as a peer still holds a place: all of them share one bound.
+    for ids in [
+        ["party_gx.bank", "party_gx.bank"],
+        ["party_hn.one", "party_hn.two"],
+    ] {
+        let before = net.running.connections.refused(ErrorCode::Overloaded);
+        let mut first = net.running.handshake(&config(ids[0])).await.unwrap();
+        http1(&mut first, "/whoami").await;
+        let mut second = net.running.handshake(&config(ids[1])).await.unwrap();
+        assert!(second.read_u8().await.is_err());
+        assert_eq!(
+            net.running.connections.refused(ErrorCode::Overloaded),
+            before + 1
+        );
+        let mut other = net
+            .running
+            .handshake(&config("party_gx.shop"))
+            .await
+            .unwrap();
+        assert_eq!(http1(&mut other, "/whoami").await.1, "party_gx.shop");
+        drop((first, second, other));
+        until("every place is free", || {
+            net.running.connections.count() == 0
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn silent_strangers_take_no_place_of_connected_callers() {
     let net = Net::with(
         &EVERYBODY,

@@ -74,7 +74,7 @@ fn a_mirror_that_has_the_same_or_less_is_a_prefix() {
 #[test]
 fn what_the_journal_lost_it_takes_back_from_the_mirror() {
     let world = World::new();
-    grown(&world, 20);
+    let early = grown(&world, 20);
     let before = world.disk.segments();
     let whole = grown(&world, 120);
     // The disk is restored from an old copy.
@@ -107,8 +107,27 @@ fn what_the_journal_lost_it_takes_back_from_the_mirror() {
     }
     assert_eq!((journal.size(), journal.reconciled()), (20, false));
 
+    // A mirror that now shows less, or nothing, does not make us forget what it has shown.
+    for less in [None, Some(early.checkpoint.as_str())] {
+        assert_eq!(
+            journal.reconcile(less),
+            Ok(Reconciled::MirrorAhead { from: 20 })
+        );
+    }
+    assert_eq!(append(&journal), Err(AppendFailed::NotReconciled));
+
     journal.adopt(lost, &whole.checkpoint).unwrap();
     assert_eq!((journal.size(), journal.mirrored_size()), (120, 120));
+    // What came back has to be looked at before anything can be recorded.
+    assert_eq!(append(&journal), Err(AppendFailed::NotReconciled));
+    assert_eq!(
+        journal.adopt(vec![], &whole.checkpoint),
+        Err(ReconcileRefused::NotAhead)
+    );
+    assert_eq!(
+        journal.reconcile(Some(&whole.checkpoint)),
+        Ok(Reconciled::Ready)
+    );
     assert!(journal.reconciled());
     let terms = Terms::default();
     assert_eq!(
@@ -163,6 +182,7 @@ fn an_empty_journal_takes_everything_back_and_may_be_interrupted() {
     );
     let rest = whole.entries[usize::try_from(size).unwrap()..].to_vec();
     journal.adopt(rest, &whole.checkpoint).unwrap();
+    journal.reconcile(Some(&whole.checkpoint)).unwrap();
     assert_eq!((journal.size(), journal.reconciled()), (250, true));
 }
 
