@@ -1,0 +1,191 @@
+//! What the node is given while it runs: signed objects, revocation epochs, stop orders. Each is checked, durable, in
+//! force, and then on record.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use lingqu_core::ErrorCode;
+use lingqu_core::envelope::Envelope;
+use lingqu_core::product::Load;
+use lingqu_core::record::{Clear, Draft, Field, Kind};
+use lingqu_core::stop::StopScope;
+use lingqu_proto::encode_envelope;
+use lingqu_tlog::Hash;
+
+use super::Node;
+use crate::admission::holdings::Adopted;
+use crate::state::write_durably;
+
+impl Node {
+    /// Takes in a signed object. Refused ones change nothing but the code that a call under them is told.
+    /// Blocking: it writes a file and may read a register.
+    pub fn adopt(&self, envelope: &Envelope, filing: Option<&Envelope>) -> Result<(), ErrorCode> {
+        let adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.holdings.load_full();
+        let (next, adopted) = match current.adopt(&self.pinned, envelope, filing) {
+            Ok(None) => return Ok(()),
+            Ok(Some(adopted)) => adopted,
+            Err(code) => {
+                if let Some(next) = current.with_refused(envelope, code) {
+                    self.holdings.store(Arc::new(next));
+                }
+                tracing::warn!(%code, kind = envelope.payload_type, "a signed object was refused");
+                return Err(code);
+            }
+        };
+        // What replaces something is taken in also when there is no room: a newer policy or grant may be narrower.
+        if next.len() > current.len() && next.len() > self.config.limits.objects_max {
+            return Err(ErrorCode::Overloaded);
+        }
+        self.store_object(envelope, filing, &adopted)
+            .map_err(|error| {
+                tracing::error!(%error, "cannot store a signed object");
+                ErrorCode::Internal
+            })?;
+        self.holdings.store(Arc::new(next));
+        drop(adopting);
+        self.record(adopted_draft(&adopted));
+        if adopted.kind != "grant" {
+            self.record_loads(self.prepare_products());
+        }
+        Ok(())
+    }
+
+    /// Takes in a revocation epoch. Blocking: it writes a file.
+    pub fn adopt_epoch(&self, envelope: &Envelope) -> Result<(), ErrorCode> {
+        match self.epochs.adopt(envelope) {
+            Ok(None) => Ok(()),
+            Ok(Some(number)) => {
+                let clear = Clear::default()
+                    .text(Field::Action, "epoch")
+                    .number(Field::Epoch, number)
+                    .bytes(Field::ObjectDigest, &envelope.digest().0);
+                self.record(change(clear));
+                Ok(())
+            }
+            Err(code) => {
+                tracing::error!(%code, "a revocation list was refused");
+                Err(code)
+            }
+        }
+    }
+
+    /// Carries out a stop order of the unit, at once and without the coordinator. Blocking: it writes a file.
+    pub fn carry_out(&self, envelope: &Envelope) -> Result<(), ErrorCode> {
+        let order = self.stops.carry_out(envelope, &self.pinned)?;
+        if let (false, StopScope::Party(party)) = (order.lift, &order.scope) {
+            self.connections
+                .cut(&lingqu_transport::PeerId::Party(party.clone()));
+        }
+        let clear = Clear::default()
+            .text(Field::Action, if order.lift { "lift" } else { "stop" })
+            .number(Field::StopNumber, order.number)
+            .bytes(Field::ObjectDigest, &envelope.digest().0);
+        self.record(change(clear));
+        Ok(())
+    }
+
+    /// Keeps a draft until the journal may write it; [`Node::record_pending`] then does.
+    fn record(&self, draft: Draft) {
+        self.unrecorded_queue().push_back(draft);
+    }
+
+    fn unrecorded_queue(&self) -> MutexGuard<'_, VecDeque<Draft>> {
+        self.unrecorded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is in force since before a crash but missed its record: the file was durable, the journal's entry was not.
+    pub(super) fn record_unlogged(&self) {
+        if let Some(held) = self.epochs.held()
+            && held.epoch.number > self.journal.epoch_floor()
+        {
+            let clear = Clear::default()
+                .text(Field::Action, "epoch")
+                .number(Field::Epoch, held.epoch.number);
+            self.record(change(clear));
+        }
+        let number = self.stops.current().number();
+        if number > self.journal.stop_floor() {
+            let clear = Clear::default()
+                .text(Field::Action, "stop")
+                .number(Field::StopNumber, number);
+            self.record(change(clear));
+        }
+    }
+
+    pub(super) fn record_loads(&self, loads: Vec<Load>) {
+        for load in loads {
+            let mut draft = Draft::new(Kind::Load);
+            draft.clear = Clear::default()
+                .text(Field::Resource, &load.resource)
+                .text(Field::Load, load.id.as_str())
+                .number(Field::AsOf, u64::try_from(load.as_of.0).unwrap_or(0))
+                .number(Field::Count, load.rows)
+                .bytes(Field::ObjectDigest, &load.digest.0);
+            self.record(draft);
+        }
+    }
+
+    /// Appends what waits, in order. Called when the journal is ready and after each change.
+    pub async fn record_pending(&self) {
+        let _in_order = self.recording.lock().await;
+        loop {
+            if !self.journal.reconciled() {
+                return;
+            }
+            let Some(waiting) = self.unrecorded_queue().front().cloned() else {
+                return;
+            };
+            // It is taken off the queue only once it is durable.
+            if let Err(error) = self.journal.append(waiting).await {
+                tracing::error!(%error, "an authorization change could not be recorded");
+                return;
+            }
+            self.unrecorded_queue().pop_front();
+        }
+    }
+
+    pub(super) fn prepare_products(&self) -> Vec<Load> {
+        self.products
+            .prepare(|| self.holdings.load().approved().map(Arc::clone).collect())
+    }
+
+    fn store_object(
+        &self,
+        envelope: &Envelope,
+        filing: Option<&Envelope>,
+        adopted: &Adopted,
+    ) -> std::io::Result<()> {
+        let stem = object_path(&self.config.data_dir.join("objects"), adopted.digest);
+        if let Some(filing) = filing {
+            write_durably(&stem.with_extension("filing"), &encode_envelope(filing))?;
+        }
+        write_durably(&stem.with_extension("env"), &encode_envelope(envelope))
+    }
+}
+
+/// Where the object of this digest lies, without the ending.
+pub(super) fn object_path(dir: &Path, digest: Hash) -> PathBuf {
+    dir.join(hex::encode(digest.0))
+}
+
+fn change(clear: Clear) -> Draft {
+    let mut draft = Draft::new(Kind::AuthorizationChange);
+    draft.clear = clear;
+    draft
+}
+
+fn adopted_draft(adopted: &Adopted) -> Draft {
+    let clear = Clear::default()
+        .text(Field::Action, adopted.kind)
+        .text(Field::Subject, &adopted.subject)
+        .bytes(Field::ObjectDigest, &adopted.digest.0)
+        .text(
+            Field::FilingNumber,
+            adopted.filing.as_deref().unwrap_or_default(),
+        );
+    change(clear)
+}
