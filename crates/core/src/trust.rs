@@ -9,7 +9,7 @@
 //! Supported here: `log`, `witness`, and a quorum of one named witness or `none`. A `group` line is refused, never
 //! ignored: dropping one would weaken what its author asked for.
 
-use lingqu_tlog::{Suite, VerifierKey};
+use lingqu_tlog::{KeyKind, Suite, VerifierKey};
 
 /// The keys that a reader believes.
 #[derive(Clone, Debug)]
@@ -67,10 +67,11 @@ impl<S: Suite> Trust<S> {
                 ["log", key] | ["log", key, _] => {
                     trust
                         .logs
-                        .push(key.parse().map_err(|_| refused("not a verifier key"))?);
+                        .push(parse(key, KeyKind::Note).ok_or(refused("not a log's key"))?);
                 }
                 ["witness", name, key] | ["witness", name, key, _] => {
-                    let key = key.parse().map_err(|_| refused("not a verifier key"))?;
+                    let key =
+                        parse(key, KeyKind::Cosignature).ok_or(refused("not a cosigner's key"))?;
                     trust.witnesses.push(((*name).to_owned(), key));
                 }
                 ["quorum", _] if quorum_seen => return Err(refused("a second quorum")),
@@ -92,6 +93,13 @@ impl<S: Suite> Trust<S> {
         }
         Ok(trust)
     }
+}
+
+/// A key of the kind that its line is for: a log's signature and a cosignature say different things.
+fn parse<S: Suite>(key: &str, kind: KeyKind) -> Option<VerifierKey<S>> {
+    key.parse()
+        .ok()
+        .filter(|key: &VerifierKey<S>| key.kind() == kind)
 }
 
 #[cfg(test)]
@@ -138,6 +146,8 @@ mod tests {
             ("quorum mirror\n", ""),
             ("log ", "logs "),
             ("log ", "log x"),
+            ("log ", "witness other "),
+            ("witness mirror ", "log "),
         ] {
             assert!(
                 Trust::<Intl>::parse(&text().replace(from, to)).is_err(),
