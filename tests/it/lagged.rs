@@ -94,7 +94,7 @@ async fn the_limit_counts_across_a_restart_and_is_not_used_up_by_refusals() {
     world.network.stop_node().await.unwrap();
     world.open_node(|_| {}).await;
     let bank = world.caller(Party::Bank).await;
-    assert_eq!(level(&bank).await, Err(ErrorCode::AuditUnavailable));
+    assert_eq!(level(&bank).await, Err(ErrorCode::NodeNotReady));
     world.coordinator_returns().await;
     assert!(level(&bank).await.is_ok());
     assert_eq!(calls(&world.records().await).len() as u64, ENTRIES_MAX + 1);
