@@ -20,20 +20,20 @@ use tonic::transport::Channel;
 
 use super::*;
 use crate::mirror::replicate::Said;
-use crate::mirror::testbed::{TestClock, Writer};
+use crate::mirror::testbed::{ManualClock, START, Writer};
 use crate::registry::testbed as bed;
 
 /// Files of a coordinator, and certificates for whoever dials it.
 struct Site {
     dir: tempfile::TempDir,
-    clock: Arc<TestClock>,
+    clock: Arc<ManualClock>,
     authority: DevAuthority,
 }
 
 impl Site {
     fn new() -> Site {
         let dir = tempfile::tempdir().unwrap();
-        let clock = TestClock::new();
+        let clock = ManualClock::at(Timestamp(START));
         let authority = DevAuthority::create("gx", clock.as_ref()).unwrap();
         authority.write(dir.path()).unwrap();
         let site = Site {

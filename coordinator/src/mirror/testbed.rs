@@ -1,12 +1,11 @@
 //! A mirror over a temporary directory, and hand-made streams that a node could write.
 
+pub(crate) use lingqu_testkit::ManualClock;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use lingqu_core::record::{Clear, Draft, Field, Kind, StreamId};
-use lingqu_core::{Clock, ErrorCode, Region, Timestamp};
+use lingqu_core::{ErrorCode, Region, Timestamp};
 use lingqu_journal::{FatalHook, FileStore};
 use lingqu_tlog::{
     Checkpoint, Ed25519Signer, Frontier, Intl, KeyName, Note, Signer, VerifierKey, leaf_hash,
@@ -22,35 +21,6 @@ use crate::keys::{Keys, Names};
 
 /// 2026-11-20, in µs.
 pub(crate) const START: i64 = 1_795_132_800_000_000;
-
-/// A clock that stands still until it is set.
-#[derive(Debug)]
-pub(crate) struct TestClock(AtomicI64);
-
-impl TestClock {
-    pub(crate) fn new() -> Arc<TestClock> {
-        Arc::new(TestClock(AtomicI64::new(START)))
-    }
-
-    pub(crate) fn set(&self, us: i64) {
-        self.0.store(us, Ordering::SeqCst);
-    }
-
-    pub(crate) fn advance(&self, by: Duration) {
-        self.0
-            .fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_micros(u64::try_from(self.0.load(Ordering::SeqCst) - START).unwrap_or(0))
-    }
-}
 
 pub(crate) fn limits() -> Limits {
     Limits {
@@ -178,7 +148,7 @@ impl Writer {
 /// A mirror and what is needed to open it again.
 pub(crate) struct Bed {
     pub(crate) dir: tempfile::TempDir,
-    pub(crate) clock: Arc<TestClock>,
+    pub(crate) clock: Arc<ManualClock>,
     streams: Vec<Stream>,
 }
 
@@ -186,7 +156,7 @@ impl Bed {
     pub(crate) fn new(writers: &[&Writer]) -> Bed {
         Bed {
             dir: tempfile::tempdir().unwrap(),
-            clock: TestClock::new(),
+            clock: ManualClock::at(Timestamp(START)),
             streams: writers.iter().map(|writer| writer.stream()).collect(),
         }
     }

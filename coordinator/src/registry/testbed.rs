@@ -19,7 +19,7 @@ use super::codes::{KeyProof, NewCode};
 use super::objects::Filed;
 use crate::config::Config;
 use crate::keys::Names;
-use crate::mirror::testbed::{Bed, TestClock, keys, region};
+use crate::mirror::testbed::{Bed, ManualClock, keys, region};
 use crate::mirror::{Mirror, MirrorOpenError, MirrorOptions};
 use crate::own_stream::SettleError;
 use crate::refusal::Refusal;
@@ -76,7 +76,7 @@ pub(crate) fn config_text() -> String {
 /// What outlives a coordinator's process.
 pub(crate) struct Net {
     pub(crate) bed: Bed,
-    pub(crate) clock: Arc<TestClock>,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) config: Config,
 }
 
@@ -265,7 +265,7 @@ pub(crate) fn approval() -> Approval {
     }
 }
 
-pub(crate) fn grant(clock: &TestClock) -> Grant {
+pub(crate) fn grant(clock: &ManualClock) -> Grant {
     let day = 86_400_000_000;
     Grant {
         id: "grant_1".parse().unwrap(),
@@ -316,7 +316,7 @@ pub(crate) async fn file_grant(registry: &Registry, grant: &Grant) -> Result<Fil
         .await
 }
 
-pub(crate) fn revocation(by: &str, target: &str, clock: &TestClock) -> Envelope {
+pub(crate) fn revocation(by: &str, target: &str, clock: &ManualClock) -> Envelope {
     let revocation = Revocation {
         by: party(by),
         target: target.to_owned(),

@@ -266,7 +266,7 @@ async fn cosignatures_keep_their_time_when_the_clock_goes_back() {
     let mirror = bed.open();
     bed.clock.advance(Duration::from_secs(60));
     say(&mirror, "node_a", vec![writer.open(), writer.batch(0, 1)]).await;
-    bed.clock.set(START);
+    bed.clock.set(lingqu_core::Timestamp(START));
     let answers = say(&mirror, "node_a", vec![writer.open(), writer.batch(1, 2)]).await;
     let text = Note::parse(writer.checkpoint(2)).unwrap().text;
     let time = verify_cosignature(&text, &mirror_key(), &cosignatures(&answers)[0].1).unwrap();

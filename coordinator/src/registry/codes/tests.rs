@@ -197,7 +197,7 @@ async fn codes_expire() {
         .issue_code(&party(AGENCY), new_party("party_a", Role::Verifier, "4501"))
         .await
         .unwrap();
-    net.clock.set(expires.0);
+    net.clock.set(lingqu_core::Timestamp(expires.0));
     let good = proof(&text, "party_a", "approval", &key("party_a"));
     assert_eq!(
         code(registry.enrol("party_a", &text, vec![good]).await),

@@ -206,7 +206,8 @@ async fn a_grant_that_contradicts_the_registry_is_refused() {
         assert_eq!(code(outcome), ErrorCode::CallerRoleForbidden, "{caller}");
     }
     let over = grant(&net.clock);
-    net.clock.set(over.not_after.0 + day);
+    net.clock
+        .set(lingqu_core::Timestamp(over.not_after.0 + day));
     assert_eq!(
         code(file_grant(&registry, &over).await),
         ErrorCode::GrantExpired

@@ -117,7 +117,7 @@ async fn a_renewal_keeps_the_number_and_never_goes_back_in_time() {
         (before.number, &before.revoked)
     );
     assert!(renewed.issued > before.issued);
-    net.clock.set(before.issued.0 - 1);
+    net.clock.set(lingqu_core::Timestamp(before.issued.0 - 1));
     registry.renew_epoch().await;
     assert_eq!(registry.current_epoch().issued, renewed.issued);
 }
