@@ -94,6 +94,9 @@ pub(crate) async fn reconcile(
                 .map(|entry| hex::decode(entry).expect("hexadecimal"));
             let adopted = journal.adopt(entries.collect(), &checkpoint);
             adopted.expect("the mirror's entries lead to its checkpoint");
+            // Only a second look, at what it then holds, opens the journal.
+            let reconciled = journal.reconcile(Some(&checkpoint));
+            assert_eq!(reconciled.expect("they agree now"), Reconciled::Ready);
             break;
         }
     }
