@@ -11,7 +11,7 @@ use lingqu_core::record::{Draft, Kind};
 use lingqu_proto::Rpc;
 use lingqu_proto::access::{self, Server};
 use lingqu_transport::{AccessLayer, ClientTls, Peer, PeerId, ReloadableTls};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -43,52 +43,73 @@ pub async fn serve(
         .map_err(|error| ServeError::Tls(error.to_string()))?;
     let tls = Arc::new(tls);
     let admin_listener = admin::listen(&node.config.admin_socket()).map_err(ServeError::Admin)?;
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
-    let client = ClientTls::new(Arc::clone(&tls));
-    tasks.spawn(run_until(
-        stop.clone(),
-        ship::replicate::run(Arc::clone(&node), client.clone()),
-    ));
-    tasks.spawn(run_until(
-        stop.clone(),
-        ship::watch::run(Arc::clone(&node), client),
-    ));
-    tasks.spawn(run_until(
-        stop.clone(),
-        admin::run(Arc::clone(&node), admin_listener),
-    ));
-    tasks.spawn(run_until(stop.clone(), every_minute(Arc::clone(&node))));
-    tasks.spawn(run_until(stop.clone(), {
-        let every = Duration::from_secs(node.config.limits.tls_reload_s.max(1));
-        Arc::clone(&tls).watch(every)
-    }));
-
+    let beside = Beside::start(&node, &tls, admin_listener);
     let calls = TaskTracker::new();
-    let service = calls::Calls::new(Arc::clone(&node), calls.clone());
-    let routes = Routes::new(service.into_server(node.config.limits.request_bytes_max));
-    let router = routes
-        .into_axum_router()
-        .layer(AccessLayer::new(Arc::new(admitted)));
     let limits = lingqu_transport::Limits {
         connections_max: node.config.limits.connections_max,
         ..lingqu_transport::Limits::default()
     };
-    let clock = Arc::clone(&node.clock);
     lingqu_transport::serve(
         listener,
         tls,
         limits,
-        clock,
-        router,
+        Arc::clone(&node.clock),
+        router(&node, &calls),
         node.connections.clone(),
         shutdown,
     )
     .await;
-
     // No new call arrives. Those under way finish their bookkeeping before the journal closes.
     calls.close();
     calls.wait().await;
+    close(&node, beside).await
+}
+
+fn router(node: &Arc<Node>, calls: &TaskTracker) -> axum::Router {
+    let service = calls::Calls::new(Arc::clone(node), calls.clone());
+    Routes::new(service.into_server(node.config.limits.request_bytes_max))
+        .into_axum_router()
+        .layer(AccessLayer::new(Arc::new(admitted)))
+}
+
+/// What runs beside the calls: replication, pushes, local control, the minute's bookkeeping, new certificates.
+struct Beside {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Beside {
+    fn start(node: &Arc<Node>, tls: &Arc<ReloadableTls>, admin_listener: UnixListener) -> Beside {
+        let beside = Beside {
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        let client = ClientTls::new(Arc::clone(tls));
+        let reload = Duration::from_secs(node.config.limits.tls_reload_s.max(1));
+        beside.run(ship::replicate::run(Arc::clone(node), client.clone()));
+        beside.run(ship::watch::run(Arc::clone(node), client));
+        beside.run(admin::run(Arc::clone(node), admin_listener));
+        beside.run(every_minute(Arc::clone(node)));
+        beside.run(Arc::clone(tls).watch(reload));
+        beside
+    }
+
+    fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Writes what is still to be recorded, the end of this run last, and closes the journal.
+async fn close(node: &Arc<Node>, beside: Beside) -> Result<(), ServeError> {
     node.journal.flush_denials();
     node.record_pending().await;
     if node.journal.reconciled()
@@ -96,9 +117,7 @@ pub async fn serve(
     {
         tracing::warn!(%error, "the end of this run is not on record");
     }
-    stop.cancel();
-    tasks.close();
-    tasks.wait().await;
+    beside.end().await;
     // Closing joins the journal's thread: not on a thread that others wait for.
     let journal = node.journal.clone();
     let closed = tokio::task::spawn_blocking(move || journal.close()).await;
@@ -119,10 +138,6 @@ fn admitted(path: &str, peer: Result<&Peer, ErrorCode>) -> Result<(), ErrorCode>
     };
     // At a node the grant decides, not a role; whether a party is enrolled is the registry's concern.
     admission.admits(Some(kind), true, &[])
-}
-
-async fn run_until(stop: CancellationToken, task: impl Future<Output = ()>) {
-    stop.run_until_cancelled(task).await;
 }
 
 async fn every_minute(node: Arc<Node>) {

@@ -173,14 +173,7 @@ pub(crate) fn check(
         .try_into()
         .map_err(|_| malformed(&"opening key"))?;
 
-    // A record may say that its unit lets the answer leave before the mirror has it; that is looked at below.
-    let proven = match receipt.verify(trust) {
-        Err(ReceiptRefused::QuorumMissing(_)) if lagged_accepted => {
-            receipt.verify(&trust.without_quorum())?
-        }
-        Err(ReceiptRefused::QuorumMissing(_)) => return Err(CallFailed::Level),
-        verified => verified?,
-    };
+    let proven = prove(&receipt, level, trust, lagged_accepted)?;
     let draft = &proven.record.draft;
     let fields = [
         (Tag::Request, asked.canonical.as_slice()),
@@ -213,11 +206,6 @@ pub(crate) fn check(
     if let Some((what, _)) = expected.iter().find(|(_, holds)| !holds) {
         return Err(CallFailed::OtherCall(what));
     }
-    // The record itself, which the unit's log signs, says whether its terms allow less than the mirror.
-    let lagged = lagged_accepted && draft.flags & flag::LAGGED != 0;
-    if proven.level < level || (!lagged && proven.level < Level::Mirrored) {
-        return Err(CallFailed::Level);
-    }
     Ok(Verified {
         verdict,
         load,
@@ -225,6 +213,28 @@ pub(crate) fn check(
         proven,
         opening_key,
     })
+}
+
+/// What the receipt proves, if that is as much as the record itself demands and as the answer claims.
+fn prove(
+    receipt: &Receipt,
+    claimed: Level,
+    trust: &Trust<Intl>,
+    lagged_accepted: bool,
+) -> Result<Proven, CallFailed> {
+    let proven = match receipt.verify(trust) {
+        Err(ReceiptRefused::QuorumMissing(_)) if lagged_accepted => {
+            receipt.verify(&trust.without_quorum())?
+        }
+        Err(ReceiptRefused::QuorumMissing(_)) => return Err(CallFailed::Level),
+        verified => verified?,
+    };
+    // The record, which the node's log signs, says whether its terms allow less than the mirror.
+    let lagged = lagged_accepted && proven.record.draft.flags & flag::LAGGED != 0;
+    if proven.level < claimed || (!lagged && proven.level < Level::Mirrored) {
+        return Err(CallFailed::Level);
+    }
+    Ok(proven)
 }
 
 /// Whether the record says of the call what the caller said. A regulator reads these fields, not the commitment: they

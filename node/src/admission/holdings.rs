@@ -54,7 +54,8 @@ pub struct Holdings {
     products: BTreeMap<ProductRef, (Arc<Product>, Hash)>,
     /// By resource: there is one policy in force on a resource, the one with the highest version.
     policies: BTreeMap<String, (Arc<SignedPolicy>, Hash)>,
-    approvals: BTreeMap<(ProductRef, Hash), Approval>,
+    /// By product, policy and product bytes: which of them counts is found in `join`, never by what came last.
+    approvals: BTreeMap<(ProductRef, Hash, Hash), Approval>,
     approved: BTreeMap<ProductRef, Arc<ApprovedProduct>>,
 }
 
@@ -307,7 +308,11 @@ impl Holdings {
             return Err(ErrorCode::ObjectInvalid);
         }
         // Approvals under several policies may be held; only one under the policy in force opens the product.
-        let key = (approval.product.clone(), approval.policy_digest);
+        let key = (
+            approval.product.clone(),
+            approval.policy_digest,
+            approval.product_digest,
+        );
         if self.approvals.get(&key) == Some(&approval) {
             return Ok(None);
         }
