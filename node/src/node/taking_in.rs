@@ -61,7 +61,7 @@ impl Node {
                     .text(Field::Action, "epoch")
                     .number(Field::Epoch, number)
                     .bytes(Field::ObjectDigest, &envelope.digest().0);
-                self.record(change(clear));
+                self.record_epoch(change(clear));
                 Ok(())
             }
             Err(code) => {
@@ -89,6 +89,14 @@ impl Node {
     /// Keeps a draft until the journal may write it; [`Node::record_pending`] then does.
     fn record(&self, draft: Draft) {
         self.unrecorded_queue().push_back(draft);
+    }
+
+    /// As [`Node::record`], in place of an older epoch that still waits: whoever signs epochs without end while the
+    /// journal cannot be written must not fill the memory.
+    fn record_epoch(&self, draft: Draft) {
+        let mut queue = self.unrecorded_queue();
+        queue.retain(|waiting| waiting.clear.get_number(Field::Epoch).is_none());
+        queue.push_back(draft);
     }
 
     fn unrecorded_queue(&self) -> MutexGuard<'_, VecDeque<Draft>> {
@@ -140,11 +148,15 @@ impl Node {
                 return;
             };
             // It is taken off the queue only once it is durable.
-            if let Err(error) = self.journal.append(waiting).await {
+            if let Err(error) = self.journal.append(waiting.clone()).await {
                 tracing::error!(%error, "an authorization change could not be recorded");
                 return;
             }
-            self.unrecorded_queue().pop_front();
+            // An epoch may have given way to a newer one meanwhile; what then stands first is not on record yet.
+            let mut queue = self.unrecorded_queue();
+            if queue.front() == Some(&waiting) {
+                queue.pop_front();
+            }
         }
     }
 
