@@ -19,12 +19,22 @@ const LOCK: &str = "lock";
 pub struct FileStore {
     dir: PathBuf,
     /// Held for its lock only.
-    _lock: File,
+    lock: File,
     /// The segment written last. It stays open as long as it is written to: the kernel reports a failed write-back to
     /// open files only.
     writing: Mutex<Option<(u64, Arc<File>)>>,
     /// The segment read last.
     reading: Mutex<Option<(u64, Arc<File>)>>,
+}
+
+impl Drop for FileStore {
+    fn drop(&mut self) {
+        // Closing the file would not do: a process that is just being started somewhere else in this program has a copy
+        // of the descriptor until it becomes another program, and the lock would be held that long.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the lock of a store was not given back");
+        }
+    }
 }
 
 impl FileStore {
@@ -50,7 +60,7 @@ impl FileStore {
         })?;
         let store = FileStore {
             dir,
-            _lock: lock,
+            lock,
             writing: Mutex::default(),
             reading: Mutex::default(),
         };

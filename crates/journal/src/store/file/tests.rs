@@ -1,6 +1,17 @@
 use super::*;
 
 #[test]
+fn a_copy_of_the_descriptor_does_not_keep_the_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    // What a process has that was forked a moment ago.
+    let inherited = store.lock.try_clone().unwrap();
+    drop(store);
+    assert!(FileStore::open(dir.path()).is_ok());
+    drop(inherited);
+}
+
+#[test]
 fn a_second_writer_is_refused_until_the_first_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let first = FileStore::open(dir.path()).unwrap();
