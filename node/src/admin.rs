@@ -133,7 +133,10 @@ async fn answer(node: &Arc<Node>, mut stream: UnixStream) -> io::Result<()> {
 async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
     let worker = Arc::clone(node);
     // Files are written and registers read: not on a task that others wait for.
-    let acted = tokio::task::spawn_blocking(move || act(&worker, request)).await;
+    let acted = node
+        .blocking
+        .spawn_blocking(move || act(&worker, request))
+        .await;
     node.record_pending().await;
     match acted.unwrap_or(Err(ErrorCode::Internal)) {
         Ok(status) => AdminResponse {

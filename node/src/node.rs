@@ -16,6 +16,7 @@ use lingqu_core::{CallId, Clock, NodeId, PartyId, Timestamp};
 use lingqu_journal::{Journal, Recorded};
 use lingqu_transport::Connections;
 use ring::hmac;
+use tokio_util::task::TaskTracker;
 
 use crate::admission::admit::NodeFacts;
 use crate::admission::epoch::{EpochKeeper, Held};
@@ -46,6 +47,8 @@ pub struct Node {
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) retries: Retries<Recorded<Answer>>,
     pub(crate) connections: Connections,
+    /// Work that waits for the disk, off the async threads. The journal closes when it has ended.
+    pub(crate) blocking: TaskTracker,
     retry_key: hmac::Key,
     /// What is to be recorded but could not be yet, since the journal was not compared with its mirror.
     unrecorded: Mutex<VecDeque<Draft>>,

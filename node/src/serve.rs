@@ -118,6 +118,9 @@ async fn close(node: &Arc<Node>, beside: Beside) -> Result<(), ServeError> {
         tracing::warn!(%error, "the end of this run is not on record");
     }
     beside.end().await;
+    // What was begun off the async threads still holds the journal.
+    node.blocking.close();
+    node.blocking.wait().await;
     // Closing joins the journal's thread: not on a thread that others wait for.
     let journal = node.journal.clone();
     let closed = tokio::task::spawn_blocking(move || journal.close()).await;

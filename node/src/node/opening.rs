@@ -15,6 +15,7 @@ use lingqu_journal::{FatalHook, FileStore, Journal, JournalLimits, JournalOption
 use lingqu_proto::decode_envelope;
 use lingqu_transport::{Connections, signing_key};
 use ring::hmac;
+use tokio_util::task::TaskTracker;
 
 use super::Node;
 use super::taking_in::object_path;
@@ -110,6 +111,7 @@ impl Node {
             ),
             retry_key: retry_key(&config)?,
             connections: Connections::new(),
+            blocking: TaskTracker::new(),
             holdings: ArcSwap::default(),
             adopting: Mutex::new(()),
             unrecorded: Mutex::default(),

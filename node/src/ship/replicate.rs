@@ -138,7 +138,8 @@ async fn reconcile(
             // It waits for the disk: not on a thread that others wait for.
             let journal = node.journal.clone();
             let (adopted, newest) = (last.clone(), last);
-            tokio::task::spawn_blocking(move || journal.adopt(entries, &adopted))
+            node.blocking
+                .spawn_blocking(move || journal.adopt(entries, &adopted))
                 .await
                 .map_err(|_| Ended::Away("taking over was interrupted".to_owned()))?
                 .map_err(refused)?;

@@ -45,9 +45,10 @@ async fn watch(node: &Arc<Node>, tls: &ClientTls, pause: &mut Pause) -> Result<(
 
 /// Takes one push in. A refused one is logged with its code and changes nothing.
 async fn take_in(node: &Arc<Node>, update: Option<pb::watch_response::Update>) {
+    let tracker = node.blocking.clone();
     let node = Arc::clone(node);
     // Files are written and registers read: not on a task that others wait for.
-    let taken = tokio::task::spawn_blocking(move || {
+    let taken = tracker.spawn_blocking(move || {
         let parse = |envelope| envelope_from_pb(envelope).map_err(|_| ErrorCode::ObjectInvalid);
         match update {
             Some(pb::watch_response::Update::Epoch(epoch)) => node.adopt_epoch(&parse(epoch)?),
