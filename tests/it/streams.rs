@@ -293,7 +293,7 @@ async fn a_malformed_request_gets_its_code_and_an_oversized_one_is_not_read() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_refusals_costs_a_few_records_and_takes_nothing_from_others() {
     let world = World::with(Setup {
-        config: |config| config.limits.denials_per_minute_max = 3_000,
+        config: |config| config.limits.denials_per_minute_max = 300,
         ..Setup::default()
     })
     .await;
@@ -324,7 +324,8 @@ async fn a_flood_of_refusals_costs_a_few_records_and_takes_nothing_from_others()
     }
     drop(flood);
     assert_eq!(denials + turned_away, 5_000);
-    assert!(turned_away > 0 && denials >= 3_000);
+    // A slow machine takes several minutes' shares, never all of seventeen minutes.
+    assert!(turned_away > 0 && denials >= 300);
     let grown = world.journal().size() - before;
     assert!(grown < 30, "{grown} records");
     let node = Arc::clone(world.node());

@@ -1,0 +1,1 @@
+//! Disclosure control on DataFusion plans: what may be asked, and what may leave.

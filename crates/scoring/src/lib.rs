@@ -1,0 +1,1 @@
+//! Scorecards and a strict subset of ONNX: trees, linear models, scalers.
