@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lingqu_client::Verification;
+use lingqu_client::Question;
 use lingqu_core::ErrorCode;
 use lingqu_core::envelope::Envelope;
 use lingqu_core::grant::{Environment, Grant, GrantKind};
@@ -478,7 +478,7 @@ async fn only_the_unit_opens_a_product_and_an_older_policy_never_comes_back() {
 async fn a_call_that_names_no_grant_runs_only_if_exactly_one_fits() {
     let world = World::ready().await;
     let bank = world.caller(Party::Bank).await;
-    let mut unnamed = Verification::new(asked(GRANT), claims(2004));
+    let mut unnamed = Question::new(asked(GRANT), claims(2004));
     unnamed.asked.grant = None;
     assert_eq!(bank.told(&unnamed).await, "MATCH");
     let broker = world.caller(Party::Broker).await;

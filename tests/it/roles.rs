@@ -309,7 +309,7 @@ fn refused(status: &Status) -> Outcome {
 }
 
 fn malformed_call() -> pb::VerifyRequest {
-    let call = lingqu_client::Verification::new(asked("grant_x"), claims(2004));
+    let call = lingqu_client::Question::new(asked("grant_x"), claims(2004));
     let mut request = wire(&call);
     request.context.as_mut().unwrap().call_id.pop();
     request
