@@ -36,6 +36,5 @@ pub use output::{ClassRule, CutOff, Output, OutputRule, OutputValue, RuleRefused
 pub use refused::ModelRefused;
 pub use scores::{ReasonCode, ScoreFailed, Scores};
 
-
 #[cfg(test)]
 mod tests;

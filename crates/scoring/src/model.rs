@@ -185,11 +185,7 @@ impl Model {
     ///
     /// Columns do not fit the features or each other. A single row that does not fit, or that the model has no answer
     /// for, is no such error: [`BatchScores::outcome`] tells.
-    pub fn score_batch(
-        &self,
-        batch: Batch<'_>,
-        out: &mut BatchScores,
-    ) -> Result<(), ScoreFailed> {
+    pub fn score_batch(&self, batch: Batch<'_>, out: &mut BatchScores) -> Result<(), ScoreFailed> {
         out.classes.clear();
         out.scores.clear();
         out.probabilities.clear();

@@ -10,8 +10,10 @@ use crate::scores::{ReasonCode, Scores};
 
 /// Most steps of a rounded score.
 const STEPS_MAX: f64 = 1_000.0;
-/// Most classes of cut-offs.
+/// Most cut-offs.
 const CUT_OFFS_MAX: usize = 100;
+/// Most answers of a model that uses a single feature: beyond, they tell it rather than judge it.
+const ANSWERS_OF_ONE_FEATURE_MAX: usize = 10;
 /// Longest label, in bytes.
 const LABEL_BYTES_MAX: usize = 128;
 
@@ -81,8 +83,8 @@ pub enum RuleRefused {
     /// The scale has so many steps that an answer could carry features.
     #[error("the scale has more than 1000 steps")]
     TooFine,
-    /// The score follows from one feature alone, and would tell it.
-    #[error("the score follows from a single feature")]
+    /// The answer follows from one feature alone, and more than ten different ones would tell it.
+    #[error("the answer follows from a single feature and would tell it")]
     SingleFeature,
 }
 
@@ -123,26 +125,23 @@ impl OutputRule {
     ///
     /// Why it does not.
     pub fn check(&self, model: &Model) -> Result<(), RuleRefused> {
-        match self {
+        let answers = match self {
             OutputRule::Classes {
                 by: ClassRule::Model,
-            } if model.classes().is_empty() => Err(RuleRefused::NoClasses),
+            } if model.classes().is_empty() => return Err(RuleRefused::NoClasses),
             OutputRule::Classes {
                 by: ClassRule::Model,
-            } => Ok(()),
-            _ if !model.has_score() => Err(RuleRefused::NoScore),
+            } => model.classes().len(),
+            _ if !model.has_score() => return Err(RuleRefused::NoScore),
             OutputRule::Classes {
                 by: ClassRule::CutOffs { below, cut_offs },
-            } => check_cut_offs(below, cut_offs),
-            OutputRule::RoundedScore { step, min, max } => {
-                let steps = check_scale(*step, *min, *max)?;
-                // With one step there are two answers, which is a class.
-                if steps > 1.0 && model.features_used() < 2 {
-                    return Err(RuleRefused::SingleFeature);
-                }
-                Ok(())
-            }
+            } => check_cut_offs(below, cut_offs)?,
+            OutputRule::RoundedScore { step, min, max } => check_scale(*step, *min, *max)?,
+        };
+        if answers > ANSWERS_OF_ONE_FEATURE_MAX && model.features_used() < 2 {
+            return Err(RuleRefused::SingleFeature);
         }
+        Ok(())
     }
 
     /// The answer to these scores, with at most `reasons_max` reasons. A rule that was not checked, or scores of
@@ -176,7 +175,8 @@ impl OutputRule {
     }
 }
 
-fn check_cut_offs(below: &str, cut_offs: &[CutOff]) -> Result<(), RuleRefused> {
+/// The number of classes.
+fn check_cut_offs(below: &str, cut_offs: &[CutOff]) -> Result<usize, RuleRefused> {
     let growing = cut_offs.windows(2).all(|pair| pair[0].from < pair[1].from);
     let finite = cut_offs.iter().all(|cut| cut.from.is_finite());
     if !(growing && finite && (1..=CUT_OFFS_MAX).contains(&cut_offs.len())) {
@@ -192,24 +192,24 @@ fn check_cut_offs(below: &str, cut_offs: &[CutOff]) -> Result<(), RuleRefused> {
     labels.sort_unstable();
     labels.dedup();
     if printable && labels.len() == count {
-        Ok(())
+        Ok(count)
     } else {
         Err(RuleRefused::Labels)
     }
 }
 
-/// The number of steps.
-fn check_scale(step: f64, min: f64, max: f64) -> Result<f64, RuleRefused> {
+/// The number of different answers.
+fn check_scale(step: f64, min: f64, max: f64) -> Result<usize, RuleRefused> {
     let steps = (max - min) / step;
     // Comparing this way round, NaN does not pass either.
     let sensible = step > 0.0 && min < max && min.abs() <= 1e9 && max.abs() <= 1e9;
-    if !sensible || (steps - steps.round()).abs() > 1e-6 {
+    if !sensible || steps < 0.5 || (steps - steps.round()).abs() > 1e-6 {
         return Err(RuleRefused::Scale);
     }
     if steps.round() > STEPS_MAX {
         return Err(RuleRefused::TooFine);
     }
-    Ok(steps.round())
+    Ok(steps.round() as usize + 1)
 }
 
 /// One of the scale's numbers: which one is all that the score decides.

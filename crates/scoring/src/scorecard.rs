@@ -164,12 +164,7 @@ impl Scorecard {
         }
     }
 
-    fn bin<R: Rows + ?Sized>(
-        &self,
-        rows: &R,
-        row: usize,
-        at: usize,
-    ) -> Result<&Bin, ScoreFailed> {
+    fn bin<R: Rows + ?Sized>(&self, rows: &R, row: usize, at: usize) -> Result<&Bin, ScoreFailed> {
         let value = rows.feature(row, at);
         let bin = self.features[at].find(value);
         bin.ok_or(ScoreFailed::Kind { feature: at })

@@ -113,10 +113,7 @@ pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<Parsed, ModelRefuse
         ModelProto::decode(bytes).map_err(|_| ModelRefused::Encoding("a text of the model"))?;
     let imported = imported(&model)?;
     let names = inputs::names(&model)?;
-    let graph = model
-        .graph
-        .as_mut()
-        .ok_or(ModelRefused::Nothing("graph"))?;
+    let graph = model.graph.as_mut().ok_or(ModelRefused::Nothing("graph"))?;
     let outputs: Vec<String> = graph.output.iter().map(|o| o.name.clone()).collect();
 
     let nodes = std::mem::take(&mut graph.node);
@@ -244,8 +241,7 @@ impl<'a> Graph<'a> {
 
     /// Names a tensor; a name is given once.
     pub(super) fn name(&mut self, name: &str, tensor: Tensor) -> Result<(), ModelRefused> {
-        if self.shapes.contains_key(name)
-            || self.tensors.insert(name.to_owned(), tensor).is_some()
+        if self.shapes.contains_key(name) || self.tensors.insert(name.to_owned(), tensor).is_some()
         {
             return Err(ModelRefused::Duplicate {
                 what: "tensor",

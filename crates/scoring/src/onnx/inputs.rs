@@ -139,4 +139,3 @@ fn shape(tensor: &TensorProto) -> Result<Vec<i64>, ModelRefused> {
     let fits = tensor.data_type == INT64 && tensor.dims[..] == [values.len() as i64];
     if fits { Ok(values) } else { Err(refused()) }
 }
-

@@ -13,29 +13,29 @@ use crate::refused::{self, shown};
 
 /// Reads one operator.
 pub(super) fn read(graph: &mut Graph<'_>, node: &mut NodeProto) -> Result<(), ModelRefused> {
-    let (operator, run): (&'static str, Read) =
-        match (normal(&node.domain), node.op_type.as_str()) {
-            ("", "Cast") => ("Cast", cast),
-            ("", "Concat") => ("Concat", concat),
-            ("", "Identity") => ("Identity", identity),
-            ("", "Reshape") => ("Reshape", reshape),
-            (ML, "Imputer") => ("Imputer", imputer),
-            (ML, "LabelEncoder") => ("LabelEncoder", label_encoder),
-            (ML, "LinearClassifier") => ("LinearClassifier", linear_classifier),
-            (ML, "LinearRegressor") => ("LinearRegressor", linear_regressor),
-            (ML, "Normalizer") => ("Normalizer", normalizer),
-            (ML, "OneHotEncoder") => ("OneHotEncoder", one_hot_encoder),
-            (ML, "Scaler") => ("Scaler", scaler),
-            (ML, "TreeEnsembleClassifier") => ("TreeEnsembleClassifier", tree_classifier),
-            (ML, "TreeEnsembleRegressor") => ("TreeEnsembleRegressor", tree_regressor),
-            (ML, "ZipMap") => ("ZipMap", zip_map),
-            (domain, operator) => {
-                return Err(ModelRefused::Operator {
-                    domain: shown(domain),
-                    operator: shown(operator),
-                });
-            }
-        };
+    let (operator, run): (&'static str, Read) = match (normal(&node.domain), node.op_type.as_str())
+    {
+        ("", "Cast") => ("Cast", cast),
+        ("", "Concat") => ("Concat", concat),
+        ("", "Identity") => ("Identity", identity),
+        ("", "Reshape") => ("Reshape", reshape),
+        (ML, "Imputer") => ("Imputer", imputer),
+        (ML, "LabelEncoder") => ("LabelEncoder", label_encoder),
+        (ML, "LinearClassifier") => ("LinearClassifier", linear_classifier),
+        (ML, "LinearRegressor") => ("LinearRegressor", linear_regressor),
+        (ML, "Normalizer") => ("Normalizer", normalizer),
+        (ML, "OneHotEncoder") => ("OneHotEncoder", one_hot_encoder),
+        (ML, "Scaler") => ("Scaler", scaler),
+        (ML, "TreeEnsembleClassifier") => ("TreeEnsembleClassifier", tree_classifier),
+        (ML, "TreeEnsembleRegressor") => ("TreeEnsembleRegressor", tree_regressor),
+        (ML, "ZipMap") => ("ZipMap", zip_map),
+        (domain, operator) => {
+            return Err(ModelRefused::Operator {
+                domain: shown(domain),
+                operator: shown(operator),
+            });
+        }
+    };
     let mut attributes = Attributes::of(operator, node)?;
     run(graph, node, &mut attributes)?;
     attributes.done()
@@ -83,11 +83,7 @@ impl Graph<'_> {
     }
 
     /// The tensor as numbers; whole numbers become the nearest ones, as models that are given them do.
-    fn floats(
-        &mut self,
-        tensor: Tensor,
-        attributes: &Attributes,
-    ) -> Result<Span, ModelRefused> {
+    fn floats(&mut self, tensor: Tensor, attributes: &Attributes) -> Result<Span, ModelRefused> {
         match tensor {
             Tensor::Floats(span) => Ok(span),
             Tensor::Wholes(from) => {
@@ -480,12 +476,7 @@ impl Classifier {
         Ok(Classifier { from, to, decides })
     }
 
-    fn name(
-        self,
-        graph: &mut Graph<'_>,
-        node: &NodeProto,
-        uses: Uses,
-    ) -> Result<(), ModelRefused> {
+    fn name(self, graph: &mut Graph<'_>, node: &NodeProto, uses: Uses) -> Result<(), ModelRefused> {
         let to = graph.new_floats(vec![uses; self.to.len])?;
         if self.decides {
             graph.name(&node.output[0], Tensor::Label)?;

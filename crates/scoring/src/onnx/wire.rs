@@ -204,11 +204,7 @@ pub(super) fn check(bytes: &[u8], limits: &Limits) -> Result<(), ModelRefused> {
 }
 
 /// The depth of the recursion is that of the tables above.
-fn walk(
-    message: &'static Message,
-    mut bytes: &[u8],
-    limits: &Limits,
-) -> Result<(), ModelRefused> {
+fn walk(message: &'static Message, mut bytes: &[u8], limits: &Limits) -> Result<(), ModelRefused> {
     let broken = ModelRefused::Encoding(message.name);
     let mut counts = [0_usize; 32];
     while !bytes.is_empty() {

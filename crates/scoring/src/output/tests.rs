@@ -81,7 +81,11 @@ fn rules_are_checked_against_the_model() {
         (&forest, by_model(), Ok(())),
         (&forest, rounded_score(0.01, 0.0, 1.0), Ok(())),
         (&three, by_model(), Ok(())),
-        (&three, rounded_score(0.1, 0.0, 1.0), Err(RuleRefused::NoScore)),
+        (
+            &three,
+            rounded_score(0.1, 0.0, 1.0),
+            Err(RuleRefused::NoScore),
+        ),
         (
             &three,
             cut_offs("low", &[(0.5, "high")]),
@@ -93,8 +97,13 @@ fn rules_are_checked_against_the_model() {
             fine.clone(),
             Err(RuleRefused::SingleFeature),
         ),
-        // Two answers tell as much as a class does.
-        (&single_feature(), rounded_score(1.0, 0.0, 1.0), Ok(())),
+        (
+            &single_feature(),
+            rounded_score(0.1, 0.0, 1.0),
+            Err(RuleRefused::SingleFeature),
+        ),
+        // Ten answers judge a feature as classes do.
+        (&single_feature(), rounded_score(1.0, 0.0, 9.0), Ok(())),
     ] {
         assert_eq!(rule.check(model), expected, "{rule:?}");
     }
@@ -139,9 +148,12 @@ fn cut_offs_grow_and_their_labels_differ() {
         let rule = cut_offs("low", &[(400.0, bad)]);
         assert_eq!(check(rule), Err(RuleRefused::Labels));
     }
-    let many: Vec<_> = (0..101).map(|at| f64::from(at)).collect();
+    let many: Vec<_> = (0..101).map(f64::from).collect();
     let labels: Vec<String> = many.iter().map(f64::to_string).collect();
-    let many: Vec<_> = many.into_iter().zip(labels.iter().map(String::as_str)).collect();
+    let many: Vec<_> = many
+        .into_iter()
+        .zip(labels.iter().map(String::as_str))
+        .collect();
     assert_eq!(check(cut_offs("low", &many)), Err(RuleRefused::CutOffs));
 }
 
@@ -211,7 +223,9 @@ fn scores_of_nothing_and_rules_of_nonsense_are_undetermined() {
 fn a_failed_row_leaves_no_answer_of_the_row_before() {
     let model = scorecard();
     let mut scores = Scores::default();
-    model.score(&[Feature::Number(24.0); 3], &mut scores).unwrap();
+    model
+        .score(&[Feature::Number(24.0); 3], &mut scores)
+        .unwrap();
     assert_ne!(
         by_model().apply(&scores, 9).value(),
         &OutputValue::Undetermined
@@ -234,7 +248,10 @@ fn nothing_shows_a_row_in_debug_output() {
         Feature::Text("张三"),
         scores(secret)
     );
-    assert!(!shown.contains("271828") && !shown.contains("张三"), "{shown}");
+    assert!(
+        !shown.contains("271828") && !shown.contains("张三"),
+        "{shown}"
+    );
 }
 
 #[test]

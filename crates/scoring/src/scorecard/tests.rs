@@ -400,7 +400,10 @@ fn repeated_keys_numbers_beyond_numbers_and_depth_are_refused() {
             "\"name\":\"months\"",
             "\"name\":\"months\",\"name\":\"months\"",
         ),
-        ("\"kind\":\"number\"", "\"kind\":\"number\",\"kind\":\"category\""),
+        (
+            "\"kind\":\"number\"",
+            "\"kind\":\"number\",\"kind\":\"category\"",
+        ),
         ("\"below\":12.5", "\"below\":1e999"),
         ("\"below\":12.5", "\"below\":NaN"),
     ] {

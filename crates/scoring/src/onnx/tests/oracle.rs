@@ -72,7 +72,11 @@ fn feature(value: &Value, kind: FeatureKind) -> Feature<'_> {
 
 fn row<'a>(values: &'a [Value], model: &Model) -> Vec<Feature<'a>> {
     let kinds = model.features().iter().map(|f| f.kind);
-    values.iter().zip(kinds).map(|(v, k)| feature(v, k)).collect()
+    values
+        .iter()
+        .zip(kinds)
+        .map(|(v, k)| feature(v, k))
+        .collect()
 }
 
 /// The largest difference to a number of this answer, as a share of the answer's largest number.
@@ -82,8 +86,8 @@ fn row<'a>(values: &'a [Value], model: &Model) -> Vec<Feature<'a>> {
 fn tolerance(name: &str) -> f64 {
     let units = match name {
         "linear_value" | "logistic" | "normalized" | "one_hot" => 32.0,
-        "forest" | "forest_classes" | "forest_value" | "every_mode" | "ordinal" | "whole_numbers"
-        | "xgboost_value" | "lightgbm_value" => 0.0,
+        "forest" | "forest_classes" | "forest_value" | "every_mode" | "ordinal"
+        | "whole_numbers" | "xgboost_value" | "lightgbm_value" => 0.0,
         _ => 4.0,
     };
     units * f64::from(f32::EPSILON)
@@ -101,8 +105,8 @@ fn answer(value: &Value) -> Option<(Option<&str>, Vec<f64>)> {
 fn same(name: &str, ours: &[f64], theirs: &[f64]) -> bool {
     let largest = theirs.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
     let pairs = ours.iter().zip(theirs);
-    ours.len() == theirs.len()
-        && { pairs }.all(|(a, b)| (a - b).abs() <= tolerance(name) * largest.max(1e-30))
+    ours.len() == theirs.len() && { pairs }
+        .all(|(a, b)| (a - b).abs() <= tolerance(name) * largest.max(1e-30))
 }
 
 #[test]

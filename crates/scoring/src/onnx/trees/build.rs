@@ -426,11 +426,7 @@ fn children(tree: i64, nodes: &[Described]) -> Result<Vec<[usize; 2]>, ModelRefu
         }
     }
     let reached = |(at, parents): (usize, &usize)| *parents == usize::from(at != 0);
-    match parents
-        .iter()
-        .enumerate()
-        .position(|entry| !reached(entry))
-    {
+    match parents.iter().enumerate().position(|entry| !reached(entry)) {
         None => Ok(children),
         Some(at) => Err(ModelRefused::NotATree {
             tree,
