@@ -89,9 +89,8 @@ impl Products {
                 .iter()
                 .filter(|r| r.name == product.product.resource)
             {
-                let key = |environment: &Environment| {
-                    (product.product.reference.clone(), *environment)
-                };
+                let key =
+                    |environment: &Environment| (product.product.reference.clone(), *environment);
                 let kept = resource.environments.iter().find_map(|environment| {
                     let found = before.get(&key(environment))?;
                     (found.digest == product.digest).then(|| found.clone())

@@ -187,7 +187,7 @@ async fn a_forged_or_unfiled_grant_is_refused_with_its_own_code() {
 type Misuse = (&'static str, fn(&mut Grant), ErrorCode);
 
 /// A call under a good grant that asks for something else: the change, then the code.
-type Ask = (&'static str, fn(&mut Verification), ErrorCode);
+type Ask = (&'static str, fn(&mut Question), ErrorCode);
 
 const DAY: Duration = Duration::from_secs(86_400);
 

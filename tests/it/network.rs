@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use lingqu_client::{CallFailed, Node as NodeClient, Question, Answered};
+use lingqu_client::{Answered, CallFailed, Node as NodeClient, Question};
 use lingqu_core::decide::Asked;
 use lingqu_core::envelope::Envelope;
 use lingqu_core::epoch::Epoch;
@@ -25,7 +25,7 @@ use lingqu_journal::{Journal, SystemClock};
 use lingqu_node::{Node, NodeConfig};
 use lingqu_policy::AuditTerms;
 use lingqu_proto::pb::calls_client::CallsClient;
-use lingqu_proto::{ClaimValue, pb, seal};
+use lingqu_proto::{ClaimValue, Verdict, pb, seal};
 use lingqu_tlog::{Ed25519Signer, Hash, Intl, Signer};
 use lingqu_transport::pki::DevAuthority;
 use lingqu_transport::{ClientTls, PeerId, TlsFiles};

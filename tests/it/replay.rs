@@ -248,7 +248,7 @@ async fn a_journal_from_a_backup_takes_back_what_it_lost_before_it_answers() {
     copy_dir(&journal, &backup);
     world.start_node().await;
     let bank = world.caller(Party::Bank).await;
-    let known: Vec<Verification> = (0..3).map(|_| call(GRANT)).collect();
+    let known: Vec<Question> = (0..3).map(|_| call(GRANT)).collect();
     let mut receipts = Vec::new();
     for call in &known {
         receipts.push(bank.verify(call).await.unwrap());
@@ -403,8 +403,7 @@ async fn a_changed_journal_does_not_open() {
     let mut world = World::ready().await;
     let bank = world.caller(Party::Bank).await;
     assert_eq!(
-        bank.told(&Question::new(asked(GRANT), claims(2004)))
-            .await,
+        bank.told(&Question::new(asked(GRANT), claims(2004))).await,
         "MATCH"
     );
     world.network.stop_node().await.unwrap();

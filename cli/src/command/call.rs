@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use lingqu_client::{Question, Answered};
+use lingqu_client::{Answered, Question};
 use lingqu_core::decide::Asked;
 use lingqu_core::grant::Environment;
 use lingqu_core::product::ProductRef;

@@ -34,11 +34,8 @@ pub enum Environment {
 
 impl Environment {
     /// All three.
-    pub const ALL: [Environment; 3] = [
-        Environment::Test,
-        Environment::ProdDebug,
-        Environment::Prod,
-    ];
+    pub const ALL: [Environment; 3] =
+        [Environment::Test, Environment::ProdDebug, Environment::Prod];
 
     /// The word in records and on the command line.
     pub fn as_str(self) -> &'static str {

@@ -25,11 +25,11 @@ mod world;
 
 use std::sync::{Arc, Mutex};
 
+use self::ledger::AccountId;
 use lingqu_core::call::Header;
 use lingqu_core::decide::ClockState;
-use lingqu_core::record::StreamId;
 use lingqu_core::grant::Environment;
-use self::ledger::AccountId;
+use lingqu_core::record::StreamId;
 use lingqu_core::{GrantId, Timestamp};
 use lingqu_tlog::{Checkpoint, Intl, KeyKind, KeyName, Suite, VerifierKey};
 use tokio::sync::Semaphore;

@@ -80,7 +80,11 @@ impl<R> Retries<R> {
     pub async fn enter(&self, key: &RetryKey, tag: [u8; 16], at: Duration) -> Entered<R> {
         let record = {
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            inner.forget(at.saturating_sub(self.kept_for), self.kept_max, self.kept_bytes_max);
+            inner.forget(
+                at.saturating_sub(self.kept_for),
+                self.kept_max,
+                self.kept_bytes_max,
+            );
             match inner.slots.get(key) {
                 Some(slot) if slot.tag != tag => return Entered::Other,
                 Some(slot) => Arc::clone(&slot.record),
@@ -211,8 +215,7 @@ mod tests {
     async fn large_records_push_out_the_oldest() {
         let retries = Retries::<u8>::new(100, 1_000, Duration::from_secs(60));
         for call in 1..=4 {
-            let Entered::New(mut slot) =
-                retries.enter(&key(call), [1; 16], Duration::ZERO).await
+            let Entered::New(mut slot) = retries.enter(&key(call), [1; 16], Duration::ZERO).await
             else {
                 panic!()
             };

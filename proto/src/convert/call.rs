@@ -324,8 +324,8 @@ fn arguments(
     }
     let mut read = Vec::with_capacity(arguments.len());
     for argument in arguments {
-        let field = name("claims.field", argument.field.clone())
-            .map_err(|invalid| with(code, invalid))?;
+        let field =
+            name("claims.field", argument.field.clone()).map_err(|invalid| with(code, invalid))?;
         let value = match &argument.value {
             Some(pb::claim::Value::Integer(number)) => ClaimValue::Integer(*number),
             Some(pb::claim::Value::Text(text)) if text.len() <= CLAIM_TEXT_LEN_MAX => {

@@ -1,6 +1,8 @@
 //! The grant (授权令牌).
 
-use lingqu_core::grant::{DebugTerms, GRANT_TYPE, Grant, GrantKind, GrantRefused, GrantedProduct, NodeQuota};
+use lingqu_core::grant::{
+    DebugTerms, GRANT_TYPE, Grant, GrantKind, GrantRefused, GrantedProduct, NodeQuota,
+};
 use lingqu_core::product::ProductRef;
 use lingqu_tlog::{Intl, Suite};
 use prost::Message;

@@ -256,7 +256,10 @@ fn millionths(value: f64) -> Result<i64, DocumentRefused> {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "such numbers are read back exactly up to 9e15")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "such numbers are read back exactly up to 9e15"
+)]
 fn decimal(millionths: i64) -> f64 {
     millionths as f64 / 1e6
 }

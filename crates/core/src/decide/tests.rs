@@ -291,9 +291,11 @@ const REFUSALS: &[(ErrorCode, &str, Spoil)] = &[
     (ErrorCode::EnvMismatch, "environment", |w| {
         w.asked.environment = Environment::Test
     }),
-    (ErrorCode::DebugPrecondition, "debugging without terms", |w| {
-        debugging(w).debug = None
-    }),
+    (
+        ErrorCode::DebugPrecondition,
+        "debugging without terms",
+        |w| debugging(w).debug = None,
+    ),
     (
         ErrorCode::DebugPrecondition,
         "debugging with two of three statements",

@@ -1,6 +1,6 @@
 //! A caller of the story: what it asks, and what it is told, in a word.
 
-use lingqu_client::{CallFailed, Node, Question, Answered};
+use lingqu_client::{Answered, CallFailed, Node, Question};
 use lingqu_core::decide::Asked;
 use lingqu_core::grant::Environment;
 use lingqu_core::trust::Trust;

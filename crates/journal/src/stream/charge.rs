@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use lingqu_core::decide::Permit;
 use lingqu_core::Timestamp;
+use lingqu_core::decide::Permit;
 use lingqu_tlog::{Intl, Suite};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -72,7 +72,10 @@ impl<S: Suite> Drop for Charge<S> {
     fn drop(&mut self) {
         if self.refundable {
             let mut state = self.shared.lock();
-            state.fold.ledger.end_reservation(&AccountId::of(&self.permit));
+            state
+                .fold
+                .ledger
+                .end_reservation(&AccountId::of(&self.permit));
         }
     }
 }

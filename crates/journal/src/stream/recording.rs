@@ -36,10 +36,11 @@ impl<S: Suite> Journal<S> {
             .phase
             .check()
             .map_err(|_| ErrorCode::AuditUnavailable)?;
-        let not_before = state
-            .fold
-            .ledger
-            .reserve(&AccountId::of(permit), permit.quota(), permit.at())?;
+        let not_before =
+            state
+                .fold
+                .ledger
+                .reserve(&AccountId::of(permit), permit.quota(), permit.at())?;
         drop(state);
         Ok(Charge::new(
             Arc::clone(shared),

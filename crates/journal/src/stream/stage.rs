@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use lingqu_core::record::{Draft, Record};
 use lingqu_core::Timestamp;
+use lingqu_core::record::{Draft, Record};
 use lingqu_tlog::{Checkpoint, Frontier, Signer, Suite, leaf_hash, sign_note};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 

@@ -133,11 +133,17 @@ fn output(wire: Option<pb::model::Output>) -> Result<ModelOutput, FieldInvalid> 
                     from_e6: cutoff.from_e6,
                 })
             })?;
-            if cutoffs.windows(2).any(|pair| pair[0].from_e6 >= pair[1].from_e6) {
+            if cutoffs
+                .windows(2)
+                .any(|pair| pair[0].from_e6 >= pair[1].from_e6)
+            {
                 return refuse("model.classes.cutoffs", "is not in ascending order");
             }
             if cutoffs.is_empty() != classes.lowest.is_empty() {
-                return refuse("model.classes.lowest", "goes with cut-offs, and only with them");
+                return refuse(
+                    "model.classes.lowest",
+                    "goes with cut-offs, and only with them",
+                );
             }
             let mut labels: Vec<&str> = cutoffs.iter().map(|c| c.label.as_str()).collect();
             labels.push(&classes.lowest);
@@ -158,7 +164,10 @@ fn output(wire: Option<pb::model::Output>) -> Result<ModelOutput, FieldInvalid> 
         Some(pb::model::Output::Score(score)) => {
             let told = score.min_e6..=score.max_e6;
             if score.step_e6 <= 0 || told.is_empty() || !told.contains(&score.unknown_e6) {
-                return refuse("model.score", "has no step, no range, or `unknown` outside it");
+                return refuse(
+                    "model.score",
+                    "has no step, no range, or `unknown` outside it",
+                );
             }
             Ok(ModelOutput::Score {
                 step_e6: score.step_e6,
@@ -197,7 +206,10 @@ fn statistic(wire: pb::Statistic, resource: &str) -> Result<Statistic, FieldInva
     resources.push(resource);
     distinct("statistic.dimensions", &resources)?;
     if resources.len() > RESOURCES_MAX || resources.join(" ").len() > RESOURCES_LEN_MAX {
-        return refuse("statistic.dimensions", "are too many or have too long names");
+        return refuse(
+            "statistic.dimensions",
+            "are too many or have too long names",
+        );
     }
     Ok(Statistic {
         sql: wire.sql,
@@ -224,7 +236,12 @@ fn parameter(wire: pb::Parameter) -> Result<Parameter, FieldInvalid> {
                 allowed: ParameterValues::Integers(integers),
             });
         }
-        _ => return refuse("statistic.parameters.kind", "is unknown or does not fit the values"),
+        _ => {
+            return refuse(
+                "statistic.parameters.kind",
+                "is unknown or does not fit the values",
+            );
+        }
     };
     match &allowed {
         ParameterValues::Texts(values) | ParameterValues::Dates(values) if values.is_empty() => {

@@ -2,7 +2,9 @@
 
 use lingqu_core::Timestamp;
 use lingqu_core::epoch::{Epoch, Revocation};
-use lingqu_core::grant::{DebugTerms, Environment, Filing, Grant, GrantKind, GrantedProduct, NodeQuota};
+use lingqu_core::grant::{
+    DebugTerms, Environment, Filing, Grant, GrantKind, GrantedProduct, NodeQuota,
+};
 use lingqu_core::product::{
     Approval, Cutoff, Definition, Feature, FieldRule, Model, ModelOutput, Parameter,
     ParameterValues, Product, ProductRef, SignedPolicy, Statistic, Tier, Verification,
@@ -89,9 +91,15 @@ pub(super) fn statistic() -> Product {
             sql: "SELECT region, count(*) FROM persons WHERE born >= $born GROUP BY region"
                 .to_owned(),
             parameters: vec![
-                parameter("born", ParameterValues::Dates(vec!["1980-01-01".to_owned()])),
+                parameter(
+                    "born",
+                    ParameterValues::Dates(vec!["1980-01-01".to_owned()]),
+                ),
                 parameter("age", ParameterValues::Integers(vec![-1, 18, 65])),
-                parameter("sex", ParameterValues::Texts(vec!["f".to_owned(), "m".to_owned()])),
+                parameter(
+                    "sex",
+                    ParameterValues::Texts(vec!["f".to_owned(), "m".to_owned()]),
+                ),
             ],
             dimensions: vec!["regions".to_owned()],
         }),
