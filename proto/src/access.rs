@@ -55,7 +55,9 @@ pub fn admission(rpc: Rpc) -> Admission {
             true,
         ),
         // The grant decides, offline, where the data is read.
-        Rpc::CallsVerify | Rpc::CallsVerifyStream => (Server::Node, &[Kind::Party], &[], false),
+        Rpc::CallsQuery | Rpc::CallsScore | Rpc::CallsVerify | Rpc::CallsVerifyStream => {
+            (Server::Node, &[Kind::Party], &[], false)
+        }
         // The one-time code stands for the enrolment that is still to come.
         Rpc::EnrolmentEnrol => (Server::Coordinator, &[Kind::Party, Kind::Node], &[], false),
         Rpc::EnrolmentIssueCode => (
@@ -69,10 +71,7 @@ pub fn admission(rpc: Rpc) -> Admission {
             (Server::Coordinator, &[Kind::Node], &[], true)
         }
         // The handler checks that every required signer signed, whoever hands the object in.
-        Rpc::RegistryFile
-        | Rpc::RegistryLift
-        | Rpc::RegistryRevoke
-        | Rpc::RegistrySuspend => (
+        Rpc::RegistryFile | Rpc::RegistryLift | Rpc::RegistryRevoke | Rpc::RegistrySuspend => (
             Server::Coordinator,
             &[Kind::Party],
             &[Role::OperatingAgency, Role::DataSourceUnit],

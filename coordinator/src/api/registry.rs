@@ -68,7 +68,10 @@ impl Registry for Services {
     }
 }
 
-pub(super) fn envelope(envelope: Option<pb::Envelope>, field: &'static str) -> Result<Envelope, Status> {
+pub(super) fn envelope(
+    envelope: Option<pb::Envelope>,
+    field: &'static str,
+) -> Result<Envelope, Status> {
     let envelope = envelope.ok_or_else(|| malformed(field))?;
     envelope_from_pb(envelope).map_err(|invalid| status(invalid.into()))
 }

@@ -137,7 +137,11 @@ fn summary(row: &CaseRow, now: Timestamp) -> pb::CaseSummary {
         accepted_us: row.accepted.0,
         due_us: row.due.0,
         overdue: state.is_timed() && now >= row.due,
-        grant: row.grant.as_ref().map(ToString::to_string).unwrap_or_default(),
+        grant: row
+            .grant
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
     }
 }
 
@@ -152,7 +156,11 @@ fn view(shown: CaseShown) -> pb::CaseView {
         standing: shown.standing.unwrap_or_default().to_owned(),
         missing_materials: shown.missing.clone(),
         organiser_region: text(shown.organiser_region.as_ref().map(Region::as_str)),
-        organiser: shown.organiser.as_ref().map(ToString::to_string).unwrap_or_default(),
+        organiser: shown
+            .organiser
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         reviewers: reviewers(&shown),
         signers: signers(&shown),
         history: shown.history.iter().map(entry).collect(),

@@ -16,10 +16,10 @@ use lingqu_proto::{SignedObject, decode_envelope, encode_envelope, open, seal};
 
 use super::Registry;
 use crate::refusal::Refusal;
-use crate::store::{StoreError, Writing};
 use crate::store::acts::{self, Act};
 use crate::store::objects::{self, Identity, Object};
 use crate::store::parties::Party;
+use crate::store::{StoreError, Writing};
 
 /// A filed object's number, and the coordinator's signed statement of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

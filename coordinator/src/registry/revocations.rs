@@ -129,11 +129,7 @@ impl Registry {
     }
 
     /// Operating agencies revoke anything; a unit revokes grants that touch it and its own products.
-    pub(super) async fn may_revoke(
-        &self,
-        party: &Party,
-        target: &str,
-    ) -> Result<bool, Refusal> {
+    pub(super) async fn may_revoke(&self, party: &Party, target: &str) -> Result<bool, Refusal> {
         if party.roles.contains(&Role::OperatingAgency) {
             return Ok(true);
         }
@@ -199,7 +195,11 @@ impl Registry {
         Ok(next)
     }
 
-    pub(super) async fn store_epoch(&self, tx: &mut Writing, epoch: &CurrentEpoch) -> Result<(), Refusal> {
+    pub(super) async fn store_epoch(
+        &self,
+        tx: &mut Writing,
+        epoch: &CurrentEpoch,
+    ) -> Result<(), Refusal> {
         let act = Act {
             action: "epoch".to_owned(),
             subject: self.id.to_string(),

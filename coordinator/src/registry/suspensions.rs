@@ -46,7 +46,12 @@ impl Registry {
             None => {}
         }
         let grant = request.grant;
-        if self.store.versions(GRANT_TYPE, grant.as_str()).await?.is_empty() {
+        if self
+            .store
+            .versions(GRANT_TYPE, grant.as_str())
+            .await?
+            .is_empty()
+        {
             return Err(ErrorCode::GrantUnknown.into());
         }
         if !self.may_revoke(&party, grant.as_str()).await? {
@@ -142,13 +147,7 @@ impl Registry {
     }
 }
 
-fn suspension_act(
-    action: &str,
-    grant: &GrantId,
-    digest: Hash,
-    party: &Party,
-    epoch: u64,
-) -> Act {
+fn suspension_act(action: &str, grant: &GrantId, digest: Hash, party: &Party, epoch: u64) -> Act {
     Act {
         action: action.to_owned(),
         subject: grant.to_string(),

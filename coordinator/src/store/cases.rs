@@ -150,11 +150,7 @@ impl Store {
     }
 
     /// Whether the party takes part in the case.
-    pub(crate) async fn takes_part(
-        &self,
-        place: i64,
-        party: &PartyId,
-    ) -> Result<bool, StoreError> {
+    pub(crate) async fn takes_part(&self, place: i64, party: &PartyId) -> Result<bool, StoreError> {
         let row = sqlx::query("SELECT 1 FROM case_parties WHERE party = ? AND place = ?")
             .bind(party.as_str())
             .bind(place)

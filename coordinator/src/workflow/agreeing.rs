@@ -38,7 +38,9 @@ impl Proposed {
             }
             _ => return Err(Refusal::of(ErrorCode::ObjectInvalid, "grant_digest")),
         }
-        let ends = granted.as_ref().map_or(agreement.not_after, |(grant, _)| grant.not_after);
+        let ends = granted
+            .as_ref()
+            .map_or(agreement.not_after, |(grant, _)| grant.not_after);
         if let Some(filed) = &case.filed {
             check_renewal(filed, step.at, ends)?;
         }
@@ -49,7 +51,10 @@ impl Proposed {
         });
         Ok(Proposed {
             envelope: with_only(envelope, key).ok_or(ErrorCode::ObjectSignatureInvalid)?,
-            signed: [agency.clone(), if grant.is_some() { agency } else { Vec::new() }],
+            signed: [
+                agency.clone(),
+                if grant.is_some() { agency } else { Vec::new() },
+            ],
             grant: grant.transpose()?,
             agreement,
         })
@@ -176,7 +181,10 @@ fn check_grant(case: &Case, agreement: &Agreement, grant: &Grant) -> Result<(), 
         return invalid("grant.version");
     }
     if grant.not_before < agreement.not_before || grant.not_after > agreement.not_after {
-        return Err(Refusal::of(ErrorCode::GrantExceedsApplication, "not_after_us"));
+        return Err(Refusal::of(
+            ErrorCode::GrantExceedsApplication,
+            "not_after_us",
+        ));
     }
     let demand = case.application.demand.as_ref();
     let demand = demand.ok_or(ErrorCode::Internal)?;

@@ -83,11 +83,23 @@ mod tests {
     #[test]
     fn holidays_are_not_worked_and_shifted_weekends_are() {
         // Golden week, with a worked Sunday before and a worked Saturday after it.
-        let holidays = ["2026-10-01", "2026-10-02", "2026-10-05", "2026-10-06", "2026-10-07"];
+        let holidays = [
+            "2026-10-01",
+            "2026-10-02",
+            "2026-10-05",
+            "2026-10-06",
+            "2026-10-07",
+        ];
         let golden = config(&holidays, &["2026-09-27", "2026-10-10"]);
         // Wed 30 September: 8, 9, 10 October.
-        assert_eq!(due(&golden, at("2026-09-30T01:00:00Z"), 3), at("2026-10-11"));
+        assert_eq!(
+            due(&golden, at("2026-09-30T01:00:00Z"), 3),
+            at("2026-10-11")
+        );
         // Fri 25 September: the worked Sunday 27, then 28 and 29.
-        assert_eq!(due(&golden, at("2026-09-25T01:00:00Z"), 3), at("2026-09-30"));
+        assert_eq!(
+            due(&golden, at("2026-09-25T01:00:00Z"), 3),
+            at("2026-09-30")
+        );
     }
 }

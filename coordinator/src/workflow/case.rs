@@ -56,7 +56,8 @@ impl Step {
     /// Digest of the act's name and of everything that was signed, signatures included: two signers of the same bytes
     /// leave two pieces of evidence.
     pub(crate) fn evidence(&self) -> Hash {
-        let bytes = |envelope: &Option<Envelope>| envelope.as_ref().map_or(Vec::new(), encode_envelope);
+        let bytes =
+            |envelope: &Option<Envelope>| envelope.as_ref().map_or(Vec::new(), encode_envelope);
         let object = bytes(&self.object);
         let length = (object.len() as u64).to_be_bytes();
         let action = self.action.as_str().as_bytes();
@@ -101,7 +102,10 @@ impl Step {
     }
 
     /// The one object that the act is, signed by `key`.
-    pub(super) fn signed_object<T: SignedObject>(&self, key: &[u8]) -> Result<(T, &Envelope), Refusal> {
+    pub(super) fn signed_object<T: SignedObject>(
+        &self,
+        key: &[u8],
+    ) -> Result<(T, &Envelope), Refusal> {
         let envelope = self.object.as_ref();
         let envelope = envelope.ok_or(Refusal::of(ErrorCode::RequestInvalid, "object"))?;
         signed(envelope, key)?;
@@ -336,7 +340,8 @@ impl Case {
         if opinion.by != step.actor {
             return Err(ErrorCode::CaseActorForbidden.into());
         }
-        if opinion.case != self.row.id || opinion.application != self.application_envelope.digest() {
+        if opinion.case != self.row.id || opinion.application != self.application_envelope.digest()
+        {
             return Err(Refusal::of(ErrorCode::ObjectInvalid, "application_digest"));
         }
         match self.reviewers.get_mut(&step.actor) {

@@ -80,8 +80,8 @@ impl Registry {
         mut case: Case,
         step: Step,
     ) -> Result<CaseShown, Refusal> {
-        let files = case.row.state == State::Filed
-            && matches!(step.action, Action::File | Action::Sign);
+        let files =
+            case.row.state == State::Filed && matches!(step.action, Action::File | Action::Sign);
         let organiser = self.organiser_of(&case).await?;
         let parties: Vec<PartyId> = case.parties().chain(&organiser).cloned().collect();
         let mut tx = self.store.begin().await?;
@@ -118,9 +118,7 @@ impl Registry {
         let filed = case.filed.as_ref().ok_or(ErrorCode::Internal)?;
         let agency = self.party(&case.row.agency)?;
         let checked = Registry::checked_agreement(&filed.agreement, case.row.region.clone());
-        let agreement = self
-            .enter_in(tx, &agency, &filed.envelope, checked)
-            .await?;
+        let agreement = self.enter_in(tx, &agency, &filed.envelope, checked).await?;
         if let Some((_, grant)) = &filed.grant {
             // Every signature is checked once more, over exactly the bytes that go to the nodes.
             let checked = self.check_grant(&agency, grant, Signers::All).await?;

@@ -93,8 +93,10 @@ impl Registry {
             return Err(ErrorCode::AlreadyExpired.into());
         }
         if let Some(granted) = &step.granted {
-            self.check_grant(&party, granted, Signers::AgencyOnly).await?;
-            self.check_own_grant(&case, &open::<Grant>(granted)?).await?;
+            self.check_grant(&party, granted, Signers::AgencyOnly)
+                .await?;
+            self.check_own_grant(&case, &open::<Grant>(granted)?)
+                .await?;
         }
         self.store_act(&party, taken, step).await
     }

@@ -41,9 +41,8 @@ impl Registry {
         }
         let mut regions = regions.into_iter();
         let first = regions.next();
-        let region = first.and_then(|first| {
-            regions.try_fold(first, |covering, region| covering.common(&region))
-        });
+        let region = first
+            .and_then(|first| regions.try_fold(first, |covering, region| covering.common(&region)));
         Ok(Concerned { units, region })
     }
 
@@ -87,7 +86,9 @@ impl Registry {
             party.roles.contains(&Role::ImplementingAgency)
                 && party.region.covers(region)
                 && party.id != *applicant
-                && self.not_revoked(party.id.as_str(), ErrorCode::CallerRevoked).is_ok()
+                && self
+                    .not_revoked(party.id.as_str(), ErrorCode::CallerRevoked)
+                    .is_ok()
         };
         let covering: Vec<&Party> = directory.parties.values().filter(may).collect();
         let level = |party: &&Party| party.region.as_str().len();
@@ -106,9 +107,10 @@ impl Registry {
             return Some(bureau.party.clone());
         }
         let directory = self.directory.load();
-        let mut regulators = directory.parties.values().filter(|party| {
-            party.roles.contains(&Role::Regulator) && party.region == *region
-        });
+        let mut regulators = directory
+            .parties
+            .values()
+            .filter(|party| party.roles.contains(&Role::Regulator) && party.region == *region);
         match (regulators.next(), regulators.next()) {
             (Some(only), None) => Some(only.id.clone()),
             _ => None,

@@ -67,8 +67,7 @@ impl Registry {
     ) -> Result<CaseShown, Refusal> {
         let party = self.actor(caller)?;
         let row = self.store.case(id).await?.ok_or(ErrorCode::CaseUnknown)?;
-        let supervises =
-            party.roles.contains(&Role::Regulator) && party.region.covers(&row.region);
+        let supervises = party.roles.contains(&Role::Regulator) && party.region.covers(&row.region);
         if !supervises && !self.store.takes_part(row.place, &party.id).await? {
             return Err(ErrorCode::CaseUnknown.into());
         }
@@ -92,7 +91,11 @@ impl Registry {
             overdue_only: wanted.overdue_only,
             now,
             after: wanted.after,
-            count: if wanted.count == 0 { page } else { wanted.count.min(page) },
+            count: if wanted.count == 0 {
+                page
+            } else {
+                wanted.count.min(page)
+            },
         };
         Ok((self.store.list_cases(&listing).await?, now))
     }

@@ -12,4 +12,4 @@ mod node;
 pub mod workflow;
 
 pub use feed::{Event, Feed, FeedBroken, Seen};
-pub use node::{CallFailed, Node, Verification, Verified};
+pub use node::{Answered, CallFailed, Node, Question, Table};

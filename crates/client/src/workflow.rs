@@ -11,8 +11,8 @@ use lingqu_proto::pb::workflow_client::WorkflowClient;
 use lingqu_proto::{envelope_to_pb, pb, seal};
 use lingqu_tlog::{Hash, Signer};
 use lingqu_transport::code_of;
-use tonic::transport::Channel;
 use tonic::Status;
+use tonic::transport::Channel;
 
 mod seen;
 
@@ -153,7 +153,10 @@ impl Workflow {
     /// The cases that the party may see, oldest first, one page.
     pub async fn list(&self, wanted: &Wanted) -> Result<Vec<CaseListed>, WorkflowFailed> {
         let request = pb::ListRequest {
-            state: wanted.state.map(|state| state.to_string()).unwrap_or_default(),
+            state: wanted
+                .state
+                .map(|state| state.to_string())
+                .unwrap_or_default(),
             overdue_only: wanted.overdue_only,
             after: wanted.after,
             count: wanted.count,
@@ -210,7 +213,10 @@ impl CaseSeen {
 
     /// What acts are about now: the application, or the agreement once one is proposed.
     pub fn basis(&self) -> Hash {
-        self.agreement.as_ref().unwrap_or(&self.application).digest()
+        self.agreement
+            .as_ref()
+            .unwrap_or(&self.application)
+            .digest()
     }
 
     /// The documents that `by` is still to sign, signed with its key: agreement and grant.

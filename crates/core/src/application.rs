@@ -85,7 +85,10 @@ impl Demand {
         if !all_in(&grant.environments, &self.environments) {
             return Some("environments");
         }
-        if !products.into_iter().all(|product| self.products.contains(product)) {
+        if !products
+            .into_iter()
+            .all(|product| self.products.contains(product))
+        {
             return Some("products");
         }
         if !all_in(&grant.end_users, &self.end_users) {

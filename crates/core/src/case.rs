@@ -193,9 +193,15 @@ pub const TABLE: &[Transition] = {
         row(S::Submitted, A::Withdraw, Applicant, S::Withdrawn),
         row(S::Returned, A::Apply, Applicant, S::Submitted),
         row(S::Returned, A::Withdraw, Applicant, S::Withdrawn),
-        only(Scenario, row(S::InitialReview, A::Pass, Agency, S::ComplianceReview)),
+        only(
+            Scenario,
+            row(S::InitialReview, A::Pass, Agency, S::ComplianceReview),
+        ),
         // A catalog authorisation covers metadata and samples only: the agency alone reviews it (003 Art. 10).
-        only(Catalog, row(S::InitialReview, A::Pass, Agency, S::Agreement)),
+        only(
+            Catalog,
+            row(S::InitialReview, A::Pass, Agency, S::Agreement),
+        ),
         row(S::InitialReview, A::Reject, Agency, S::Rejected),
         row(S::InitialReview, A::Withdraw, Applicant, S::Withdrawn),
         row(S::ComplianceReview, A::Opine, Reviewer, S::Agreement),
@@ -217,7 +223,10 @@ pub const TABLE: &[Transition] = {
         only(Catalog, row(S::Renewing, A::Sign, Signer, S::Filed)),
         only(Scenario, row(S::Renewing, A::File, Agency, S::Filed)),
         row(S::Renewing, A::Reject, Agency, S::Filed),
-        only(Catalog, row(S::Renewing, A::Terminate, Agency, S::Terminated)),
+        only(
+            Catalog,
+            row(S::Renewing, A::Terminate, Agency, S::Terminated),
+        ),
     ]
 };
 

@@ -116,12 +116,7 @@ impl Network {
     }
 
     /// An application with all materials; kind and demand are still to be set.
-    pub fn application(
-        &self,
-        case: CaseId,
-        applicant: &PartyId,
-        agency: &PartyId,
-    ) -> Application {
+    pub fn application(&self, case: CaseId, applicant: &PartyId, agency: &PartyId) -> Application {
         let now = self.clock().now();
         let material = |item: &str| Material {
             item: item.to_owned(),
@@ -247,10 +242,14 @@ impl Network {
 pub fn terms() -> Terms {
     let term = |text: &str| text.to_owned();
     Terms {
-        scope: term("授权令牌所列产品、用途与用量 the products, purposes and quantities of the grant"),
+        scope: term(
+            "授权令牌所列产品、用途与用量 the products, purposes and quantities of the grant",
+        ),
         processing: term("仅限授权场景，不留存原始数据 for the scenario only; no raw data is kept"),
         revenue_mode: term("按次分成 a share of each call"),
-        revenue_method: term("每次核验 0.10 元，数源单位四成 CNY 0.10 a verification, 40 % to the unit"),
+        revenue_method: term(
+            "每次核验 0.10 元，数源单位四成 CNY 0.10 a verification, 40 % to the unit",
+        ),
         security: term("等级保护三级 classified protection, level 3"),
         disposal: term("期限届满后销毁 destroyed at the end of the term"),
         breach: term("终止授权并赔偿 termination and damages"),

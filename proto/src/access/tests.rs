@@ -65,13 +65,14 @@ fn expected(rpc: Rpc) -> Vec<&'static str> {
         "unenrolled verifier",
     ];
     match rpc {
-        Rpc::CallsVerify | Rpc::CallsVerifyStream => parties.to_vec(),
+        Rpc::CallsQuery | Rpc::CallsScore | Rpc::CallsVerify | Rpc::CallsVerifyStream => {
+            parties.to_vec()
+        }
         Rpc::EnrolmentEnrol => [&parties[..], &["node", "unenrolled node"]].concat(),
         Rpc::EnrolmentIssueCode => vec!["operating_agency"],
-        Rpc::RegistryFile
-        | Rpc::RegistryLift
-        | Rpc::RegistryRevoke
-        | Rpc::RegistrySuspend => vec!["operating_agency", "data_source_unit"],
+        Rpc::RegistryFile | Rpc::RegistryLift | Rpc::RegistryRevoke | Rpc::RegistrySuspend => {
+            vec!["operating_agency", "data_source_unit"]
+        }
         Rpc::MirrorEntries | Rpc::MirrorReplicate | Rpc::SyncWatch => vec!["node"],
         Rpc::AuditFollow => vec!["regulator"],
         Rpc::WorkflowAct | Rpc::WorkflowApply => {

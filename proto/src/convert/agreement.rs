@@ -27,7 +27,9 @@ fn from_pb(agreement: pb::Agreement) -> Result<Agreement, FieldInvalid> {
     let kind = grant_kind(agreement.kind)?;
     // Left out on the wire, an instant reads as 1970: no agreement means that.
     if agreement.not_before_us == 0 || agreement.not_after_us == 0 {
-        return Err(FieldInvalid::missing_term("not_before_us, not_after_us (授权期限)"));
+        return Err(FieldInvalid::missing_term(
+            "not_before_us, not_after_us (授权期限)",
+        ));
     }
     let terms = Terms {
         scope: term("scope", agreement.scope)?,
@@ -68,7 +70,10 @@ fn from_pb(agreement: pb::Agreement) -> Result<Agreement, FieldInvalid> {
         return refuse("previous_digest", "is what a renewal has, and nothing else");
     }
     if (kind == GrantKind::Scenario) != read.grant.is_some() {
-        return refuse("grant_digest", "is what a scenario agreement has, and nothing else");
+        return refuse(
+            "grant_digest",
+            "is what a scenario agreement has, and nothing else",
+        );
     }
     Ok(read)
 }

@@ -43,7 +43,10 @@ fn from_pb(application: pb::Application) -> Result<Application, FieldInvalid> {
         kind: grant_kind(application.kind)?,
         applicant: parse("applicant", &application.applicant)?,
         agency: parse("agency", &application.agency)?,
-        summary: named("summary", prose("summary", application.summary, PROSE_LEN_MAX)?)?,
+        summary: named(
+            "summary",
+            prose("summary", application.summary, PROSE_LEN_MAX)?,
+        )?,
         materials: at_most("materials", application.materials, material)?,
         demand: application.demand.map(demand).transpose()?,
         issued: instant("issued_us", application.issued_us)?,
@@ -77,7 +80,9 @@ fn demand(demand: pb::Demand) -> Result<Demand, FieldInvalid> {
                 ..invalid
             })
         })?,
-        products: at_most("demand.products", demand.products, |name| product_ref(&name))?,
+        products: at_most("demand.products", demand.products, |name| {
+            product_ref(&name)
+        })?,
         end_users: list("demand.end_users", demand.end_users, |code| {
             credit_code("demand.end_users", code)
         })?,
@@ -87,9 +92,16 @@ fn demand(demand: pb::Demand) -> Result<Demand, FieldInvalid> {
         calls_per_day: from_one("demand.calls_per_day", demand.calls_per_day)?,
         calls_total: from_one("demand.calls_total", demand.calls_total)?,
         personal_data: demand.personal_data,
-        non_public_inputs: at_most("demand.non_public_inputs", demand.non_public_inputs, |one| {
-            named("demand.non_public_inputs", text("demand.non_public_inputs", one)?)
-        })?,
+        non_public_inputs: at_most(
+            "demand.non_public_inputs",
+            demand.non_public_inputs,
+            |one| {
+                named(
+                    "demand.non_public_inputs",
+                    text("demand.non_public_inputs", one)?,
+                )
+            },
+        )?,
         design: digest("demand.design_digest", &demand.design_digest)?,
     };
     some_distinct("demand.purposes", &read.purposes)?;

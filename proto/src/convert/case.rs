@@ -3,9 +3,7 @@
 use lingqu_core::case::{Action, CASE_ACT_TYPE, CaseAct, OPINION_TYPE, Opinion, Stance};
 use prost::Message;
 
-use super::field::{
-    REASON_LEN_MAX, digest, distinct, instant, named, parse, prose, refuse, text,
-};
+use super::field::{REASON_LEN_MAX, digest, distinct, instant, named, parse, prose, refuse, text};
 use super::signed::decode_canonical;
 use super::{FieldInvalid, SignedObject};
 use crate::pb;
@@ -63,7 +61,10 @@ fn act_from_pb(act: pb::CaseAct) -> Result<CaseAct, FieldInvalid> {
         return refuse("missing", "is what a notice has, and nothing else");
     }
     if notice != read.supplement_due.is_some() {
-        return refuse("supplement_due_us", "is what a notice has, and nothing else");
+        return refuse(
+            "supplement_due_us",
+            "is what a notice has, and nothing else",
+        );
     }
     if matches!(read.action, Action::Reject | Action::Terminate) {
         named("reason", read.reason.clone())?;

@@ -52,7 +52,10 @@ async fn a_grant_is_suspended_while_any_suspension_stands() {
         let (number, digest) = registry.suspend(&party(by), request.clone()).await.unwrap();
         assert_eq!(number, before + 1);
         // The same request again changes nothing.
-        assert_eq!(registry.suspend(&party(by), request).await, Ok((number, digest)));
+        assert_eq!(
+            registry.suspend(&party(by), request).await,
+            Ok((number, digest))
+        );
         lifted.push((by, digest));
     }
     close(registry).await;
@@ -63,7 +66,11 @@ async fn a_grant_is_suspended_while_any_suspension_stands() {
         let request = sealed(&lifting(by, digest, &net), &[by]);
         let before = registry.current_epoch().number;
         let number = registry.lift(&party(by), request.clone()).await.unwrap();
-        assert_eq!(number, before + 1, "a list that shrinks has a number of its own");
+        assert_eq!(
+            number,
+            before + 1,
+            "a list that shrinks has a number of its own"
+        );
         assert_eq!(registry.lift(&party(by), request).await, Ok(number));
     }
     assert!(!is_suspended(&registry));
@@ -106,7 +113,10 @@ async fn strangers_suspend_and_lift_nothing() {
     }
     let theirs = suspension(AGENCY, "grant_1", &net);
     let foreign = sealed(&theirs, &[AGENCY]);
-    let refused = registry.suspend(&party("party_unit"), foreign).await.unwrap_err();
+    let refused = registry
+        .suspend(&party("party_unit"), foreign)
+        .await
+        .unwrap_err();
     assert_eq!(refused.code, ErrorCode::SuspensionForbidden);
     let mut forged = seal(&theirs);
     forged.sign(AGENCY, &key("party_unit"));

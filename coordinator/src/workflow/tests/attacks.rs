@@ -32,7 +32,11 @@ async fn an_operating_agency_gets_nothing_for_itself() {
             ..world.application(GrantKind::Scenario)
         };
         let refused = world.apply(&application).await;
-        assert_eq!(code(refused), ErrorCode::OperatorRedevelopmentForbidden, "{applicant}");
+        assert_eq!(
+            code(refused),
+            ErrorCode::OperatorRedevelopmentForbidden,
+            "{applicant}"
+        );
     }
 }
 
@@ -40,15 +44,25 @@ async fn an_operating_agency_gets_nothing_for_itself() {
 async fn an_application_is_the_applicants_own_and_for_this_coordinator() {
     let world = World::new().await;
     let application = world.application(GrantKind::Scenario);
-    let as_other = world.apply_as("party_broker", &application, "party_bank").await;
+    let as_other = world
+        .apply_as("party_broker", &application, "party_bank")
+        .await;
     assert_eq!(code(as_other), ErrorCode::CaseActorForbidden);
-    let forged = world.apply_as("party_bank", &application, "party_broker").await;
+    let forged = world
+        .apply_as("party_bank", &application, "party_broker")
+        .await;
     assert_eq!(code(forged), ErrorCode::ObjectSignatureInvalid);
     type Change = (fn(&mut Application), ErrorCode);
     let changes: [Change; 6] = [
-        (|a| a.coordinator = "coord_other".parse().unwrap(), ErrorCode::ObjectInvalid),
+        (
+            |a| a.coordinator = "coord_other".parse().unwrap(),
+            ErrorCode::ObjectInvalid,
+        ),
         (|a| a.agency = party("party_unit"), ErrorCode::ObjectInvalid),
-        (|a| a.agency = party("party_nobody"), ErrorCode::ObjectInvalid),
+        (
+            |a| a.agency = party("party_nobody"),
+            ErrorCode::ObjectInvalid,
+        ),
         (|a| a.submission = 2, ErrorCode::ObjectInvalid),
         (
             |a| (a.kind, a.demand) = (GrantKind::Catalog, None),
@@ -69,21 +83,31 @@ async fn an_application_is_the_applicants_own_and_for_this_coordinator() {
     assert_eq!(world.apply(&application).await.unwrap().history.len(), 1);
     let mut other = application;
     other.summary.push('。');
-    assert_eq!(code(world.apply(&other).await), ErrorCode::IllegalTransition);
+    assert_eq!(
+        code(world.apply(&other).await),
+        ErrorCode::IllegalTransition
+    );
 }
 
 /// Nobody does what is another's to do, and strangers are not even told that there is a case.
 #[tokio::test]
 async fn each_act_is_somebodys_own() {
     let world = World::new().await;
-    world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
+    world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
     for (by, action, expected) in [
         ("party_bank", Action::Accept, ErrorCode::CaseActorForbidden),
         (AGENCY, Action::Withdraw, ErrorCode::CaseActorForbidden),
         ("party_agency2", Action::Accept, ErrorCode::CaseUnknown),
         ("party_other", Action::Accept, ErrorCode::CaseUnknown),
     ] {
-        assert_eq!(code(world.act(CASE, by, action).await), expected, "{by} {action}");
+        assert_eq!(
+            code(world.act(CASE, by, action).await),
+            expected,
+            "{by} {action}"
+        );
     }
     world.act(CASE, AGENCY, Action::Accept).await.unwrap();
     world.act(CASE, AGENCY, Action::Pass).await.unwrap();
@@ -110,17 +134,26 @@ async fn each_act_is_somebodys_own() {
 #[tokio::test]
 async fn acts_out_of_order_are_illegal() {
     let world = World::new().await;
-    world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
+    world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
     for action in [Action::Pass, Action::File, Action::Terminate] {
         let refused = world.act(CASE, AGENCY, action).await;
         assert_eq!(code(refused), ErrorCode::IllegalTransition, "{action}");
     }
-    assert_eq!(code(world.propose(CASE).await), ErrorCode::IllegalTransition);
+    assert_eq!(
+        code(world.propose(CASE).await),
+        ErrorCode::IllegalTransition
+    );
     let early = world.opine(CASE, AGENCY, Stance::Agree).await;
     assert_eq!(code(early), ErrorCode::IllegalTransition);
     world.act(CASE, AGENCY, Action::Accept).await.unwrap();
     // The applicant takes it back, and that is the end of it.
-    world.act(CASE, "party_bank", Action::Withdraw).await.unwrap();
+    world
+        .act(CASE, "party_bank", Action::Withdraw)
+        .await
+        .unwrap();
     for action in [Action::Pass, Action::Reject] {
         let refused = world.act(CASE, AGENCY, action).await;
         assert_eq!(code(refused), ErrorCode::IllegalTransition, "{action}");
@@ -131,13 +164,22 @@ async fn acts_out_of_order_are_illegal() {
 #[tokio::test]
 async fn an_act_on_an_earlier_submission_is_not_replayed() {
     let world = World::new().await;
-    world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
-    let accept = sealed(&world.act_object(CASE, AGENCY, Action::Accept).await, &[AGENCY]);
+    world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
+    let accept = sealed(
+        &world.act_object(CASE, AGENCY, Action::Accept).await,
+        &[AGENCY],
+    );
     world.act(CASE, AGENCY, Action::Return).await.unwrap();
     let mut supplemented = world.application(GrantKind::Scenario);
     supplemented.submission = 2;
     world.apply(&supplemented).await.unwrap();
-    let refused = world.registry.act_on_case(&party(AGENCY), accept.clone()).await;
+    let refused = world
+        .registry
+        .act_on_case(&party(AGENCY), accept.clone())
+        .await;
     assert_eq!(code(refused), ErrorCode::ObjectInvalid);
     // Nor is an act on another case with the same application text.
     let mut other = world.application(GrantKind::Scenario);
@@ -148,7 +190,10 @@ async fn an_act_on_an_earlier_submission_is_not_replayed() {
         case: "case_2".parse().unwrap(),
         ..accept
     };
-    let refused = world.registry.act_on_case(&party(AGENCY), sealed(&elsewhere, &[AGENCY])).await;
+    let refused = world
+        .registry
+        .act_on_case(&party(AGENCY), sealed(&elsewhere, &[AGENCY]))
+        .await;
     assert_eq!(code(refused), ErrorCode::ObjectInvalid);
 }
 
@@ -156,20 +201,32 @@ async fn an_act_on_an_earlier_submission_is_not_replayed() {
 #[tokio::test]
 async fn a_proposal_keeps_to_its_terms_and_to_what_was_reviewed() {
     let world = World::new().await;
-    world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
+    world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
     world.act(CASE, AGENCY, Action::Accept).await.unwrap();
     world.act(CASE, AGENCY, Action::Pass).await.unwrap();
     world.opine(CASE, AGENCY, Stance::Agree).await.unwrap();
-    world.opine(CASE, "party_unit", Stance::Agree).await.unwrap();
+    world
+        .opine(CASE, "party_unit", Stance::Agree)
+        .await
+        .unwrap();
     let (agreement, grant) = world.proposal(CASE).await;
     let grant = grant.unwrap();
 
     let mut missing = agreement.clone();
     missing.terms.revenue_method = " ".to_owned();
-    let refused = world.propose_these(&missing, Some(&grant)).await.unwrap_err();
+    let refused = world
+        .propose_these(&missing, Some(&grant))
+        .await
+        .unwrap_err();
     assert_eq!(
         (refused.code, refused.field),
-        (ErrorCode::AgreementTermMissing, Some("revenue_method (收益计算方法)"))
+        (
+            ErrorCode::AgreementTermMissing,
+            Some("revenue_method (收益计算方法)")
+        )
     );
     let mut six_years = agreement.clone();
     six_years.not_after = Timestamp(six_years.not_before.0 + 6 * 366 * DAY_US);
@@ -178,18 +235,27 @@ async fn a_proposal_keeps_to_its_terms_and_to_what_was_reviewed() {
 
     type Change = (&'static str, fn(&mut lingqu_core::grant::Grant));
     let wider: [Change; 6] = [
-        ("purposes", |grant| grant.purposes.push("MARKETING".to_owned())),
-        ("environments", |grant| grant.environments.push(Environment::ProdDebug)),
+        ("purposes", |grant| {
+            grant.purposes.push("MARKETING".to_owned())
+        }),
+        ("environments", |grant| {
+            grant.environments.push(Environment::ProdDebug)
+        }),
         ("quotas", |grant| grant.quotas[0].calls_per_day = 11),
         ("scenario", |grant| grant.scenario = "S2".to_owned()),
-        ("delegates", |grant| grant.delegates = vec![party("party_other")]),
+        ("delegates", |grant| {
+            grant.delegates = vec![party("party_other")]
+        }),
         ("not_after_us", |grant| grant.not_after.0 += 1),
     ];
     for (what, change) in wider {
         let (mut agreement, mut grant) = (agreement.clone(), grant.clone());
         change(&mut grant);
         agreement.grant = Some(digest_of(&grant));
-        let refused = world.propose_these(&agreement, Some(&grant)).await.unwrap_err();
+        let refused = world
+            .propose_these(&agreement, Some(&grant))
+            .await
+            .unwrap_err();
         let expected = (ErrorCode::GrantExceedsApplication, Some(what));
         assert_eq!((refused.code, refused.field), expected);
     }
@@ -219,7 +285,10 @@ async fn a_grant_touches_no_unit_that_gave_no_opinion() {
     world.act("case_2", AGENCY, Action::Accept).await.unwrap();
     world.act("case_2", AGENCY, Action::Pass).await.unwrap();
     world.opine("case_2", AGENCY, Stance::Agree).await.unwrap();
-    world.opine("case_2", "party_unit", Stance::Agree).await.unwrap();
+    world
+        .opine("case_2", "party_unit", Stance::Agree)
+        .await
+        .unwrap();
     let (mut agreement, grant) = world.proposal("case_2").await;
     let mut grant = grant.unwrap();
     let mut other = grant.quotas[0].clone();
@@ -252,7 +321,12 @@ async fn only_the_signers_sign_and_only_these_bytes() {
     let bank = party("party_bank");
 
     // A second licensee, a unit that is not concerned, the agency once more.
-    enrol(registry, new_party("party_bank2", Role::ScenarioLicensee, "4501")).await.unwrap();
+    enrol(
+        registry,
+        new_party("party_bank2", Role::ScenarioLicensee, "4501"),
+    )
+    .await
+    .unwrap();
     for (who, expected) in [
         ("party_bank2", ErrorCode::CaseUnknown),
         ("party_other", ErrorCode::CaseUnknown),
@@ -275,11 +349,18 @@ async fn only_the_signers_sign_and_only_these_bytes() {
     other.terms.revenue_method = "每次 0.01 元".to_owned();
     let altered = sealed(&other, &["party_bank"]);
     let good = by(&grant, "party_bank", "party_bank");
-    let refused = registry.sign_case(&bank, &id, Some(altered), good.clone()).await;
+    let refused = registry
+        .sign_case(&bank, &id, Some(altered), good.clone())
+        .await;
     assert_eq!(code(refused), ErrorCode::AgreementAltered);
     // The grant as an agreement, and the agreement as a grant.
     let swapped = registry
-        .sign_case(&bank, &id, good.clone(), by(&agreement, "party_bank", "party_bank"))
+        .sign_case(
+            &bank,
+            &id,
+            good.clone(),
+            by(&agreement, "party_bank", "party_bank"),
+        )
         .await;
     assert_eq!(code(swapped), ErrorCode::AgreementAltered);
     // Half of what the licensee is to sign, and more than the unit is to sign.
@@ -304,8 +385,19 @@ async fn only_the_signers_sign_and_only_these_bytes() {
     crowded.sign("party_unit", &key("party_unit"));
     crowded.sign("party_other", &key("party_other"));
     let unit = party("party_unit");
-    let shown = registry.sign_case(&unit, &id, None, Some(crowded)).await.unwrap();
-    let kept = &shown.case.proposed.as_ref().unwrap().grant.as_ref().unwrap().1;
+    let shown = registry
+        .sign_case(&unit, &id, None, Some(crowded))
+        .await
+        .unwrap();
+    let kept = &shown
+        .case
+        .proposed
+        .as_ref()
+        .unwrap()
+        .grant
+        .as_ref()
+        .unwrap()
+        .1;
     assert_eq!(kept.signatures.len(), 2, "the agency's and the unit's");
 }
 
@@ -313,22 +405,39 @@ async fn only_the_signers_sign_and_only_these_bytes() {
 #[tokio::test]
 async fn two_acts_race_and_one_wins() {
     let world = World::new().await;
-    world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
-    let accept = sealed(&world.act_object(CASE, AGENCY, Action::Accept).await, &[AGENCY]);
-    let reject = sealed(&world.act_object(CASE, AGENCY, Action::Reject).await, &[AGENCY]);
+    world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
+    let accept = sealed(
+        &world.act_object(CASE, AGENCY, Action::Accept).await,
+        &[AGENCY],
+    );
+    let reject = sealed(
+        &world.act_object(CASE, AGENCY, Action::Reject).await,
+        &[AGENCY],
+    );
     let withdraw = world.act_object(CASE, "party_bank", Action::Withdraw).await;
     let withdraw = sealed(&withdraw, &["party_bank"]);
     let send = |by: &str, act: Envelope| {
         let (registry, by) = (Arc::clone(&world.registry), party(by));
         tokio::spawn(async move { registry.act_on_case(&by, act).await.map(|_| ()) })
     };
-    let sent = [send(AGENCY, accept), send(AGENCY, reject), send("party_bank", withdraw)];
+    let sent = [
+        send(AGENCY, accept),
+        send(AGENCY, reject),
+        send("party_bank", withdraw),
+    ];
     let mut outcomes = Vec::new();
     for outcome in sent {
         outcomes.push(outcome.await.unwrap());
     }
     let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
-    assert!(refused.clone().all(|refused| refused.code == ErrorCode::IllegalTransition));
+    assert!(
+        refused
+            .clone()
+            .all(|refused| refused.code == ErrorCode::IllegalTransition)
+    );
     let shown = world.show(CASE).await;
     let taken = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(shown.history.len(), 1 + taken);
@@ -350,7 +459,10 @@ async fn a_case_edited_in_the_database_is_not_believed() {
     ];
     for edit in edits {
         let world = World::new().await;
-        world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
+        world
+            .apply(&world.application(GrantKind::Scenario))
+            .await
+            .unwrap();
         world.act(CASE, AGENCY, Action::Accept).await.unwrap();
         world.act(CASE, AGENCY, Action::Pass).await.unwrap();
         world.opine(CASE, AGENCY, Stance::Agree).await.unwrap();
@@ -367,7 +479,10 @@ async fn a_case_edited_in_the_database_is_not_believed() {
 #[tokio::test]
 async fn a_reviewer_dropped_by_hand_still_has_to_sign() {
     let world = World::new().await;
-    world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
+    world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
     world.act(CASE, AGENCY, Action::Accept).await.unwrap();
     world.act(CASE, AGENCY, Action::Pass).await.unwrap();
     let mut tx = world.registry.store.begin().await.unwrap();

@@ -16,7 +16,10 @@ use crate::registry::testbed::*;
 #[tokio::test]
 async fn a_scenario_goes_from_application_to_a_filed_grant() {
     let world = World::new().await;
-    let shown = world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
+    let shown = world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
     assert_eq!(shown.case.row.state, State::Submitted);
     let shown = world.act(CASE, AGENCY, Action::Accept).await.unwrap();
     assert_eq!(shown.case.row.state, State::InitialReview);
@@ -25,38 +28,67 @@ async fn a_scenario_goes_from_application_to_a_filed_grant() {
     // No implementing agency is enrolled, so the operating agency stands in its place.
     let reviewers: Vec<_> = shown.case.reviewers.keys().cloned().collect();
     assert_eq!(reviewers, [party(AGENCY), party("party_unit")]);
-    let shown = world.opine(CASE, "party_unit", Stance::Agree).await.unwrap();
+    let shown = world
+        .opine(CASE, "party_unit", Stance::Agree)
+        .await
+        .unwrap();
     assert_eq!(shown.case.row.state, State::ComplianceReview);
     let shown = world.opine(CASE, AGENCY, Stance::Agree).await.unwrap();
     assert_eq!(shown.case.row.state, State::Agreement);
     let shown = world.propose(CASE).await.unwrap();
-    assert_eq!((shown.case.row.state, shown.standing), (State::Signing, None));
+    assert_eq!(
+        (shown.case.row.state, shown.standing),
+        (State::Signing, None)
+    );
 
     // A signature is missing: nothing can be filed, by nobody.
     world.sign(CASE, "party_bank").await.unwrap();
     let early = world.act(CASE, AGENCY, Action::File).await;
     assert_eq!(code(early), ErrorCode::GrantUnsignedByUnit);
     world.sign(CASE, "party_unit").await.unwrap();
-    let concerning = world.registry.store.objects_concerning("node_n", "party_unit", 0, 100);
+    let concerning = world
+        .registry
+        .store
+        .objects_concerning("node_n", "party_unit", 0, 100);
     let before = concerning.await.unwrap().len();
     let shown = world.act(CASE, AGENCY, Action::File).await.unwrap();
-    assert_eq!((shown.case.row.state, shown.standing), (State::Filed, Some("VALID")));
+    assert_eq!(
+        (shown.case.row.state, shown.standing),
+        (State::Filed, Some("VALID"))
+    );
 
     // What the node is sent is the grant with three signatures and the coordinator's filing.
-    let concerning = world.registry.store.objects_concerning("node_n", "party_unit", 0, 100);
+    let concerning = world
+        .registry
+        .store
+        .objects_concerning("node_n", "party_unit", 0, 100);
     let sent = concerning.await.unwrap();
-    assert_eq!(sent.len(), before + 1, "the agreement is nobody's but the parties'");
+    assert_eq!(
+        sent.len(),
+        before + 1,
+        "the agreement is nobody's but the parties'"
+    );
     let (_, object) = sent.last().unwrap();
     let envelope = decode_envelope(&object.envelope).unwrap();
     let granted: Grant = open(&envelope).unwrap();
     for signer in GRANTORS {
-        assert_eq!(envelope.signed_by(key(signer).public_key()), SignedBy::Yes, "{signer}");
+        assert_eq!(
+            envelope.signed_by(key(signer).public_key()),
+            SignedBy::Yes,
+            "{signer}"
+        );
     }
     assert_eq!(envelope.signatures.len(), 3);
     let filing: Filing = open(&decode_envelope(&object.filing).unwrap()).unwrap();
-    assert_eq!((granted.id.as_str(), filing.object_digest), ("grant_1", envelope.digest()));
+    assert_eq!(
+        (granted.id.as_str(), filing.object_digest),
+        ("grant_1", envelope.digest())
+    );
     let numbers = (shown.agreement.unwrap().number, shown.grant.unwrap().number);
-    assert_eq!(numbers, ("2026-000004".to_owned(), "2026-000005".to_owned()));
+    assert_eq!(
+        numbers,
+        ("2026-000004".to_owned(), "2026-000005".to_owned())
+    );
 }
 
 /// Every act is in the own stream, by action, actor and evidence, before it is acknowledged.
@@ -75,11 +107,20 @@ async fn every_act_is_on_record() {
         }
     };
     world.registry.mirror.own_records(read).unwrap();
-    let acts: Vec<_> = recorded.iter().filter(|(action, ..)| action.starts_with("case_")).collect();
+    let acts: Vec<_> = recorded
+        .iter()
+        .filter(|(action, ..)| action.starts_with("case_"))
+        .collect();
     assert_eq!(acts.len(), shown.history.len());
     for (shown, (action, actor, evidence)) in shown.history.iter().zip(acts) {
-        assert_eq!(*action, format!("case_{}", shown.action.to_ascii_lowercase()));
-        assert_eq!((actor.as_str(), evidence.as_slice()), (shown.actor.as_str(), &shown.evidence.0[..]));
+        assert_eq!(
+            *action,
+            format!("case_{}", shown.action.to_ascii_lowercase())
+        );
+        assert_eq!(
+            (actor.as_str(), evidence.as_slice()),
+            (shown.actor.as_str(), &shown.evidence.0[..])
+        );
     }
 }
 
@@ -88,10 +129,19 @@ async fn every_act_is_on_record() {
 async fn a_catalog_case_ends_in_one_credential_with_six_fields() {
     let world = World::new().await;
     let shown = world.filed_catalog().await;
-    assert_eq!((shown.case.row.state, shown.standing), (State::Filed, Some("VALID")));
-    assert!(shown.grant.is_none(), "a catalog authorisation opens no node");
+    assert_eq!(
+        (shown.case.row.state, shown.standing),
+        (State::Filed, Some("VALID"))
+    );
+    assert!(
+        shown.grant.is_none(),
+        "a catalog authorisation opens no node"
+    );
     let envelope = shown.credential.unwrap();
-    assert_eq!(envelope.signed_by(keys().signing.public_key()), SignedBy::Yes);
+    assert_eq!(
+        envelope.signed_by(keys().signing.public_key()),
+        SignedBy::Yes
+    );
     let credential: Credential = open(&envelope).unwrap();
     assert_eq!(credential.number, shown.agreement.unwrap().number);
     assert_eq!(credential.holder_name, "某单位");
@@ -119,7 +169,11 @@ async fn a_case_is_returned_once() {
     let mut application = world.application(GrantKind::Catalog);
     let complete = std::mem::take(&mut application.materials);
     let shown = world.apply(&application).await.unwrap();
-    assert_eq!(shown.missing.len(), complete.len(), "the case says what is missing");
+    assert_eq!(
+        shown.missing.len(),
+        complete.len(),
+        "the case says what is missing"
+    );
     let early = world.act(CASE, AGENCY, Action::Accept).await;
     assert_eq!(code(early), ErrorCode::MaterialMissing);
     let shown = world.act(CASE, AGENCY, Action::Return).await.unwrap();
@@ -129,10 +183,17 @@ async fn a_case_is_returned_once() {
     assert_eq!(code(second), ErrorCode::OneTimeNoticeAlreadyGiven);
 
     // Two days later the complete material comes in: the clock starts anew.
-    world.net.clock.advance(std::time::Duration::from_secs(2 * 86_400));
+    world
+        .net
+        .clock
+        .advance(std::time::Duration::from_secs(2 * 86_400));
     application.submission = 2;
     let wrong = world.apply(&application).await.unwrap();
-    assert_eq!(wrong.case.row.state, State::Submitted, "the agency judges what is missing");
+    assert_eq!(
+        wrong.case.row.state,
+        State::Submitted,
+        "the agency judges what is missing"
+    );
     assert_eq!(wrong.case.row.accepted, world.now());
     let second = world.act(CASE, AGENCY, Action::Return).await;
     assert_eq!(code(second), ErrorCode::OneTimeNoticeAlreadyGiven);
@@ -148,7 +209,10 @@ async fn what_is_not_supplemented_lapses() {
     world.apply(&application).await.unwrap();
     world.act(CASE, AGENCY, Action::Return).await.unwrap();
     application.submission = 2;
-    world.net.clock.advance(std::time::Duration::from_secs(5 * 86_400));
+    world
+        .net
+        .clock
+        .advance(std::time::Duration::from_secs(5 * 86_400));
     assert_eq!(code(world.apply(&application).await), ErrorCode::CaseLapsed);
     let withdrawn = world.act(CASE, "party_broker", Action::Withdraw).await;
     assert_eq!(code(withdrawn), ErrorCode::CaseLapsed);
@@ -160,13 +224,22 @@ async fn what_is_not_supplemented_lapses() {
 #[tokio::test]
 async fn one_disagreement_blocks() {
     let world = World::new().await;
-    world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
+    world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
     world.act(CASE, AGENCY, Action::Accept).await.unwrap();
     world.act(CASE, AGENCY, Action::Pass).await.unwrap();
-    world.opine(CASE, "party_unit", Stance::Disagree).await.unwrap();
+    world
+        .opine(CASE, "party_unit", Stance::Disagree)
+        .await
+        .unwrap();
     let shown = world.opine(CASE, AGENCY, Stance::Agree).await.unwrap();
     assert_eq!(shown.case.row.state, State::ComplianceReview);
-    assert_eq!(code(world.propose(CASE).await), ErrorCode::IllegalTransition);
+    assert_eq!(
+        code(world.propose(CASE).await),
+        ErrorCode::IllegalTransition
+    );
     let again = world.opine(CASE, "party_unit", Stance::Agree).await;
     assert_eq!(code(again), ErrorCode::OpinionAlreadyGiven);
     let shown = world.act(CASE, AGENCY, Action::Reject).await.unwrap();
@@ -177,7 +250,10 @@ async fn one_disagreement_blocks() {
 #[tokio::test]
 async fn a_restart_after_each_act_loses_nothing() {
     let mut world = World::new().await;
-    world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
+    world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
     world = world.restarted().await;
     world.act(CASE, AGENCY, Action::Return).await.unwrap();
     world = world.restarted().await;
@@ -191,7 +267,10 @@ async fn a_restart_after_each_act_loses_nothing() {
     world = world.restarted().await;
     world.opine(CASE, AGENCY, Stance::Agree).await.unwrap();
     world = world.restarted().await;
-    world.opine(CASE, "party_unit", Stance::Agree).await.unwrap();
+    world
+        .opine(CASE, "party_unit", Stance::Agree)
+        .await
+        .unwrap();
     world = world.restarted().await;
     world.propose(CASE).await.unwrap();
     world = world.restarted().await;
@@ -202,7 +281,10 @@ async fn a_restart_after_each_act_loses_nothing() {
     world.act(CASE, AGENCY, Action::File).await.unwrap();
     world = world.restarted().await;
     let shown = world.show(CASE).await;
-    assert_eq!((shown.case.row.state, shown.standing), (State::Filed, Some("VALID")));
+    assert_eq!(
+        (shown.case.row.state, shown.standing),
+        (State::Filed, Some("VALID"))
+    );
     assert_eq!(shown.history.len(), 11);
 }
 
@@ -210,7 +292,10 @@ async fn a_restart_after_each_act_loses_nothing() {
 #[tokio::test]
 async fn the_organiser_is_the_bureau_of_the_region_that_covers_the_units() {
     let world = World::new().await;
-    let shown = world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
+    let shown = world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
     // Both units lie in 4501, whose only regulator is the office.
     assert_eq!(shown.organiser_region.unwrap().as_str(), "4501");
     assert_eq!(shown.organiser, Some(party("party_office")));
@@ -227,20 +312,38 @@ async fn the_organiser_is_the_bureau_of_the_region_that_covers_the_units() {
 #[tokio::test]
 async fn an_undecided_case_is_overdue_and_stays_where_it_is() {
     let world = World::new().await;
-    let shown = world.apply(&world.application(GrantKind::Scenario)).await.unwrap();
+    let shown = world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
     let due = shown.case.row.due;
     let overdue = |overdue_only| crate::workflow::view::Wanted {
         overdue_only,
         ..Default::default()
     };
     world.net.clock.set(lingqu_core::Timestamp(due.0 - 1));
-    let listed = world.registry.list_cases(&party(AGENCY), overdue(true)).await.unwrap().0;
+    let listed = world
+        .registry
+        .list_cases(&party(AGENCY), overdue(true))
+        .await
+        .unwrap()
+        .0;
     assert!(listed.is_empty());
     world.net.clock.set(due);
-    let listed = world.registry.list_cases(&party(AGENCY), overdue(true)).await.unwrap().0;
+    let listed = world
+        .registry
+        .list_cases(&party(AGENCY), overdue(true))
+        .await
+        .unwrap()
+        .0;
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].state, State::Submitted);
     world.act(CASE, AGENCY, Action::Reject).await.unwrap();
-    let listed = world.registry.list_cases(&party(AGENCY), overdue(true)).await.unwrap().0;
+    let listed = world
+        .registry
+        .list_cases(&party(AGENCY), overdue(true))
+        .await
+        .unwrap()
+        .0;
     assert!(listed.is_empty(), "what is decided is not overdue");
 }

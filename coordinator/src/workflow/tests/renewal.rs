@@ -16,7 +16,10 @@ async fn a_filed_grant_is_renewed_before_its_end() {
     let ends = shown.case.filed.as_ref().unwrap().ends();
     world.net.clock.set(Timestamp(ends.0 - 10 * DAY_US));
     let shown = world.propose(CASE).await.unwrap();
-    assert_eq!((shown.case.row.state, shown.standing), (State::Renewing, Some("VALID")));
+    assert_eq!(
+        (shown.case.row.state, shown.standing),
+        (State::Renewing, Some("VALID"))
+    );
     let early = world.act(CASE, AGENCY, Action::File).await;
     assert_eq!(code(early), ErrorCode::GrantUnsignedByLicensee);
     world.sign(CASE, "party_unit").await.unwrap();
@@ -55,14 +58,23 @@ async fn nothing_is_renewed_after_its_end() {
 async fn a_renewal_that_is_given_up_changes_nothing() {
     let world = World::new().await;
     let first = world.filed().await;
-    world.net.clock.advance(std::time::Duration::from_secs(86_400));
+    world
+        .net
+        .clock
+        .advance(std::time::Duration::from_secs(86_400));
     world.propose(CASE).await.unwrap();
-    let file = sealed(&world.act_object(CASE, AGENCY, Action::File).await, &[AGENCY]);
+    let file = sealed(
+        &world.act_object(CASE, AGENCY, Action::File).await,
+        &[AGENCY],
+    );
     world.act(CASE, AGENCY, Action::Reject).await.unwrap();
     let shown = world.show(CASE).await;
     assert_eq!(shown.case.row.state, State::Filed);
     assert_eq!(shown.case.filed, first.case.filed);
-    world.net.clock.advance(std::time::Duration::from_secs(86_400));
+    world
+        .net
+        .clock
+        .advance(std::time::Duration::from_secs(86_400));
     world.propose(CASE).await.unwrap();
     let replayed = world.registry.act_on_case(&party(AGENCY), file).await;
     assert_eq!(code(replayed), ErrorCode::ObjectInvalid);
@@ -72,7 +84,10 @@ async fn a_renewal_that_is_given_up_changes_nothing() {
 async fn a_renewal_is_longer_and_of_the_same_grant() {
     let world = World::new().await;
     let filed = world.filed().await.case.filed.unwrap();
-    world.net.clock.advance(std::time::Duration::from_secs(86_400));
+    world
+        .net
+        .clock
+        .advance(std::time::Duration::from_secs(86_400));
     let (agreement, grant) = world.proposal(CASE).await;
     let grant = grant.unwrap();
     type Change = fn(&mut lingqu_core::grant::Grant);
@@ -85,8 +100,14 @@ async fn a_renewal_is_longer_and_of_the_same_grant() {
         let (mut agreement, mut grant) = (agreement.clone(), grant.clone());
         change(&mut grant);
         agreement.grant = Some(digest_of(&grant));
-        let refused = world.propose_these(&agreement, Some(&grant)).await.unwrap_err();
-        assert_eq!((refused.code, refused.field), (ErrorCode::ObjectInvalid, Some(field)));
+        let refused = world
+            .propose_these(&agreement, Some(&grant))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (refused.code, refused.field),
+            (ErrorCode::ObjectInvalid, Some(field))
+        );
     }
     let mut unlinked = agreement.clone();
     unlinked.previous = Some(Hash([9; 32]));
@@ -122,10 +143,20 @@ async fn suspension_and_revocation_are_in_the_history() {
     assert_eq!(world.show(CASE).await.standing, Some("VALID"));
     world.net.clock.advance(std::time::Duration::from_secs(60));
     let request = revocation(AGENCY, "grant_1", &world.net.clock);
-    world.registry.revoke(&party(AGENCY), request).await.unwrap();
+    world
+        .registry
+        .revoke(&party(AGENCY), request)
+        .await
+        .unwrap();
     let shown = world.show(CASE).await;
     assert_eq!(shown.standing, Some("REVOKED"));
-    let last: Vec<&str> = shown.history.iter().rev().take(3).map(|line| line.action).collect();
+    let last: Vec<&str> = shown
+        .history
+        .iter()
+        .rev()
+        .take(3)
+        .map(|line| line.action)
+        .collect();
     assert_eq!(last, ["REVOKE", "LIFT", "SUSPEND"]);
     // What is revoked is not renewed.
     let refused = world.propose(CASE).await;
@@ -137,13 +168,28 @@ async fn suspension_and_revocation_are_in_the_history() {
 async fn a_catalog_authorisation_is_renewed_and_terminated() {
     let world = World::new().await;
     let first = world.filed_catalog().await;
-    world.net.clock.advance(std::time::Duration::from_secs(86_400));
+    world
+        .net
+        .clock
+        .advance(std::time::Duration::from_secs(86_400));
     world.propose(CASE).await.unwrap();
     let renewed = world.sign(CASE, "party_broker").await.unwrap();
     assert_eq!(renewed.case.row.state, State::Filed);
-    assert_ne!(renewed.credential, first.credential, "one credential for each agreement");
-    assert_eq!(code(world.act(CASE, AGENCY, Action::File).await), ErrorCode::IllegalTransition);
+    assert_ne!(
+        renewed.credential, first.credential,
+        "one credential for each agreement"
+    );
+    assert_eq!(
+        code(world.act(CASE, AGENCY, Action::File).await),
+        ErrorCode::IllegalTransition
+    );
     let shown = world.act(CASE, AGENCY, Action::Terminate).await.unwrap();
-    assert_eq!((shown.case.row.state, shown.standing), (State::Terminated, Some("REVOKED")));
-    assert_eq!(code(world.propose(CASE).await), ErrorCode::IllegalTransition);
+    assert_eq!(
+        (shown.case.row.state, shown.standing),
+        (State::Terminated, Some("REVOKED"))
+    );
+    assert_eq!(
+        code(world.propose(CASE).await),
+        ErrorCode::IllegalTransition
+    );
 }

@@ -111,7 +111,10 @@ impl World {
 
     pub(super) async fn show(&self, id: &str) -> CaseShown {
         let case: CaseId = id.parse().unwrap();
-        self.registry.show_case(&party(AGENCY), &case).await.unwrap()
+        self.registry
+            .show_case(&party(AGENCY), &case)
+            .await
+            .unwrap()
     }
 
     /// A signed act on what the case is about now.
@@ -123,7 +126,10 @@ impl World {
             action,
             by: party(by),
             reason: "理由".to_owned(),
-            missing: notice.then(|| "四类名单声明".to_owned()).into_iter().collect(),
+            missing: notice
+                .then(|| "四类名单声明".to_owned())
+                .into_iter()
+                .collect(),
             supplement_due: notice.then(|| Timestamp(self.now().0 + 5 * DAY_US)),
             issued: self.now(),
         }
@@ -200,7 +206,9 @@ impl World {
     ) -> Result<CaseShown, Refusal> {
         let agreement = sealed(agreement, &[AGENCY]);
         let grant = grant.map(|grant| sealed(grant, &[AGENCY]));
-        self.registry.propose(&party(AGENCY), agreement, grant).await
+        self.registry
+            .propose(&party(AGENCY), agreement, grant)
+            .await
     }
 
     pub(super) async fn propose(&self, id: &str) -> Result<CaseShown, Refusal> {
@@ -236,7 +244,9 @@ impl World {
 
     /// A scenario case that is being signed; only the agency has.
     pub(super) async fn signing(&self) -> CaseShown {
-        self.apply(&self.application(GrantKind::Scenario)).await.unwrap();
+        self.apply(&self.application(GrantKind::Scenario))
+            .await
+            .unwrap();
         self.act(CASE, AGENCY, Action::Accept).await.unwrap();
         self.act(CASE, AGENCY, Action::Pass).await.unwrap();
         self.opine(CASE, AGENCY, Stance::Agree).await.unwrap();
@@ -254,7 +264,9 @@ impl World {
 
     /// A filed catalog case.
     pub(super) async fn filed_catalog(&self) -> CaseShown {
-        self.apply(&self.application(GrantKind::Catalog)).await.unwrap();
+        self.apply(&self.application(GrantKind::Catalog))
+            .await
+            .unwrap();
         self.act(CASE, AGENCY, Action::Accept).await.unwrap();
         self.act(CASE, AGENCY, Action::Pass).await.unwrap();
         self.propose(CASE).await.unwrap();

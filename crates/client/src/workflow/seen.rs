@@ -216,7 +216,9 @@ fn line(entry: pb::HistoryEntry) -> Result<HistorySeen, WorkflowFailed> {
 }
 
 pub(super) fn hash(field: &'static str, bytes: &[u8]) -> Result<Hash, WorkflowFailed> {
-    let bytes = bytes.try_into().map_err(|_| WorkflowFailed::Malformed(field))?;
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| WorkflowFailed::Malformed(field))?;
     Ok(Hash(bytes))
 }
 
