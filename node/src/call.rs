@@ -30,6 +30,7 @@ use crate::admission::caller::Caller;
 use crate::admission::holdings::Holdings;
 use crate::admission::retries::{Entered, RetryKey};
 use crate::evaluate::verification::Prepared;
+use crate::observe::{CallKind, Phase, Probe};
 
 /// What a verification's caller gets.
 #[derive(Clone)]
@@ -46,6 +47,19 @@ pub struct Answer {
 
 /// Serves one verification.
 pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) -> Released<Answer> {
+    let mut probe = node.observe.call(CallKind::Verification);
+    let released = answer(node, caller, request, &mut probe).await;
+    probe.end(&released);
+    released
+}
+
+async fn answer(
+    node: &Node,
+    caller: &Caller,
+    request: &pb::VerifyRequest,
+    probe: &mut Probe,
+) -> Released<Answer> {
+    probe.phase(Phase::Decide);
     // A journal that is not yet known to be the newest one must not be written, not even with a refusal.
     if !node.ready() {
         return Released::unrecorded(Unrecorded::NodeNotReady);
@@ -58,7 +72,7 @@ pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) ->
         Ok(asked) => asked,
         Err(invalid) => {
             let denial = Denial::unread(caller.party.clone(), caller.certificate, invalid.code);
-            return refuse(node, denial).await;
+            return refuse(node, denial, probe).await;
         }
     };
     let header = Header {
@@ -68,13 +82,15 @@ pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) ->
         asked: asked.asked.clone(),
         request_tag: node.request_tag(&caller.party, asked.id, &asked.canonical),
     };
+    probe.identified(&header);
 
     // From here on the call is decided by one consistent view of what the node holds.
     let facts = node.facts();
     let call = match admit(Call::received(header), facts.as_node_facts(node)) {
         Ok(call) => call,
-        Err(denial) => return refuse(node, denial).await,
+        Err(denial) => return refuse(node, denial, probe).await,
     };
+    probe.permitted(&call);
 
     let retry = RetryKey {
         party: caller.party.clone(),
@@ -88,28 +104,31 @@ pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) ->
     {
         Entered::New(slot) => slot,
         Entered::Again(recorded) if still_allows(call.permit(), recorded.permit()) => {
+            probe.phase(Phase::Release);
             return node.journal.release(&recorded).await;
         }
-        Entered::Again(_) => return refuse(node, call.deny(ErrorCode::CallIdSpent)).await,
-        Entered::Other => return refuse(node, call.deny(ErrorCode::CallIdReused)).await,
+        Entered::Again(_) => return refuse(node, call.deny(ErrorCode::CallIdSpent), probe).await,
+        Entered::Other => return refuse(node, call.deny(ErrorCode::CallIdReused), probe).await,
         Entered::Full => return Released::unrecorded(Unrecorded::Overloaded),
     };
     match seen(node, &call, facts.holdings()) {
         Seen::New => {}
-        Seen::Same => return refuse(node, call.deny(ErrorCode::CallIdSpent)).await,
-        Seen::Other => return refuse(node, call.deny(ErrorCode::CallIdReused)).await,
+        Seen::Same => return refuse(node, call.deny(ErrorCode::CallIdSpent), probe).await,
+        Seen::Other => return refuse(node, call.deny(ErrorCode::CallIdReused), probe).await,
     }
 
-    match evaluate_and_record(node, call, &asked).await {
+    match evaluate_and_record(node, call, &asked, probe).await {
         Ok(recorded) => {
             // At this point the record is durable. A crash now loses the answer, never the record: the caller's retry
             // is told CALL_ID_SPENT.
             let recorded = Arc::new(recorded);
             *slot = Some(Arc::clone(&recorded));
             drop(slot);
+            probe.charged(1);
+            probe.phase(Phase::Release);
             node.journal.release(&recorded).await
         }
-        Err(Unserved::Denied(denial)) => refuse(node, denial).await,
+        Err(Unserved::Denied(denial)) => refuse(node, denial, probe).await,
         Err(Unserved::Unrecorded(reason)) => Released::unrecorded(reason),
     }
 }
@@ -149,7 +168,9 @@ async fn evaluate_and_record(
     node: &Node,
     call: Call<Permitted>,
     asked: &VerifyCall,
+    probe: &mut Probe,
 ) -> Result<Recorded<Answer>, Unserved> {
+    probe.phase(Phase::Plan);
     let (prepared, claim) = match plan(node, &call, asked) {
         Ok(planned) => planned,
         Err(code) => return Err(Unserved::Denied(call.deny(code))),
@@ -170,7 +191,9 @@ async fn evaluate_and_record(
 
     // From here on data is touched: whatever happens is charged and recorded, a failure too.
     charge.touch();
+    probe.phase(Phase::Evaluate);
     let looked_up = catch_unwind(AssertUnwindSafe(|| prepared.verdict(&claim, call.permit())));
+    probe.phase(Phase::Record);
     let result = looked_up
         .map_err(|_| ErrorCode::Internal)
         .map(|verdict| Answer {
@@ -217,7 +240,8 @@ fn plan(
 }
 
 /// A refusal leaves once it is on record, and counts against its party.
-async fn refuse(node: &Node, denial: Denial) -> Released<Answer> {
+async fn refuse(node: &Node, denial: Denial, probe: &mut Probe) -> Released<Answer> {
+    probe.phase(Phase::Record);
     node.throttle
         .denied(denial.caller(), node.clock.monotonic());
     node.journal.deny(denial).await
