@@ -11,16 +11,17 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use lingqu_core::product::ProductKind;
 use lingqu_core::{Clock, ErrorCode, Timestamp};
 use lingqu_telemetry::export::Exporter;
 use lingqu_telemetry::trace::Value;
 use lingqu_telemetry::{Settings, Spans};
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
-pub(crate) use probe::{CallKind, Phase, Probe};
+pub(crate) use probe::{Phase, Probe};
 
 use crate::config::NodeConfig;
-use probe::Ending;
+use probe::{Ending, UNKNOWN};
 
 /// Upper bounds of latencies, in seconds: from a lookup in memory to the longest wait that a policy may sign.
 const SECONDS: [f64; 16] = [
@@ -74,8 +75,8 @@ impl Observe {
     }
 
     /// Begins to watch a call.
-    pub(crate) fn call(&self, kind: CallKind) -> Probe {
-        Probe::begin(Arc::clone(&self.meters), kind)
+    pub(crate) fn call(&self) -> Probe {
+        Probe::begin(Arc::clone(&self.meters))
     }
 
     /// What empties the queue of spans, once.
@@ -152,9 +153,10 @@ impl Meters {
 
     /// Closed lists begin at zero, so that the first event of a kind is seen as an increase.
     fn begin_at_zero(&self) {
-        for kind in CallKind::ALL {
+        let kinds = ProductKind::ALL.map(ProductKind::as_str);
+        for kind in kinds.into_iter().chain([UNKNOWN]) {
             for ending in Ending::ALL {
-                let labels = [kind.as_str(), ending.as_str()];
+                let labels = [kind, ending.as_str()];
                 self.calls.with_label_values(&labels).reset();
             }
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use lingqu_core::call::{Call, Header, Permitted};
 use lingqu_core::code::Class;
 use lingqu_core::grant::Environment;
+use lingqu_core::product::ProductKind;
 use lingqu_core::receipt::Level;
 use lingqu_core::{CallId, ErrorCode, Timestamp};
 use lingqu_journal::{Released, Summary};
@@ -22,27 +23,8 @@ use super::Meters;
 /// Most steps of one trace; a call has five.
 const STEPS_MAX: usize = 16;
 
-/// What kind of product is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CallKind {
-    Model,
-    Statistic,
-    Verification,
-}
-
-impl CallKind {
-    pub(crate) const ALL: [CallKind; 3] =
-        [CallKind::Model, CallKind::Statistic, CallKind::Verification];
-
-    /// The label, and the name of the call's span.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            CallKind::Model => "model",
-            CallKind::Statistic => "statistic",
-            CallKind::Verification => "verification",
-        }
-    }
-}
+/// The label of a call whose kind is not known: its request could not be read, or was not even looked at.
+pub(super) const UNKNOWN: &str = "unknown";
 
 /// The phases of a call, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +86,7 @@ impl Ending {
 /// See the module. Dropping it unended counts the call as abandoned: a panic in the bookkeeping is seen.
 pub(crate) struct Probe {
     meters: Arc<Meters>,
-    kind: CallKind,
+    kind: Option<ProductKind>,
     arrived: Timestamp,
     began: Duration,
     phase: Option<(Phase, Duration)>,
@@ -115,10 +97,10 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    pub(super) fn begin(meters: Arc<Meters>, kind: CallKind) -> Probe {
+    pub(super) fn begin(meters: Arc<Meters>) -> Probe {
         meters.in_flight.inc();
         Probe {
-            kind,
+            kind: None,
             arrived: meters.clock.now(),
             began: meters.clock.monotonic(),
             phase: None,
@@ -138,8 +120,9 @@ impl Probe {
     }
 
     /// The request could be read. Its trace is found by its id.
-    pub(crate) fn identified(&mut self, header: &Header) {
+    pub(crate) fn identified(&mut self, header: &Header, kind: Option<ProductKind>) {
         self.call = header.id;
+        self.kind = kind;
         let environment: Environment = header.asked.environment;
         self.word("lingqu.environment", environment.as_str());
     }
@@ -147,6 +130,7 @@ impl Probe {
     /// The call was permitted: what it names is now what the unit has signed.
     pub(crate) fn permitted(&mut self, call: &Call<Permitted>) {
         let permit = call.permit();
+        self.kind = Some(permit.kind());
         let audit = match permit.audit() {
             AuditTerms::Lagged { .. } => "lagged",
             AuditTerms::Mirrored { .. } => "mirrored",
@@ -197,7 +181,7 @@ impl Probe {
         let now = self.meters.clock.monotonic();
         self.end_phase(now);
         let meters = Arc::clone(&self.meters);
-        let kind = self.kind.as_str();
+        let kind = self.kind.map_or(UNKNOWN, ProductKind::as_str);
         meters.in_flight.dec();
         meters
             .calls
@@ -242,7 +226,11 @@ impl Probe {
             .map(|(phase, from, to)| step(phase.as_str(), *from, *to));
         Trace {
             id: self.call.0,
-            whole: step(self.kind.as_str(), self.began, now),
+            whole: step(
+                self.kind.map_or(UNKNOWN, ProductKind::as_str),
+                self.began,
+                now,
+            ),
             steps: steps.collect(),
             attributes: std::mem::take(&mut self.attributes),
             fault,

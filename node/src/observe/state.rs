@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lingqu_core::decide::ClockState;
-use lingqu_core::grant::Grant;
-use lingqu_core::{ErrorCode, Timestamp};
+use lingqu_core::grant::{Environment, Grant};
+use lingqu_core::{ErrorCode, GrantId, Timestamp};
 use lingqu_telemetry::listener::Told;
 use lingqu_telemetry::{Exposition, Health, Observed};
 
@@ -161,28 +161,26 @@ fn authority(node: &Node, exposition: &mut Exposition) {
 /// The grants that are nearest to their end of quantity, and how many there are in all.
 fn grants(node: &Node, exposition: &mut Exposition) {
     let holdings = node.holdings();
-    let now = node.clock.now();
-    let of_node = |grant: &Grant| {
-        let quota = grant.quota_at(&node.config.id)?;
-        let used = node.journal.usage(&grant.id, now);
-        let left = Left {
-            grant: grant.id.to_string(),
-            day: quota.calls_per_day.saturating_sub(used.today),
-            term: quota.calls_total.saturating_sub(used.total),
-        };
-        Some(left)
-    };
-    let mut left: Vec<Left> = holdings.grants().filter_map(of_node).collect();
     exposition.gauge(
         "lingqu_node_grants",
         "Grants that the node holds.",
-        Some(count(left.len())),
+        Some(count(holdings.grants().count())),
     );
+    let now = node.clock.now();
+    let mut left: Vec<Left> = holdings
+        .grants()
+        .flat_map(|grant| left_of(node, grant, now))
+        .collect();
     left.sort_by_key(|left| left.day.min(left.term));
     left.truncate(node.observe.series_max);
     let series = left.into_iter().flat_map(|left| {
-        let labels =
-            |window: &str| vec![("grant", left.grant.clone()), ("window", window.to_owned())];
+        let labels = |window: &str| {
+            vec![
+                ("environment", left.environment.as_str().to_owned()),
+                ("grant", left.grant.to_string()),
+                ("window", window.to_owned()),
+            ]
+        };
         [
             (labels("day"), number(left.day)),
             (labels("term"), number(left.term)),
@@ -195,8 +193,24 @@ fn grants(node: &Node, exposition: &mut Exposition) {
     );
 }
 
+/// What a grant has left in each environment that it is for.
+fn left_of(node: &Node, grant: &Grant, now: Timestamp) -> Vec<Left> {
+    let left_in = |environment: &Environment| {
+        let quota = grant.quota_in(*environment, &node.config.id)?;
+        let used = node.journal.usage_in(*environment, &grant.id, now);
+        Some(Left {
+            grant: grant.id.clone(),
+            environment: *environment,
+            day: quota.calls_per_day.saturating_sub(used.today),
+            term: quota.calls_total.saturating_sub(used.total),
+        })
+    };
+    grant.environments.iter().filter_map(left_in).collect()
+}
+
 struct Left {
-    grant: String,
+    grant: GrantId,
+    environment: Environment,
     day: u64,
     term: u64,
 }

@@ -46,7 +46,7 @@ fn closed_lists_begin_at_zero() {
 #[test]
 fn a_call_is_in_flight_until_it_ends_and_its_phases_add_up() {
     let (clock, meters) = meters();
-    let mut probe = Probe::begin(Arc::clone(&meters), CallKind::Verification);
+    let mut probe = Probe::begin(Arc::clone(&meters));
     has(&meters, "lingqu_node_calls_in_flight 1");
     probe.phase(Phase::Decide);
     clock.advance(std::time::Duration::from_millis(250));
@@ -58,7 +58,7 @@ fn a_call_is_in_flight_until_it_ends_and_its_phases_add_up() {
     has(&meters, "lingqu_node_calls_in_flight 0");
     has(
         &meters,
-        "lingqu_node_calls_total{kind=\"verification\",outcome=\"unrecorded\"} 1",
+        "lingqu_node_calls_total{kind=\"unknown\",outcome=\"unrecorded\"} 1",
     );
     has(
         &meters,
@@ -66,11 +66,11 @@ fn a_call_is_in_flight_until_it_ends_and_its_phases_add_up() {
     );
     has(
         &meters,
-        "lingqu_node_call_duration_seconds_sum{kind=\"verification\"} 0.75",
+        "lingqu_node_call_duration_seconds_sum{kind=\"unknown\"} 0.75",
     );
     let of_phase = |phase: &str, what: &str| {
         format!(
-            "lingqu_node_call_phase_duration_seconds_{what}{{kind=\"verification\",phase=\"{phase}\""
+            "lingqu_node_call_phase_duration_seconds_{what}{{kind=\"unknown\",phase=\"{phase}\""
         )
     };
     has(&meters, &format!("{}}} 0.25", of_phase("decide", "sum")));
@@ -89,10 +89,10 @@ fn a_call_is_in_flight_until_it_ends_and_its_phases_add_up() {
 #[test]
 fn a_call_that_never_ends_is_counted_as_abandoned() {
     let (_, meters) = meters();
-    drop(Probe::begin(Arc::clone(&meters), CallKind::Model));
+    drop(Probe::begin(Arc::clone(&meters)));
     has(&meters, "lingqu_node_calls_in_flight 0");
     has(
         &meters,
-        "lingqu_node_calls_total{kind=\"model\",outcome=\"abandoned\"} 1",
+        "lingqu_node_calls_total{kind=\"unknown\",outcome=\"abandoned\"} 1",
     );
 }

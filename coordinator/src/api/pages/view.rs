@@ -194,7 +194,7 @@ fn products(language: Language, overview: &Overview, names: &Names<'_>) -> Vec<P
             title: visible(title),
             id: product.reference.id.to_string(),
             version: product.reference.version,
-            kind: words::product_kind(language, &product.definition),
+            kind: words::product_kind(language, product.definition.kind()),
             unit: names.party(&product.unit),
             node: names.node(&product.node),
             state: words::product_state(language, fact.state),

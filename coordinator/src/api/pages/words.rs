@@ -1,7 +1,7 @@
 //! The page's own words, in both languages. The Chinese ones are those of the regulations.
 
 use lingqu_core::grant::{Environment, GrantKind};
-use lingqu_core::product::Definition;
+use lingqu_core::product::ProductKind;
 use lingqu_core::{ErrorCode, Role};
 
 use super::language::Language;
@@ -121,9 +121,11 @@ pub(super) fn grant_state(language: Language, state: GrantState) -> Mark {
     }
 }
 
-pub(super) fn product_kind(language: Language, definition: &Definition) -> &'static str {
-    match definition {
-        Definition::Verification(_) => pick(language, "核验", "verification"),
+pub(super) fn product_kind(language: Language, kind: ProductKind) -> &'static str {
+    match kind {
+        ProductKind::Model => pick(language, "模型", "model"),
+        ProductKind::Statistic => pick(language, "统计", "statistic"),
+        ProductKind::Verification => pick(language, "核验", "verification"),
     }
 }
 
