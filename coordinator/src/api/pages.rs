@@ -64,18 +64,18 @@ struct Pages {
 }
 
 async fn console(State(pages): State<Arc<Pages>>, request: Request) -> Response {
-    match pages.console(&request).await {
-        Ok(page) => page,
-        Err(refusal) => problem_of(refusal.code),
-    }
+    let asked = Asked::of(request.uri(), request.headers());
+    let page = match pages.viewer(&request) {
+        Ok(viewer) => pages.console(viewer, asked).await,
+        Err(code) => Err(code.into()),
+    };
+    page.unwrap_or_else(|refusal| problem_of(refusal.code))
 }
 
 impl Pages {
-    async fn console(&self, request: &Request) -> Result<Response, Refusal> {
-        let viewer = self.viewer(request)?;
+    async fn console(&self, viewer: Party, asked: Asked) -> Result<Response, Refusal> {
         let _place = self.services.viewers.take(viewer.id.as_str())?;
         self.record(&viewer).await?;
-        let asked = Asked::of(request.uri(), request.headers());
         let limits = &self.services.mirror.limits;
         let overview = self
             .services
