@@ -109,7 +109,7 @@ impl Page {
             other: other.tag(),
             refresh_s: asked.refresh.then_some(REFRESH_S),
             style: super::STYLE,
-            viewer: visible(&viewer.display_name),
+            viewer: named(viewer.id.as_str(), Some(&viewer.display_name)),
             viewer_roles: roles.join(" · "),
             region: viewer.region.to_string(),
             made: to_the_second(overview.now),
@@ -246,12 +246,20 @@ struct Names<'a>(&'a Directory);
 impl Names<'_> {
     fn party(&self, id: &PartyId) -> String {
         let party = self.0.parties.get(id);
-        party.map_or_else(|| id.to_string(), |party| visible(&party.display_name))
+        named(id.as_str(), party.map(|party| &party.display_name))
     }
 
     fn node(&self, id: &NodeId) -> String {
         let node = self.0.nodes.get(id);
-        node.map_or_else(|| id.to_string(), |node| visible(&node.display_name))
+        named(id.as_str(), node.map(|node| &node.display_name))
+    }
+}
+
+/// The name for people; the id of whoever has none.
+fn named(id: &str, name: Option<&String>) -> String {
+    match name {
+        Some(name) if !name.is_empty() => visible(name),
+        Some(_) | None => id.to_owned(),
     }
 }
 
