@@ -42,6 +42,9 @@ pub struct NodeConfig {
     /// Bounds.
     #[serde(default)]
     pub limits: LimitsSection,
+    /// Metrics, health and traces; off unless configured.
+    #[serde(default)]
+    pub observe: lingqu_telemetry::Settings,
 }
 
 /// The node's own signing keys: PKCS#8 PEM, Ed25519.

@@ -6,6 +6,7 @@ use std::num::NonZeroU8;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
+use lingqu_core::Timestamp;
 use lingqu_core::decide::Permit;
 use lingqu_core::grant::Environment;
 use lingqu_core::product::{Definition, Load, ProductRef, SignedPolicy, Statistic};
@@ -99,6 +100,20 @@ impl Products {
         let open = self.open.load();
         let found = open.get(&(product.clone(), environment))?;
         (found.digest == digest).then(|| Arc::clone(&found.prepared))
+    }
+
+    /// The dates that the open products answer from, by resource and environment: the oldest, if a resource is open in
+    /// several loads.
+    pub(crate) fn dates(&self) -> BTreeMap<(String, Environment), Timestamp> {
+        let mut dates = BTreeMap::new();
+        for ((_, environment), open) in self.open.load().iter() {
+            for load in open.prepared.loads() {
+                let date = dates.entry((load.resource, *environment));
+                let date = date.or_insert(load.as_of);
+                *date = load.as_of.min(*date);
+            }
+        }
+        dates
     }
 
     /// How many are open.

@@ -112,6 +112,11 @@ impl Holdings {
         self.refused.get(id).copied()
     }
 
+    /// Every held grant.
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.values().map(Arc::as_ref)
+    }
+
     /// Held grants that admit `party`.
     pub fn grants_of<'a, 'p>(
         &'a self,

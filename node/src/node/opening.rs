@@ -25,6 +25,7 @@ use crate::admission::holdings::{Holdings, Pinned};
 use crate::admission::retries::Retries;
 use crate::admission::throttle::Throttle;
 use crate::config::NodeConfig;
+use crate::observe::Observe;
 use crate::products::{ProductLimits, Products, Resource};
 use crate::sources::ParquetFile;
 use crate::state::{create_dir, read_all, write_durably};
@@ -58,6 +59,9 @@ pub enum OpenError {
     /// it once replaced may hold again.
     #[error("the stored object `{0}` is damaged, or not signed with the unit's present key")]
     Object(PathBuf),
+    /// The settings of metrics and traces cannot be used.
+    #[error(transparent)]
+    Observe(#[from] lingqu_telemetry::SettingsRefused),
     /// A setting has an impossible value.
     #[error("`{0}` has an impossible value")]
     Setting(&'static str),
@@ -71,6 +75,7 @@ impl Node {
         clock: Arc<dyn Clock>,
         on_fatal: FatalHook,
     ) -> Result<Arc<Node>, OpenError> {
+        config.observe.check()?;
         create_dir(&config.data_dir)?;
         create_dir(&config.data_dir.join("objects"))?;
         let origin = std::fs::read_to_string(config.data_dir.join(ORIGIN_FILE))
@@ -113,6 +118,7 @@ impl Node {
             ),
             retry_key: retry_key(&config)?,
             connections: Connections::new(),
+            observe: Observe::new(&config, &clock),
             blocking: TaskTracker::new(),
             holdings: ArcSwap::default(),
             adopting: Mutex::new(()),
