@@ -1,6 +1,9 @@
 //! The node's face: one port, mutual TLS, gRPC; and the tasks that run beside it.
 
+pub mod bearer;
 mod calls;
+pub mod context;
+pub mod sql;
 
 use std::future::Future;
 use std::sync::Arc;
