@@ -3,9 +3,10 @@
 //! Only the form of headers is checked here. What they say is read by the same code as on every other way in, and
 //! decided by the same table.
 
+use lingqu_core::decide::Asked;
 use lingqu_core::grant::Environment;
-use lingqu_core::{CallId, ErrorCode, Timestamp};
-use lingqu_proto::{CallInvalid, environment_to_pb, pb};
+use lingqu_core::{CallId, ErrorCode, ProductId, Timestamp};
+use lingqu_proto::CallInvalid;
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 
 /// Every header of ours begins like this; one that is none of [`HEADERS`] is refused, since it may be a restriction
@@ -64,14 +65,16 @@ impl Stated {
         self.values.iter().zip(&earlier.values).all(same)
     }
 
-    /// The context of a call, with `minted` as its id if the caller chose none; and its bound on the data's date.
+    /// What a call of `product` says about itself: its id, `minted` if the caller chose none; what it asks for; and its
+    /// bound on the data's date.
     ///
     /// # Errors
-    /// [`CallInvalid`] for an id, an environment or a date that cannot be read.
-    pub fn context(
+    /// [`CallInvalid`] for an id, a grant, an environment or a date that cannot be read.
+    pub fn asked(
         &self,
+        product: ProductId,
         minted: CallId,
-    ) -> Result<(pb::CallContext, Option<Timestamp>), CallInvalid> {
+    ) -> Result<(CallId, Asked, Option<Timestamp>), CallInvalid> {
         let [
             as_of_min,
             call_id,
@@ -82,7 +85,7 @@ impl Stated {
             scenario,
         ] = &self.values;
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let call_id = match call_id {
+        let id = match call_id {
             None => minted,
             Some(id) => id.parse().map_err(|_| CallInvalid {
                 code: ErrorCode::CallIdInvalid,
@@ -97,26 +100,25 @@ impl Stated {
             "lingqu-environment",
             "is not `TEST`, `PROD_DEBUG` or `PROD`",
         ))?;
-        let as_of_min = as_of_min
-            .as_deref()
-            .map(str::parse)
-            .transpose()
-            .map_err(|_| {
-                invalid(
-                    "lingqu-as-of-min",
-                    "is not `YYYY-MM-DD` or `YYYY-MM-DDThh:mm:ssZ`",
-                )
-            })?;
-        let context = pb::CallContext {
-            call_id: call_id.0.to_vec(),
-            grant: text(grant),
+        let grant = grant.as_deref().map(str::parse).transpose();
+        let grant = grant.map_err(|_| invalid("lingqu-grant", "is not the id of a grant"))?;
+        let as_of_min = as_of_min.as_deref().map(str::parse).transpose();
+        let as_of_min = as_of_min.map_err(|_| {
+            invalid(
+                "lingqu-as-of-min",
+                "is not `YYYY-MM-DD` or `YYYY-MM-DDThh:mm:ssZ`",
+            )
+        })?;
+        let asked = Asked {
+            grant,
+            product,
+            version: None,
             purpose: text(purpose),
             scenario: text(scenario),
             end_user: text(end_user),
-            environment: environment_to_pb(environment).into(),
-            consent: String::new(),
+            environment,
         };
-        Ok((context, as_of_min))
+        Ok((id, asked, as_of_min))
     }
 
     /// The grant that is named, if any.

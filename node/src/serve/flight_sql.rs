@@ -38,14 +38,11 @@ use prost::bytes::Bytes;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::command::{Place, Wanted};
-use self::execute::Execution;
 use super::calls::caller;
 use crate::admission::caller::Caller;
 use crate::serve::context::Stated;
 
-pub(crate) use self::answer::load_json;
-pub(super) use self::execute::Kept;
-pub(crate) use self::own_tables::level_word;
+pub(super) use self::execute::{Execution, Kept};
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 

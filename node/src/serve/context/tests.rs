@@ -4,6 +4,12 @@ use super::*;
 
 const ID: &str = "call_00112233445566778899aabbccddeeff";
 
+const MINTED: CallId = CallId([9; 16]);
+
+fn product() -> ProductId {
+    "unit.product".parse().unwrap()
+}
+
 fn headers(of: &[(&'static str, &str)]) -> MetadataMap {
     let mut map = MetadataMap::new();
     for (name, value) in of {
@@ -38,30 +44,30 @@ fn a_context_is_read() {
     ])
     .unwrap();
     assert_eq!(stated.grant(), Some("grant_1"));
-    let (context, as_of_min) = stated.context(CallId([9; 16])).unwrap();
-    assert_eq!(hex::encode(&context.call_id), ID["call_".len()..]);
+    let (id, asked, as_of_min) = stated.asked(product(), MINTED).unwrap();
+    assert_eq!(id.to_string(), ID);
+    assert_eq!(asked.grant.unwrap().as_str(), "grant_1");
     assert_eq!(
         (
-            context.grant.as_str(),
-            context.purpose.as_str(),
-            context.scenario.as_str(),
-            context.end_user.as_str()
+            asked.purpose.as_str(),
+            asked.scenario.as_str(),
+            asked.end_user.as_str()
         ),
-        ("grant_1", "P", "S", "E")
+        ("P", "S", "E")
     );
-    assert_eq!(context.environment(), pb::Environment::Test);
+    assert_eq!(asked.environment, Environment::Test);
     assert_eq!(as_of_min, Some(Timestamp::from_unix_s(1_767_225_600)));
 }
 
 #[test]
 fn an_id_is_minted_only_where_none_is_chosen() {
     let environment = ("lingqu-environment", "PROD");
-    let minted = stated(&[environment]).unwrap().context(CallId([9; 16]));
-    assert_eq!(minted.unwrap().0.call_id, [9; 16]);
+    let minted = stated(&[environment]).unwrap().asked(product(), MINTED);
+    assert_eq!(minted.unwrap().0, MINTED);
     for wrong in ["", "00", "call_00", "call_00000000000000000000000000000000"] {
         let refused = stated(&[environment, ("lingqu-call-id", wrong)])
             .unwrap()
-            .context(CallId([9; 16]));
+            .asked(product(), MINTED);
         assert_eq!(
             refused.unwrap_err().code,
             ErrorCode::CallIdInvalid,
@@ -92,9 +98,11 @@ fn what_nobody_knows_is_refused() {
     assert!(Stated::read(&MetadataMap::from_headers(opaque)).is_err());
     for (environment, what) in [("prod", "case"), ("", "empty"), ("PRODUCTION", "other")] {
         let stated = stated(&[("lingqu-environment", environment)]).unwrap();
-        assert!(stated.context(CallId([9; 16])).is_err(), "{what}");
+        assert!(stated.asked(product(), MINTED).is_err(), "{what}");
     }
-    assert!(stated(&[]).unwrap().context(CallId([9; 16])).is_err());
+    let grant = [("lingqu-environment", "PROD"), ("lingqu-grant", "party_a")];
+    assert!(stated(&grant).unwrap().asked(product(), MINTED).is_err());
+    assert!(stated(&[]).unwrap().asked(product(), MINTED).is_err());
 }
 
 #[test]

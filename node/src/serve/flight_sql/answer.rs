@@ -12,14 +12,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lingqu_core::product::Load;
 use lingqu_core::receipt::{Level, Receipt};
-use lingqu_proto::receipt_to_pb;
+use lingqu_proto::{Score, ScoreValue, receipt_to_pb};
 use prost::Message;
 use serde_json::json;
 
-use super::own_tables::level_word;
-use crate::call::{Answer, AnswerValue, Score};
-use crate::products::{score_schema, verdict_schema};
-use crate::serve::words::verdict_zh;
+use crate::call::Answer;
+use crate::evaluate::{AnswerValue, score_schema, verdict_schema};
+use crate::serve::words::{level_word, verdict_zh};
+
+/// The class of a subject that is not in the register, where the grant reveals it. No product has a class of this name.
+const NOT_FOUND: &str = "NOT_FOUND";
 
 /// The answer's rows, with everything that proves it in the metadata.
 pub(super) fn batch(
@@ -36,7 +38,7 @@ pub(super) fn batch(
             ],
         )?,
         AnswerValue::Score(score) => score_row(score)?,
-        AnswerValue::Table(table) => table.clone(),
+        AnswerValue::Table(table) => table.rows.clone(),
     };
     let schema = Schema::clone(&rows.schema());
     let mut metadata = schema.metadata().clone();
@@ -45,13 +47,18 @@ pub(super) fn batch(
 }
 
 fn score_row(score: &Score) -> Result<RecordBatch, ArrowError> {
+    let (class, number) = match &score.value {
+        ScoreValue::Class(class) => (Some(class.as_str()), None),
+        ScoreValue::NotFound => (Some(NOT_FOUND), None),
+        ScoreValue::Score(number) => (None, Some(*number)),
+    };
     let mut reasons = ListBuilder::new(StringBuilder::new());
     reasons.append_value(score.reasons.iter().map(Some));
     RecordBatch::try_new(
         score_schema(),
         vec![
-            Arc::new(StringArray::from(vec![score.class.clone()])) as ArrayRef,
-            Arc::new(Float64Array::from(vec![score.score])),
+            Arc::new(StringArray::from(vec![class])) as ArrayRef,
+            Arc::new(Float64Array::from(vec![number])),
             Arc::new(reasons.finish()),
         ],
     )
@@ -64,6 +71,7 @@ fn proof(answer: &Answer, receipt: &Receipt, level: Level) -> HashMap<String, St
     let mut entries = vec![
         ("lingqu.audit_level", level_word(level).to_owned()),
         ("lingqu.call_id", answer.call.to_string()),
+        ("lingqu.environment", answer.environment.as_str().to_owned()),
         ("lingqu.loads", json!(loads).to_string()),
         ("lingqu.opening_key", hex::encode(answer.opening_key)),
         ("lingqu.receipt", STANDARD.encode(binary)),
@@ -80,7 +88,7 @@ fn proof(answer: &Answer, receipt: &Receipt, level: Level) -> HashMap<String, St
 }
 
 /// A load as clients read it.
-pub(crate) fn load_json(load: &Load) -> serde_json::Value {
+fn load_json(load: &Load) -> serde_json::Value {
     json!({
         "as_of": load.as_of.to_string(),
         "digest": hex::encode(load.digest.0),

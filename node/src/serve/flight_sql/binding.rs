@@ -37,9 +37,7 @@ where
     let collected = collect(first, messages, bytes_max).await?;
     // Decoding of strangers' bytes runs in a task: should it panic, the task ends and nothing else.
     let decoded = tokio::spawn(decode(collected)).await;
-    let batches = decoded
-        .map_err(|_| malformed())?
-        .map_err(|_| malformed())?;
+    let batches = decoded.map_err(|_| malformed())?.map_err(|_| malformed())?;
     // Empty batches are how some clients begin or end; they hold no row.
     let mut rows = batches.iter().filter(|batch| batch.num_rows() > 0);
     match (rows.next(), rows.next()) {
@@ -145,7 +143,7 @@ fn malformed() -> CallInvalid {
 
 fn invalid(reason: &'static str) -> CallInvalid {
     CallInvalid {
-        code: ErrorCode::ClaimInvalid,
+        code: ErrorCode::ParameterInvalid,
         field: "parameters",
         reason,
     }

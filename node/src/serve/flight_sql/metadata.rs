@@ -20,7 +20,7 @@ use lingqu_core::{ErrorCode, NodeId};
 
 use super::command::Metadata;
 use super::own_tables;
-use crate::products::VisibleProduct;
+use crate::VisibleProduct;
 use crate::serve::sql::OWN_SCHEMA;
 
 /// What `GetTables` calls a product.

@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, BinaryArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 use futures::future::join_all;
 use lingqu_core::receipt::{Level, Receipt};
 use lingqu_journal::{Outcome, Recorded};
 use lingqu_proto::receipt_to_pb;
 use prost::Message;
 
-use crate::Node;
 use crate::admission::caller::Caller;
 use crate::call::Answer;
-use crate::products::VisibleProduct;
+use crate::serve::words::level_word;
+use crate::{Node, VisibleProduct};
 
 /// Most receipts that are shown, the newest first.
 const RECEIPTS_MAX: usize = 256;
@@ -139,17 +139,4 @@ async fn line(node: &Node, recorded: Arc<Recorded<Answer>>) -> Option<Line> {
         receipt,
         level,
     })
-}
-
-/// The level as clients read it.
-pub(crate) fn level_word(level: Level) -> &'static str {
-    match level {
-        Level::Local => "LOCAL",
-        Level::Mirrored => "MIRRORED",
-    }
-}
-
-/// The schema of one of the two, shared.
-pub(super) fn shared(schema: Schema) -> SchemaRef {
-    Arc::new(schema)
 }

@@ -5,8 +5,8 @@ use arrow_array::{
     ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, LargeStringArray, NullArray,
     RecordBatchOptions, StringArray, StringViewArray, UInt64Array,
 };
-use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::encode::DictionaryHandling;
+use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_schema::Schema;
 
 use super::*;
@@ -45,7 +45,9 @@ async fn texts_and_integers_are_bound_by_position() {
     let batch = row(vec![
         Arc::new(StringArray::from(vec!["a"])),
         Arc::new(LargeStringArray::from(vec!["b"])),
-        Arc::new(StringViewArray::from(vec!["a text that is longer than a view holds"])),
+        Arc::new(StringViewArray::from(vec![
+            "a text that is longer than a view holds",
+        ])),
         Arc::new(Int64Array::from(vec![i64::MIN])),
         Arc::new(UInt64Array::from(vec![7])),
         Arc::new(dictionary),
@@ -85,7 +87,7 @@ async fn other_types_nulls_and_overflows_are_refused() {
         one(floats),
     ] {
         let refused = bound(refused).await.unwrap_err();
-        assert_eq!(refused.code, ErrorCode::ClaimInvalid);
+        assert_eq!(refused.code, ErrorCode::ParameterInvalid);
     }
 }
 
@@ -100,7 +102,10 @@ async fn there_is_exactly_one_row() {
         vec![number(vec![1]), number(vec![2])],
         vec![number(vec![1; 1_000])],
     ] {
-        assert_eq!(bound(refused).await.unwrap_err().code, ErrorCode::ClaimInvalid);
+        assert_eq!(
+            bound(refused).await.unwrap_err().code,
+            ErrorCode::ParameterInvalid
+        );
     }
     // Rows without columns cost nothing to send; there may be any number of them.
     let options = RecordBatchOptions::new().with_row_count(Some(1 << 40));
@@ -115,9 +120,17 @@ async fn what_is_read_is_bounded() {
     let long = one(StringArray::from(vec!["x".repeat(BYTES_MAX)]));
     assert!(bound(long).await.is_err());
     let endless = stream::repeat_with(|| Ok::<_, ()>(FlightData::default()));
-    assert!(read(FlightData::default(), endless, BYTES_MAX).await.is_err());
+    assert!(
+        read(FlightData::default(), endless, BYTES_MAX)
+            .await
+            .is_err()
+    );
     let broken = stream::iter([Err::<FlightData, _>(())]);
-    assert!(read(FlightData::default(), broken, BYTES_MAX).await.is_err());
+    assert!(
+        read(FlightData::default(), broken, BYTES_MAX)
+            .await
+            .is_err()
+    );
 }
 
 /// No byte of a stream can be turned so that it harms: it is refused or it is bound, and the task ends.

@@ -93,7 +93,10 @@ fn nothing_belongs_to_a_transaction() {
         query: "SELECT * FROM a.b(1)".to_owned(),
         transaction_id,
     };
-    assert_eq!(decided(Command::CommandStatementQuery(statement), Place::Info), None);
+    assert_eq!(
+        decided(Command::CommandStatementQuery(statement), Place::Info),
+        None
+    );
     let prepare = Command::ActionCreatePreparedStatementRequest(prepare);
     assert_eq!(decided(prepare, Place::Action), None);
 }
@@ -123,7 +126,11 @@ fn what_is_no_command_is_refused() {
             type_url: format!("{of_sql}CommandStatementQuery"),
             value: Bytes::from_static(&[0x0a, 0xff]),
         };
-        for bytes in [vec![0xff; 64], b"SELECT 1".to_vec(), truncated.encode_to_vec()] {
+        for bytes in [
+            vec![0xff; 64],
+            b"SELECT 1".to_vec(),
+            truncated.encode_to_vec(),
+        ] {
             assert_eq!(read(&bytes, place), Err(ErrorCode::RequestInvalid));
         }
     }
@@ -153,5 +160,8 @@ fn the_document_has_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/access.md");
     let document = std::fs::read_to_string(path).unwrap();
     let table = table();
-    assert!(document.contains(&table), "docs/access.md must contain:\n{table}");
+    assert!(
+        document.contains(&table),
+        "docs/access.md must contain:\n{table}"
+    );
 }
