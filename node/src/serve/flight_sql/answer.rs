@@ -17,7 +17,8 @@ use prost::Message;
 use serde_json::json;
 
 use crate::call::Answer;
-use crate::evaluate::{AnswerValue, score_schema, verdict_schema};
+use crate::evaluate::AnswerValue;
+use crate::visible::{score_schema, verdict_schema};
 use crate::serve::words::{level_word, verdict_zh};
 
 /// The class of a subject that is not in the register, where the grant reveals it. No product has a class of this name.
