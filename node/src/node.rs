@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lingqu_core::decide::ClockState;
+use lingqu_core::epoch::Epoch;
 use lingqu_core::record::Draft;
 use lingqu_core::stop::Stops;
 use lingqu_core::{CallId, Clock, NodeId, PartyId, Timestamp};
@@ -85,6 +86,18 @@ impl View {
 
     pub(crate) fn holdings(&self) -> &Holdings {
         &self.holdings
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(crate) fn epoch(&self) -> Option<&Epoch> {
+        self.epoch.as_deref().map(|held| &held.epoch)
+    }
+
+    pub(crate) fn stops(&self) -> &Stops {
+        &self.stops
     }
 }
 

@@ -157,7 +157,13 @@ async fn grpcio_needs_only_reflection() {
 async fn the_json_interface_is_described_as_it_is() {
     let world = World::ready().await;
     let found = world.run_script("openapi.py").await;
-    let paths = ["/openapi.json", "/v1/products", "/v1/query", "/v1/score", "/v1/verify"];
+    let paths = [
+        "/openapi.json",
+        "/v1/products",
+        "/v1/query",
+        "/v1/score",
+        "/v1/verify",
+    ];
     assert_eq!(found["paths"], json!(paths));
     world.end().await;
 }
@@ -192,7 +198,10 @@ async fn the_examples_of_the_manual_work() {
     assert!(shell.len() >= 3, "the manual has no examples for curl");
     for example in shell {
         let mut command = tokio::process::Command::new("sh");
-        command.args(["-e", "-c", &example]).current_dir(&home).envs(variables.clone());
+        command
+            .args(["-e", "-c", &example])
+            .current_dir(&home)
+            .envs(variables.clone());
         let output = run(&example, &mut command).await;
         let answer = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(!answer.contains("\"status\""), "{example}\n{answer}");
@@ -201,7 +210,10 @@ async fn the_examples_of_the_manual_work() {
     assert!(scripts.len() >= 4, "the manual has no examples for Python");
     for example in scripts {
         let mut command = tokio::process::Command::new(python());
-        command.args(["-B", "-c", &example]).current_dir(&home).envs(variables.clone());
+        command
+            .args(["-B", "-c", &example])
+            .current_dir(&home)
+            .envs(variables.clone());
         let output = run(&example, &mut command).await;
         let answer = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(answer.contains("MATCH"), "{example}\n{answer}");

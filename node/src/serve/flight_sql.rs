@@ -14,7 +14,6 @@ mod metadata;
 mod own_tables;
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_flight::encode::FlightDataEncoderBuilder;

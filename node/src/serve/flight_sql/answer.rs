@@ -18,8 +18,8 @@ use serde_json::json;
 
 use crate::call::Answer;
 use crate::evaluate::AnswerValue;
-use crate::visible::{score_schema, verdict_schema};
 use crate::serve::words::{level_word, verdict_zh};
+use crate::visible::{score_schema, verdict_schema};
 
 /// The class of a subject that is not in the register, where the grant reveals it. No product has a class of this name.
 const NOT_FOUND: &str = "NOT_FOUND";

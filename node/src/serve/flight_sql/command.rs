@@ -15,7 +15,7 @@ use prost::bytes::Bytes;
 
 /// Where a command arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// `DoAction`.
     Action,
     /// `GetFlightInfo`.
@@ -26,24 +26,9 @@ pub enum Place {
     Schema,
 }
 
-impl Place {
-    /// Every place, in alphabetical order of the RPCs.
-    pub const ALL: [Place; 4] = [Place::Action, Place::Put, Place::Info, Place::Schema];
-
-    /// The RPC's name.
-    pub fn rpc(self) -> &'static str {
-        match self {
-            Place::Action => "DoAction",
-            Place::Info => "GetFlightInfo",
-            Place::Put => "DoPut",
-            Place::Schema => "GetSchema",
-        }
-    }
-}
-
 /// What a caller wants by a command.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Wanted {
+pub(super) enum Wanted {
     /// Binds values to a prepared statement.
     Bind(Bytes),
     /// Forgets a prepared statement.
@@ -60,7 +45,7 @@ pub enum Wanted {
 
 /// What can be asked about the node itself.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Metadata {
+pub(super) enum Metadata {
     /// The one catalog.
     Catalogs,
     /// No table has foreign keys.
@@ -88,14 +73,14 @@ pub enum Metadata {
 /// # Errors
 /// `REQUEST_INVALID` for bytes that are no command at all, `COMMAND_UNSUPPORTED` for one that this node does not offer
 /// at this place.
-pub fn read(bytes: &[u8], place: Place) -> Result<Wanted, ErrorCode> {
+pub(super) fn read(bytes: &[u8], place: Place) -> Result<Wanted, ErrorCode> {
     let any = Any::decode(bytes).map_err(|_| ErrorCode::RequestInvalid)?;
     let command = Command::try_from(any).map_err(|_| ErrorCode::RequestInvalid)?;
     decided(command, place).ok_or(ErrorCode::CommandUnsupported)
 }
 
 /// The decision; none means that the command is not offered there.
-pub fn decided(command: Command, place: Place) -> Option<Wanted> {
+pub(super) fn decided(command: Command, place: Place) -> Option<Wanted> {
     use Place::{Action, Info, Put, Schema};
     let (wanted, places): (Wanted, &[Place]) = match command {
         // Products are called by these. A transaction was never begun, so nothing can belong to one.
@@ -172,4 +157,4 @@ fn metadata(asked: Metadata) -> (Wanted, &'static [Place]) {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -487,7 +487,7 @@ fn parameters(form: &ProductCallForm, product: &VisibleProduct) -> Schema {
         if let Argument::Bound(place) = argument
             && let Some(field) = fields.get_mut(*place)
         {
-            let data_type = match kind.as_str() {
+            let data_type = match *kind {
                 "integer" => DataType::Int64,
                 _ => DataType::Utf8,
             };

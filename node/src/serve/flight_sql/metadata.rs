@@ -23,6 +23,8 @@ use super::own_tables;
 use crate::VisibleProduct;
 use crate::serve::sql::OWN_SCHEMA;
 
+/// Arrow as it is linked here.
+const ARROW_VERSION: &str = "59";
 /// What `GetTables` calls a product.
 const PRODUCT: &str = "PRODUCT";
 /// What it calls a table of the caller's own.
@@ -156,7 +158,7 @@ fn sql_info() -> Result<SqlInfoData, ErrorCode> {
     let mut info = SqlInfoDataBuilder::new();
     info.append(SqlInfo::FlightSqlServerName, "Lingqu");
     info.append(SqlInfo::FlightSqlServerVersion, env!("CARGO_PKG_VERSION"));
-    info.append(SqlInfo::FlightSqlServerArrowVersion, arrow_version());
+    info.append(SqlInfo::FlightSqlServerArrowVersion, ARROW_VERSION);
     info.append(SqlInfo::FlightSqlServerReadOnly, true);
     info.append(SqlInfo::FlightSqlServerSql, true);
     info.append(SqlInfo::FlightSqlServerSubstrait, false);
@@ -169,11 +171,6 @@ fn sql_info() -> Result<SqlInfoData, ErrorCode> {
     info.append(SqlInfo::SqlIdentifierQuoteChar, "\"");
     info.append(SqlInfo::SqlAllTablesAreSelectable, false);
     info.build().map_err(|_| ErrorCode::Internal)
-}
-
-/// Arrow's major version as it is linked.
-fn arrow_version() -> &'static str {
-    arrow_array::ARROW_VERSION
 }
 
 /// The types that parameters have.

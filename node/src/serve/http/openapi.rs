@@ -42,6 +42,7 @@ impl utoipa::Modify for ClientCertificate {
                 "A party's certificate from an authority that the node trusts. 主体数字证书。"
                     .to_owned(),
             ),
+            deprecated: None,
             extensions: None,
         };
         let components = document.components.get_or_insert_default();

@@ -57,7 +57,7 @@ macro_rules! call_body {
             /// Its version; left out, the one that the grant names. 版本；缺省为授权载明的版本。
             version: Option<u32>,
             $(#[$values_doc])*
-            #[schema(value_type = std::collections::BTreeMap<String, Value>, max_properties = 32)]
+            #[schema(value_type = std::collections::BTreeMap<String, Value>)]
             $values: Values,
             /// Answer only from data as of this date or later: `YYYY-MM-DD` (midnight of UTC+8) or
             /// `YYYY-MM-DDThh:mm:ssZ`. 数据日期下限。
