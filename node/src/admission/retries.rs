@@ -194,7 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_party_sees_its_own_records_newest_first() {
-        let retries = Retries::<u8>::new(8, Duration::from_secs(60));
+        let retries = Retries::<u8>::new(8, 1_000, Duration::from_secs(60));
         let party = key(1).party;
         for call in 1..=3 {
             let Entered::New(mut slot) = retries.enter(&key(call), [1; 16], Duration::ZERO).await

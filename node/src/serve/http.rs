@@ -132,7 +132,7 @@ fn is_json(value: &HeaderValue) -> bool {
         None => text.trim() == "application/json",
         Some((media_type, parameter)) => {
             media_type.trim() == "application/json"
-                && parameter.trim().trim_matches('"') == "charset=utf-8"
+                && ["charset=utf-8", "charset=\"utf-8\""].contains(&parameter.trim())
         }
     }
 }
