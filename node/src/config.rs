@@ -130,6 +130,21 @@ pub struct LimitsSection {
     pub answers_kept_s: u64,
     /// Largest request message in bytes. Default 65,536.
     pub request_bytes_max: usize,
+    /// Time for the body of an HTTP request to arrive, in seconds. Default 30.
+    pub request_body_s: u64,
+    /// Longest SQL statement in bytes. Default 16,384.
+    pub sql_bytes_max: usize,
+    /// Prepared statements of one party; its oldest ones give way. Default 256.
+    pub statements_per_party_max: usize,
+    /// How long a prepared statement is kept after its last use, in seconds. Default 600.
+    pub statements_kept_s: u64,
+    /// Flight tickets of one party that are not spent; its oldest ones give way. Default 1,024.
+    pub tickets_per_party_max: usize,
+    /// How long a Flight ticket is good, in seconds. Default 60.
+    pub tickets_kept_s: u64,
+    /// Prepared statements of all parties together, and likewise tickets; the oldest of whoever has most give way.
+    /// Default 16,384.
+    pub tokens_max: usize,
     /// Signed objects held. Default 10,000.
     pub objects_max: usize,
     /// Rows of one resource. Default 5,000,000.
@@ -164,6 +179,13 @@ impl Default for LimitsSection {
             answers_kept_bytes_max: 64 << 20,
             answers_kept_s: 600,
             request_bytes_max: 65_536,
+            request_body_s: 30,
+            sql_bytes_max: crate::serve::sql::SQL_BYTES_MAX,
+            statements_per_party_max: 256,
+            statements_kept_s: 600,
+            tickets_per_party_max: 1_024,
+            tickets_kept_s: 60,
+            tokens_max: 16_384,
             objects_max: 10_000,
             rows_max: 5_000_000,
             rows_per_key_max: 16,

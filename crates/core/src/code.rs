@@ -27,6 +27,8 @@ pub enum Class {
     Unauthenticated,
     /// Retrying later may help.
     Unavailable,
+    /// Nobody can have it here.
+    Unimplemented,
 }
 
 macro_rules! codes {
@@ -144,6 +146,9 @@ codes! {
     CodeInvalid, "CODE_INVALID", PermissionDenied,
         "the enrolment code is unknown, used, expired or for another id", "准入码不存在、已使用、已过期或不属于该标识",
         "ask the operating agency for a new code", "向运营机构申领新的准入码";
+    CommandUnsupported, "COMMAND_UNSUPPORTED", Unimplemented,
+        "the node does not offer this command", "节点不提供该命令",
+        "read which commands the node offers in the manual for clients", "查阅客户端手册中节点提供的命令";
     DebugPrecondition, "DEBUG_PRECONDITION", FailedPrecondition,
         "the grant does not open debugging on production data with its three statements", "授权未载明生产环境调试验证的三项声明",
         "have a grant signed that states national security, trade secrets and privacy unharmed, with a window and a budget", "申请载明不危害国家安全、不侵犯商业秘密和个人隐私并含期限与次数的授权";
@@ -312,6 +317,12 @@ codes! {
     ScenarioMismatch, "SCENARIO_MISMATCH", PermissionDenied,
         "the grant is for another scenario", "授权属于另一场景",
         "state the grant's scenario", "填写授权对应的场景";
+    SqlFormUnsupported, "SQL_FORM_UNSUPPORTED", InvalidArgument,
+        "the statement is not of the one form in which a product is called", "语句不是调用数据产品的唯一形式",
+        "write `SELECT * FROM unit.product(arguments)` with literals or placeholders", "使用 `SELECT * FROM unit.product(参数)`，参数为字面量或占位符";
+    StatementUnknown, "STATEMENT_UNKNOWN", NotFound,
+        "the caller has no such prepared statement, or no longer", "调用方没有该预备语句，或已失效",
+        "prepare the statement again", "重新预备该语句";
     Stopped, "STOPPED", PermissionDenied,
         "the unit has stopped this", "数源单位已停止该项",
         "ask the unit", "请联系数源单位";
@@ -324,6 +335,9 @@ codes! {
     TermTooLong, "TERM_TOO_LONG", InvalidArgument,
         "a grant's term is at most five years", "授权期限最长五年",
         "shorten the term", "缩短期限";
+    TicketInvalid, "TICKET_INVALID", PermissionDenied,
+        "the ticket is unknown, used, too old, or was issued to another caller or for another grant", "凭单不存在、已使用、已过期，或签发给其他调用方或其他授权",
+        "ask for the query's flight info again", "重新获取查询的FlightInfo";
 }
 
 /// A word that is no code.
