@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{
+    ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
 use datafusion::arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
 use lingqu_policy::DomainKind;
@@ -34,7 +36,9 @@ pub(crate) fn schema<V>(query: &Query<V>) -> SchemaRef {
         };
         Field::new(&output.name, data_type, true)
     };
-    Arc::new(Schema::new(query.outputs.iter().map(field).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        query.outputs.iter().map(field).collect::<Vec<_>>(),
+    ))
 }
 
 /// The answer: sorted by the group columns, then as ORDER BY says, then cut.

@@ -84,21 +84,34 @@ impl ScalarUDFImpl for CellOf {
         let cells: Int32Array = match self.domain.kind() {
             DomainKind::Texts(texts) => {
                 let values = cast(&values, &DataType::Utf8View)?;
-                let place = |text: &str| texts.binary_search_by(|known| known.as_str().cmp(text)).ok();
+                let place = |text: &str| {
+                    texts
+                        .binary_search_by(|known| known.as_str().cmp(text))
+                        .ok()
+                };
                 let values = values.as_string_view();
-                values.iter().map(|v| v.and_then(place).and_then(number)).collect()
+                values
+                    .iter()
+                    .map(|v| v.and_then(place).and_then(number))
+                    .collect()
             }
             DomainKind::Integers(known) => {
                 let values = cast(&values, &DataType::Int64)?;
                 let values = values.as_primitive::<Int64Type>();
                 let place = |value: i64| known.binary_search(&value).ok();
-                values.iter().map(|v| v.and_then(place).and_then(number)).collect()
+                values
+                    .iter()
+                    .map(|v| v.and_then(place).and_then(number))
+                    .collect()
             }
             DomainKind::IntegerBins(edges) => {
                 let values = cast(&values, &DataType::Int64)?;
                 let values = values.as_primitive::<Int64Type>();
                 let place = |value: i64| bin(edges, &value);
-                values.iter().map(|v| v.and_then(place).and_then(number)).collect()
+                values
+                    .iter()
+                    .map(|v| v.and_then(place).and_then(number))
+                    .collect()
             }
             DomainKind::DateBins(edges) => {
                 let days: Vec<i32> = edges.iter().map(|edge| edge.days()).collect();
@@ -107,7 +120,10 @@ impl ScalarUDFImpl for CellOf {
                     return internal_err!("not a column of dates");
                 };
                 let place = |value: i32| bin(&days, &value);
-                values.iter().map(|v| v.and_then(place).and_then(number)).collect()
+                values
+                    .iter()
+                    .map(|v| v.and_then(place).and_then(number))
+                    .collect()
             }
             DomainKind::Bounds { .. } => return internal_err!("bounds make no cells"),
         };
@@ -198,3 +214,6 @@ impl Bounded {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,7 +80,13 @@ impl Engine {
             result_bytes_max,
             sql_bytes_max,
         } = limits;
-        let sizes = [memory_bytes_max, rows_out_max, partitions, result_bytes_max, sql_bytes_max];
+        let sizes = [
+            memory_bytes_max,
+            rows_out_max,
+            partitions,
+            result_bytes_max,
+            sql_bytes_max,
+        ];
         if sizes.contains(&0) || seconds_max == 0 {
             return Err(EngineRefused::Limits);
         }

@@ -9,6 +9,7 @@ mod world;
 
 use std::sync::Arc;
 
+use datafusion::common::NullEquality;
 use datafusion::common::{Column, DFSchema};
 use datafusion::functions_aggregate::average::avg_udaf;
 use datafusion::functions_aggregate::count::count_udaf;
@@ -16,7 +17,6 @@ use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion::logical_expr::utils::COUNT_STAR_EXPANSION;
 use datafusion::logical_expr::{Expr, JoinConstraint, JoinType, LogicalPlan, SortExpr};
-use datafusion::common::NullEquality;
 use datafusion::scalar::ScalarValue;
 
 use crate::rule::{Rule, TemplateRefused};
@@ -236,10 +236,9 @@ impl Reading {
                 _ => return Err(unexpected("AS")),
             },
             Node::Scan(scan) => self.scan(scan)?,
-            Node::Aggregate(_)
-            | Node::Limit(_)
-            | Node::Projection(_)
-            | Node::Sort(_) => return Err(unexpected("FROM")),
+            Node::Aggregate(_) | Node::Limit(_) | Node::Projection(_) | Node::Sort(_) => {
+                return Err(unexpected("FROM"));
+            }
             Node::Refused(part) => return Err(unexpected(part)),
         };
         if origins.len() == plan.schema().fields().len() {
@@ -338,7 +337,10 @@ impl Reading {
         let (Term::Column(left), Term::Column(right)) = (term(left), term(right)) else {
             return Err(TemplateRefused::bare(Rule::JoinForm));
         };
-        let pair = (origins[place(schema, left)?], origins[place(schema, right)?]);
+        let pair = (
+            origins[place(schema, left)?],
+            origins[place(schema, right)?],
+        );
         self.equalities.push(pair);
         Ok(())
     }
@@ -365,7 +367,9 @@ impl Reading {
             | Term::Alias(_)
             | Term::Column(_)
             | Term::Literal(_)
-            | Term::Placeholder(_) => return Err(TemplateRefused::new(Rule::ConditionForm, "WHERE")),
+            | Term::Placeholder(_) => {
+                return Err(TemplateRefused::new(Rule::ConditionForm, "WHERE"));
+            }
             Term::Refused(part) => return Err(TemplateRefused::new(Rule::ConditionForm, part)),
         };
         let Term::Column(column) = term(column) else {
@@ -433,3 +437,6 @@ fn figure(
         Err(refused())
     }
 }
+
+#[cfg(test)]
+mod tests;

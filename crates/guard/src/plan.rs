@@ -199,11 +199,7 @@ impl Columns<'_> {
 
 /// Accepts a physical plan whose every operator is known, that reads the protected table once and groups by entity:
 /// `groups` is the number of keys with the entity.
-pub(crate) fn check(
-    plan: &Arc<dyn ExecutionPlan>,
-    groups: usize,
-    public: usize,
-) -> Result<()> {
+pub(crate) fn check(plan: &Arc<dyn ExecutionPlan>, groups: usize, public: usize) -> Result<()> {
     let mut found = Found::default();
     found.visit(plan)?;
     let whole = found.sources == 1
@@ -258,6 +254,11 @@ impl Found {
                 return internal_err!("an operator that is not on the list");
             }
         }
-        plan.children().into_iter().try_for_each(|child| self.visit(child))
+        plan.children()
+            .into_iter()
+            .try_for_each(|child| self.visit(child))
     }
 }
+
+#[cfg(test)]
+mod tests;

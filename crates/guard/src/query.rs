@@ -138,8 +138,20 @@ impl<V> Query<V> {
     /// The columns that a scan needs, ascending.
     pub(crate) fn columns_of(&self, scan: usize) -> BTreeSet<usize> {
         let mut used = BTreeSet::new();
-        used.extend(self.atoms.iter().map(|atom| atom.origin).filter(|o| o.scan == scan).map(|o| o.column));
-        used.extend(self.keys.iter().map(|key| key.origin).filter(|o| o.scan == scan).map(|o| o.column));
+        used.extend(
+            self.atoms
+                .iter()
+                .map(|atom| atom.origin)
+                .filter(|o| o.scan == scan)
+                .map(|o| o.column),
+        );
+        used.extend(
+            self.keys
+                .iter()
+                .map(|key| key.origin)
+                .filter(|o| o.scan == scan)
+                .map(|o| o.column),
+        );
         for join in &self.joins {
             used.extend(join.on.iter().filter_map(|(mine, other)| {
                 if scan == self.protected {
@@ -229,7 +241,10 @@ impl<'a> Checker<'a> {
             | Figure::Sum(origin) => Some(*origin),
             Figure::Rows => None,
         });
-        let in_joins = reading.equalities.iter().flat_map(|(one, other)| [*one, *other]);
+        let in_joins = reading
+            .equalities
+            .iter()
+            .flat_map(|(one, other)| [*one, *other]);
         let in_conditions = reading.conditions.iter().map(|condition| condition.origin);
         (reading.groups.iter().copied())
             .chain(in_figures)
@@ -260,7 +275,11 @@ impl<'a> Checker<'a> {
         let mut keys = Vec::new();
         for origin in &self.reading.groups {
             let table = self.table(origin.scan);
-            let is_entity = *origin == Origin { scan: protected, column: entity };
+            let is_entity = *origin
+                == Origin {
+                    scan: protected,
+                    column: entity,
+                };
             if is_entity || !table.allows(origin.column, Use::Group) {
                 return self.refuse(Rule::GroupUse, *origin);
             }

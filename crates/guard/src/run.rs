@@ -140,11 +140,7 @@ async fn copied(
 }
 
 /// A row with a NULL in its key joins nothing, so it may repeat.
-fn unique(
-    batches: &[RecordBatch],
-    schema: &Schema,
-    keys: &[usize],
-) -> Result<(), DataFusionError> {
+fn unique(batches: &[RecordBatch], schema: &Schema, keys: &[usize]) -> Result<(), DataFusionError> {
     let fields = keys
         .iter()
         .map(|key| SortField::new(schema.field(*key).data_type().clone()))
@@ -152,7 +148,10 @@ fn unique(
     let converter = RowConverter::new(fields)?;
     let mut seen: HashSet<Box<[u8]>> = HashSet::new();
     for batch in batches {
-        let columns: Vec<_> = keys.iter().map(|key| Arc::clone(batch.column(*key))).collect();
+        let columns: Vec<_> = keys
+            .iter()
+            .map(|key| Arc::clone(batch.column(*key)))
+            .collect();
         let rows = converter.convert_columns(&columns)?;
         for (index, row) in rows.iter().enumerate() {
             let whole = columns.iter().all(|column| column.is_valid(index));

@@ -110,7 +110,9 @@ fn is_name(name: &str) -> bool {
 pub(crate) fn is_lower_name(name: &str) -> bool {
     let begins = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
     (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| begins(byte) || byte.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|byte| begins(byte) || byte.is_ascii_digit())
         && name.bytes().next().is_some_and(begins)
 }
 

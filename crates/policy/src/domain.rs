@@ -40,7 +40,9 @@ pub enum DomainKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DomainRefused {
     /// The list is empty or too long, or there is no bin between fewer than two edges.
-    #[error("a domain has between 1 and {ENTRIES_MAX} values, or between 2 and {ENTRIES_MAX} edges")]
+    #[error(
+        "a domain has between 1 and {ENTRIES_MAX} values, or between 2 and {ENTRIES_MAX} edges"
+    )]
     Size,
     /// A value or edge is not larger than the one before it.
     #[error("values and edges of a domain stand in ascending order, each once")]
@@ -56,10 +58,9 @@ pub enum DomainRefused {
 impl Domain {
     /// A closed list of texts, ascending by their bytes.
     pub fn texts(values: Vec<String>) -> Result<Domain, DomainRefused> {
-        if values
-            .iter()
-            .any(|text| text.is_empty() || text.len() > TEXT_LEN_MAX || text.chars().any(char::is_control))
-        {
+        if values.iter().any(|text| {
+            text.is_empty() || text.len() > TEXT_LEN_MAX || text.chars().any(char::is_control)
+        }) {
             return Err(DomainRefused::Text);
         }
         ascending(&values, 1)?;

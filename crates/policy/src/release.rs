@@ -46,7 +46,12 @@ impl Release {
     ) -> Result<Release, ReleaseRefused> {
         within("group_min", group_min, GROUP_MIN_FLOOR, CEILING)?;
         let dominance = u32::from(dominance_percent_max);
-        within("dominance_percent_max", dominance, 1, u32::from(DOMINANCE_CEILING))?;
+        within(
+            "dominance_percent_max",
+            dominance,
+            1,
+            u32::from(DOMINANCE_CEILING),
+        )?;
         within("round_to", round_to, 1, CEILING)?;
         within("groups_max", groups_max, 1, GROUPS_CEILING)?;
         Ok(Release {

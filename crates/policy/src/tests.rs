@@ -129,8 +129,18 @@ fn a_day_is_read_as_it_is_written() {
         assert_eq!(Day::from_days(days), Some(day));
     }
     for text in [
-        "", "2013-1-01", "2013-02-30", "2013-13-01", "2013-00-10", "2013-01-00", "1900-02-29",
-        "0000-01-01", "+201-01-01", "2013/01/01", "2013-01-01 ", "２013-01-1",
+        "",
+        "2013-1-01",
+        "2013-02-30",
+        "2013-13-01",
+        "2013-00-10",
+        "2013-01-00",
+        "1900-02-29",
+        "0000-01-01",
+        "+201-01-01",
+        "2013/01/01",
+        "2013-01-01 ",
+        "２013-01-1",
     ] {
         assert_eq!(text.parse::<Day>(), Err(DayMalformed), "{text}");
     }
@@ -156,7 +166,10 @@ fn a_domain_is_sorted_without_repetition_and_bounded() {
     assert_eq!(text(&[""]), Err(DomainRefused::Text));
     assert_eq!(text(&["a\n"]), Err(DomainRefused::Text));
     assert_eq!(text(&["x".repeat(257).as_str()]), Err(DomainRefused::Text));
-    assert_eq!(Domain::integers((0..1_025).collect()), Err(DomainRefused::Size));
+    assert_eq!(
+        Domain::integers((0..1_025).collect()),
+        Err(DomainRefused::Size)
+    );
     assert_eq!(Domain::integer_bins(vec![1]), Err(DomainRefused::Size));
     assert_eq!(Domain::integer_bins(vec![1, 5, 9]).unwrap().cells(), 2);
     let day = |text: &str| text.parse::<Day>().unwrap();
@@ -193,7 +206,10 @@ fn a_domain_needs_a_rule_and_stands_once() {
     let open = || policy(&[("region", Preset::Dimension), ("id", Preset::Entity)]).unwrap();
     let domain = Domain::integers(vec![1]).unwrap();
     let refused = |column: &str| Err(PolicyRefused::Domain(column.to_owned()));
-    assert_eq!(open().with_domain("other", domain.clone()), refused("other"));
+    assert_eq!(
+        open().with_domain("other", domain.clone()),
+        refused("other")
+    );
     let once = open().with_domain("region", domain.clone()).unwrap();
     assert_eq!(once.domain("region"), Some(&domain));
     assert_eq!(once.with_domain("region", domain), refused("region"));

@@ -91,9 +91,9 @@ pub(super) fn term(expr: &Expr) -> Term<'_> {
         Expr::InList(_) => Term::Refused("NOT IN"),
         Expr::Literal(value, None) => Term::Literal(value),
         Expr::Literal(_, Some(_)) => Term::Refused("metadata"),
-        Expr::Placeholder(Placeholder { id, field: None }) => {
-            id.strip_prefix('$').map_or(Term::Refused("placeholder"), Term::Placeholder)
-        }
+        Expr::Placeholder(Placeholder { id, field: None }) => id
+            .strip_prefix('$')
+            .map_or(Term::Refused("placeholder"), Term::Placeholder),
         Expr::Placeholder(_) => Term::Refused("placeholder"),
         Expr::Between(_) => Term::Refused("BETWEEN"),
         Expr::Case(_) => Term::Refused("CASE"),
@@ -121,7 +121,10 @@ pub(super) fn term(expr: &Expr) -> Term<'_> {
         Expr::Not(_) => Term::Refused("NOT"),
         Expr::ScalarVariable(..) => Term::Refused("variable"),
         Expr::Unnest(_) => Term::Refused("UNNEST"),
-        #[expect(deprecated, reason = "the variant still exists, so it is still decided about")]
+        #[expect(
+            deprecated,
+            reason = "the variant still exists, so it is still decided about"
+        )]
         Expr::Wildcard { .. } => Term::Refused("*"),
         Expr::WindowFunction(_) => Term::Refused("window"),
     }

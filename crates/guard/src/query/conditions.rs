@@ -90,7 +90,10 @@ pub(crate) fn check_parameters(
             return refuse(Rule::Parameter, name);
         }
     }
-    match placeholders.iter().find(|name| !declared.contains(name.as_str())) {
+    match placeholders
+        .iter()
+        .find(|name| !declared.contains(name.as_str()))
+    {
         Some(undeclared) => refuse(Rule::Parameter, undeclared.as_str()),
         None => Ok(()),
     }
@@ -115,7 +118,9 @@ impl Compared<'_> {
             }
             _ => false,
         };
-        self.operand(operand, listed, |allowed| matches!(allowed, Allowed::Values(_)))
+        self.operand(operand, listed, |allowed| {
+            matches!(allowed, Allowed::Values(_))
+        })
     }
 
     /// An edge of the domain's bins.
@@ -129,7 +134,9 @@ impl Compared<'_> {
             }
             _ => false,
         };
-        self.operand(operand, listed, |allowed| matches!(allowed, Allowed::Edges(_)))
+        self.operand(operand, listed, |allowed| {
+            matches!(allowed, Allowed::Edges(_))
+        })
     }
 
     fn operand(
@@ -179,9 +186,9 @@ impl Compared<'_> {
         match self.domain.kind() {
             DomainKind::Texts(_) => ParameterKind::Text,
             DomainKind::DateBins(_) => ParameterKind::Date,
-            DomainKind::Integers(_)
-            | DomainKind::IntegerBins(_)
-            | DomainKind::Bounds { .. } => ParameterKind::Integer,
+            DomainKind::Integers(_) | DomainKind::IntegerBins(_) | DomainKind::Bounds { .. } => {
+                ParameterKind::Integer
+            }
         }
     }
 }

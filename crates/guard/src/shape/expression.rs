@@ -93,7 +93,11 @@ fn check_aggregate(function: &Function) -> Result<(), TemplateRefused> {
         }
         _ => false,
     };
-    if plain && fits { Ok(()) } else { Err(refused()) }
+    if plain && fits {
+        Ok(())
+    } else {
+        Err(refused())
+    }
 }
 
 /// Comparisons of a column with values, joined by AND.
@@ -115,7 +119,11 @@ pub(super) fn check_condition(expr: &Expr) -> Result<(), TemplateRefused> {
                 BinaryOperator::Eq | BinaryOperator::GtEq | BinaryOperator::Lt
             );
             let sides = column(left).is_some() && is_value(right);
-            if compares && sides { Ok(()) } else { Err(refused()) }
+            if compares && sides {
+                Ok(())
+            } else {
+                Err(refused())
+            }
         }
         Expr::InList {
             expr,

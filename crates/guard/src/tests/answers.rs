@@ -52,8 +52,16 @@ fn groups_above_the_threshold_equal_the_bare_engine() {
         let names = |schema: &arrow_schema::Schema| -> Vec<String> {
             schema.fields().iter().map(|f| f.name().clone()).collect()
         };
-        assert_eq!(names(&answer.schema()), names(&expected[0].schema()), "{sql}");
-        assert_eq!(answer.schema(), register(sql).unwrap().output_schema(), "{sql}");
+        assert_eq!(
+            names(&answer.schema()),
+            names(&expected[0].schema()),
+            "{sql}"
+        );
+        assert_eq!(
+            answer.schema(),
+            register(sql).unwrap().output_schema(),
+            "{sql}"
+        );
         assert!(answer.schema().metadata().is_empty());
     }
 }
@@ -62,9 +70,15 @@ fn groups_above_the_threshold_equal_the_bare_engine() {
 fn bins_show_their_lower_edge_and_everything_else_is_one_group() {
     let mut flights = busy();
     for tail in 0..20 {
-        flights.push(Flight { day: day("2020-01-01"), ..flight(tail) });
+        flights.push(Flight {
+            day: day("2020-01-01"),
+            ..flight(tail)
+        });
     }
-    let answer = ask("SELECT flown, count(*) AS n FROM flights GROUP BY flown", &flights);
+    let answer = ask(
+        "SELECT flown, count(*) AS n FROM flights GROUP BY flown",
+        &flights,
+    );
     assert_eq!(answer.schema().field(0).data_type(), &DataType::Date32);
     assert_eq!(
         rows(&[answer]),
@@ -79,8 +93,16 @@ fn bins_show_their_lower_edge_and_everything_else_is_one_group() {
 
 #[test]
 fn a_value_outside_the_domain_never_leaves() {
-    let flights: Vec<Flight> = (0..30).map(|tail| Flight { carrier: CANARY, ..flight(tail) }).collect();
-    let answer = ask("SELECT carrier, count(*) AS n FROM flights GROUP BY carrier", &flights);
+    let flights: Vec<Flight> = (0..30)
+        .map(|tail| Flight {
+            carrier: CANARY,
+            ..flight(tail)
+        })
+        .collect();
+    let answer = ask(
+        "SELECT carrier, count(*) AS n FROM flights GROUP BY carrier",
+        &flights,
+    );
     assert_eq!(rows(&[answer]), [["NULL", "30"]]);
 }
 
@@ -97,7 +119,10 @@ fn a_parameter_is_one_of_its_declared_values() {
     )
     .unwrap();
     let bind = |args: &[(&str, Value)]| {
-        let args: Vec<_> = args.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
+        let args: Vec<_> = args
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), v.clone()))
+            .collect();
         template.bind(&args).map(|bound| format!("{bound:?}"))
     };
     let month = ("month", Value::Integer(1));
@@ -120,12 +145,21 @@ fn a_parameter_is_one_of_its_declared_values() {
         (text(""), outside("carrier")),
         (Value::Integer(1), outside("carrier")),
     ] {
-        assert_eq!(bind(&[("carrier", carrier), month.clone(), since.clone()]), refused);
+        assert_eq!(
+            bind(&[("carrier", carrier), month.clone(), since.clone()]),
+            refused
+        );
     }
-    assert_eq!(bind(&[month.clone(), since.clone()]), Err(BindRefused::Missing("carrier".to_owned())));
+    assert_eq!(
+        bind(&[month.clone(), since.clone()]),
+        Err(BindRefused::Missing("carrier".to_owned()))
+    );
     let twice = [month.clone(), month.clone(), since, ("carrier", text("UA"))];
     assert_eq!(bind(&twice), Err(BindRefused::Twice("month".to_owned())));
-    assert_eq!(bind(&[("N-CANARY-77", text("x"))]), Err(BindRefused::Unknown));
+    assert_eq!(
+        bind(&[("N-CANARY-77", text("x"))]),
+        Err(BindRefused::Unknown)
+    );
 }
 
 #[test]
@@ -180,12 +214,22 @@ fn a_template_says_what_it_reads_and_releases() {
     };
     assert_eq!((first.name.as_str(), first.protected), ("flights", true));
     assert_eq!(first.columns, ["tailnum", "origin", "delay"]);
-    assert_eq!((second.name.as_str(), second.protected), ("airports", false));
+    assert_eq!(
+        (second.name.as_str(), second.protected),
+        ("airports", false)
+    );
     assert_eq!(second.columns, ["faa", "state"]);
     let explanation = template.explain();
     assert_eq!(explanation.en.len(), explanation.zh.len());
     let whole = explanation.en.join("\n");
-    for part in ["tailnum", "airports", "state", "-60 to 600", "fewer than 10 entities", "50 %"] {
+    for part in [
+        "tailnum",
+        "airports",
+        "state",
+        "-60 to 600",
+        "fewer than 10 entities",
+        "50 %",
+    ] {
         assert!(whole.contains(part), "{part}: {whole}");
     }
 }

@@ -11,7 +11,13 @@ fn fleet(entities: usize, each: usize) -> Vec<Flight> {
 
 #[test]
 fn entities_count_not_rows() {
-    for (entities, each, shown) in [(9, 100, 0), (10, 1, 1), (10, 100, 1), (11, 1, 1), (1, 1_000, 0)] {
+    for (entities, each, shown) in [
+        (9, 100, 0),
+        (10, 1, 1),
+        (10, 100, 1),
+        (11, 1, 1),
+        (1, 1_000, 0),
+    ] {
         let flights = fleet(entities, each);
         for sql in [
             "SELECT count(*) AS n FROM flights",
@@ -21,7 +27,11 @@ fn entities_count_not_rows() {
             "SELECT avg(delay) AS n FROM flights WHERE month = 1",
             "SELECT state, count(*) AS n FROM flights JOIN airports ON origin = faa GROUP BY state",
         ] {
-            assert_eq!(ask(sql, &flights).num_rows(), shown, "{entities} × {each}: {sql}");
+            assert_eq!(
+                ask(sql, &flights).num_rows(),
+                shown,
+                "{entities} × {each}: {sql}"
+            );
         }
     }
 }
@@ -31,7 +41,10 @@ fn an_empty_and_a_small_group_look_the_same() {
     let sql = "SELECT carrier, count(*) AS n FROM flights GROUP BY carrier";
     let mut flights = fleet(12, 2);
     let without = ask(sql, &flights);
-    flights.extend((0..9).map(|tail| Flight { carrier: "DL", ..flight(100 + tail) }));
+    flights.extend((0..9).map(|tail| Flight {
+        carrier: "DL",
+        ..flight(100 + tail)
+    }));
     assert_eq!(ask(sql, &flights), without);
     let global = "SELECT count(*) AS n FROM flights WHERE carrier = 'DL'";
     assert_eq!(ask(global, &flights), ask(global, &fleet(12, 2)));
@@ -40,19 +53,35 @@ fn an_empty_and_a_small_group_look_the_same() {
 #[test]
 fn rows_without_an_entity_do_not_count() {
     let mut flights = fleet(9, 3);
-    flights.extend((0..50).map(|_| Flight { tail: None, ..flight(0) }));
-    assert_eq!(ask("SELECT count(*) AS n FROM flights", &flights).num_rows(), 0);
+    flights.extend((0..50).map(|_| Flight {
+        tail: None,
+        ..flight(0)
+    }));
+    assert_eq!(
+        ask("SELECT count(*) AS n FROM flights", &flights).num_rows(),
+        0
+    );
     flights.extend(fleet(10, 3));
-    assert_eq!(rows(&[ask("SELECT count(*) AS n FROM flights", &flights)]), [["57"]]);
+    assert_eq!(
+        rows(&[ask("SELECT count(*) AS n FROM flights", &flights)]),
+        [["57"]]
+    );
 }
 
 #[test]
 fn a_join_makes_no_entities_and_a_repeated_key_ends_the_run() {
-    let sql = "SELECT state, count(*) AS n FROM flights JOIN airports ON origin = faa GROUP BY state";
+    let sql =
+        "SELECT state, count(*) AS n FROM flights JOIN airports ON origin = faa GROUP BY state";
     let template = register(sql).unwrap();
     let engine = engine(&fleet(12, 1));
-    assert_eq!(rows(&[run_template(&template, &engine, &[]).unwrap()]), [["NJ", "12"]]);
-    engine.put_table("airports", table(airports(&[("EWR", "NJ"), ("JFK", "NY"), ("EWR", "NJ")])));
+    assert_eq!(
+        rows(&[run_template(&template, &engine, &[]).unwrap()]),
+        [["NJ", "12"]]
+    );
+    engine.put_table(
+        "airports",
+        table(airports(&[("EWR", "NJ"), ("JFK", "NY"), ("EWR", "NJ")])),
+    );
     assert!(run_template(&template, &engine, &[]).is_err());
 }
 
@@ -65,7 +94,10 @@ fn a_figure_needs_ten_contributors_of_its_own() {
     }
     let sql = "SELECT count(*) AS n, sum(distance) AS s, avg(distance) AS a, count(distance) AS c, \
                sum(delay) AS t, count(delay) AS u FROM flights";
-    assert_eq!(rows(&[ask(sql, &flights)]), [["30", "NULL", "NULL", "30", "NULL", "NULL"]]);
+    assert_eq!(
+        rows(&[ask(sql, &flights)]),
+        [["30", "NULL", "NULL", "30", "NULL", "NULL"]]
+    );
 }
 
 #[test]
@@ -89,7 +121,10 @@ fn the_second_largest_cannot_tell_the_largest() {
     }
     flights[0].distance = Some(1_000);
     flights[1].distance = Some(1_000);
-    assert_eq!(rows(&[ask("SELECT sum(distance) AS s FROM flights", &flights)]), [["NULL"]]);
+    assert_eq!(
+        rows(&[ask("SELECT sum(distance) AS s FROM flights", &flights)]),
+        [["NULL"]]
+    );
 }
 
 #[test]
@@ -105,5 +140,8 @@ fn an_outlier_is_brought_into_the_bounds() {
     }
     let sql = "SELECT sum(distance) AS s, sum(delay) AS d, count(delay) AS c FROM flights";
     // 17 × 5,000 and two ordinary hundreds; 17 × 600, two of 1.5, and one that is not a number.
-    assert_eq!(rows(&[ask(sql, &flights)]), [["85200", "10203.000000", "20"]]);
+    assert_eq!(
+        rows(&[ask(sql, &flights)]),
+        [["85200", "10203.000000", "20"]]
+    );
 }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{
-    ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
-};
+use arrow_array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
@@ -83,7 +81,9 @@ pub(crate) fn table(batch: RecordBatch) -> Arc<MemTable> {
 
 fn policy(columns: &[(&str, UseSet)]) -> Policy {
     let audit = AuditTerms::Mirrored { wait_ms_max: 1_000 };
-    let columns = columns.iter().map(|(name, uses)| ((*name).to_owned(), *uses));
+    let columns = columns
+        .iter()
+        .map(|(name, uses)| ((*name).to_owned(), *uses));
     Policy::new(columns, ["AUDIT".to_owned()], audit, 600).unwrap()
 }
 
@@ -92,7 +92,12 @@ pub(crate) fn texts(values: &[&str]) -> Domain {
 }
 
 pub(crate) fn months() -> Domain {
-    Domain::date_bins(["2013-01-01", "2013-02-01", "2013-03-01", "2013-04-01"].map(day).into()).unwrap()
+    Domain::date_bins(
+        ["2013-01-01", "2013-02-01", "2013-03-01", "2013-04-01"]
+            .map(day)
+            .into(),
+    )
+    .unwrap()
 }
 
 /// The flights' policy without release terms.
@@ -127,8 +132,16 @@ pub(crate) fn airports_schema() -> SchemaRef {
 
 pub(crate) fn airports(rows: &[(&str, &str)]) -> RecordBatch {
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(rows.iter().map(|(faa, _)| Some(*faa)).collect::<StringArray>()),
-        Arc::new(rows.iter().map(|(_, state)| Some(*state)).collect::<StringArray>()),
+        Arc::new(
+            rows.iter()
+                .map(|(faa, _)| Some(*faa))
+                .collect::<StringArray>(),
+        ),
+        Arc::new(
+            rows.iter()
+                .map(|(_, state)| Some(*state))
+                .collect::<StringArray>(),
+        ),
         Arc::new(rows.iter().map(|_| Some(7)).collect::<Int64Array>()),
     ];
     RecordBatch::try_new(airports_schema(), columns).unwrap()
@@ -224,8 +237,12 @@ pub(crate) fn ask(sql: &str, flights: &[Flight]) -> RecordBatch {
 pub(crate) fn oracle(sql: &str, flights: &[Flight]) -> Vec<RecordBatch> {
     block_on(async {
         let context = SessionContext::new();
-        context.register_table("flights", table(batch(flights))).unwrap();
-        context.register_table("airports", table(airports(&AIRPORTS))).unwrap();
+        context
+            .register_table("flights", table(batch(flights)))
+            .unwrap();
+        context
+            .register_table("airports", table(airports(&AIRPORTS)))
+            .unwrap();
         context.sql(sql).await.unwrap().collect().await.unwrap()
     })
 }
