@@ -6,6 +6,7 @@
 //! onnxruntime makes them. Built and checked by [`build`].
 
 pub(super) mod build;
+pub(super) mod described;
 #[cfg(test)]
 mod tests;
 
