@@ -321,8 +321,9 @@ def main():
         raise SystemExit(1 if differ else 0)
     for name, model in models(table).items():
         onnx.checker.check_model(model)
-        # Exporters write their own version and random names of nodes; nothing depends on either.
+        # Exporters write their own version and random names; nothing depends on either.
         model.producer_version = ""
+        model.graph.name = name
         for node in model.graph.node:
             node.name = ""
         rows_ = rows(model, table)
