@@ -324,6 +324,9 @@ def main():
         # Exporters write their own version and random names; nothing depends on either.
         model.producer_version = ""
         model.graph.name = name
+        imports = sorted(model.opset_import, key=lambda i: (i.domain, i.version))
+        del model.opset_import[:]
+        model.opset_import.extend(imports)
         for node in model.graph.node:
             node.name = ""
         rows_ = rows(model, table)
