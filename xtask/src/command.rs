@@ -7,6 +7,7 @@ mod check_layers;
 mod dist;
 mod generate;
 mod help;
+mod models;
 mod sizes;
 mod test;
 #[cfg(test)]
@@ -48,6 +49,11 @@ pub(crate) const COMMANDS: &[Command] = &[
         name: "help",
         summary: "print this text",
         run: |args| without_arguments(args, help::run),
+    },
+    Command {
+        name: "models",
+        summary: "train and export the models that the scorer is tested with; --check only compares",
+        run: models::run,
     },
     Command {
         name: "sizes",

@@ -170,6 +170,12 @@ codes! {
     DataDirVolatile, "DATA_DIR_VOLATILE", Local,
         "the data directory lies in memory and is lost with the power", "数据目录位于内存文件系统，断电即失",
         "put it on a disk: records of calls must survive", "改用磁盘目录，调用记录必须持久保存";
+    DebugPrecondition, "DEBUG_PRECONDITION", FailedPrecondition,
+        "the grant does not open debugging on production data with its three statements", "授权未载明生产环境调试验证的三项声明",
+        "have a grant signed that states national security, trade secrets and privacy unharmed, with a window and a budget", "申请载明不危害国家安全、不侵犯商业秘密和个人隐私并含期限与次数的授权";
+    DebugWindowClosed, "DEBUG_WINDOW_CLOSED", FailedPrecondition,
+        "the window of debugging on production data is not open now", "当前不在生产环境调试验证的期限内",
+        "debug within the window that the grant names, or have another one signed", "在授权载明的期限内调试，或重新签署";
     DiskSpaceLow, "DISK_SPACE_LOW", Local,
         "little space is left where the data directory lies", "数据目录所在磁盘剩余空间不足",
         "free or add space: without space for records no call is answered", "清理或扩容，无空间存证时不会答复任何调用";
@@ -200,6 +206,9 @@ codes! {
     EpochStale, "EPOCH_STALE", FailedPrecondition,
         "the revocation list is older than the unit's policy allows", "撤销清单已超过数源单位策略允许的时限",
         "restore the connection to the coordinator", "恢复与协调端的连接";
+    EvaluationFailed, "EVALUATION_FAILED", Internal,
+        "the evaluation did not end with an answer; it is charged and recorded", "计算未能得出结果，已计量并记录",
+        "ask the unit's operators; a smaller question may fit the limits of time and memory", "联系数源单位运维人员；缩小问题范围或可满足时间和内存限制";
     FeedResumeInvalid, "FEED_RESUME_INVALID", InvalidArgument,
         "the resume point lies beyond what exists", "续传位置超出现有范围",
         "resume from a point that was received, or from the beginning", "从已收到的位置或从头续传";
@@ -278,6 +287,9 @@ codes! {
     ListenUnusable, "LISTEN_UNUSABLE", Local,
         "the address to listen at cannot be used", "监听地址无法使用",
         "choose a free port and an address of this machine", "选择空闲端口和本机地址";
+    ModelRefused, "MODEL_REFUSED", InvalidArgument,
+        "the product's model is not one that a node can evaluate", "产品中的模型不在可计算范围内",
+        "use a scorecard or an ONNX model of trees, linear models and scalers that fits its declared features and output", "使用与声明的特征和输出一致的评分卡或由树、线性模型、标准化组成的 ONNX 模型";
     NodeNotReady, "NODE_NOT_READY", Unavailable,
         "the node has not yet compared its journal with its mirror since it started", "节点启动后尚未与镜像核对日志",
         "wait until the node has reached its coordinator", "等待节点连上协调端";
@@ -308,12 +320,18 @@ codes! {
     PageSizeUntested, "PAGE_SIZE_UNTESTED", Local,
         "the machine has a page size that was never tested", "本机内存页大小未经测试",
         "use a kernel with pages of 4 to 64 KiB", "使用4至64 KiB内存页的内核";
+    ParameterInvalid, "PARAMETER_INVALID", InvalidArgument,
+        "the parameters do not fit what the product declares", "参数与产品声明不符",
+        "give every declared parameter once, with one of its declared values", "按产品声明逐项提供参数且取值在声明范围内";
     PeerUnreachable, "PEER_UNREACHABLE", Local,
         "the other side could not be reached, or the connection was lost", "无法连接对方或连接中断",
         "check address, network and whether the other side runs", "检查地址、网络以及对方是否运行";
     ProductCannotRun, "PRODUCT_CANNOT_RUN", Local,
         "the product cannot run as it is written", "产品按现有定义无法运行",
         "correct the product, the policy or the resource as the message says", "按提示更正产品、策略或数据资源";
+    ProductKindMismatch, "PRODUCT_KIND_MISMATCH", InvalidArgument,
+        "the product is of another kind than the operation", "产品类别与所调用的操作不符",
+        "verify verifications, score models, query statistics", "核验类产品用核验，模型类用评分，统计类用查询";
     ProductNotApproved, "PRODUCT_NOT_APPROVED", PermissionDenied,
         "the unit has not approved this version of the product", "数源单位未批准该产品版本",
         "ask the unit for its approval", "请数源单位批准";
