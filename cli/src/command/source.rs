@@ -90,7 +90,7 @@ fn show(
             .collect();
         session.json(&json!({
             "resource": resource.name,
-            "environment": resource.environment,
+            "environments": resource.environments,
             "as_of": found.as_of.to_string(),
             "rows": found.rows,
             "columns": columns,
@@ -98,7 +98,7 @@ fn show(
     } else {
         session.line(format_args!(
             "{} ({}): {} rows, as of {} · {} 行，数据日期 {}",
-            resource.name, resource.environment, found.rows, found.as_of, found.rows, found.as_of
+            resource.name, resource.environments.join(", "), found.rows, found.as_of, found.rows, found.as_of
         ))?;
         for (name, kind) in &found.columns {
             session.line(format_args!(

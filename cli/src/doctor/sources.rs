@@ -89,7 +89,7 @@ pub(crate) fn examine(node: &NodeConfig, now: Timestamp, findings: &mut Findings
         );
     }
     for resource in &node.resources {
-        let name = format!("{} ({})", resource.name, resource.environment);
+        let name = format!("{} ({})", resource.name, resource.environments.join(", "));
         match read(resource) {
             Ok(found) => judge(&name, &found, node.limits.rows_max as u64, now, findings),
             Err(error) => findings.fail(
