@@ -12,6 +12,7 @@ mod doctor;
 mod document;
 mod enrolment;
 mod envelope_file;
+mod explanation;
 mod failure;
 mod interrupt;
 mod language;

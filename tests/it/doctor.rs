@@ -73,7 +73,8 @@ struct Place {
 
 impl Place {
     async fn make() -> Place {
-        let dir = tempfile::tempdir().unwrap();
+        // Beside what is built: elsewhere temporary files may lie in memory, which is a finding of its own.
+        let dir = tempfile::tempdir_in(binary::target()).unwrap();
         let network = Network::make(dir.path()).await.unwrap();
         let unit = network.issue_party_code(Party::Unit).await.unwrap();
         network
@@ -116,9 +117,9 @@ impl Place {
             .issue(id, &["localhost"], days, &SystemClock)
             .unwrap();
         let files = issued.write(&self.node_dir()).unwrap();
-        let own = self.node_dir().join(cast::node().as_str());
-        fs::rename(files.certificate, own.with_extension("pem")).unwrap_or_default();
-        fs::rename(files.key, own.with_extension("key")).unwrap_or_default();
+        let own = |suffix| self.node_dir().join(format!("{}.{suffix}", cast::node()));
+        fs::rename(files.certificate, own("pem")).unwrap();
+        fs::rename(files.key, own("key")).unwrap();
     }
 }
 

@@ -10,6 +10,7 @@ mod binary;
 mod canary;
 mod certificates;
 mod crash;
+mod deploy;
 mod docs;
 mod doctor;
 mod grants;

@@ -98,7 +98,12 @@ fn show(
     } else {
         session.line(format_args!(
             "{} ({}): {} rows, as of {} · {} 行，数据日期 {}",
-            resource.name, resource.environments.join(", "), found.rows, found.as_of, found.rows, found.as_of
+            resource.name,
+            resource.environments.join(", "),
+            found.rows,
+            found.as_of,
+            found.rows,
+            found.as_of
         ))?;
         for (name, kind) in &found.columns {
             session.line(format_args!(
