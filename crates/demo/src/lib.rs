@@ -9,7 +9,7 @@
 pub mod cast;
 pub mod network;
 pub mod objects;
-mod register;
+pub mod register;
 pub mod report;
 mod story;
 

@@ -17,7 +17,7 @@ const KEY_FIELDS_MAX: usize = 8;
 /// Most fields that are compared.
 const COMPARED_FIELDS_MAX: usize = 16;
 /// The comparators that a verification may name.
-const COMPARATORS: [&str; 4] = ["date", "exact", "folded", "integer"];
+const COMPARATORS: [&str; 5] = ["at_least", "date", "exact", "folded", "integer"];
 
 impl SignedObject for Product {
     const TYPE: &'static str = PRODUCT_TYPE;
@@ -115,6 +115,10 @@ fn verification(verification: pb::Verification) -> Result<Verification, FieldInv
     }
     let key = list("verification.key", verification.key, rule)?;
     let compared = list("verification.compared", verification.compared, rule)?;
+    // Rows are found by equality only; a product that could never open is refused where it is registered.
+    if key.iter().any(|rule| rule.comparator == "at_least") {
+        return refuse("verification.key", "has a field that is compared by order");
+    }
     let names: BTreeSet<&str> = key
         .iter()
         .chain(&compared)
@@ -130,7 +134,7 @@ fn rule(rule: pb::FieldRule) -> Result<FieldRule, FieldInvalid> {
     if !COMPARATORS.contains(&rule.comparator.as_str()) {
         return refuse(
             "verification.comparator",
-            "is not `exact`, `folded`, `integer` or `date`",
+            "is not `at_least`, `exact`, `folded`, `integer` or `date`",
         );
     }
     Ok(FieldRule {

@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use lingqu_client::Verification;
 use lingqu_core::ErrorCode;
-use lingqu_core::epoch::Revocation;
-use lingqu_core::stop::{StopOrder, StopScope};
-use lingqu_node::admin::{self, AdminRequest};
-use lingqu_proto::{encode_envelope, envelope_to_pb, pb};
+use lingqu_core::stop::StopScope;
 
 use super::Tale;
 use super::caller::{asked, flight, plane};
 use super::calling::level;
 use super::setting_up::{GRANT, SMALL_GRANT};
-use crate::cast::{self, Party};
-use crate::network::{During, Network, NetworkFailed, code, wait_until};
+use crate::cast::Party;
+use crate::network::{During, Network, NetworkFailed, wait_until};
 use crate::objects::Which;
 use crate::report::Report;
 
@@ -175,61 +172,4 @@ async fn back(
             "the node's log key and the mirror's key",
         )
         .during("reporting")
-}
-
-impl Network {
-    /// Revokes `target` as `party`: the new epoch's number, or the code of the refusal.
-    pub async fn revoke(
-        &self,
-        party: Party,
-        target: &str,
-        reason: &str,
-    ) -> Result<Result<u64, ErrorCode>, NetworkFailed> {
-        let revocation = Revocation {
-            by: party.id(),
-            target: target.to_owned(),
-            reason: reason.to_owned(),
-            issued: self.clock().now(),
-        };
-        let envelope = self.signed(&revocation, &[party])?;
-        let channel = self.dial_coordinator(&self.identity(party)?).await?;
-        let mut registry = pb::registry_client::RegistryClient::new(channel);
-        let request = pb::RevokeRequest {
-            revocation: Some(envelope_to_pb(&envelope)),
-        };
-        match registry.revoke(request).await {
-            Ok(response) => Ok(Ok(response.into_inner().epoch)),
-            Err(status) => code(&status).map(Err),
-        }
-    }
-
-    /// Gives the unit's signed order to its node over the local socket; whether it was carried out.
-    pub async fn order(
-        &self,
-        number: u64,
-        lift: bool,
-        scope: StopScope,
-    ) -> Result<bool, NetworkFailed> {
-        let order = StopOrder {
-            unit: Party::Unit.id(),
-            node: cast::node(),
-            number,
-            issued: self.clock().now(),
-            lift,
-            scope,
-        };
-        let envelope = self.signed(&order, &[Party::Unit])?;
-        let request = AdminRequest::Stop {
-            order: hex::encode(encode_envelope(&envelope)),
-        };
-        let node = self
-            .node()
-            .ok_or("it is not running")
-            .during("asking the node")?;
-        let socket = node.config().admin_socket();
-        let response = admin::ask(&socket, &request)
-            .await
-            .during("asking the node")?;
-        Ok(response.ok)
-    }
 }

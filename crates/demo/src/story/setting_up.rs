@@ -3,14 +3,12 @@
 use lingqu_core::ErrorCode;
 use lingqu_core::envelope::Envelope;
 use lingqu_core::grant::{Grant, GrantKind};
-use lingqu_proto::{pb, role_to_pb};
 use lingqu_tlog::{Hash, Signer};
-use lingqu_transport::PeerId;
 
 use super::Tale;
 use super::caller::Caller;
 use crate::cast::{self, Party};
-use crate::network::{During, Network, NetworkFailed, code, wait_until};
+use crate::network::{During, Network, NetworkFailed, wait_until};
 use crate::objects::{self, Which};
 use crate::report::Report;
 
@@ -64,7 +62,7 @@ async fn enrol(network: &mut Network, report: &mut Report<'_>) -> Result<(), Net
         .step(
             "003 附件1; 003 Art. 4",
             "the agency issues one-time codes; unit, bank, broker and two data bureaus enrol with proof of their keys",
-            "5 parties enrolled",
+            "7 parties enrolled",
             format!("{enrolled} parties enrolled"),
             "each party's own approval key",
         )
@@ -212,103 +210,5 @@ pub(super) fn outcome<T: ToString>(result: &Result<T, ErrorCode>) -> String {
     match result {
         Ok(done) => done.to_string(),
         Err(code) => code.to_string(),
-    }
-}
-
-impl Network {
-    /// The agency issues a code for a party of the cast.
-    pub async fn issue_party_code(&self, party: Party) -> Result<String, NetworkFailed> {
-        let request = pb::IssueCodeRequest {
-            subject: party.id().to_string(),
-            roles: vec![role_to_pb(party.role()) as i32],
-            region: party.region().to_string(),
-            unit: String::new(),
-            display_name: party.name().to_owned(),
-        };
-        self.issue_code(request).await
-    }
-
-    /// The agency issues a code for the node.
-    pub async fn issue_node_code(&self) -> Result<String, NetworkFailed> {
-        let request = pb::IssueCodeRequest {
-            subject: cast::node().to_string(),
-            roles: Vec::new(),
-            region: cast::CITY.to_owned(),
-            unit: Party::Unit.id().to_string(),
-            display_name: String::new(),
-        };
-        self.issue_code(request).await
-    }
-
-    async fn issue_code(&self, request: pb::IssueCodeRequest) -> Result<String, NetworkFailed> {
-        let channel = self
-            .dial_coordinator(&self.identity(Party::Agency)?)
-            .await?;
-        let mut enrolment = pb::enrolment_client::EnrolmentClient::new(channel);
-        let response = enrolment
-            .issue_code(request)
-            .await
-            .during("issuing a code")?;
-        Ok(response.into_inner().code)
-    }
-
-    /// A party enrols its approval key.
-    pub async fn enrol_party(
-        &self,
-        party: Party,
-        one_time: &str,
-    ) -> Result<Result<(), ErrorCode>, NetworkFailed> {
-        let key = self.approval_key(party)?;
-        let id = PeerId::Party(party.id());
-        Ok(self
-            .enrol(&id, one_time, "approval", &key)
-            .await?
-            .map(|_| ()))
-    }
-
-    /// The node enrols its log key; the origin of its stream is kept where the node looks for it.
-    pub async fn enrol_node(
-        &self,
-        one_time: &str,
-    ) -> Result<Result<String, ErrorCode>, NetworkFailed> {
-        let key = self.files().node_log_key()?;
-        let origin = self
-            .enrol(&PeerId::Node(cast::node()), one_time, "log", &key)
-            .await?;
-        if let Ok(origin) = &origin {
-            let config = lingqu_node::NodeConfig::read(&self.files().node_toml())
-                .during("reading node.toml")?;
-            lingqu_node::Node::write_origin(&config, origin)
-                .during("keeping the stream's origin")?;
-        }
-        Ok(origin)
-    }
-
-    /// Enrols `key` as whoever `id` is.
-    pub async fn enrol(
-        &self,
-        id: &PeerId,
-        one_time: &str,
-        usage: &str,
-        key: &dyn Signer,
-    ) -> Result<Result<String, ErrorCode>, NetworkFailed> {
-        let identity = self.files().identity(id, self.clock())?;
-        let channel = self.dial_coordinator(&identity).await?;
-        let mut enrolment = pb::enrolment_client::EnrolmentClient::new(channel);
-        let message =
-            lingqu_proto::key_proof_message(one_time, id.as_str(), usage, key.public_key());
-        let proof = pb::KeyProof {
-            r#use: usage.to_owned(),
-            public_key: key.public_key().to_vec(),
-            signature: key.sign(&message),
-        };
-        let request = pb::EnrolRequest {
-            code: one_time.to_owned(),
-            keys: vec![proof],
-        };
-        match enrolment.enrol(request).await {
-            Ok(response) => Ok(Ok(response.into_inner().stream_origin)),
-            Err(status) => code(&status).map(Err),
-        }
     }
 }
