@@ -2,25 +2,27 @@
 //!
 //! ```text
 //! 2 who            admission/caller.rs       4 allowed?      admission/admit.rs → core::decide
-//! 3 a retry?       admission/retries.rs      5 fits, fresh?  evaluate/verification.rs
-//! 6 charge         journal: reserve          7 evaluate      evaluate/verification.rs
+//! 3 a retry?       admission/retries.rs      5 fits, fresh?  evaluate.rs: bind
+//! 6 charge         journal: reserve          7 evaluate      evaluate.rs: run
 //! 9 record         journal: record (R1)      10 release      journal: release (R1 or R2, as the unit signed)
 //! ```
 //!
 //! Every way out is a [`Released`], which only the journal makes once the call or its refusal is on record; or an
 //! "unrecorded" refusal, which has nothing in it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+
+use futures::FutureExt;
 
 use lingqu_core::call::{Call, Denial, Header, Permitted};
 use lingqu_core::commitment::{Tag, body_root};
 use lingqu_core::decide::Permit;
+use lingqu_core::grant::Environment;
 use lingqu_core::product::Load;
 use lingqu_core::{CallId, ErrorCode};
 use lingqu_journal::{Recorded, Released, Seen, Unrecorded};
-use lingqu_matching::Claim;
-use lingqu_proto::{Verdict, VerifyCall, pb, verify_call};
+use lingqu_proto::{CallInvalid, ProductCall};
 use lingqu_tlog::Intl;
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -29,23 +31,29 @@ use crate::admission::admit::admit;
 use crate::admission::caller::Caller;
 use crate::admission::holdings::Holdings;
 use crate::admission::retries::{Entered, RetryKey};
-use crate::evaluate::verification::Prepared;
+use crate::evaluate::{AnswerValue, Bound, Prepared};
 
-/// What a verification's caller gets.
+/// What a caller gets.
 #[derive(Clone)]
 pub struct Answer {
     /// The caller's id of the call.
     pub call: CallId,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// What it was made from.
-    pub load: Load,
+    /// What the product says.
+    pub value: Arc<AnswerValue>,
+    /// What it was made from; the product's own resource first.
+    pub loads: Vec<Load>,
     /// Opens the record's commitments; only the caller gets it.
     pub opening_key: [u8; 32],
+    /// Where it was made.
+    pub environment: Environment,
 }
 
-/// Serves one verification.
-pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) -> Released<Answer> {
+/// Serves one call, of whatever kind and whichever way it came in.
+pub async fn serve(
+    node: &Node,
+    caller: &Caller,
+    asked: Result<ProductCall, CallInvalid>,
+) -> Released<Answer> {
     // A journal that is not yet known to be the newest one must not be written, not even with a refusal.
     if !node.ready() {
         return Released::unrecorded(Unrecorded::NodeNotReady);
@@ -54,7 +62,7 @@ pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) ->
     let Ok(_place) = node.throttle.enter(&caller.party, monotonic) else {
         return Released::unrecorded(Unrecorded::RateLimited);
     };
-    let asked = match verify_call(request) {
+    let asked = match asked {
         Ok(asked) => asked,
         Err(invalid) => {
             let denial = Denial::unread(caller.party.clone(), caller.certificate, invalid.code);
@@ -101,11 +109,12 @@ pub async fn serve(node: &Node, caller: &Caller, request: &pb::VerifyRequest) ->
     }
 
     match evaluate_and_record(node, call, &asked).await {
-        Ok(recorded) => {
+        Ok((recorded, kept_bytes)) => {
             // At this point the record is durable. A crash now loses the answer, never the record: the caller's retry
             // is told CALL_ID_SPENT.
             let recorded = Arc::new(recorded);
             *slot = Some(Arc::clone(&recorded));
+            node.retries.weigh(&retry, kept_bytes);
             drop(slot);
             node.journal.release(&recorded).await
         }
@@ -148,9 +157,9 @@ enum Unserved {
 async fn evaluate_and_record(
     node: &Node,
     call: Call<Permitted>,
-    asked: &VerifyCall,
-) -> Result<Recorded<Answer>, Unserved> {
-    let (prepared, claim) = match plan(node, &call, asked) {
+    asked: &ProductCall,
+) -> Result<(Recorded<Answer>, usize), Unserved> {
+    let (prepared, bound) = match plan(node, &call, asked) {
         Ok(planned) => planned,
         Err(code) => return Err(Unserved::Denied(call.deny(code))),
     };
@@ -170,50 +179,46 @@ async fn evaluate_and_record(
 
     // From here on data is touched: whatever happens is charged and recorded, a failure too.
     charge.touch();
-    let looked_up = catch_unwind(AssertUnwindSafe(|| prepared.verdict(&claim, call.permit())));
-    let result = looked_up
-        .map_err(|_| ErrorCode::Internal)
-        .map(|verdict| Answer {
-            call: asked.id,
-            verdict,
-            load: prepared.load.clone(),
-            opening_key,
-        });
-    let verdict = result
+    let running = AssertUnwindSafe(prepared.run(bound, call.permit())).catch_unwind();
+    // One code for every way to fail: which one it was may depend on data.
+    let result = running.await.unwrap_or(Err(ErrorCode::EvaluationFailed));
+    let answer = result
         .as_ref()
-        .map_or(0, |answer| answer.verdict.answer_byte());
+        .map_or_else(|_| vec![0], AnswerValue::committed_bytes);
     let root = body_root::<Intl>(
         &opening_key,
-        &[(Tag::Request, &asked.canonical), (Tag::Answer, &[verdict])],
+        &[(Tag::Request, &asked.canonical), (Tag::Answer, &answer)],
     );
-    let call = call.evaluated(result, root, Some(prepared.load.clone()));
+    let loads = prepared.loads();
+    let kept_bytes = result.as_ref().map_or(0, AnswerValue::kept_bytes);
+    let result = result.map(|value| Answer {
+        call: asked.id,
+        value: Arc::new(value),
+        loads: loads.clone(),
+        opening_key,
+        environment: call.permit().environment(),
+    });
+    let call = call.evaluated(result, root, loads);
     node.journal
         .record(call, charge)
         .await
+        .map(|recorded| (recorded, kept_bytes))
         .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
 }
 
-/// Binds the claim to the product over its current load; no data is looked at.
+/// Binds the call to its product over the current loads of its environment; no data is looked at.
 fn plan(
     node: &Node,
     call: &Call<Permitted>,
-    asked: &VerifyCall,
-) -> Result<(Arc<Prepared>, Claim), ErrorCode> {
-    let environment = call.header().asked.environment;
+    asked: &ProductCall,
+) -> Result<(Arc<Prepared>, Bound), ErrorCode> {
+    let permit = call.permit();
     let prepared = node
         .products
-        .get(call.permit(), environment)
+        .get(permit)
         .ok_or(ErrorCode::ResourceUnavailable)?;
-    if asked
-        .as_of_min
-        .is_some_and(|bound| prepared.load.as_of < bound)
-    {
-        return Err(ErrorCode::AsOfUnavailable);
-    }
-    let claim = prepared
-        .claim(&asked.claims)
-        .map_err(|_| ErrorCode::ClaimInvalid)?;
-    Ok((prepared, claim))
+    let bound = prepared.bind(asked, permit)?;
+    Ok((prepared, bound))
 }
 
 /// A refusal leaves once it is on record, and counts against its party.

@@ -102,9 +102,9 @@ pub struct ResourceSection {
     pub name: String,
     /// The file.
     pub path: PathBuf,
-    /// Environment that it serves: `TEST`, `PROD_DEBUG` or `PROD`. Default `PROD`.
-    #[serde(default = "default_environment")]
-    pub environment: String,
+    /// Environments that it serves: `TEST` alone, or `PROD`, or `PROD_DEBUG`, or both. Default `PROD` alone.
+    #[serde(default = "default_environments")]
+    pub environments: Vec<String>,
     /// The date that the data speaks for, RFC 3339 or `YYYY-MM-DD` at midnight UTC+8.
     pub as_of: String,
 }
@@ -121,6 +121,8 @@ pub struct LimitsSection {
     pub denials_per_minute_max: u32,
     /// Answers kept for retries. Default 65,536.
     pub answers_kept_max: usize,
+    /// Memory of answers kept for retries, in bytes. Default 64 MiB.
+    pub answers_kept_bytes_max: usize,
     /// How long an answer is kept for retries, in seconds. Default 600.
     pub answers_kept_s: u64,
     /// Largest request message in bytes. Default 65,536.
@@ -146,6 +148,7 @@ impl Default for LimitsSection {
             calls_per_party_max: 256,
             denials_per_minute_max: 600,
             answers_kept_max: 65_536,
+            answers_kept_bytes_max: 64 << 20,
             answers_kept_s: 600,
             request_bytes_max: 65_536,
             objects_max: 10_000,
@@ -236,8 +239,8 @@ fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7443))
 }
 
-fn default_environment() -> String {
-    "PROD".to_owned()
+fn default_environments() -> Vec<String> {
+    vec!["PROD".to_owned()]
 }
 
 /// Reads a text through `FromStr`.

@@ -1,3 +1,114 @@
-//! Steps 5 and 7 of a call: what a product computes, inside the node.
+//! What a product answers: one file per kind. A product is prepared over its loads once; a call is bound to it without
+//! looking at data, and run afterwards.
 
 pub mod verification;
+
+use lingqu_core::ErrorCode;
+use lingqu_core::decide::Permit;
+use lingqu_core::product::{Load, ProductKind};
+use lingqu_proto::{ProductCall, Score, Verdict};
+
+use arrow_array::RecordBatch;
+
+/// What may leave: the answer of one of the three kinds of product.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnswerValue {
+    /// A model's class or rounded score.
+    Score(Score),
+    /// A statistic's released table.
+    Table(Table),
+    /// A verification's verdict.
+    Verdict(Verdict),
+}
+
+/// A released table and the bytes that the record commits to.
+#[derive(Clone, PartialEq)]
+pub struct Table {
+    /// The rows.
+    pub rows: RecordBatch,
+    /// The same as an Arrow IPC stream.
+    pub stream: Vec<u8>,
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Table(redacted)")
+    }
+}
+
+impl AnswerValue {
+    /// What the record commits to as the answer.
+    pub fn committed_bytes(&self) -> Vec<u8> {
+        match self {
+            AnswerValue::Score(score) => score.answer_bytes(),
+            AnswerValue::Table(table) => table.stream.clone(),
+            AnswerValue::Verdict(verdict) => vec![verdict.answer_byte()],
+        }
+    }
+
+    /// Memory that keeping it takes, in bytes, roughly.
+    pub fn kept_bytes(&self) -> usize {
+        match self {
+            AnswerValue::Score(_) | AnswerValue::Verdict(_) => 128,
+            AnswerValue::Table(table) => {
+                table.stream.len() + table.rows.get_array_memory_size() + 128
+            }
+        }
+    }
+}
+
+/// A product over its loads, ready to be asked.
+#[derive(Debug)]
+pub enum Prepared {
+    /// See [`verification`].
+    Verification(verification::Prepared),
+}
+
+/// A call's arguments, bound to the product that they fit.
+#[derive(Debug)]
+pub enum Bound {
+    /// For [`Prepared::Verification`].
+    Verification(lingqu_matching::Claim),
+}
+
+impl Prepared {
+    /// The loads it answers from; the product's own resource first.
+    pub fn loads(&self) -> Vec<Load> {
+        match self {
+            Prepared::Verification(prepared) => vec![prepared.load.clone()],
+        }
+    }
+
+    /// Binds a call to the product; no data is looked at.
+    ///
+    /// # Errors
+    /// `PRODUCT_KIND_MISMATCH`, `AS_OF_UNAVAILABLE`, or the code of arguments that do not fit.
+    pub fn bind(&self, asked: &ProductCall, permit: &Permit) -> Result<Bound, ErrorCode> {
+        let is_meant = |kind: ProductKind| asked.kind.is_none_or(|meant| meant == kind);
+        if !is_meant(permit.kind()) {
+            return Err(ErrorCode::ProductKindMismatch);
+        }
+        let is_old = |bound| self.loads().iter().any(|load| load.as_of < bound);
+        if asked.as_of_min.is_some_and(is_old) {
+            return Err(ErrorCode::AsOfUnavailable);
+        }
+        match self {
+            Prepared::Verification(prepared) => prepared
+                .claim(&asked.arguments)
+                .map(Bound::Verification)
+                .map_err(|_| ErrorCode::ClaimInvalid),
+        }
+    }
+
+    /// Evaluates. Data is touched: the caller of this charges and records whatever comes of it.
+    ///
+    /// # Errors
+    /// `EVALUATION_FAILED`, whatever the reason: it must say nothing about data.
+    pub async fn run(&self, bound: Bound, permit: &Permit) -> Result<AnswerValue, ErrorCode> {
+        match (self, bound) {
+            (Prepared::Verification(prepared), Bound::Verification(claim)) => {
+                Ok(AnswerValue::Verdict(prepared.verdict(&claim, permit)))
+            }
+        }
+    }
+}

@@ -13,13 +13,13 @@ use lingqu_core::product::ProductRef;
 use lingqu_tlog::Hash;
 
 use crate::admission::holdings::ApprovedProduct;
-use crate::evaluate::verification::Prepared;
+use crate::evaluate::{Prepared, verification};
 use crate::sources::Register;
 
 /// A resource as configured.
 pub(crate) struct Resource {
     pub(crate) name: String,
-    pub(crate) environment: Environment,
+    pub(crate) environments: Vec<Environment>,
     pub(crate) register: Arc<dyn Register>,
 }
 
@@ -58,9 +58,9 @@ impl Products {
     }
 
     /// The product that the permit allows, over the environment's own resource and no other.
-    pub(crate) fn get(&self, permit: &Permit, environment: Environment) -> Option<Arc<Prepared>> {
+    pub(crate) fn get(&self, permit: &Permit) -> Option<Arc<Prepared>> {
         let open = self.open.load();
-        let found = open.get(&(permit.product().clone(), environment))?;
+        let found = open.get(&(permit.product().clone(), permit.environment()))?;
         (found.digest == permit.product_digest()).then(|| Arc::clone(&found.prepared))
     }
 
@@ -89,21 +89,23 @@ impl Products {
                 .iter()
                 .filter(|r| r.name == product.product.resource)
             {
-                let key = (product.product.reference.clone(), resource.environment);
-                let kept = before
-                    .get(&key)
-                    .filter(|found| found.digest == product.digest);
-                if let Some(found) = kept {
-                    open.insert(key, found.clone());
-                } else if let Some(prepared) = self.build(product, resource) {
-                    loads.push(prepared.load.clone());
-                    open.insert(
-                        key,
-                        Open {
-                            digest: product.digest,
-                            prepared: Arc::new(prepared),
-                        },
-                    );
+                let key =
+                    |environment: &Environment| (product.product.reference.clone(), *environment);
+                let kept = resource.environments.iter().find_map(|environment| {
+                    let found = before.get(&key(environment))?;
+                    (found.digest == product.digest).then(|| found.clone())
+                });
+                let opened = kept.or_else(|| {
+                    let prepared = self.build(product, resource)?;
+                    loads.extend(prepared.loads());
+                    Some(Open {
+                        digest: product.digest,
+                        prepared: Arc::new(prepared),
+                    })
+                });
+                // One reading serves every environment of the resource; no other resource is in it.
+                for environment in &resource.environments {
+                    open.extend(opened.clone().map(|opened| (key(environment), opened)));
                 }
             }
         }
@@ -112,15 +114,16 @@ impl Products {
     }
 
     fn build(&self, product: &ApprovedProduct, resource: &Resource) -> Option<Prepared> {
-        let built = Prepared::build(
+        let built = verification::Prepared::build(
             &product.product,
             resource.register.as_ref(),
             self.rows_max,
             self.rows_per_key_max,
         );
-        match built {
+        match built.map(Prepared::Verification) {
             Ok(prepared) => {
-                let (product, rows) = (&product.product.reference, prepared.load.rows);
+                let product = &product.product.reference;
+                let rows: u64 = prepared.loads().iter().map(|load| load.rows).sum();
                 tracing::info!(%product, resource = resource.name, rows, "product opened");
                 Some(prepared)
             }

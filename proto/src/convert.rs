@@ -20,11 +20,15 @@ mod product;
 mod receipt;
 mod revocation;
 mod role;
+mod score;
 mod signed;
 mod stop;
 mod verdict;
 
-pub use call::{CallInvalid, ClaimValue, VerifyCall, verify_call, verify_request};
+pub use call::{
+    CallInvalid, CallRequest, ClaimValue, ProductCall, RequestParts, product_call, query_request,
+    score_request, verify_request,
+};
 pub use envelope::{decode_envelope, encode_envelope, envelope_from_pb, envelope_to_pb};
 pub use environment::{environment_from_pb, environment_to_pb};
 pub use field::FieldInvalid;
@@ -34,6 +38,7 @@ pub use note::{note_signature_from_pb, note_signature_to_pb};
 pub use product::product_ref;
 pub use receipt::{level_from_pb, level_to_pb, receipt_from_pb, receipt_to_pb};
 pub use role::{role_from_pb, role_to_pb, roles_from_pb};
+pub use score::{Score, ScoreValue, score_from_pb, score_to_pb};
 pub use signed::{SignedObject, open, seal};
 pub use verdict::{Verdict, verdict_from_pb, verdict_to_pb};
 

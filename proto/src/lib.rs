@@ -4,19 +4,20 @@
 //! In scope: strict decoding of signed objects, calls and receipts into types that cannot be wrong; who may call which
 //! RPC at all ([`access`]).
 //! Out of scope: sockets and statuses (`lingqu-transport`), signatures and trust (`lingqu-core`), decisions.
-//! Start reading at [`SignedObject`], then [`verify_call`].
+//! Start reading at [`SignedObject`], then [`product_call`].
 
 pub mod access;
 mod convert;
 mod redacted;
 
 pub use convert::{
-    CallInvalid, ClaimValue, FieldInvalid, SignedObject, Verdict, VerifyCall, decode_envelope,
-    encode_envelope, envelope_from_pb, envelope_to_pb, environment_from_pb, environment_to_pb,
-    key_proof_message, level_from_pb, level_to_pb, load_from_pb, load_to_pb,
-    note_signature_from_pb, note_signature_to_pb, open, product_ref, receipt_from_pb,
-    receipt_to_pb, role_from_pb, role_to_pb, roles_from_pb, seal, verdict_from_pb, verdict_to_pb,
-    verify_call, verify_request,
+    CallInvalid, CallRequest, ClaimValue, FieldInvalid, ProductCall, RequestParts, Score,
+    ScoreValue, SignedObject, Verdict, decode_envelope, encode_envelope, envelope_from_pb,
+    envelope_to_pb, environment_from_pb, environment_to_pb, key_proof_message, level_from_pb,
+    level_to_pb, load_from_pb, load_to_pb, note_signature_from_pb, note_signature_to_pb, open,
+    product_call, product_ref, query_request, receipt_from_pb, receipt_to_pb, role_from_pb,
+    role_to_pb, roles_from_pb, score_from_pb, score_request, score_to_pb, seal, verdict_from_pb,
+    verdict_to_pb, verify_request,
 };
 pub use rpc::Rpc;
 

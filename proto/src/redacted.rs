@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::pb::{CallContext, Claim, VerifyRequest, VerifyResponse, claim};
+use crate::pb::{
+    CallContext, Claim, QueryRequest, QueryResponse, ScoreRequest, ScoreResponse, ScoreResult,
+    VerifyRequest, VerifyResponse, claim, score_result,
+};
 
 impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,23 +32,51 @@ impl fmt::Debug for CallContext {
     }
 }
 
-impl fmt::Debug for VerifyRequest {
+macro_rules! request {
+    ($message:ident, $arguments:ident) => {
+        impl fmt::Debug for $message {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($message))
+                    .field("context", &self.context)
+                    .field("version", &self.version)
+                    .field(stringify!($arguments), &self.$arguments.len())
+                    .field("as_of_min_us", &self.as_of_min_us)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+request!(QueryRequest, parameters);
+request!(ScoreRequest, subject);
+request!(VerifyRequest, claims);
+
+macro_rules! response {
+    ($message:ident, $loads:ident) => {
+        impl fmt::Debug for $message {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($message))
+                    .field(stringify!($loads), &self.$loads)
+                    .field("receipt", &self.receipt)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+response!(QueryResponse, loads);
+response!(ScoreResponse, load);
+response!(VerifyResponse, load);
+
+impl fmt::Debug for ScoreResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyRequest")
-            .field("context", &self.context)
-            .field("version", &self.version)
-            .field("claims", &self.claims.len())
-            .field("as_of_min_us", &self.as_of_min_us)
-            .finish_non_exhaustive()
+        f.write_str("ScoreResult(redacted)")
     }
 }
 
-impl fmt::Debug for VerifyResponse {
+impl fmt::Debug for score_result::Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyResponse")
-            .field("load", &self.load)
-            .field("receipt", &self.receipt)
-            .finish_non_exhaustive()
+        f.write_str("Value(redacted)")
     }
 }
 
@@ -81,7 +112,29 @@ mod tests {
             )),
             ..Default::default()
         };
-        let printed = format!("{request:?} {claim:?} {response:?} {item:?}");
+        let score = pb::ScoreResponse {
+            result: Some(pb::ScoreResult {
+                value: Some(pb::score_result::Value::Class("CANARY-CLASS".into())),
+                reasons: vec!["CANARY-REASON".into()],
+            }),
+            ..Default::default()
+        };
+        let table = pb::QueryResponse {
+            table: vec![171; 8],
+            ..Default::default()
+        };
+        let subject = pb::ScoreRequest {
+            subject: vec![claim.clone()],
+            ..Default::default()
+        };
+        let parameters = pb::QueryRequest {
+            parameters: vec![claim.clone()],
+            ..Default::default()
+        };
+        let printed = format!(
+            "{request:?} {claim:?} {response:?} {item:?} {score:?} {:?} {table:?} {subject:?} {parameters:?}",
+            score.result
+        );
         for shown in ["CANARY", "171", "verdict"] {
             assert!(!printed.contains(shown), "{shown}");
         }

@@ -10,6 +10,7 @@ use lingqu_journal::{FatalHook, Outcome, SystemClock};
 use lingqu_node::admission::caller::Caller;
 use lingqu_node::call::serve;
 use lingqu_node::{Node, NodeConfig};
+use lingqu_proto::product_call;
 
 use crate::journal::{reconcile, ship, take_calls};
 use crate::plane;
@@ -55,7 +56,7 @@ async fn make(node: &Node, call: u64) -> Said {
         party: Party::Bank.id(),
         certificate: [9; 32],
     };
-    match serve(node, &caller, &plane::request(call))
+    match serve(node, &caller, product_call(&plane::request(call)))
         .await
         .into_outcome()
     {
@@ -63,7 +64,7 @@ async fn make(node: &Node, call: u64) -> Said {
             result, receipt, ..
         } => Said::Answered {
             call,
-            answer: u64::from(result.verdict.answer_byte()),
+            answer: u64::from(result.value.committed_bytes()[0]),
             receipt: receipt.tlog_proof().to_string(),
         },
         Outcome::Denied(code) | Outcome::Failed { code, .. } | Outcome::Unrecorded(code) => {

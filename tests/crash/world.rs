@@ -145,6 +145,7 @@ fn grant() -> Grant {
         not_after: Timestamp(i64::MAX),
         end_users: vec!["91450000X".into()],
         region: "45".parse().expect("well-formed"),
+        debug: None,
     }
 }
 

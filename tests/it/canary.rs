@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use lingqu_client::Verification;
+use lingqu_client::Question;
 use lingqu_core::{ErrorCode, Timestamp};
 use lingqu_demo::cast::{self, Party};
 use lingqu_demo::network::wait_until;
@@ -22,7 +22,7 @@ use lingqu_node::NodeConfig;
 use lingqu_node::evaluate::verification::Prepared;
 use lingqu_node::sources::ParquetFile;
 use lingqu_proto::pb::audit_client::AuditClient;
-use lingqu_proto::{ClaimValue, pb, verify_call};
+use lingqu_proto::{ClaimValue, pb, product_call};
 use lingqu_transport::code_of;
 use prost::Message as _;
 use tonic::Status;
@@ -345,7 +345,7 @@ fn claim(tail: &str, maker: &str, model: &str, year: i64) -> pb::VerifyRequest {
     wire(&verification(tail, maker, model, year))
 }
 
-fn verification(tail: &str, maker: &str, model: &str, year: i64) -> Verification {
+fn verification(tail: &str, maker: &str, model: &str, year: i64) -> Question {
     let text = |field: &str, value: &str| (field.to_owned(), ClaimValue::Text(value.to_owned()));
     let claims = vec![
         text("tail_number", tail),
@@ -353,7 +353,7 @@ fn verification(tail: &str, maker: &str, model: &str, year: i64) -> Verification
         text("model", model),
         ("year".to_owned(), ClaimValue::Integer(year)),
     ];
-    Verification::new(asked(GRANT), claims)
+    Question::new(asked(GRANT), claims)
 }
 
 async fn answers(bank: &Caller, told: &mut Told) {
@@ -487,18 +487,18 @@ fn prepare(path: &Path) -> Result<Prepared, String> {
 /// What public types that hold data print of themselves.
 fn printed(register: &Path) -> String {
     let call = verification(TAIL, MAKER, MODEL, 1999);
-    let read = verify_call(&wire(&call)).unwrap();
+    let read = product_call(&wire(&call)).unwrap();
     let prepared = prepare(register).unwrap();
-    let claim = prepared.claim(&read.claims).unwrap();
+    let claim = prepared.claim(&read.arguments).unwrap();
     // The name of an unknown field would be told to whoever parses a claim in this process; the node drops it.
-    let mut mistyped = read.claims.clone();
+    let mut mistyped = read.arguments.clone();
     for (_, value) in &mut mistyped {
         *value = ClaimValue::Text(MISTYPED.to_owned());
     }
     let refused = prepared.claim(&mistyped).unwrap_err();
     let mut malformed = wire(&call);
     context(&mut malformed).end_user = CITIZEN.to_owned();
-    let invalid = verify_call(&malformed).unwrap_err();
+    let invalid = product_call(&malformed).unwrap_err();
     format!(
         "{call:?} {read:?} {prepared:?} {claim:?} {refused:?} {refused} {invalid:?} {invalid} {:?}",
         parquet(register)

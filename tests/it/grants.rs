@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lingqu_client::Verification;
+use lingqu_client::Question;
 use lingqu_core::ErrorCode;
 use lingqu_core::envelope::Envelope;
 use lingqu_core::grant::{Environment, Grant, GrantKind};
@@ -187,7 +187,7 @@ async fn a_forged_or_unfiled_grant_is_refused_with_its_own_code() {
 type Misuse = (&'static str, fn(&mut Grant), ErrorCode);
 
 /// A call under a good grant that asks for something else: the change, then the code.
-type Ask = (&'static str, fn(&mut Verification), ErrorCode);
+type Ask = (&'static str, fn(&mut Question), ErrorCode);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -478,7 +478,7 @@ async fn only_the_unit_opens_a_product_and_an_older_policy_never_comes_back() {
 async fn a_call_that_names_no_grant_runs_only_if_exactly_one_fits() {
     let world = World::ready().await;
     let bank = world.caller(Party::Bank).await;
-    let mut unnamed = Verification::new(asked(GRANT), claims(2004));
+    let mut unnamed = Question::new(asked(GRANT), claims(2004));
     unnamed.asked.grant = None;
     assert_eq!(bank.told(&unnamed).await, "MATCH");
     let broker = world.caller(Party::Broker).await;

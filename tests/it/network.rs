@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use lingqu_client::{CallFailed, Node as NodeClient, Verification, Verified};
+use lingqu_client::{Answered, CallFailed, Node as NodeClient, Question};
 use lingqu_core::decide::Asked;
 use lingqu_core::envelope::Envelope;
 use lingqu_core::epoch::Epoch;
@@ -25,7 +25,7 @@ use lingqu_journal::{Journal, SystemClock};
 use lingqu_node::{Node, NodeConfig};
 use lingqu_policy::AuditTerms;
 use lingqu_proto::pb::calls_client::CallsClient;
-use lingqu_proto::{ClaimValue, pb, seal};
+use lingqu_proto::{ClaimValue, Verdict, pb, seal};
 use lingqu_tlog::{Ed25519Signer, Hash, Intl, Signer};
 use lingqu_transport::pki::DevAuthority;
 use lingqu_transport::{ClientTls, PeerId, TlsFiles};
@@ -409,14 +409,14 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) async fn verify(&self, call: &Verification) -> Result<Verified, CallFailed> {
+    pub(crate) async fn verify(&self, call: &Question) -> Result<Answered<Verdict>, CallFailed> {
         self.checked.verify(call).await
     }
 
     /// The verdict or the code.
-    pub(crate) async fn told(&self, call: &Verification) -> String {
+    pub(crate) async fn told(&self, call: &Question) -> String {
         match self.verify(call).await {
-            Ok(verified) => verified.verdict.to_string(),
+            Ok(verified) => verified.value.to_string(),
             Err(failed) => failed
                 .code()
                 .map_or_else(|| failed.to_string(), |code| code.to_string()),
@@ -449,8 +449,8 @@ pub(crate) fn asked(grant: &str) -> Asked {
 }
 
 /// A call under `grant` that matches.
-pub(crate) fn call(grant: &str) -> Verification {
-    let mut call = Verification::new(asked(grant), claims(2004));
+pub(crate) fn call(grant: &str) -> Question {
+    let mut call = Question::new(asked(grant), claims(2004));
     // What the node lets out is what is tested here, not what a caller would accept of it.
     call.lagged_accepted = true;
     call
@@ -468,8 +468,8 @@ pub(crate) fn claims(year: i64) -> Vec<(String, ClaimValue)> {
 }
 
 /// The request as it goes over the wire.
-pub(crate) fn wire(call: &Verification) -> pb::VerifyRequest {
-    lingqu_proto::verify_request(call.id, &call.asked, &call.claims, call.as_of_min)
+pub(crate) fn wire(call: &Question) -> pb::VerifyRequest {
+    lingqu_proto::verify_request(call.id, &call.asked, &call.arguments, call.as_of_min)
 }
 
 /// The envelope of a grant with one byte of its payload turned over, so that it may still read as a grant.

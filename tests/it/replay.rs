@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use lingqu_client::Verification;
+use lingqu_client::Question;
 use lingqu_core::stop::StopScope;
 use lingqu_core::{Clock, ErrorCode};
 use lingqu_demo::cast::Party;
@@ -40,13 +40,13 @@ async fn a_call_id_means_one_call_for_ever() {
     assert_eq!(first.opening_key, again.opening_key);
     // The order of the claims does not make it another question; anything else does.
     let mut reordered = once.clone();
-    reordered.claims.reverse();
+    reordered.arguments.reverse();
     assert_eq!(
         bank.verify(&reordered).await.unwrap().receipt.index,
         first.receipt.index
     );
     let mut other = once.clone();
-    other.claims = claims(2005);
+    other.arguments = claims(2005);
     let reused = ErrorCode::CallIdReused.as_str();
     assert_eq!(bank.told(&other).await, reused);
     let mut later = once.clone();
@@ -83,7 +83,7 @@ async fn fifty_copies_at_once_are_one_call_and_one_charge() {
     // Fifty copies with two questions: one of them is the call, and no copy of the other is answered.
     let once = call(GRANT);
     let mut other = once.clone();
-    other.claims = claims(2005);
+    other.arguments = claims(2005);
     let copies = (0..50).map(|n| callers[n % 5].told(if n % 2 == 0 { &once } else { &other }));
     let told = join_all(copies).await;
     let count = |word: &str| told.iter().filter(|got| *got == word).count();
@@ -248,7 +248,7 @@ async fn a_journal_from_a_backup_takes_back_what_it_lost_before_it_answers() {
     copy_dir(&journal, &backup);
     world.start_node().await;
     let bank = world.caller(Party::Bank).await;
-    let known: Vec<Verification> = (0..3).map(|_| call(GRANT)).collect();
+    let known: Vec<Question> = (0..3).map(|_| call(GRANT)).collect();
     let mut receipts = Vec::new();
     for call in &known {
         receipts.push(bank.verify(call).await.unwrap());
@@ -403,8 +403,7 @@ async fn a_changed_journal_does_not_open() {
     let mut world = World::ready().await;
     let bank = world.caller(Party::Bank).await;
     assert_eq!(
-        bank.told(&Verification::new(asked(GRANT), claims(2004)))
-            .await,
+        bank.told(&Question::new(asked(GRANT), claims(2004))).await,
         "MATCH"
     );
     world.network.stop_node().await.unwrap();

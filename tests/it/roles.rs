@@ -79,6 +79,8 @@ fn at_coordinator(rpc: Rpc) -> Row {
     match rpc {
         //                        none for pre une rev unit imp age cat sce reg ver node other coord
         Rpc::AuditFollow        => [X, X, P, N, V, F, F, F, F, F, I, F, F, F, P],
+        Rpc::CallsQuery         => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
+        Rpc::CallsScore         => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
         Rpc::CallsVerify        => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
         Rpc::CallsVerifyStream  => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
         Rpc::EnrolmentEnrol     => [X, X, P, I, V, I, I, I, I, I, I, I, I, I, P],
@@ -99,6 +101,8 @@ fn at_node(rpc: Rpc) -> Row {
     match rpc {
         //                        none for pre une rev unit imp age cat sce reg ver node other coord
         Rpc::AuditFollow        => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
+        Rpc::CallsQuery         => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
+        Rpc::CallsScore         => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
         Rpc::CallsVerify        => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
         Rpc::CallsVerifyStream  => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
         Rpc::EnrolmentEnrol     => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
@@ -117,7 +121,9 @@ fn handler_says(rpc: Rpc) -> Outcome {
         Rpc::AuditFollow | Rpc::MirrorEntries | Rpc::MirrorReplicate | Rpc::SyncWatch => {
             Outcome::Answered
         }
-        Rpc::CallsVerify | Rpc::CallsVerifyStream => Outcome::Refused(ErrorCode::CallIdInvalid),
+        Rpc::CallsQuery | Rpc::CallsScore | Rpc::CallsVerify | Rpc::CallsVerifyStream => {
+            Outcome::Refused(ErrorCode::CallIdInvalid)
+        }
         Rpc::EnrolmentEnrol => Outcome::Refused(ErrorCode::CodeInvalid),
         Rpc::EnrolmentIssueCode => Outcome::Refused(ErrorCode::RegionForbidden),
         Rpc::RegistryFile | Rpc::RegistryRevoke => Outcome::Refused(ErrorCode::ObjectInvalid),
@@ -253,6 +259,22 @@ async fn attempt(rpc: Rpc, channel: Channel, origin: &str) -> Outcome {
             let mut calls = pb::calls_client::CallsClient::new(channel);
             calls.verify(malformed_call()).await.map(drop)
         }
+        Rpc::CallsQuery => {
+            let mut calls = pb::calls_client::CallsClient::new(channel);
+            let request = pb::QueryRequest {
+                context: malformed_call().context,
+                ..Default::default()
+            };
+            calls.query(request).await.map(drop)
+        }
+        Rpc::CallsScore => {
+            let mut calls = pb::calls_client::CallsClient::new(channel);
+            let request = pb::ScoreRequest {
+                context: malformed_call().context,
+                ..Default::default()
+            };
+            calls.score(request).await.map(drop)
+        }
         Rpc::CallsVerifyStream => return stream_item(channel).await,
         Rpc::EnrolmentEnrol => {
             let request = pb::EnrolRequest {
@@ -309,7 +331,7 @@ fn refused(status: &Status) -> Outcome {
 }
 
 fn malformed_call() -> pb::VerifyRequest {
-    let call = lingqu_client::Verification::new(asked("grant_x"), claims(2004));
+    let call = lingqu_client::Question::new(asked("grant_x"), claims(2004));
     let mut request = wire(&call);
     request.context.as_mut().unwrap().call_id.pop();
     request

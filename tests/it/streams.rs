@@ -49,7 +49,7 @@ async fn a_stream_answers_by_call_id_and_a_refusal_is_an_item() {
         let word = match n % 4 {
             0 => "VERDICT_MATCH",
             1 => {
-                call.claims = claims(2005);
+                call.arguments = claims(2005);
                 "VERDICT_NO_MATCH"
             }
             2 => {
@@ -57,7 +57,7 @@ async fn a_stream_answers_by_call_id_and_a_refusal_is_an_item() {
                 "PURPOSE_MISMATCH"
             }
             _ => {
-                call.claims.pop();
+                call.arguments.pop();
                 "CLAIM_INVALID"
             }
         };

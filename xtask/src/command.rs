@@ -6,6 +6,7 @@
 mod check_layers;
 mod generate;
 mod help;
+mod models;
 mod sizes;
 mod test;
 #[cfg(test)]
@@ -42,6 +43,11 @@ pub(crate) const COMMANDS: &[Command] = &[
         name: "help",
         summary: "print this text",
         run: |args| without_arguments(args, help::run),
+    },
+    Command {
+        name: "models",
+        summary: "train and export the models that the scorer is tested with; --check only compares",
+        run: models::run,
     },
     Command {
         name: "sizes",

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use lingqu_client::{Verification, Verified};
+use lingqu_client::{Answered, Question};
 use lingqu_core::decide::Asked;
 use lingqu_core::grant::Environment;
 use lingqu_core::product::ProductRef;
 use lingqu_core::receipt::Level;
 use lingqu_core::{CallId, GrantId, NodeId, ProductId, Timestamp};
-use lingqu_proto::{ClaimValue, product_ref, verify_call, verify_request};
+use lingqu_proto::{ClaimValue, Verdict, product_call, product_ref, verify_request};
 use serde_json::json;
 
 use crate::claim::{self, Claim};
@@ -132,7 +132,7 @@ impl Verify {
         let node_id = self.node_id.clone();
         let verified = session.wait(async {
             let node = lingqu_client::Node::connect(&self.url, &tls, node_id, trust).await?;
-            Ok::<Verified, Failure>(node.verify(&call).await?)
+            Ok::<Answered<Verdict>, Failure>(node.verify(&call).await?)
         })??;
         let kept = match &self.receipt {
             Some(path) => keep(path, &verified),
@@ -142,7 +142,7 @@ impl Verify {
         kept
     }
 
-    fn call(&self) -> Result<Verification, Failure> {
+    fn call(&self) -> Result<Question, Failure> {
         let claims = match &self.claims {
             Some(path) => claim::from_json(&written::text(path)?)
                 .map_err(|error| Failure::file(path, error))?,
@@ -162,31 +162,31 @@ impl Verify {
             .into_iter()
             .map(|claim| (claim.field, claim.value))
             .collect();
-        let mut call = Verification::new(asked, claims);
+        let mut call = Question::new(asked, claims);
         call.id = self.call_id.unwrap_or(call.id);
         call.as_of_min = self.as_of_min;
         call.lagged_accepted = self.accept_lagged;
         // What no node could read is refused here, where the words are, and not sent.
-        let request = verify_request(call.id, &call.asked, &call.claims, call.as_of_min);
-        verify_call(&request).map_err(|error| Failure::Unusable(error.to_string()))?;
+        let request = verify_request(call.id, &call.asked, &call.arguments, call.as_of_min);
+        product_call(&request).map_err(|error| Failure::Unusable(error.to_string()))?;
         Ok(call)
     }
 
     fn print(
         &self,
-        verified: &Verified,
+        verified: &Answered<Verdict>,
         id: CallId,
         session: &mut Session<'_>,
     ) -> Result<(), Failure> {
         let proven = &verified.proven;
         let level = level(proven.level);
         let mirrored = proven.mirrored_at.map(|time| time.to_string());
-        let verdict = verified.verdict;
+        let verdict = verified.value;
         if self.json {
             return session.json(&json!({
                 "verdict": verdict.as_str(),
-                "as_of": verified.load.as_of.to_string(),
-                "load": verified.load.id.as_str(),
+                "as_of": verified.loads[0].as_of.to_string(),
+                "load": verified.loads[0].id.as_str(),
                 "call_id": id.to_string(),
                 "stream": verified.receipt.checkpoint.origin,
                 "index": proven.record.index,
@@ -197,11 +197,11 @@ impl Verify {
         session.say(
             format_args!(
                 "data as of {}; record {} proven at level {level}",
-                verified.load.as_of, proven.record.index
+                verified.loads[0].as_of, proven.record.index
             ),
             format_args!(
                 "数据日期 {}；第 {} 号记录已证明，级别 {level}",
-                verified.load.as_of, proven.record.index
+                verified.loads[0].as_of, proven.record.index
             ),
         );
         session.line(verdict.as_str())
@@ -218,7 +218,7 @@ pub(crate) fn level(level: Level) -> &'static str {
 
 /// The receipt, and beside it the key that opens its commitments: for the owner alone, since with the claims it shows
 /// what was asked about whom.
-fn keep(path: &Path, verified: &Verified) -> Result<(), Failure> {
+fn keep(path: &Path, verified: &Answered<Verdict>) -> Result<(), Failure> {
     let text = verified.receipt.tlog_proof().to_string();
     written::create(path, text.as_bytes(), Access::Everybody)?;
     let key = hex::encode(verified.opening_key) + "\n";

@@ -128,6 +128,7 @@ impl Document for Grant {
             not_after: written.not_after.0,
             end_users: written.end_users,
             region: written.region.0,
+            debug: None,
         })
     }
 

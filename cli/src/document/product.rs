@@ -1,12 +1,15 @@
 //! `product.toml`: what is registered and may be called. Signed by the operating agency; takes effect at a node only
 //! with the unit's approval.
 
+mod definition;
+
 use std::path::Path;
 
-use lingqu_core::product::{Definition, FieldRule, Product, ProductRef, Tier, Verification};
+use lingqu_core::product::{Product, ProductRef, Tier};
 use lingqu_core::{NodeId, PartyId, ProductId};
 use serde::{Deserialize, Serialize};
 
+use self::definition::{ModelToml, Sections, StatisticToml, VerificationToml};
 use super::text::Text;
 use super::{Document, DocumentRefused};
 
@@ -33,8 +36,15 @@ pub(crate) struct ProductToml {
     node: Text<NodeId>,
     /// The resource that it reads.
     resource: String,
-    /// Exactly one definition: of a verification (核验).
-    verification: VerificationToml,
+    /// Exactly one definition: of a verification (核验), …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification: Option<VerificationToml>,
+    /// … of a model, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<ModelToml>,
+    /// … or of a statistic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statistic: Option<StatisticToml>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -44,38 +54,14 @@ enum TierToml {
     Redeveloped,
 }
 
-/// Does a claim match the register? One combined verdict leaves, never one per field.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VerificationToml {
-    /// The fields that select register rows, 1 to 8.
-    key: Vec<FieldToml>,
-    /// The fields that are compared with the selected rows, 1 to 16.
-    compared: Vec<FieldToml>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FieldToml {
-    /// The name that a caller uses.
-    name: String,
-    /// The resource's column.
-    column: String,
-    /// `exact`, `folded`, `integer` or `date`; in a compared field also `at_least`.
-    comparator: String,
-}
-
 impl Document for Product {
     type Written = ProductToml;
 
-    fn from_written(written: ProductToml, _base: &Path) -> Result<Self, DocumentRefused> {
-        let rules = |fields: Vec<FieldToml>| {
-            let rule = |field: FieldToml| FieldRule {
-                name: field.name,
-                column: field.column,
-                comparator: field.comparator,
-            };
-            fields.into_iter().map(rule).collect()
+    fn from_written(written: ProductToml, base: &Path) -> Result<Self, DocumentRefused> {
+        let sections = Sections {
+            verification: written.verification,
+            model: written.model,
+            statistic: written.statistic,
         };
         Ok(Product {
             reference: ProductRef {
@@ -92,23 +78,12 @@ impl Document for Product {
             unit: written.unit.0,
             node: written.node.0,
             resource: written.resource,
-            definition: Definition::Verification(Verification {
-                key: rules(written.verification.key),
-                compared: rules(written.verification.compared),
-            }),
+            definition: sections.definition(base)?,
         })
     }
 
     fn to_written(&self) -> ProductToml {
-        let fields = |rules: &[FieldRule]| {
-            let field = |rule: &FieldRule| FieldToml {
-                name: rule.name.clone(),
-                column: rule.column.clone(),
-                comparator: rule.comparator.clone(),
-            };
-            rules.iter().map(field).collect()
-        };
-        let Definition::Verification(verification) = &self.definition;
+        let sections = Sections::of(&self.definition);
         ProductToml {
             id: Text(self.reference.id.clone()),
             version: self.reference.version,
@@ -122,10 +97,9 @@ impl Document for Product {
             unit: Text(self.unit.clone()),
             node: Text(self.node.clone()),
             resource: self.resource.clone(),
-            verification: VerificationToml {
-                key: fields(&verification.key),
-                compared: fields(&verification.compared),
-            },
+            verification: sections.verification,
+            model: sections.model,
+            statistic: sections.statistic,
         }
     }
 }

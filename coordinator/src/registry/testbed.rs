@@ -294,6 +294,7 @@ pub(crate) fn grant(clock: &ManualClock) -> Grant {
         not_after: Timestamp(clock.now().0 + 30 * day),
         end_users: vec!["91450100MA5K00000B".to_owned()],
         region: region("4501"),
+        debug: None,
     }
 }
 

@@ -9,4 +9,4 @@ mod feed;
 mod node;
 
 pub use feed::{Event, Feed, FeedBroken, Seen};
-pub use node::{CallFailed, Node, Verification, Verified};
+pub use node::{Answered, CallFailed, Node, Question, Table};

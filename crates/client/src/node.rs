@@ -9,8 +9,8 @@ use lingqu_core::trust::Trust;
 use lingqu_core::{CallId, ErrorCode, NodeId, Timestamp};
 use lingqu_proto::pb::calls_client::CallsClient;
 use lingqu_proto::{
-    ClaimValue, Verdict, load_from_pb, pb, receipt_from_pb, verdict_from_pb, verify_call,
-    verify_request,
+    CallRequest, ClaimValue, Score, Verdict, load_from_pb, pb, product_call, query_request,
+    receipt_from_pb, score_from_pb, score_request, verdict_from_pb, verify_request,
 };
 use lingqu_tlog::Intl;
 use lingqu_transport::{ClientTls, ConnectError, PeerId, code_of};
@@ -18,7 +18,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tonic::transport::Channel;
 
 /// Largest answer, in bytes.
-const ANSWER_LEN_MAX: usize = 1 << 20;
+const ANSWER_LEN_MAX: usize = 4 << 20;
 
 /// A connection to a node, and the keys that its receipts are checked with.
 #[derive(Clone)]
@@ -27,15 +27,15 @@ pub struct Node {
     trust: std::sync::Arc<Trust<Intl>>,
 }
 
-/// What to verify.
+/// What to ask: a claim to verify, a subject to score, the parameters of a statistic.
 #[derive(Clone, Debug)]
-pub struct Verification {
+pub struct Question {
     /// The caller's id; the same again for a retry.
     pub id: CallId,
     /// Grant, product, purpose and so on.
     pub asked: Asked,
-    /// The claim.
-    pub claims: Vec<(String, ClaimValue)>,
+    /// The claim, the subject or the parameters, by name.
+    pub arguments: Vec<(String, ClaimValue)>,
     /// Answer only from data as of this instant or later.
     pub as_of_min: Option<Timestamp>,
     /// Also accept an answer whose record the mirror does not have yet, if the record says that the unit allows it.
@@ -45,17 +45,27 @@ pub struct Verification {
 
 /// An answer whose record is proven.
 #[derive(Clone, Debug)]
-pub struct Verified {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// What it was made from.
-    pub load: Load,
+pub struct Answered<T> {
+    /// The answer.
+    pub value: T,
+    /// What it was made from; the product's own resource first.
+    pub loads: Vec<Load>,
     /// The proof, to keep.
     pub receipt: Receipt,
     /// What the proof says.
     pub proven: Proven,
     /// Opens the record's commitments; to keep with the receipt.
     pub opening_key: [u8; 32],
+}
+
+/// A released table as an Arrow IPC stream: these bytes are what the record commits to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Table(pub Vec<u8>);
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Table({} bytes)", self.0.len())
+    }
 }
 
 /// Why there is no answer.
@@ -116,25 +126,71 @@ impl Node {
     }
 
     /// Verifies a claim. The answer is handed over only with a receipt that proves its record.
-    pub async fn verify(&self, call: &Verification) -> Result<Verified, CallFailed> {
-        let request = verify_request(call.id, &call.asked, &call.claims, call.as_of_min);
+    pub async fn verify(&self, question: &Question) -> Result<Answered<Verdict>, CallFailed> {
+        let Question {
+            id,
+            asked,
+            arguments,
+            as_of_min,
+            ..
+        } = question;
+        let request = verify_request(*id, asked, arguments, *as_of_min);
         let response = self.calls.clone().verify(request.clone()).await;
         let response = response.map_err(|status| refused(&status))?.into_inner();
-        check(&request, response, &self.trust, call.lagged_accepted)
+        self.check(&request, response, question)
+    }
+
+    /// Scores a subject; as [`Self::verify`].
+    pub async fn score(&self, question: &Question) -> Result<Answered<Score>, CallFailed> {
+        let Question {
+            id,
+            asked,
+            arguments,
+            as_of_min,
+            ..
+        } = question;
+        let request = score_request(*id, asked, arguments, *as_of_min);
+        let response = self.calls.clone().score(request.clone()).await;
+        let response = response.map_err(|status| refused(&status))?.into_inner();
+        self.check(&request, response, question)
+    }
+
+    /// Asks for a statistic; as [`Self::verify`].
+    pub async fn query(&self, question: &Question) -> Result<Answered<Table>, CallFailed> {
+        let Question {
+            id,
+            asked,
+            arguments,
+            as_of_min,
+            ..
+        } = question;
+        let request = query_request(*id, asked, arguments, *as_of_min);
+        let response = self.calls.clone().query(request.clone()).await;
+        let response = response.map_err(|status| refused(&status))?.into_inner();
+        self.check(&request, response, question)
+    }
+
+    fn check<R: CallRequest, W: Response>(
+        &self,
+        request: &R,
+        response: W,
+        question: &Question,
+    ) -> Result<Answered<W::Value>, CallFailed> {
+        check(request, response, &self.trust, question.lagged_accepted)
     }
 }
 
-impl Verification {
+impl Question {
     /// A call with a new random id.
-    pub fn new(asked: Asked, claims: Vec<(String, ClaimValue)>) -> Verification {
+    pub fn new(asked: Asked, arguments: Vec<(String, ClaimValue)>) -> Question {
         let mut id = [0; 16];
         SystemRandom::new()
             .fill(&mut id)
             .expect("without randomness no connection would exist either");
-        Verification {
+        Question {
             id: CallId(id),
             asked,
-            claims,
+            arguments,
             as_of_min: None,
             lagged_accepted: false,
         }
@@ -149,26 +205,27 @@ fn refused(status: &tonic::Status) -> CallFailed {
 }
 
 /// Whether `response` answers `request`, and its record is proven as well as the record itself demands.
-pub(crate) fn check(
-    request: &pb::VerifyRequest,
-    response: pb::VerifyResponse,
+pub(crate) fn check<R: CallRequest, W: Response>(
+    request: &R,
+    response: W,
     trust: &Trust<Intl>,
     lagged_accepted: bool,
-) -> Result<Verified, CallFailed> {
+) -> Result<Answered<W::Value>, CallFailed> {
     let malformed = |error: &dyn std::fmt::Display| CallFailed::Malformed(error.to_string());
-    let asked = verify_call(request).map_err(|error| malformed(&error))?;
-    let verdict = verdict_from_pb(response.verdict).map_err(|error| malformed(&error))?;
-    let load = response
-        .load
-        .as_ref()
-        .ok_or_else(|| malformed(&"no load"))?;
-    let load = load_from_pb(load).map_err(|error| malformed(&error))?;
-    let receipt = response
-        .receipt
-        .as_ref()
-        .ok_or_else(|| malformed(&"no receipt"))?;
-    let (receipt, level) = receipt_from_pb(receipt).map_err(|error| malformed(&error))?;
-    let opening_key: [u8; 32] = response
+    let asked = product_call(request).map_err(|error| malformed(&error))?;
+    let parts = response.parts()?;
+    let loads = parts
+        .loads
+        .iter()
+        .map(load_from_pb)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| malformed(&error))?;
+    if loads.is_empty() {
+        return Err(malformed(&"no load"));
+    }
+    let receipt = parts.receipt.ok_or_else(|| malformed(&"no receipt"))?;
+    let (receipt, level) = receipt_from_pb(&receipt).map_err(|error| malformed(&error))?;
+    let opening_key: [u8; 32] = parts
         .opening_key
         .try_into()
         .map_err(|_| malformed(&"opening key"))?;
@@ -177,8 +234,9 @@ pub(crate) fn check(
     let draft = &proven.record.draft;
     let fields = [
         (Tag::Request, asked.canonical.as_slice()),
-        (Tag::Answer, &[verdict.answer_byte()]),
+        (Tag::Answer, parts.committed.as_slice()),
     ];
+    let oldest = loads.iter().map(|load| load.as_of).min();
     let expected = [
         (
             "kind",
@@ -186,7 +244,7 @@ pub(crate) fn check(
         ),
         (
             "call id",
-            draft.call == asked.id && response.call_id == asked.id.0,
+            draft.call == asked.id && parts.call_id == asked.id.0,
         ),
         (
             "request or answer",
@@ -196,23 +254,96 @@ pub(crate) fn check(
             "outcome",
             draft.clear.get_text(Field::Outcome) == Some("ANSWERED"),
         ),
+        (
+            "action",
+            draft.clear.get_text(Field::Action) == Some(R::KIND.action()),
+        ),
         ("what was stated", states(&draft.clear, &asked.asked)),
-        ("load", is_from(&draft.clear, &load)),
+        ("load", is_from(&draft.clear, &loads)),
         (
             "date of the data",
-            asked.as_of_min.is_none_or(|bound| bound <= load.as_of),
+            asked.as_of_min.is_none_or(|bound| oldest >= Some(bound)),
         ),
     ];
     if let Some((what, _)) = expected.iter().find(|(_, holds)| !holds) {
         return Err(CallFailed::OtherCall(what));
     }
-    Ok(Verified {
-        verdict,
-        load,
+    Ok(Answered {
+        value: parts.value,
+        loads,
         receipt,
         proven,
         opening_key,
     })
+}
+
+/// What the three kinds of answer have in common on the wire.
+pub(crate) struct Parts<T> {
+    value: T,
+    /// The bytes of the answer that the record commits to.
+    committed: Vec<u8>,
+    call_id: Vec<u8>,
+    loads: Vec<pb::LoadRef>,
+    receipt: Option<pb::Receipt>,
+    opening_key: Vec<u8>,
+}
+
+/// An answer as it came over the wire.
+pub(crate) trait Response {
+    /// What it says.
+    type Value;
+
+    /// Takes it apart.
+    fn parts(self) -> Result<Parts<Self::Value>, CallFailed>;
+}
+
+impl Response for pb::VerifyResponse {
+    type Value = Verdict;
+
+    fn parts(self) -> Result<Parts<Verdict>, CallFailed> {
+        let verdict = verdict_from_pb(self.verdict)
+            .map_err(|error| CallFailed::Malformed(error.to_string()))?;
+        Ok(Parts {
+            value: verdict,
+            committed: vec![verdict.answer_byte()],
+            call_id: self.call_id,
+            loads: self.load.into_iter().collect(),
+            receipt: self.receipt,
+            opening_key: self.opening_key,
+        })
+    }
+}
+
+impl Response for pb::ScoreResponse {
+    type Value = Score;
+
+    fn parts(self) -> Result<Parts<Score>, CallFailed> {
+        let score = score_from_pb(self.result.unwrap_or_default())
+            .map_err(|error| CallFailed::Malformed(error.to_string()))?;
+        Ok(Parts {
+            committed: score.answer_bytes(),
+            value: score,
+            call_id: self.call_id,
+            loads: self.load.into_iter().collect(),
+            receipt: self.receipt,
+            opening_key: self.opening_key,
+        })
+    }
+}
+
+impl Response for pb::QueryResponse {
+    type Value = Table;
+
+    fn parts(self) -> Result<Parts<Table>, CallFailed> {
+        Ok(Parts {
+            committed: self.table.clone(),
+            value: Table(self.table),
+            call_id: self.call_id,
+            loads: self.loads,
+            receipt: self.receipt,
+            opening_key: self.opening_key,
+        })
+    }
 }
 
 /// What the receipt proves, if that is as much as the record itself demands and as the answer claims.
@@ -254,11 +385,12 @@ fn states(record: &Clear, asked: &Asked) -> bool {
         && version.is_none_or(|version| record.get_number(Field::ProductVersion) == Some(version))
 }
 
-/// Whether the record names the load that came with the answer, and its date.
-fn is_from(record: &Clear, load: &Load) -> bool {
-    record.get_text(Field::Load) == Some(load.id.as_str())
-        && record.get_text(Field::Resource) == Some(load.resource.as_str())
-        && record.get_number(Field::AsOf) == u64::try_from(load.as_of.0).ok()
+/// Whether the record names the loads that came with the answer, and the oldest date among them.
+fn is_from(record: &Clear, loads: &[Load]) -> bool {
+    let oldest = loads.iter().map(|load| load.as_of.0).min();
+    record.get_text(Field::Load) == Some(&Load::ids(loads))
+        && record.get_text(Field::Resource) == Some(&Load::resource_names(loads))
+        && record.get_number(Field::AsOf) == oldest.and_then(|oldest| u64::try_from(oldest).ok())
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub struct Evaluated<T> {
     permit: Permit,
     result: Result<T, ErrorCode>,
     body_root: Hash,
-    load: Option<Load>,
+    loads: Vec<Load>,
 }
 
 /// A refused call. When its request could not even be read, nothing is known of it but the caller.
@@ -111,7 +111,7 @@ impl Call<Permitted> {
         self,
         result: Result<T, ErrorCode>,
         body_root: Hash,
-        load: Option<Load>,
+        loads: Vec<Load>,
     ) -> Call<Evaluated<T>> {
         let Permitted { permit } = self.state;
         Call {
@@ -120,7 +120,7 @@ impl Call<Permitted> {
                 permit,
                 result,
                 body_root,
-                load,
+                loads,
             },
         }
     }
@@ -138,7 +138,7 @@ impl<T> Call<Evaluated<T>> {
             permit,
             result,
             body_root,
-            load,
+            loads,
         } = &self.state;
         let outcome = result
             .as_ref()
@@ -150,16 +150,11 @@ impl<T> Call<Evaluated<T>> {
             .number(Field::GrantVersion, permit.grant_version().into())
             .number(Field::ProductVersion, permit.product().version.into())
             .bytes(Field::ProductDigest, &permit.product_digest().0)
-            .text(Field::Action, "verify")
+            .text(Field::Action, permit.kind().action())
             .text(Field::Outcome, outcome)
             .number(Field::Units, 1)
             .bytes(Field::RequestTag, &self.header.request_tag);
-        if let Some(load) = load {
-            clear = clear
-                .text(Field::Resource, &load.resource)
-                .text(Field::Load, load.id.as_str())
-                .number(Field::AsOf, u64::try_from(load.as_of.0).unwrap_or(0));
-        }
+        clear = from_loads(clear, loads);
         let mut draft = Draft::new(Kind::Call);
         draft.call = self.header.id;
         draft.body_root = *body_root;
@@ -236,6 +231,17 @@ impl Denial {
             .number(Field::Count, count);
         draft
     }
+}
+
+/// The loads that an answer was made from, in order, and the oldest date among them.
+fn from_loads(clear: Clear, loads: &[Load]) -> Clear {
+    let Some(oldest) = loads.iter().map(|load| load.as_of.0).min() else {
+        return clear;
+    };
+    clear
+        .text(Field::Resource, &Load::resource_names(loads))
+        .text(Field::Load, &Load::ids(loads))
+        .number(Field::AsOf, u64::try_from(oldest).unwrap_or(0))
 }
 
 fn caller(party: &PartyId, certificate: &[u8; 32]) -> Clear {

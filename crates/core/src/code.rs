@@ -123,6 +123,12 @@ codes! {
     CodeInvalid, "CODE_INVALID", PermissionDenied,
         "the enrolment code is unknown, used, expired or for another id", "准入码不存在、已使用、已过期或不属于该标识",
         "ask the operating agency for a new code", "向运营机构申领新的准入码";
+    DebugPrecondition, "DEBUG_PRECONDITION", FailedPrecondition,
+        "the grant does not open debugging on production data with its three statements", "授权未载明生产环境调试验证的三项声明",
+        "have a grant signed that states national security, trade secrets and privacy unharmed, with a window and a budget", "申请载明不危害国家安全、不侵犯商业秘密和个人隐私并含期限与次数的授权";
+    DebugWindowClosed, "DEBUG_WINDOW_CLOSED", FailedPrecondition,
+        "the window of debugging on production data is not open now", "当前不在生产环境调试验证的期限内",
+        "debug within the window that the grant names, or have another one signed", "在授权载明的期限内调试，或重新签署";
     EndUserMissing, "END_USER_MISSING", InvalidArgument,
         "the call does not name its end user", "调用未指明数据使用方",
         "state the end user's unified social credit code", "填写数据使用方的统一社会信用代码";
@@ -144,6 +150,9 @@ codes! {
     EpochStale, "EPOCH_STALE", FailedPrecondition,
         "the revocation list is older than the unit's policy allows", "撤销清单已超过数源单位策略允许的时限",
         "restore the connection to the coordinator", "恢复与协调端的连接";
+    EvaluationFailed, "EVALUATION_FAILED", Internal,
+        "the evaluation did not end with an answer; it is charged and recorded", "计算未能得出结果，已计量并记录",
+        "ask the unit's operators; a smaller question may fit the limits of time and memory", "联系数源单位运维人员；缩小问题范围或可满足时间和内存限制";
     FeedResumeInvalid, "FEED_RESUME_INVALID", InvalidArgument,
         "the resume point lies beyond what exists", "续传位置超出现有范围",
         "resume from a point that was received, or from the beginning", "从已收到的位置或从头续传";
@@ -192,6 +201,9 @@ codes! {
     KeyRefused, "KEY_REFUSED", InvalidArgument,
         "the public key is weak or malformed", "公钥格式错误或为弱密钥",
         "generate a new key", "重新生成密钥";
+    ModelRefused, "MODEL_REFUSED", InvalidArgument,
+        "the product's model is not one that a node can evaluate", "产品中的模型不在可计算范围内",
+        "use a scorecard or an ONNX model of trees, linear models and scalers that fits its declared features and output", "使用与声明的特征和输出一致的评分卡或由树、线性模型、标准化组成的 ONNX 模型";
     NodeNotReady, "NODE_NOT_READY", Unavailable,
         "the node has not yet compared its journal with its mirror since it started", "节点启动后尚未与镜像核对日志",
         "wait until the node has reached its coordinator", "等待节点连上协调端";
@@ -210,6 +222,12 @@ codes! {
     Overloaded, "OVERLOADED", ResourceExhausted,
         "the server is at its configured limit", "服务已达到配置上限",
         "retry later", "请稍后重试";
+    ParameterInvalid, "PARAMETER_INVALID", InvalidArgument,
+        "the parameters do not fit what the product declares", "参数与产品声明不符",
+        "give every declared parameter once, with one of its declared values", "按产品声明逐项提供参数且取值在声明范围内";
+    ProductKindMismatch, "PRODUCT_KIND_MISMATCH", InvalidArgument,
+        "the product is of another kind than the operation", "产品类别与所调用的操作不符",
+        "verify verifications, score models, query statistics", "核验类产品用核验，模型类用评分，统计类用查询";
     ProductNotApproved, "PRODUCT_NOT_APPROVED", PermissionDenied,
         "the unit has not approved this version of the product", "数源单位未批准该产品版本",
         "ask the unit for its approval", "请数源单位批准";

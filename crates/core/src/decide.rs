@@ -11,7 +11,7 @@ use lingqu_tlog::Hash;
 
 use crate::epoch::Epoch;
 use crate::grant::{Environment, Grant, GrantKind, NodeQuota};
-use crate::product::{Product, ProductRef};
+use crate::product::{Product, ProductKind, ProductRef};
 use crate::stop::Stops;
 use crate::{ErrorCode, GrantId, NodeId, PartyId, ProductId, Timestamp};
 
@@ -109,6 +109,8 @@ pub struct Permit {
     licensee: PartyId,
     product: ProductRef,
     product_digest: Hash,
+    kind: ProductKind,
+    environment: Environment,
     quota: NodeQuota,
     audit: AuditTerms,
     reveals_not_found: bool,
@@ -137,7 +139,15 @@ impl Permit {
     pub fn product_digest(&self) -> Hash {
         self.product_digest
     }
-    /// How much this node may answer under the grant.
+    /// The product's kind.
+    pub fn kind(&self) -> ProductKind {
+        self.kind
+    }
+    /// Where it may be evaluated: over the sources of this environment and no other.
+    pub fn environment(&self) -> Environment {
+        self.environment
+    }
+    /// How much this node may answer under the grant in this environment.
     pub fn quota(&self) -> &NodeQuota {
         &self.quota
     }
@@ -213,6 +223,12 @@ pub const TABLE: &[Row] = rows! {
     GrantExpired: "its term is not over", |f| grant(f, |g| f.now < g.not_after);
     CatalogGrantOnly: "it is a scenario grant", |f| grant(f, |g| g.kind == GrantKind::Scenario);
     EnvMismatch: "it holds in this environment", |f| grant(f, |g| g.environments.contains(&f.asked.environment));
+    DebugPrecondition: "debugging on production data has its three statements", |f| grant(f, |g| {
+        f.asked.environment != Environment::ProdDebug || g.debug.is_some_and(|terms| terms.stated())
+    });
+    DebugWindowClosed: "debugging on production data is within its window", |f| grant(f, |g| {
+        f.asked.environment != Environment::ProdDebug || g.debug.is_some_and(|terms| terms.is_open(f.now))
+    });
     ScenarioMismatch: "it is for this scenario", |f| grant(f, |g| g.scenario == f.asked.scenario);
     PurposeMismatch: "it names this purpose", |f| grant(f, |g| g.purposes.contains(&f.asked.purpose));
     EndUserMissing: "the call names its end user", |f| !f.asked.end_user.is_empty();
@@ -248,7 +264,9 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     else {
         return Decision::Deny(ErrorCode::GrantUnknown);
     };
-    let (Some(quota), Some(granted)) = (grant.quota_at(facts.node), granted(grant, facts)) else {
+    let environment = facts.asked.environment;
+    let quota = grant.quota_in(environment, facts.node);
+    let (Some(quota), Some(granted)) = (quota, granted(grant, facts)) else {
         return Decision::Deny(ErrorCode::ProductNotGranted);
     };
     Decision::Allow(Permit {
@@ -257,7 +275,9 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         licensee: grant.licensee.clone(),
         product: product.reference.clone(),
         product_digest: digest,
-        quota: quota.clone(),
+        kind: product.definition.kind(),
+        environment,
+        quota,
         audit: policy.audit(),
         reveals_not_found: granted.reveals_not_found,
         reveals_indeterminate: granted.reveals_indeterminate,

@@ -33,6 +33,10 @@ pub enum Environment {
 }
 
 impl Environment {
+    /// All three.
+    pub const ALL: [Environment; 3] =
+        [Environment::Test, Environment::ProdDebug, Environment::Prod];
+
     /// The word in records and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,6 +44,22 @@ impl Environment {
             Environment::ProdDebug => "PROD_DEBUG",
             Environment::Prod => "PROD",
         }
+    }
+}
+
+/// A word that names no environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an environment is `TEST`, `PROD_DEBUG` or `PROD`")]
+pub struct EnvironmentUnknown;
+
+impl std::str::FromStr for Environment {
+    type Err = EnvironmentUnknown;
+
+    fn from_str(word: &str) -> Result<Self, EnvironmentUnknown> {
+        Environment::ALL
+            .into_iter()
+            .find(|environment| environment.as_str() == word)
+            .ok_or(EnvironmentUnknown)
     }
 }
 
@@ -78,6 +98,38 @@ pub struct Grant {
     pub end_users: Vec<String>,
     /// The region it belongs to.
     pub region: Region,
+    /// The terms of debugging on production data; none: there is no such debugging.
+    pub debug: Option<DebugTerms>,
+}
+
+/// Debugging on production data (003 12(四); ): a window, a budget of calls, and three statements that the
+/// licensee makes by signing the grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DebugTerms {
+    /// First instant of the window.
+    pub not_before: Timestamp,
+    /// First instant after it.
+    pub not_after: Timestamp,
+    /// Calls at each node over the grant's whole term.
+    pub calls_total: u64,
+    /// It endangers no national security.
+    pub national_security_unharmed: bool,
+    /// It infringes no trade secret.
+    pub trade_secrets_unharmed: bool,
+    /// It infringes nobody's privacy.
+    pub privacy_unharmed: bool,
+}
+
+impl DebugTerms {
+    /// Whether all three statements are made.
+    pub fn stated(&self) -> bool {
+        self.national_security_unharmed && self.trade_secrets_unharmed && self.privacy_unharmed
+    }
+
+    /// Whether the window is open at `now`.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        (self.not_before..self.not_after).contains(&now)
+    }
 }
 
 /// One product of a grant.
@@ -146,6 +198,20 @@ impl Grant {
         distinct("quotas", self.quotas.iter().map(|quota| &quota.node))?;
         distinct("purposes", self.purposes.iter())?;
         distinct("environments", self.environments.iter())
+    }
+
+    /// The quantity at `node` in `environment`; none means that the grant does not touch the node. Each environment
+    /// has its own account: trying out costs nothing of production's, and debugging has a budget of its own.
+    pub fn quota_in(&self, environment: Environment, node: &NodeId) -> Option<NodeQuota> {
+        let quota = self.quota_at(node)?;
+        match environment {
+            Environment::Prod | Environment::Test => Some(quota.clone()),
+            Environment::ProdDebug => self.debug.map(|terms| NodeQuota {
+                calls_per_day: terms.calls_total,
+                calls_total: terms.calls_total,
+                ..quota.clone()
+            }),
+        }
     }
 
     /// The quantity at `node`; none means that the grant does not touch the node.

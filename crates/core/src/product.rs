@@ -1,7 +1,14 @@
 //! Registered products and the unit's approval of them, as typed values.
 
+mod definition;
+
 use lingqu_policy::{Policy, Use};
 use lingqu_tlog::Hash;
+
+pub use definition::{
+    Cutoff, Definition, Feature, FieldRule, KindUnknown, Model, ModelOutput, Parameter,
+    ParameterValues, ProductKind, Statistic, Verification,
+};
 
 use crate::{LoadId, NodeId, PartyId, ProductId, Timestamp};
 
@@ -59,33 +66,6 @@ pub struct Product {
     pub definition: Definition,
 }
 
-/// What a product computes; one variant per kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Definition {
-    /// Does a claim match the register?
-    Verification(Verification),
-}
-
-/// A verification: rows are selected by `key`, then `compared`; one combined verdict leaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verification {
-    /// The fields that select register rows.
-    pub key: Vec<FieldRule>,
-    /// The fields that are compared with the selected rows.
-    pub compared: Vec<FieldRule>,
-}
-
-/// One field of a verification.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldRule {
-    /// The name a caller uses.
-    pub name: String,
-    /// The resource's column.
-    pub column: String,
-    /// `exact`, `folded`, `integer` or `date`; in a compared field also `at_least`.
-    pub comparator: String,
-}
-
 /// The columns that a policy does not open for what the product does with them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the policy does not allow `{wanted}` on column `{column}`", wanted = .wanted.as_str())]
@@ -97,24 +77,39 @@ pub struct ColumnForbidden {
 }
 
 impl Product {
-    /// Checks every column that the product touches against the unit's policy on its resource.
+    /// Checks every column that the product names against the unit's policy on its resource. The columns of a
+    /// statistic stand in its SQL: the guard checks them, on the plan, before the product opens.
     pub fn check_against(&self, policy: &Policy) -> Result<(), ColumnForbidden> {
-        let Definition::Verification(verification) = &self.definition;
-        let links = verification.key.iter().map(|field| (field, Use::Link));
-        let compared = verification
-            .compared
-            .iter()
-            .map(|field| (field, Use::Verify));
-        for (field, wanted) in links.chain(compared) {
-            if !policy.allows(&field.column, wanted) {
-                return Err(ColumnForbidden {
-                    column: field.column.clone(),
-                    wanted,
-                });
+        let wanted: Vec<(&str, Use)> = match &self.definition {
+            Definition::Model(model) => {
+                let key = columns(&model.key).map(|column| (column, Use::Link));
+                let features = model.features.iter();
+                key.chain(features.map(|feature| (feature.column.as_str(), Use::Model)))
+                    .collect()
             }
+            Definition::Statistic(_) => Vec::new(),
+            Definition::Verification(verification) => {
+                let key = columns(&verification.key).map(|column| (column, Use::Link));
+                let compared = columns(&verification.compared);
+                key.chain(compared.map(|column| (column, Use::Verify)))
+                    .collect()
+            }
+        };
+        match wanted
+            .into_iter()
+            .find(|(column, wanted)| !policy.allows(column, *wanted))
+        {
+            Some((column, wanted)) => Err(ColumnForbidden {
+                column: column.to_owned(),
+                wanted,
+            }),
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+fn columns(rules: &[FieldRule]) -> impl Iterator<Item = &str> {
+    rules.iter().map(|rule| rule.column.as_str())
 }
 
 /// The unit's signed policy on one resource.
@@ -160,4 +155,21 @@ pub struct Load {
     pub rows: u64,
     /// Digest of the content read.
     pub digest: Hash,
+}
+
+/// Most resources of one product: their loads fit into one clear field of a record.
+pub const RESOURCES_MAX: usize = 5;
+
+impl Load {
+    /// The resources of `loads`, as a record names them: apart by a space.
+    pub fn resource_names(loads: &[Load]) -> String {
+        let names: Vec<&str> = loads.iter().map(|load| load.resource.as_str()).collect();
+        names.join(" ")
+    }
+
+    /// The ids of `loads`, as a record names them: apart by a space.
+    pub fn ids(loads: &[Load]) -> String {
+        let ids: Vec<&str> = loads.iter().map(|load| load.id.as_str()).collect();
+        ids.join(" ")
+    }
 }

@@ -187,5 +187,6 @@ pub fn grant(
         not_after: now.plus(day * 365 * 3),
         end_users: vec![cast::END_USER.to_owned()],
         region: cast::CITY.parse().expect("well-formed"),
+        debug: None,
     }
 }

@@ -106,11 +106,11 @@ struct Tale {
     /// Answered calls under the bank's grants so far: what the regulator must find.
     answered: u64,
     /// A receipt and its opening, for the offline check.
-    kept: Option<lingqu_client::Verified>,
+    kept: Option<lingqu_client::Answered<lingqu_proto::Verdict>>,
 }
 
 impl Tale {
-    fn kept(&self) -> Result<&lingqu_client::Verified, NetworkFailed> {
+    fn kept(&self) -> Result<&lingqu_client::Answered<lingqu_proto::Verdict>, NetworkFailed> {
         self.kept
             .as_ref()
             .ok_or("no call was answered before")

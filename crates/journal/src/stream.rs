@@ -25,8 +25,10 @@ mod world;
 
 use std::sync::{Arc, Mutex};
 
+use self::ledger::AccountId;
 use lingqu_core::call::Header;
 use lingqu_core::decide::ClockState;
+use lingqu_core::grant::Environment;
 use lingqu_core::record::StreamId;
 use lingqu_core::{GrantId, Timestamp};
 use lingqu_tlog::{Checkpoint, Intl, KeyKind, KeyName, Suite, VerifierKey};
@@ -202,9 +204,18 @@ impl<S: Suite> Journal<S> {
         }
     }
 
-    /// What counts against a grant's quota at `now`: recorded and reserved.
+    /// What counts against a grant's quota of production at `now`: recorded and reserved.
     pub fn usage(&self, grant: &GrantId, now: Timestamp) -> Usage {
-        self.inner.shared.lock().fold.ledger.usage(grant, now)
+        self.usage_in(Environment::Prod, grant, now)
+    }
+
+    /// What counts against a grant's quota in `environment` at `now`: recorded and reserved.
+    pub fn usage_in(&self, environment: Environment, grant: &GrantId, now: Timestamp) -> Usage {
+        let account = AccountId {
+            grant: grant.clone(),
+            environment,
+        };
+        self.inner.shared.lock().fold.ledger.usage(&account, now)
     }
 
     /// Whether a recorded call of this caller under `grant` has the call's id. Calls in flight are not known here.

@@ -1,15 +1,21 @@
-//! What a data-source unit allows on one resource: uses per column, release terms, purposes.
+//! What a data-source unit allows on one resource: uses and domain per column, release terms, purposes.
 //!
 //! In scope: the vocabulary of uses and presets, the strictest-first reading of a policy, limits on its numbers.
 //! Out of scope: who signed a policy (`lingqu-core`), checking query plans against it, files and wire formats.
 //! Start reading at [`Policy`]. Deny by default: a column without a rule is forbidden.
 
 mod audit;
+mod day;
+mod domain;
 mod policy;
+mod release;
 mod uses;
 
 pub use audit::{AuditTerms, AuditTermsRefused};
+pub use day::{Day, DayMalformed};
+pub use domain::{BOUND_MAX, Domain, DomainKind, DomainRefused};
 pub use policy::{Policy, PolicyRefused};
+pub use release::{Release, ReleaseRefused};
 pub use uses::{Preset, Use, UseSet, UseUnknown};
 
 #[cfg(test)]

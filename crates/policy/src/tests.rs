@@ -112,3 +112,113 @@ fn what_would_be_unclear_or_unbounded_is_refused() {
     let stale = Policy::new([("a".to_owned(), UseSet::FORBIDDEN)], [], TERMS, 0);
     assert_eq!(stale, Err(PolicyRefused::EpochAge));
 }
+
+#[test]
+fn a_day_is_read_as_it_is_written() {
+    for (text, days) in [
+        ("1970-01-01", 0),
+        ("1969-12-31", -1),
+        ("2000-02-29", 11_016),
+        ("2013-01-01", 15_706),
+        ("0001-01-01", -719_162),
+        ("9999-12-31", 2_932_896),
+    ] {
+        let day: Day = text.parse().unwrap();
+        assert_eq!(day.days(), days, "{text}");
+        assert_eq!(day.to_string(), text);
+        assert_eq!(Day::from_days(days), Some(day));
+    }
+    for text in [
+        "",
+        "2013-1-01",
+        "2013-02-30",
+        "2013-13-01",
+        "2013-00-10",
+        "2013-01-00",
+        "1900-02-29",
+        "0000-01-01",
+        "+201-01-01",
+        "2013/01/01",
+        "2013-01-01 ",
+        "２013-01-1",
+    ] {
+        assert_eq!(text.parse::<Day>(), Err(DayMalformed), "{text}");
+    }
+    assert_eq!(Day::from_days(i32::MAX), None);
+    assert_eq!(Day::from_days(i32::MIN), None);
+}
+
+#[test]
+fn every_day_survives_a_round_trip() {
+    for days in (-719_162..=2_932_896).step_by(13) {
+        let day = Day::from_days(days).unwrap();
+        assert_eq!(day.to_string().parse(), Ok(day));
+    }
+}
+
+#[test]
+fn a_domain_is_sorted_without_repetition_and_bounded() {
+    let text = |values: &[&str]| Domain::texts(values.iter().map(|v| (*v).to_owned()).collect());
+    assert_eq!(text(&["a", "b"]).unwrap().cells(), 2);
+    assert_eq!(text(&["b", "a"]), Err(DomainRefused::Order));
+    assert_eq!(text(&["a", "a"]), Err(DomainRefused::Order));
+    assert_eq!(text(&[]), Err(DomainRefused::Size));
+    assert_eq!(text(&[""]), Err(DomainRefused::Text));
+    assert_eq!(text(&["a\n"]), Err(DomainRefused::Text));
+    assert_eq!(text(&["x".repeat(257).as_str()]), Err(DomainRefused::Text));
+    assert_eq!(
+        Domain::integers((0..1_025).collect()),
+        Err(DomainRefused::Size)
+    );
+    assert_eq!(Domain::integer_bins(vec![1]), Err(DomainRefused::Size));
+    assert_eq!(Domain::integer_bins(vec![1, 5, 9]).unwrap().cells(), 2);
+    let day = |text: &str| text.parse::<Day>().unwrap();
+    assert_eq!(
+        Domain::date_bins(vec![day("2013-02-01"), day("2013-01-01")]),
+        Err(DomainRefused::Order)
+    );
+    for (min, max) in [(1, 1), (2, 1), (0, BOUND_MAX + 1), (i64::MIN, 0)] {
+        assert_eq!(Domain::bounds(min, max), Err(DomainRefused::Bounds));
+    }
+    assert_eq!(Domain::bounds(-BOUND_MAX, BOUND_MAX).unwrap().cells(), 0);
+}
+
+#[test]
+fn nobody_can_agree_on_a_group_below_ten() {
+    assert!(Release::new(10, 50, 1, 1).is_ok());
+    for (group_min, dominance, round_to, groups_max, field) in [
+        (9, 50, 1, 1, "group_min"),
+        (0, 50, 1, 1, "group_min"),
+        (1_000_001, 50, 1, 1, "group_min"),
+        (10, 0, 1, 1, "dominance_percent_max"),
+        (10, 91, 1, 1, "dominance_percent_max"),
+        (10, 50, 0, 1, "round_to"),
+        (10, 50, 1, 0, "groups_max"),
+        (10, 50, 1, 65_537, "groups_max"),
+    ] {
+        let refused = Release::new(group_min, dominance, round_to, groups_max).unwrap_err();
+        assert_eq!(refused.field, field);
+    }
+}
+
+#[test]
+fn a_domain_needs_a_rule_and_stands_once() {
+    let open = || policy(&[("region", Preset::Dimension), ("id", Preset::Entity)]).unwrap();
+    let domain = Domain::integers(vec![1]).unwrap();
+    let refused = |column: &str| Err(PolicyRefused::Domain(column.to_owned()));
+    assert_eq!(
+        open().with_domain("other", domain.clone()),
+        refused("other")
+    );
+    let once = open().with_domain("region", domain.clone()).unwrap();
+    assert_eq!(once.domain("region"), Some(&domain));
+    assert_eq!(once.with_domain("region", domain), refused("region"));
+    assert_eq!(open().entities().collect::<Vec<_>>(), ["id"]);
+    assert_eq!(open().release(), None);
+}
+
+#[test]
+fn a_public_column_is_no_entity() {
+    let open = policy(&[("name", Preset::Public)]).unwrap();
+    assert_eq!(open.entities().count(), 0);
+}

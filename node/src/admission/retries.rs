@@ -27,6 +27,7 @@ pub struct RetryKey {
 #[derive(Debug)]
 pub struct Retries<R> {
     kept_max: usize,
+    kept_bytes_max: usize,
     kept_for: Duration,
     inner: Mutex<Inner<R>>,
 }
@@ -35,11 +36,14 @@ pub struct Retries<R> {
 struct Inner<R> {
     slots: HashMap<RetryKey, Slot<R>>,
     order: VecDeque<(RetryKey, Duration)>,
+    /// Of all slots together.
+    bytes: usize,
 }
 
 #[derive(Debug)]
 struct Slot<R> {
     tag: [u8; 16],
+    bytes: usize,
     record: Arc<tokio::sync::Mutex<Option<Arc<R>>>>,
 }
 
@@ -57,14 +61,16 @@ pub enum Entered<R> {
 }
 
 impl<R> Retries<R> {
-    /// Keeps at most `kept_max` records, each for at most `kept_for`.
-    pub fn new(kept_max: usize, kept_for: Duration) -> Self {
+    /// Keeps at most `kept_max` records, of at most `kept_bytes_max` together, each for at most `kept_for`.
+    pub fn new(kept_max: usize, kept_bytes_max: usize, kept_for: Duration) -> Self {
         let inner = Inner {
             slots: HashMap::new(),
             order: VecDeque::new(),
+            bytes: 0,
         };
         Retries {
             kept_max,
+            kept_bytes_max,
             kept_for,
             inner: Mutex::new(inner),
         }
@@ -74,7 +80,11 @@ impl<R> Retries<R> {
     pub async fn enter(&self, key: &RetryKey, tag: [u8; 16], at: Duration) -> Entered<R> {
         let record = {
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            inner.forget(at.saturating_sub(self.kept_for), self.kept_max);
+            inner.forget(
+                at.saturating_sub(self.kept_for),
+                self.kept_max,
+                self.kept_bytes_max,
+            );
             match inner.slots.get(key) {
                 Some(slot) if slot.tag != tag => return Entered::Other,
                 Some(slot) => Arc::clone(&slot.record),
@@ -85,6 +95,7 @@ impl<R> Retries<R> {
                         key.clone(),
                         Slot {
                             tag,
+                            bytes: 0,
                             record: Arc::clone(&record),
                         },
                     );
@@ -101,20 +112,35 @@ impl<R> Retries<R> {
     }
 }
 
+impl<R> Retries<R> {
+    /// Says how much memory the record takes that was put into the slot of `key`. The next call to enter forgets the
+    /// oldest ones if all together take too much.
+    pub fn weigh(&self, key: &RetryKey, bytes: usize) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = inner.slots.get_mut(key) {
+            let before = std::mem::replace(&mut slot.bytes, bytes);
+            inner.bytes = inner.bytes.saturating_sub(before).saturating_add(bytes);
+        }
+    }
+}
+
 impl<R> Inner<R> {
     /// Forgets what is older than `before`, and the oldest ones when there are too many. A slot in use is never
     /// forgotten: its call would otherwise be evaluated twice. In use is also one that a task has found and not locked
     /// yet; slots are found only under the lock that is held here.
-    fn forget(&mut self, before: Duration, kept_max: usize) {
+    fn forget(&mut self, before: Duration, kept_max: usize, kept_bytes_max: usize) {
         while let Some((key, at)) = self.order.front() {
             let in_use = self
                 .slots
                 .get(key)
                 .is_some_and(|slot| Arc::strong_count(&slot.record) > 1);
-            if in_use || (*at >= before && self.slots.len() < kept_max) {
+            let fits = self.slots.len() < kept_max && self.bytes <= kept_bytes_max;
+            if in_use || (*at >= before && fits) {
                 break;
             }
-            self.slots.remove(key);
+            if let Some(slot) = self.slots.remove(key) {
+                self.bytes = self.bytes.saturating_sub(slot.bytes);
+            }
             self.order.pop_front();
         }
     }
@@ -134,7 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_retry_finds_the_record_and_another_request_does_not() {
-        let retries = Retries::<u8>::new(8, Duration::from_secs(60));
+        let retries = Retries::<u8>::new(8, 1_000, Duration::from_secs(60));
         let Entered::New(mut slot) = retries.enter(&key(1), [1; 16], Duration::ZERO).await else {
             panic!()
         };
@@ -154,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn copies_that_arrive_together_are_evaluated_once() {
-        let retries = Arc::new(Retries::<u8>::new(8, Duration::from_secs(60)));
+        let retries = Arc::new(Retries::<u8>::new(8, 1_000, Duration::from_secs(60)));
         let Entered::New(mut slot) = retries.enter(&key(1), [1; 16], Duration::ZERO).await else {
             panic!()
         };
@@ -175,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_bounded_and_a_running_call_is_not_forgotten() {
-        let retries = Retries::<u8>::new(2, Duration::from_secs(60));
+        let retries = Retries::<u8>::new(2, 1_000, Duration::from_secs(60));
         let running = retries.enter(&key(1), [1; 16], Duration::ZERO).await;
         for call in 2..50 {
             drop(retries.enter(&key(call), [1; 16], Duration::ZERO).await);
@@ -183,5 +209,22 @@ mod tests {
         let inner = retries.inner.lock().unwrap();
         assert!(inner.slots.len() <= 2 && inner.slots.contains_key(&key(1)));
         drop((inner, running));
+    }
+
+    #[tokio::test]
+    async fn large_records_push_out_the_oldest() {
+        let retries = Retries::<u8>::new(100, 1_000, Duration::from_secs(60));
+        for call in 1..=4 {
+            let Entered::New(mut slot) = retries.enter(&key(call), [1; 16], Duration::ZERO).await
+            else {
+                panic!()
+            };
+            *slot = Some(Arc::new(call));
+            retries.weigh(&key(call), 400);
+        }
+        drop(retries.enter(&key(5), [1; 16], Duration::ZERO).await);
+        let inner = retries.inner.lock().unwrap();
+        assert!(inner.bytes <= 1_000);
+        assert!(!inner.slots.contains_key(&key(1)) && inner.slots.contains_key(&key(4)));
     }
 }

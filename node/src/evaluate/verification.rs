@@ -30,6 +30,9 @@ pub enum PrepareRefused {
     /// The product's fields do not make a schema.
     #[error("the product's fields are unusable: {0}")]
     Schema(#[from] lingqu_matching::SchemaRefused),
+    /// The product is of another kind.
+    #[error("the product is no verification")]
+    Kind,
     /// A comparator has an unknown name.
     #[error("unknown comparator")]
     Comparator,
@@ -60,7 +63,9 @@ impl Prepared {
         rows_max: usize,
         rows_per_key_max: NonZeroU8,
     ) -> Result<Prepared, PrepareRefused> {
-        let Definition::Verification(Verification { key, compared }) = &product.definition;
+        let Definition::Verification(Verification { key, compared }) = &product.definition else {
+            return Err(PrepareRefused::Kind);
+        };
         let schema = Schema::new(fields(key)?, fields(compared)?)?;
         let index_key =
             IndexKey::generate(&SystemRandom::new()).map_err(|_| PrepareRefused::Randomness)?;

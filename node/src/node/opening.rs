@@ -107,6 +107,7 @@ impl Node {
             throttle: Throttle::new(limits.calls_per_party_max, limits.denials_per_minute_max),
             retries: Retries::new(
                 limits.answers_kept_max,
+                limits.answers_kept_bytes_max,
                 Duration::from_secs(limits.answers_kept_s),
             ),
             retry_key: retry_key(&config)?,
@@ -188,12 +189,8 @@ fn products(config: &NodeConfig) -> Result<Products, OpenError> {
         .resources
         .iter()
         .map(|resource| {
-            let environment = match resource.environment.as_str() {
-                "TEST" => Environment::Test,
-                "PROD_DEBUG" => Environment::ProdDebug,
-                "PROD" => Environment::Prod,
-                _ => return Err(OpenError::Setting("resource.environment")),
-            };
+            let environments = environments(&resource.environments)
+                .ok_or(OpenError::Setting("resource.environments"))?;
             let file = ParquetFile {
                 resource: resource.name.clone(),
                 path: resource.path.clone(),
@@ -205,13 +202,25 @@ fn products(config: &NodeConfig) -> Result<Products, OpenError> {
             };
             Ok(Resource {
                 name: resource.name.clone(),
-                environment,
+                environments,
                 register: Arc::new(file),
             })
         })
         .collect::<Result<Vec<_>, OpenError>>()?;
     let per_key = per_key.ok_or(OpenError::Setting("limits.rows_per_key_max"))?;
     Ok(Products::new(resources, config.limits.rows_max, per_key))
+}
+
+/// The environments of one resource. Sample data and production data never share one: what is tried out on samples must
+/// not be able to reach anything else.
+fn environments(words: &[String]) -> Option<Vec<Environment>> {
+    let named: Vec<Environment> = words
+        .iter()
+        .map(|word| word.parse().ok())
+        .collect::<Option<_>>()?;
+    let is_mixed = named.len() > 1 && named.contains(&Environment::Test);
+    let is_doubled = (1..named.len()).any(|i| named[..i].contains(&named[i]));
+    (!named.is_empty() && !is_mixed && !is_doubled).then_some(named)
 }
 
 /// The key of the retry tags, made at the first start. Tags in the journal would mean nothing under another key.

@@ -1,4 +1,4 @@
-//! The gRPC service `Calls`: the only file of the node that knows tonic.
+//! The gRPC service `Calls`: verdicts, scores and tables, unary and streamed.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,7 +7,10 @@ use lingqu_core::ErrorCode;
 use lingqu_journal::{Outcome, Released};
 use lingqu_proto::pb;
 use lingqu_proto::pb::calls_server::{Calls as CallsService, CallsServer};
-use lingqu_proto::{load_to_pb, receipt_to_pb, verdict_to_pb};
+use lingqu_proto::{
+    CallRequest, environment_to_pb, load_to_pb, product_call, receipt_to_pb, score_to_pb,
+    verdict_to_pb,
+};
 use lingqu_transport::{Connected, status_of};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,6 +21,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::Node;
 use crate::admission::caller::Caller;
 use crate::call::{self, Answer};
+use crate::evaluate::AnswerValue;
 
 /// Calls of one stream that are worked on at the same time.
 const STREAM_CALLS_MAX: usize = 64;
@@ -39,14 +43,26 @@ impl Calls {
     }
 
     /// A call runs in its own task: a client that hangs up cancels its handler, never the bookkeeping.
-    async fn run(&self, caller: Caller, request: pb::VerifyRequest) -> Released<Answer> {
+    async fn run<R: CallRequest>(&self, caller: Caller, request: R) -> Released<Answer> {
         let node = Arc::clone(&self.node);
+        let asked = product_call(&request);
         let task = self
             .tasks
-            .spawn(async move { call::serve(&node, &caller, &request).await });
+            .spawn(async move { call::serve(&node, &caller, asked).await });
         // A panic outside the evaluation is a defect of ours; nothing has left.
         task.await
             .unwrap_or_else(|_| Released::unrecorded(lingqu_journal::Unrecorded::AuditUnavailable))
+    }
+
+    async fn unary<R: CallRequest, T>(
+        &self,
+        request: Request<R>,
+        to_pb: impl FnOnce(Given) -> Result<T, ErrorCode>,
+    ) -> Result<Response<T>, Status> {
+        let caller = caller(request.extensions())?;
+        let released = self.run(caller, request.into_inner()).await;
+        let response = given(released).and_then(to_pb);
+        response.map(Response::new).map_err(status_of)
     }
 }
 
@@ -56,9 +72,21 @@ impl CallsService for Calls {
         &self,
         request: Request<pb::VerifyRequest>,
     ) -> Result<Response<pb::VerifyResponse>, Status> {
-        let caller = caller(request.extensions())?;
-        let released = self.run(caller, request.into_inner()).await;
-        to_response(released).map(Response::new).map_err(status_of)
+        self.unary(request, verified).await
+    }
+
+    async fn score(
+        &self,
+        request: Request<pb::ScoreRequest>,
+    ) -> Result<Response<pb::ScoreResponse>, Status> {
+        self.unary(request, scored).await
+    }
+
+    async fn query(
+        &self,
+        request: Request<pb::QueryRequest>,
+    ) -> Result<Response<pb::QueryResponse>, Status> {
+        self.unary(request, queried).await
     }
 
     type VerifyStreamStream =
@@ -94,7 +122,8 @@ impl CallsService for Calls {
                         .as_ref()
                         .map(|c| c.call_id.clone())
                         .unwrap_or_default();
-                    let outcome = match to_response(calls.run(item.0, item.1).await) {
+                    let released = calls.run(item.0, item.1).await;
+                    let outcome = match given(released).and_then(verified) {
                         Ok(answer) => pb::verify_stream_response::Outcome::Answer(answer),
                         Err(code) => pb::verify_stream_response::Outcome::Refusal(refusal(code)),
                     };
@@ -132,22 +161,70 @@ fn refusal(code: ErrorCode) -> pb::Refusal {
     }
 }
 
-/// The one place where a released outcome becomes bytes.
-fn to_response(released: Released<Answer>) -> Result<pb::VerifyResponse, ErrorCode> {
+/// An answer that may leave, with the proof of its record.
+struct Given {
+    answer: Answer,
+    receipt: pb::Receipt,
+}
+
+/// The one place where a released outcome becomes an answer or a code.
+fn given(released: Released<Answer>) -> Result<Given, ErrorCode> {
     match released.into_outcome() {
         Outcome::Answered {
             result,
             receipt,
             level,
-        } => Ok(pb::VerifyResponse {
-            call_id: result.call.0.to_vec(),
-            verdict: verdict_to_pb(result.verdict) as i32,
-            load: Some(load_to_pb(&result.load)),
-            receipt: Some(receipt_to_pb(&receipt, level)),
-            opening_key: result.opening_key.to_vec(),
+        } => Ok(Given {
+            answer: result,
+            receipt: receipt_to_pb(&receipt, level),
         }),
         Outcome::Failed { code, .. } | Outcome::Denied(code) | Outcome::Unrecorded(code) => {
             Err(code)
         }
     }
+}
+
+// The plan refuses an operation on a product of another kind, so that the values below fit; were one not to fit, it
+// would not leave.
+
+fn verified(given: Given) -> Result<pb::VerifyResponse, ErrorCode> {
+    let AnswerValue::Verdict(verdict) = *given.answer.value else {
+        return Err(ErrorCode::ProductKindMismatch);
+    };
+    Ok(pb::VerifyResponse {
+        call_id: given.answer.call.0.to_vec(),
+        verdict: verdict_to_pb(verdict) as i32,
+        load: given.answer.loads.first().map(load_to_pb),
+        receipt: Some(given.receipt),
+        opening_key: given.answer.opening_key.to_vec(),
+        environment: environment_to_pb(given.answer.environment).into(),
+    })
+}
+
+fn scored(given: Given) -> Result<pb::ScoreResponse, ErrorCode> {
+    let AnswerValue::Score(score) = &*given.answer.value else {
+        return Err(ErrorCode::ProductKindMismatch);
+    };
+    Ok(pb::ScoreResponse {
+        call_id: given.answer.call.0.to_vec(),
+        result: Some(score_to_pb(score)),
+        load: given.answer.loads.first().map(load_to_pb),
+        receipt: Some(given.receipt),
+        opening_key: given.answer.opening_key.to_vec(),
+        environment: environment_to_pb(given.answer.environment).into(),
+    })
+}
+
+fn queried(given: Given) -> Result<pb::QueryResponse, ErrorCode> {
+    let AnswerValue::Table(table) = &*given.answer.value else {
+        return Err(ErrorCode::ProductKindMismatch);
+    };
+    Ok(pb::QueryResponse {
+        call_id: given.answer.call.0.to_vec(),
+        table: table.stream.clone(),
+        loads: given.answer.loads.iter().map(load_to_pb).collect(),
+        receipt: Some(given.receipt),
+        opening_key: given.answer.opening_key.to_vec(),
+        environment: environment_to_pb(given.answer.environment).into(),
+    })
 }

@@ -73,10 +73,7 @@ impl Register for ParquetFile {
                 break;
             }
         }
-        let short = hex::encode(&content.0[..8]);
-        let id: LoadId = format!("load_{}-{short}", self.resource.replace('_', "-"))
-            .parse()
-            .map_err(|_| RegisterUnreadable::File)?;
+        let id = load_id(&self.resource, &content)?;
         Ok(Load {
             id,
             resource: self.resource.clone(),
@@ -101,6 +98,13 @@ impl ParquetFile {
             Ok(bytes)
         }
     }
+}
+
+/// The same content of the same resource is the same load, on every machine.
+fn load_id(resource: &str, content: &Hash) -> Result<LoadId, RegisterUnreadable> {
+    let named = digest(&SHA256, &[resource.as_bytes(), b"\0", &content.0].concat());
+    let id = format!("load_{}", hex::encode(&named.as_ref()[..10]));
+    id.parse().map_err(|_| RegisterUnreadable::File)
 }
 
 fn check_type(column: &str, data_type: &DataType) -> Result<(), RegisterUnreadable> {

@@ -65,7 +65,9 @@ fn expected(rpc: Rpc) -> Vec<&'static str> {
         "unenrolled verifier",
     ];
     match rpc {
-        Rpc::CallsVerify | Rpc::CallsVerifyStream => parties.to_vec(),
+        Rpc::CallsQuery | Rpc::CallsScore | Rpc::CallsVerify | Rpc::CallsVerifyStream => {
+            parties.to_vec()
+        }
         Rpc::EnrolmentEnrol => [&parties[..], &["node", "unenrolled node"]].concat(),
         Rpc::EnrolmentIssueCode => vec!["operating_agency"],
         Rpc::RegistryFile | Rpc::RegistryRevoke => vec!["operating_agency", "data_source_unit"],

@@ -1,11 +1,13 @@
-//! A verification as it is asked for: the context that goes into records in clear, and the claims that never do.
+//! A call as it is asked for: the context that goes into records in clear, and the arguments that never do.
 //!
-//! [`VerifyCall::canonical`] is the one encoding of what was asked. The node's retry tag and the record's commitment
+//! Whichever way a call comes in, and whatever kind of product it asks for, it becomes one [`ProductCall`].
+//! [`ProductCall::canonical`] is the one encoding of what was asked. The node's retry tag and the record's commitment
 //! are both computed over it, so that a caller with the opening key can show to anybody what it asked.
 
 use std::fmt;
 
 use lingqu_core::decide::Asked;
+use lingqu_core::product::ProductKind;
 use lingqu_core::{CallId, ErrorCode, Timestamp};
 use prost::Message;
 
@@ -37,41 +39,106 @@ impl fmt::Debug for ClaimValue {
     }
 }
 
-/// A well-formed verification call. Nothing is decided yet: purpose, scenario and end user may be empty, and then the
-/// decision refuses them with their own codes.
+/// A well-formed call. Nothing is decided yet: purpose, scenario and end user may be empty, and then the decision
+/// refuses them with their own codes.
 #[derive(Clone, PartialEq, Eq)]
-pub struct VerifyCall {
+pub struct ProductCall {
     /// The caller's id of the call.
     pub id: CallId,
     /// What it asks for.
     pub asked: Asked,
-    /// The claimed values, 1 to 32 of them, in ascending order of field name, each field once.
-    pub claims: Vec<(String, ClaimValue)>,
+    /// The kind of product that the operation is for; none where one operation is for all kinds.
+    pub kind: Option<ProductKind>,
+    /// The claimed values of a verification, the subject of a model, the parameters of a statistic: at most 32, in
+    /// ascending order of name, each name once.
+    pub arguments: Vec<(String, ClaimValue)>,
     /// Answer only from data as of this instant or later.
     pub as_of_min: Option<Timestamp>,
     /// The whole request but for the call id: the canonical proto3 encoding of `VerifyRequest` (fields in ascending
-    /// order, defaults left out) with `context.call_id` empty and `claims` in ascending byte order of `field`. Equal
-    /// for a retry whatever the order of its claims, different for any other change. Secret like the claims.
+    /// order, defaults left out) with `context.call_id` empty and `claims` in ascending byte order of `field`. The
+    /// other requests have the same fields, so this is theirs too. Equal for a retry whatever the order of its
+    /// arguments and whichever way it comes in, different for any other change. Secret like the arguments.
     pub canonical: Vec<u8>,
 }
 
-impl fmt::Debug for VerifyCall {
-    /// Leaves out claims and canonical bytes; field names too, since the caller wrote them.
+impl fmt::Debug for ProductCall {
+    /// Leaves out arguments and canonical bytes; their names too, since the caller wrote them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyCall")
+        f.debug_struct("ProductCall")
             .field("id", &self.id)
             .field("asked", &self.asked)
-            .field("claims", &self.claims.len())
+            .field("kind", &self.kind)
+            .field("arguments", &self.arguments.len())
             .field("as_of_min", &self.as_of_min)
             .finish_non_exhaustive()
     }
 }
 
+impl ProductCall {
+    /// A call that did not come in as one of the gRPC requests.
+    ///
+    /// # Errors
+    /// As for [`product_call`]: the same rules hold for every way in.
+    pub fn new(
+        id: CallId,
+        asked: &Asked,
+        kind: Option<ProductKind>,
+        arguments: &[(String, ClaimValue)],
+        as_of_min: Option<Timestamp>,
+    ) -> Result<ProductCall, CallInvalid> {
+        let request = verify_request(id, asked, arguments, as_of_min);
+        read(&request.parts(), kind)
+    }
+}
+
+/// One of the requests that call a product. Their fields have the same numbers and shapes.
+pub trait CallRequest {
+    /// The kind of product that the operation is for.
+    const KIND: ProductKind;
+
+    /// What the request says.
+    fn parts(&self) -> RequestParts<'_>;
+}
+
+/// What a request for a call says, borrowed from its message.
+#[derive(Clone, Copy)]
+pub struct RequestParts<'a> {
+    context: Option<&'a pb::CallContext>,
+    product: &'a str,
+    version: u32,
+    arguments: &'a [pb::Claim],
+    as_of_min_us: i64,
+    is_enveloped: bool,
+}
+
+macro_rules! call_request {
+    ($message:ident, $kind:ident, $arguments:ident) => {
+        impl CallRequest for pb::$message {
+            const KIND: ProductKind = ProductKind::$kind;
+
+            fn parts(&self) -> RequestParts<'_> {
+                RequestParts {
+                    context: self.context.as_ref(),
+                    product: &self.product,
+                    version: self.version,
+                    arguments: &self.$arguments,
+                    as_of_min_us: self.as_of_min_us,
+                    is_enveloped: self.request_envelope.is_some(),
+                }
+            }
+        }
+    };
+}
+
+call_request!(QueryRequest, Statistic, parameters);
+call_request!(ScoreRequest, Model, subject);
+call_request!(VerifyRequest, Verification, claims);
+
 /// Why a request is refused for its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: `{field}` {reason}")]
 pub struct CallInvalid {
-    /// `CALL_ID_INVALID`, `CLAIM_INVALID`, `REQUEST_ENVELOPE_UNSUPPORTED` or `REQUEST_INVALID`.
+    /// `CALL_ID_INVALID`, `CLAIM_INVALID`, `PARAMETER_INVALID`, `REQUEST_ENVELOPE_UNSUPPORTED` or `REQUEST_INVALID`.
     pub code: ErrorCode,
     /// The field, as the `.proto` file names it.
     pub field: &'static str,
@@ -79,21 +146,25 @@ pub struct CallInvalid {
     pub reason: &'static str,
 }
 
-/// Reads a verification request.
+/// Reads a request that calls a product.
 ///
 /// # Errors
 /// [`CallInvalid`] names the first field that breaks a rule. `purpose`, `scenario` and `end_user` obey the rules of
 /// grants where they are not empty, so that nobody can put free text into the clear fields of a record.
-pub fn verify_call(request: &pb::VerifyRequest) -> Result<VerifyCall, CallInvalid> {
+pub fn product_call<R: CallRequest>(request: &R) -> Result<ProductCall, CallInvalid> {
+    read(&request.parts(), Some(R::KIND))
+}
+
+fn read(request: &RequestParts<'_>, kind: Option<ProductKind>) -> Result<ProductCall, CallInvalid> {
     // A signed request means that its signer relies on the signature; to ignore it would be to drop a restriction.
-    if request.request_envelope.is_some() {
+    if request.is_enveloped {
         return Err(CallInvalid {
             code: ErrorCode::RequestEnvelopeUnsupported,
             field: "request_envelope",
             reason: "is not supported",
         });
     }
-    let context = request.context.as_ref().ok_or(CallInvalid {
+    let context = request.context.ok_or(CallInvalid {
         code: ErrorCode::RequestInvalid,
         field: "context",
         reason: "is missing",
@@ -107,17 +178,18 @@ pub fn verify_call(request: &pb::VerifyRequest) -> Result<VerifyCall, CallInvali
         asked(request, context).map_err(|invalid| with(ErrorCode::RequestInvalid, invalid))?;
     let as_of_min =
         as_of_min(request).map_err(|invalid| with(ErrorCode::RequestInvalid, invalid))?;
-    let claims = claims(&request.claims)?;
-    Ok(VerifyCall {
+    let arguments = arguments(kind, request.arguments)?;
+    Ok(ProductCall {
         id,
         asked,
-        claims,
+        kind,
+        arguments,
         as_of_min,
         canonical: canonical(request, context),
     })
 }
 
-/// The request for the wire. The opposite of [`verify_call`]; whoever calls sends it.
+/// The request for the wire. The opposite of [`product_call`]; whoever calls sends it.
 pub fn verify_request(
     id: CallId,
     asked: &Asked,
@@ -153,7 +225,43 @@ pub fn verify_request(
     }
 }
 
-fn asked(request: &pb::VerifyRequest, context: &pb::CallContext) -> Result<Asked, FieldInvalid> {
+/// As [`verify_request`], for a model: `subject` selects whom to score.
+pub fn score_request(
+    id: CallId,
+    asked: &Asked,
+    subject: &[(String, ClaimValue)],
+    as_of_min: Option<Timestamp>,
+) -> pb::ScoreRequest {
+    let request = verify_request(id, asked, subject, as_of_min);
+    pb::ScoreRequest {
+        context: request.context,
+        product: request.product,
+        version: request.version,
+        subject: request.claims,
+        as_of_min_us: request.as_of_min_us,
+        request_envelope: None,
+    }
+}
+
+/// As [`verify_request`], for a statistic.
+pub fn query_request(
+    id: CallId,
+    asked: &Asked,
+    parameters: &[(String, ClaimValue)],
+    as_of_min: Option<Timestamp>,
+) -> pb::QueryRequest {
+    let request = verify_request(id, asked, parameters, as_of_min);
+    pb::QueryRequest {
+        context: request.context,
+        product: request.product,
+        version: request.version,
+        parameters: request.claims,
+        as_of_min_us: request.as_of_min_us,
+        request_envelope: None,
+    }
+}
+
+fn asked(request: &RequestParts<'_>, context: &pb::CallContext) -> Result<Asked, FieldInvalid> {
     // No product requires a consent yet: its form is checked, and as part of the canonical bytes it is committed to.
     unless_empty(&context.consent, |id| handle("context.consent", id))?;
     let environment = environment_from_pb(context.environment).map_err(|invalid| FieldInvalid {
@@ -165,7 +273,7 @@ fn asked(request: &pb::VerifyRequest, context: &pb::CallContext) -> Result<Asked
             "" => None,
             grant => Some(parse("context.grant", grant)?),
         },
-        product: parse("product", &request.product)?,
+        product: parse("product", request.product)?,
         version: (request.version != 0).then_some(request.version),
         purpose: unless_empty(&context.purpose, |word| code_word("context.purpose", word))?,
         scenario: unless_empty(&context.scenario, |word| {
@@ -189,27 +297,36 @@ fn unless_empty(
     }
 }
 
-fn as_of_min(request: &pb::VerifyRequest) -> Result<Option<Timestamp>, FieldInvalid> {
+fn as_of_min(request: &RequestParts<'_>) -> Result<Option<Timestamp>, FieldInvalid> {
     match request.as_of_min_us {
         0 => Ok(None),
         bound => instant("as_of_min_us", bound).map(Some),
     }
 }
 
-fn claims(claims: &[pb::Claim]) -> Result<Vec<(String, ClaimValue)>, CallInvalid> {
+fn arguments(
+    kind: Option<ProductKind>,
+    arguments: &[pb::Claim],
+) -> Result<Vec<(String, ClaimValue)>, CallInvalid> {
+    let code = match kind {
+        Some(ProductKind::Verification) => ErrorCode::ClaimInvalid,
+        Some(ProductKind::Model | ProductKind::Statistic) | None => ErrorCode::ParameterInvalid,
+    };
     let refuse = |field, reason| CallInvalid {
-        code: ErrorCode::ClaimInvalid,
+        code,
         field,
         reason,
     };
-    if !(1..=CLAIMS_MAX).contains(&claims.len()) {
+    // Only a statistic may have nothing to state.
+    let least = usize::from(kind.is_some_and(|kind| kind != ProductKind::Statistic));
+    if !(least..=CLAIMS_MAX).contains(&arguments.len()) {
         return Err(refuse("claims", "does not have 1 to 32 entries"));
     }
-    let mut read = Vec::with_capacity(claims.len());
-    for claim in claims {
-        let field = name("claims.field", claim.field.clone())
-            .map_err(|invalid| with(ErrorCode::ClaimInvalid, invalid))?;
-        let value = match &claim.value {
+    let mut read = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        let field =
+            name("claims.field", argument.field.clone()).map_err(|invalid| with(code, invalid))?;
+        let value = match &argument.value {
             Some(pb::claim::Value::Integer(number)) => ClaimValue::Integer(*number),
             Some(pb::claim::Value::Text(text)) if text.len() <= CLAIM_TEXT_LEN_MAX => {
                 ClaimValue::Text(text.clone())
@@ -228,16 +345,16 @@ fn claims(claims: &[pb::Claim]) -> Result<Vec<(String, ClaimValue)>, CallInvalid
     Ok(read)
 }
 
-/// See [`VerifyCall::canonical`].
-fn canonical(request: &pb::VerifyRequest, context: &pb::CallContext) -> Vec<u8> {
-    let mut claims = request.claims.clone();
+/// See [`ProductCall::canonical`].
+fn canonical(request: &RequestParts<'_>, context: &pb::CallContext) -> Vec<u8> {
+    let mut claims = request.arguments.to_vec();
     claims.sort_by(|earlier, later| earlier.field.cmp(&later.field));
     let request = pb::VerifyRequest {
         context: Some(pb::CallContext {
             call_id: Vec::new(),
             ..context.clone()
         }),
-        product: request.product.clone(),
+        product: request.product.to_owned(),
         version: request.version,
         claims,
         as_of_min_us: request.as_of_min_us,

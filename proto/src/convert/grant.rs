@@ -1,6 +1,8 @@
 //! The grant (授权令牌).
 
-use lingqu_core::grant::{GRANT_TYPE, Grant, GrantKind, GrantRefused, GrantedProduct, NodeQuota};
+use lingqu_core::grant::{
+    DebugTerms, GRANT_TYPE, Grant, GrantKind, GrantRefused, GrantedProduct, NodeQuota,
+};
 use lingqu_core::product::ProductRef;
 use lingqu_tlog::{Intl, Suite};
 use prost::Message;
@@ -56,6 +58,7 @@ fn from_pb(grant: pb::Grant) -> Result<Grant, FieldInvalid> {
             credit_code("end_users", code)
         })?,
         region: parse("region", &grant.region)?,
+        debug: grant.debug.map(debug).transpose()?,
     };
     distinct("delegates", &read.delegates)?;
     distinct("end_users", &read.end_users)?;
@@ -101,6 +104,24 @@ fn quota(quota: pb::NodeQuota) -> Result<NodeQuota, FieldInvalid> {
     })
 }
 
+fn debug(terms: pb::DebugTerms) -> Result<DebugTerms, FieldInvalid> {
+    let read = DebugTerms {
+        not_before: instant("debug.not_before_us", terms.not_before_us)?,
+        not_after: instant("debug.not_after_us", terms.not_after_us)?,
+        calls_total: terms.calls_total,
+        national_security_unharmed: terms.national_security_unharmed,
+        trade_secrets_unharmed: terms.trade_secrets_unharmed,
+        privacy_unharmed: terms.privacy_unharmed,
+    };
+    if read.not_after <= read.not_before {
+        return refuse("debug.not_after_us", "is not after `debug.not_before_us`");
+    }
+    if !read.stated() {
+        return refuse("debug", "lacks one of its three statements");
+    }
+    Ok(read)
+}
+
 fn to_pb(grant: &Grant) -> pb::Grant {
     let product = |product: &GrantedProduct| pb::GrantedProduct {
         product: product.reference.id.to_string(),
@@ -137,5 +158,13 @@ fn to_pb(grant: &Grant) -> pb::Grant {
         not_after_us: grant.not_after.0,
         end_users: grant.end_users.clone(),
         region: grant.region.to_string(),
+        debug: grant.debug.map(|terms| pb::DebugTerms {
+            not_before_us: terms.not_before.0,
+            not_after_us: terms.not_after.0,
+            calls_total: terms.calls_total,
+            national_security_unharmed: terms.national_security_unharmed,
+            trade_secrets_unharmed: terms.trade_secrets_unharmed,
+            privacy_unharmed: terms.privacy_unharmed,
+        }),
     }
 }

@@ -1,23 +1,14 @@
 //! Registered products.
 
-use std::collections::BTreeSet;
+mod definition;
 
-use lingqu_core::product::{
-    Definition, FieldRule, PRODUCT_TYPE, Product, ProductRef, Tier, Verification,
-};
+use lingqu_core::product::{PRODUCT_TYPE, Product, ProductRef, Tier};
 use prost::Message;
 
 use super::field::{distinct, from_one, list, name, parse, refuse, text};
 use super::signed::decode_canonical;
 use super::{FieldInvalid, SignedObject};
 use crate::pb;
-
-/// Most fields that select register rows.
-const KEY_FIELDS_MAX: usize = 8;
-/// Most fields that are compared.
-const COMPARED_FIELDS_MAX: usize = 16;
-/// The comparators that a verification may name.
-const COMPARATORS: [&str; 5] = ["at_least", "date", "exact", "folded", "integer"];
 
 impl SignedObject for Product {
     const TYPE: &'static str = PRODUCT_TYPE;
@@ -75,6 +66,8 @@ fn from_pb(product: pb::Product) -> Result<Product, FieldInvalid> {
         }
         (Tier::Primary, true) | (Tier::Redeveloped, false) => {}
     }
+    let resource = name("resource", product.resource)?;
+    let definition = definition::from_pb(product.kind, product.definition, &resource)?;
     Ok(Product {
         reference,
         tier,
@@ -83,73 +76,17 @@ fn from_pb(product: pb::Product) -> Result<Product, FieldInvalid> {
         title_en: text("title_en", product.title_en)?,
         unit: parse("unit", &product.unit)?,
         node: parse("node", &product.node)?,
-        resource: name("resource", product.resource)?,
-        definition: definition(product.kind, product.definition)?,
-    })
-}
-
-fn definition(
-    kind: i32,
-    definition: Option<pb::product::Definition>,
-) -> Result<Definition, FieldInvalid> {
-    match (pb::ProductKind::try_from(kind), definition) {
-        (
-            Ok(pb::ProductKind::Verification),
-            Some(pb::product::Definition::Verification(fields)),
-        ) => verification(fields).map(Definition::Verification),
-        (Ok(pb::ProductKind::Verification), None) => {
-            refuse("definition", "is missing or not of the product's kind")
-        }
-        (Ok(pb::ProductKind::Unspecified) | Err(_), _) => {
-            refuse("kind", "is unspecified or unknown")
-        }
-    }
-}
-
-fn verification(verification: pb::Verification) -> Result<Verification, FieldInvalid> {
-    if !(1..=KEY_FIELDS_MAX).contains(&verification.key.len()) {
-        return refuse("verification.key", "does not have 1 to 8 fields");
-    }
-    if !(1..=COMPARED_FIELDS_MAX).contains(&verification.compared.len()) {
-        return refuse("verification.compared", "does not have 1 to 16 fields");
-    }
-    let key = list("verification.key", verification.key, rule)?;
-    let compared = list("verification.compared", verification.compared, rule)?;
-    // Rows are found by equality only; a product that could never open is refused where it is registered.
-    if key.iter().any(|rule| rule.comparator == "at_least") {
-        return refuse("verification.key", "has a field that is compared by order");
-    }
-    let names: BTreeSet<&str> = key
-        .iter()
-        .chain(&compared)
-        .map(|rule| rule.name.as_str())
-        .collect();
-    if names.len() != key.len() + compared.len() {
-        return refuse("verification", "has two fields of one name");
-    }
-    Ok(Verification { key, compared })
-}
-
-fn rule(rule: pb::FieldRule) -> Result<FieldRule, FieldInvalid> {
-    if !COMPARATORS.contains(&rule.comparator.as_str()) {
-        return refuse(
-            "verification.comparator",
-            "is not `at_least`, `exact`, `folded`, `integer` or `date`",
-        );
-    }
-    Ok(FieldRule {
-        name: name("verification.name", rule.name)?,
-        column: name("verification.column", rule.column)?,
-        comparator: rule.comparator,
+        resource,
+        definition,
     })
 }
 
 fn to_pb(product: &Product) -> pb::Product {
-    let Definition::Verification(verification) = &product.definition;
+    let (kind, definition) = definition::to_pb(&product.definition);
     pb::Product {
         id: product.reference.id.to_string(),
         version: product.reference.version,
-        kind: pb::ProductKind::Verification.into(),
+        kind: kind.into(),
         tier: match product.tier {
             Tier::Primary => pb::ProductTier::Primary,
             Tier::Redeveloped => pb::ProductTier::Redeveloped,
@@ -165,17 +102,6 @@ fn to_pb(product: &Product) -> pb::Product {
         unit: product.unit.to_string(),
         node: product.node.to_string(),
         resource: product.resource.clone(),
-        definition: Some(pb::product::Definition::Verification(pb::Verification {
-            key: verification.key.iter().map(rule_to_pb).collect(),
-            compared: verification.compared.iter().map(rule_to_pb).collect(),
-        })),
-    }
-}
-
-fn rule_to_pb(rule: &FieldRule) -> pb::FieldRule {
-    pb::FieldRule {
-        name: rule.name.clone(),
-        column: rule.column.clone(),
-        comparator: rule.comparator.clone(),
+        definition: Some(definition),
     }
 }

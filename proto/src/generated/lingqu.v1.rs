@@ -477,7 +477,7 @@ pub struct Product {
     #[prost(string, tag = "10")]
     pub resource: ::prost::alloc::string::String,
     /// Exactly the definition that fits `kind`.
-    #[prost(oneof = "product::Definition", tags = "20")]
+    #[prost(oneof = "product::Definition", tags = "20, 21, 22")]
     pub definition: ::core::option::Option<product::Definition>,
 }
 /// Nested message and enum types in `Product`.
@@ -487,6 +487,10 @@ pub mod product {
     pub enum Definition {
         #[prost(message, tag = "20")]
         Verification(super::Verification),
+        #[prost(message, tag = "21")]
+        Model(super::Model),
+        #[prost(message, tag = "22")]
+        Statistic(super::Statistic),
     }
 }
 /// Does the claim match the register? One combined verdict, never one per field.
@@ -510,6 +514,110 @@ pub struct FieldRule {
     /// "exact", "folded", "integer" or "date".
     #[prost(string, tag = "3")]
     pub comparator: ::prost::alloc::string::String,
+}
+/// A class or a rounded score of one subject, from features that the node reads itself. The model is part of the product:
+/// what agency and unit sign is what is evaluated.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Model {
+    /// The fields that select the subject's row.
+    #[prost(message, repeated, tag = "1")]
+    pub key: ::prost::alloc::vec::Vec<FieldRule>,
+    /// In the order in which the model takes them.
+    #[prost(message, repeated, tag = "2")]
+    pub features: ::prost::alloc::vec::Vec<Feature>,
+    /// "scorecard" or "onnx".
+    #[prost(string, tag = "3")]
+    pub format: ::prost::alloc::string::String,
+    /// The model's file.
+    #[prost(bytes = "vec", tag = "4")]
+    pub model: ::prost::alloc::vec::Vec<u8>,
+    /// Most reason codes of a scorecard that an answer names; 0 names none.
+    #[prost(uint32, tag = "7")]
+    pub reasons_max: u32,
+    /// The only thing that may leave.
+    #[prost(oneof = "model::Output", tags = "5, 6")]
+    pub output: ::core::option::Option<model::Output>,
+}
+/// Nested message and enum types in `Model`.
+pub mod model {
+    /// The only thing that may leave.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Output {
+        #[prost(message, tag = "5")]
+        Classes(super::ClassOutput),
+        #[prost(message, tag = "6")]
+        Score(super::ScoreOutput),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Feature {
+    /// The name that the model knows it by.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The resource's column.
+    #[prost(string, tag = "2")]
+    pub column: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ClassOutput {
+    /// Classes by score, ascending. None: the model's own classes.
+    #[prost(message, repeated, tag = "1")]
+    pub cutoffs: ::prost::alloc::vec::Vec<Cutoff>,
+    /// The class below the first cut-off; empty without cut-offs.
+    #[prost(string, tag = "2")]
+    pub lowest: ::prost::alloc::string::String,
+    /// What is answered about a subject that is not in the register: one of the classes, so that nobody learns that it is
+    /// not. Where the grant reveals it, NOT_FOUND is answered instead.
+    #[prost(string, tag = "3")]
+    pub unknown: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Cutoff {
+    #[prost(string, tag = "1")]
+    pub label: ::prost::alloc::string::String,
+    /// First score of the class, in millionths.
+    #[prost(sint64, tag = "2")]
+    pub from_e6: i64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ScoreOutput {
+    /// Scores are rounded to a multiple of this. All four numbers are millionths.
+    #[prost(sint64, tag = "1")]
+    pub step_e6: i64,
+    #[prost(sint64, tag = "2")]
+    pub min_e6: i64,
+    #[prost(sint64, tag = "3")]
+    pub max_e6: i64,
+    /// What is answered about a subject that is not in the register; as in ClassOutput.
+    #[prost(sint64, tag = "4")]
+    pub unknown_e6: i64,
+}
+/// Gated aggregates over one protected table and public dimensions, by registered SQL.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Statistic {
+    /// One SELECT with `$name` placeholders.
+    #[prost(string, tag = "1")]
+    pub sql: ::prost::alloc::string::String,
+    /// In the order in which positional calls give them.
+    #[prost(message, repeated, tag = "2")]
+    pub parameters: ::prost::alloc::vec::Vec<Parameter>,
+    /// Public resources of the same unit that the SQL joins.
+    #[prost(string, repeated, tag = "3")]
+    pub dimensions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A parameter ranges over declared values only.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Parameter {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(enumeration = "ParameterKind", tag = "2")]
+    pub kind: i32,
+    /// The values of a text or date, ascending.
+    #[prost(string, repeated, tag = "3")]
+    pub texts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The values of an integer, ascending.
+    #[prost(int64, repeated, tag = "4")]
+    pub integers: ::prost::alloc::vec::Vec<i64>,
 }
 /// The unit's approval of one product version under one policy version. Signed by the unit.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -568,6 +676,30 @@ pub struct Grant {
     /// Statistical division code of the region the grant belongs to.
     #[prost(string, tag = "16")]
     pub region: ::prost::alloc::string::String,
+    /// What PROD_DEBUG needs beside the environment itself; without it there is no debugging on production data.
+    #[prost(message, optional, tag = "17")]
+    pub debug: ::core::option::Option<DebugTerms>,
+}
+/// Debugging on production data (003 Art. 12(4)). By signing the grant the licensee makes the three statements.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DebugTerms {
+    #[prost(int64, tag = "1")]
+    pub not_before_us: i64,
+    /// First instant at which the window is closed.
+    #[prost(int64, tag = "2")]
+    pub not_after_us: i64,
+    /// Answered PROD_DEBUG calls at each node, over the grant's whole term.
+    #[prost(uint64, tag = "3")]
+    pub calls_total: u64,
+    /// Debugging endangers no national security.
+    #[prost(bool, tag = "4")]
+    pub national_security_unharmed: bool,
+    /// It infringes no trade secret.
+    #[prost(bool, tag = "5")]
+    pub trade_secrets_unharmed: bool,
+    /// It infringes nobody's privacy.
+    #[prost(bool, tag = "6")]
+    pub privacy_unharmed: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GrantedProduct {
@@ -664,7 +796,12 @@ pub struct StopOrder {
 #[repr(i32)]
 pub enum ProductKind {
     Unspecified = 0,
+    /// 核验: a verdict on a claim.
     Verification = 1,
+    /// A class or a rounded score of one subject.
+    Model = 2,
+    /// Gated aggregates.
+    Statistic = 3,
 }
 impl ProductKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -675,6 +812,8 @@ impl ProductKind {
         match self {
             Self::Unspecified => "PRODUCT_KIND_UNSPECIFIED",
             Self::Verification => "PRODUCT_KIND_VERIFICATION",
+            Self::Model => "PRODUCT_KIND_MODEL",
+            Self::Statistic => "PRODUCT_KIND_STATISTIC",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -682,6 +821,8 @@ impl ProductKind {
         match value {
             "PRODUCT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
             "PRODUCT_KIND_VERIFICATION" => Some(Self::Verification),
+            "PRODUCT_KIND_MODEL" => Some(Self::Model),
+            "PRODUCT_KIND_STATISTIC" => Some(Self::Statistic),
             _ => None,
         }
     }
@@ -713,6 +854,39 @@ impl ProductTier {
             "PRODUCT_TIER_UNSPECIFIED" => Some(Self::Unspecified),
             "PRODUCT_TIER_PRIMARY" => Some(Self::Primary),
             "PRODUCT_TIER_REDEVELOPED" => Some(Self::Redeveloped),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ParameterKind {
+    Unspecified = 0,
+    Text = 1,
+    Integer = 2,
+    /// YYYY-MM-DD.
+    Date = 3,
+}
+impl ParameterKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PARAMETER_KIND_UNSPECIFIED",
+            Self::Text => "PARAMETER_KIND_TEXT",
+            Self::Integer => "PARAMETER_KIND_INTEGER",
+            Self::Date => "PARAMETER_KIND_DATE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PARAMETER_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "PARAMETER_KIND_TEXT" => Some(Self::Text),
+            "PARAMETER_KIND_INTEGER" => Some(Self::Integer),
+            "PARAMETER_KIND_DATE" => Some(Self::Date),
             _ => None,
         }
     }
@@ -844,6 +1018,44 @@ pub mod claim {
         Integer(i64),
     }
 }
+/// The fields of the three requests have the same numbers and shapes: what is committed to is one encoding, whichever way
+/// a call came in.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ScoreRequest {
+    #[prost(message, optional, tag = "1")]
+    pub context: ::core::option::Option<CallContext>,
+    #[prost(string, tag = "2")]
+    pub product: ::prost::alloc::string::String,
+    /// 0 means the version that the grant names.
+    #[prost(uint32, tag = "3")]
+    pub version: u32,
+    /// Every key field of the product, each once: who is to be scored.
+    #[prost(message, repeated, tag = "4")]
+    pub subject: ::prost::alloc::vec::Vec<Claim>,
+    #[prost(int64, tag = "5")]
+    pub as_of_min_us: i64,
+    #[prost(message, optional, tag = "15")]
+    pub request_envelope: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct QueryRequest {
+    #[prost(message, optional, tag = "1")]
+    pub context: ::core::option::Option<CallContext>,
+    #[prost(string, tag = "2")]
+    pub product: ::prost::alloc::string::String,
+    /// 0 means the version that the grant names.
+    #[prost(uint32, tag = "3")]
+    pub version: u32,
+    /// Every parameter of the product, each once.
+    #[prost(message, repeated, tag = "4")]
+    pub parameters: ::prost::alloc::vec::Vec<Claim>,
+    #[prost(int64, tag = "5")]
+    pub as_of_min_us: i64,
+    #[prost(message, optional, tag = "15")]
+    pub request_envelope: ::core::option::Option<Envelope>,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct VerifyResponse {
@@ -858,6 +1070,67 @@ pub struct VerifyResponse {
     /// 32 bytes that open the record's commitments to this request and this answer. Only the caller has them.
     #[prost(bytes = "vec", tag = "5")]
     pub opening_key: ::prost::alloc::vec::Vec<u8>,
+    /// Answers from PROD_DEBUG are for debugging only.
+    #[prost(enumeration = "Environment", tag = "6")]
+    pub environment: i32,
+}
+/// What a model says. Its canonical encoding is what the record commits to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ScoreResult {
+    /// Reason codes of a scorecard, weightiest first.
+    #[prost(string, repeated, tag = "4")]
+    pub reasons: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(oneof = "score_result::Value", tags = "1, 2, 3")]
+    pub value: ::core::option::Option<score_result::Value>,
+}
+/// Nested message and enum types in `ScoreResult`.
+pub mod score_result {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    #[prost(skip_debug)]
+    pub enum Value {
+        #[prost(string, tag = "1")]
+        Class(::prost::alloc::string::String),
+        #[prost(double, tag = "2")]
+        Score(f64),
+        /// The subject is not in the register; only where granted.
+        #[prost(bool, tag = "3")]
+        NotFound(bool),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ScoreResponse {
+    #[prost(bytes = "vec", tag = "1")]
+    pub call_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    pub result: ::core::option::Option<ScoreResult>,
+    #[prost(message, optional, tag = "3")]
+    pub load: ::core::option::Option<LoadRef>,
+    #[prost(message, optional, tag = "4")]
+    pub receipt: ::core::option::Option<Receipt>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub opening_key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(enumeration = "Environment", tag = "6")]
+    pub environment: i32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct QueryResponse {
+    #[prost(bytes = "vec", tag = "1")]
+    pub call_id: ::prost::alloc::vec::Vec<u8>,
+    /// The released table as an Arrow IPC stream. These bytes are what the record commits to.
+    #[prost(bytes = "vec", tag = "2")]
+    pub table: ::prost::alloc::vec::Vec<u8>,
+    /// The protected resource first, then the public ones.
+    #[prost(message, repeated, tag = "3")]
+    pub loads: ::prost::alloc::vec::Vec<LoadRef>,
+    #[prost(message, optional, tag = "4")]
+    pub receipt: ::core::option::Option<Receipt>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub opening_key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(enumeration = "Environment", tag = "6")]
+    pub environment: i32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct VerifyStreamResponse {
@@ -1127,6 +1400,44 @@ pub mod calls_client {
                 .insert(GrpcMethod::new("lingqu.v1.Calls", "VerifyStream"));
             self.inner.streaming(req, path, codec).await
         }
+        /// Which class or rounded score does an approved model give this subject?
+        pub async fn score(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ScoreRequest>,
+        ) -> std::result::Result<tonic::Response<super::ScoreResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Calls/Score");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Calls", "Score"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gated aggregates of a registered statistic.
+        pub async fn query(
+            &mut self,
+            request: impl tonic::IntoRequest<super::QueryRequest>,
+        ) -> std::result::Result<tonic::Response<super::QueryResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Calls/Query");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Calls", "Query"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1162,6 +1473,16 @@ pub mod calls_server {
             tonic::Response<Self::VerifyStreamStream>,
             tonic::Status,
         >;
+        /// Which class or rounded score does an approved model give this subject?
+        async fn score(
+            &self,
+            request: tonic::Request<super::ScoreRequest>,
+        ) -> std::result::Result<tonic::Response<super::ScoreResponse>, tonic::Status>;
+        /// Gated aggregates of a registered statistic.
+        async fn query(
+            &self,
+            request: tonic::Request<super::QueryRequest>,
+        ) -> std::result::Result<tonic::Response<super::QueryResponse>, tonic::Status>;
     }
     /// The node's face to callers. A refusal is a gRPC status whose message begins with the error code and whose
     /// details carry google.rpc.ErrorInfo with the code as `reason` and "lingqu" as `domain`.
@@ -1326,6 +1647,92 @@ pub mod calls_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Calls/Score" => {
+                    #[allow(non_camel_case_types)]
+                    struct ScoreSvc<T: Calls>(pub Arc<T>);
+                    impl<T: Calls> tonic::server::UnaryService<super::ScoreRequest>
+                    for ScoreSvc<T> {
+                        type Response = super::ScoreResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ScoreRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Calls>::score(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ScoreSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Calls/Query" => {
+                    #[allow(non_camel_case_types)]
+                    struct QuerySvc<T: Calls>(pub Arc<T>);
+                    impl<T: Calls> tonic::server::UnaryService<super::QueryRequest>
+                    for QuerySvc<T> {
+                        type Response = super::QueryResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::QueryRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Calls>::query(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = QuerySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -7,6 +7,10 @@
 pub enum Rpc {
     /// `Follow` of the service `Audit`.
     AuditFollow,
+    /// `Query` of the service `Calls`.
+    CallsQuery,
+    /// `Score` of the service `Calls`.
+    CallsScore,
     /// `Verify` of the service `Calls`.
     CallsVerify,
     /// `VerifyStream` of the service `Calls`.
@@ -31,6 +35,8 @@ impl Rpc {
     /// All RPCs, in the order of their paths.
     pub const ALL: &[Self] = &[
         Self::AuditFollow,
+        Self::CallsQuery,
+        Self::CallsScore,
         Self::CallsVerify,
         Self::CallsVerifyStream,
         Self::EnrolmentEnrol,
@@ -46,6 +52,8 @@ impl Rpc {
     pub const fn path(self) -> &'static str {
         match self {
             Self::AuditFollow => "/lingqu.v1.Audit/Follow",
+            Self::CallsQuery => "/lingqu.v1.Calls/Query",
+            Self::CallsScore => "/lingqu.v1.Calls/Score",
             Self::CallsVerify => "/lingqu.v1.Calls/Verify",
             Self::CallsVerifyStream => "/lingqu.v1.Calls/VerifyStream",
             Self::EnrolmentEnrol => "/lingqu.v1.Enrolment/Enrol",

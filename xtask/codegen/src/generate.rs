@@ -113,6 +113,12 @@ fn rust_modules(descriptors: FileDescriptorSet) -> io::Result<Files> {
             "lingqu.v1.CallContext",
             "lingqu.v1.Claim",
             "lingqu.v1.Claim.value",
+            "lingqu.v1.QueryRequest",
+            "lingqu.v1.QueryResponse",
+            "lingqu.v1.ScoreRequest",
+            "lingqu.v1.ScoreResponse",
+            "lingqu.v1.ScoreResult",
+            "lingqu.v1.ScoreResult.value",
             "lingqu.v1.VerifyRequest",
             "lingqu.v1.VerifyResponse",
         ])

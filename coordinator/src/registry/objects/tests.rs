@@ -303,7 +303,9 @@ async fn products_policies_and_approvals_need_their_own_signers() {
     // What the policy does not open cannot be approved.
     let mut greedy = product();
     greedy.reference.version = 2;
-    let Definition::Verification(verification) = &mut greedy.definition;
+    let Definition::Verification(verification) = &mut greedy.definition else {
+        unreachable!()
+    };
     verification.compared[0].column = "income".to_owned();
     registry
         .file(&agency, sealed(&greedy, &[AGENCY]))

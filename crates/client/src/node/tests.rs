@@ -14,7 +14,7 @@ const ORIGIN: &str = "lingqu.example/node-a/2026h2";
 const KEY: [u8; 32] = [7; 32];
 const AS_OF: Timestamp = Timestamp(1_700_000_000_000_000);
 
-fn verification() -> Verification {
+fn verification() -> Question {
     let asked = Asked {
         grant: Some("grant_g".parse().unwrap()),
         product: "unit.product".parse().unwrap(),
@@ -25,10 +25,10 @@ fn verification() -> Verification {
         environment: Environment::Prod,
     };
     let claims = vec![("name".to_owned(), ClaimValue::Text("A".to_owned()))];
-    Verification {
+    Question {
         as_of_min: Some(AS_OF),
         lagged_accepted: true,
-        ..Verification::new(asked, claims)
+        ..Question::new(asked, claims)
     }
 }
 
@@ -44,11 +44,11 @@ fn load() -> Load {
 
 /// What a node answers that has recorded the call truly, but for what `change` does to record and load.
 fn answered(
-    call: &Verification,
+    call: &Question,
     change: impl FnOnce(&mut Clear, &mut Load),
-) -> Result<Verified, CallFailed> {
-    let request = verify_request(call.id, &call.asked, &call.claims, call.as_of_min);
-    let read = verify_call(&request).unwrap();
+) -> Result<Answered<Verdict>, CallFailed> {
+    let request = verify_request(call.id, &call.asked, &call.arguments, call.as_of_min);
+    let read = product_call(&request).unwrap();
     let mut load = load();
     let mut clear = Clear::default()
         .text(Field::Grant, "grant_g")
@@ -58,6 +58,7 @@ fn answered(
         .text(Field::Purpose, "CREDIT")
         .text(Field::Scenario, "SCENARIO-A")
         .text(Field::Environment, "PROD")
+        .text(Field::Action, "verify")
         .text(Field::Outcome, "ANSWERED")
         .text(Field::Load, load.id.as_str())
         .text(Field::Resource, &load.resource)
@@ -80,6 +81,7 @@ fn answered(
         load: Some(load_to_pb(&load)),
         receipt: Some(receipt_to_pb(&receipt, Level::Local)),
         opening_key: KEY.to_vec(),
+        environment: 0,
     };
     check(&request, response, &trust, call.lagged_accepted)
 }
@@ -115,7 +117,7 @@ fn alone(draft: Draft) -> (Receipt, Trust<Intl>) {
 #[test]
 fn a_true_record_is_accepted() {
     let verified = answered(&verification(), |_, _| {}).unwrap();
-    assert_eq!(verified.verdict, Verdict::Match);
+    assert_eq!(verified.value, Verdict::Match);
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use lingqu_policy::Preset;
 
 use super::*;
-use crate::grant::GrantedProduct;
+use crate::grant::{DebugTerms, GrantedProduct};
 use crate::product::{Definition, FieldRule, Tier, Verification};
 use crate::stop::{StopOrder, StopScope};
 
@@ -110,6 +110,7 @@ fn good() -> World {
         not_after: Timestamp(9_000),
         end_users: vec!["91450000X".into()],
         region: "45".parse().unwrap(),
+        debug: None,
     };
     let policy = Policy::new(
         [
@@ -165,6 +166,26 @@ fn stop(world: &mut World, scope: StopScope) {
         scope,
     };
     world.stops.apply(&order).unwrap();
+}
+
+/// A good call for debugging on production data.
+fn debugging(world: &mut World) -> &mut Grant {
+    world.asked.environment = Environment::ProdDebug;
+    let grant = world.grant();
+    grant.environments.push(Environment::ProdDebug);
+    grant.debug = Some(DebugTerms {
+        not_before: Timestamp(4_000),
+        not_after: Timestamp(6_000),
+        calls_total: 3,
+        national_security_unharmed: true,
+        trade_secrets_unharmed: true,
+        privacy_unharmed: true,
+    });
+    grant
+}
+
+fn terms(grant: &mut Grant) -> &mut DebugTerms {
+    grant.debug.as_mut().unwrap()
 }
 
 type Spoil = fn(&mut World);
@@ -270,6 +291,24 @@ const REFUSALS: &[(ErrorCode, &str, Spoil)] = &[
     (ErrorCode::EnvMismatch, "environment", |w| {
         w.asked.environment = Environment::Test
     }),
+    (
+        ErrorCode::DebugPrecondition,
+        "debugging without terms",
+        |w| debugging(w).debug = None,
+    ),
+    (
+        ErrorCode::DebugPrecondition,
+        "debugging with two of three statements",
+        |w| terms(debugging(w)).privacy_unharmed = false,
+    ),
+    (ErrorCode::DebugWindowClosed, "before the window", |w| {
+        terms(debugging(w)).not_before = Timestamp(5_001)
+    }),
+    (
+        ErrorCode::DebugWindowClosed,
+        "at the end of the window",
+        |w| terms(debugging(w)).not_after = Timestamp(5_000),
+    ),
     (ErrorCode::ScenarioMismatch, "scenario", |w| {
         w.asked.scenario = "SC-2".into()
     }),
@@ -325,6 +364,16 @@ fn the_good_call_is_allowed() {
     };
     assert_eq!(permit.grant().as_str(), "grant_1");
     assert_eq!(permit.quota().calls_per_day, 10);
+    assert_eq!(permit.environment(), Environment::Prod);
+    let mut debugged = good();
+    debugging(&mut debugged);
+    let Decision::Allow(permit) = debugged.decide() else {
+        panic!("debugging within its terms is refused")
+    };
+    assert_eq!(
+        (permit.quota().calls_per_day, permit.quota().calls_total),
+        (3, 3)
+    );
     let mut delegate = good();
     delegate.caller = "party_gateway".parse().unwrap();
     assert!(matches!(delegate.decide(), Decision::Allow(_)));

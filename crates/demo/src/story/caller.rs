@@ -1,10 +1,10 @@
 //! A caller of the story: what it asks, and what it is told, in a word.
 
-use lingqu_client::{CallFailed, Node, Verification, Verified};
+use lingqu_client::{Answered, CallFailed, Node, Question};
 use lingqu_core::decide::Asked;
 use lingqu_core::grant::Environment;
 use lingqu_core::trust::Trust;
-use lingqu_proto::ClaimValue;
+use lingqu_proto::{ClaimValue, Verdict};
 use lingqu_tlog::Intl;
 
 use crate::cast::{self, Party};
@@ -29,14 +29,14 @@ impl Caller {
         })
     }
 
-    pub(super) async fn verify(&self, call: &Verification) -> Result<Verified, CallFailed> {
+    pub(super) async fn verify(&self, call: &Question) -> Result<Answered<Verdict>, CallFailed> {
         self.node.verify(call).await
     }
 
     /// The call's outcome in a word: the verdict or the code.
-    pub(super) async fn told(&self, call: &Verification) -> String {
+    pub(super) async fn told(&self, call: &Question) -> String {
         match self.verify(call).await {
-            Ok(verified) => verified.verdict.to_string(),
+            Ok(verified) => verified.value.to_string(),
             Err(failed) => failed
                 .code()
                 .map_or_else(|| failed.to_string(), |code| code.to_string()),

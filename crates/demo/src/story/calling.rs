@@ -1,6 +1,6 @@
 //! Chapter 2: production. Answers, and the ways to get none.
 
-use lingqu_client::Verification;
+use lingqu_client::Question;
 use lingqu_core::ErrorCode;
 use lingqu_core::grant::Environment;
 use lingqu_core::receipt::{Level, Receipt};
@@ -31,12 +31,12 @@ pub(super) async fn tell(
 }
 
 async fn answers(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), NetworkFailed> {
-    let good = Verification::new(
+    let good = Question::new(
         asked(Which::Plane, GRANT),
         plane("N10156", "EMBRAER", "EMB-145XR", 2004),
     );
     let answer = tale.bank.verify(&good).await.during("the first call")?;
-    let got = format!("{}, {}", answer.verdict, level(answer.proven.level));
+    let got = format!("{}, {}", answer.value, level(answer.proven.level));
     tale.answered += 1;
     tale.kept = Some(answer);
     report
@@ -61,7 +61,7 @@ async fn answers(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Network
     ] {
         let got = tale
             .bank
-            .told(&Verification::new(asked(Which::Plane, GRANT), claims))
+            .told(&Question::new(asked(Which::Plane, GRANT), claims))
             .await;
         tale.answered += u64::from(got == "NO_MATCH");
         report
@@ -69,7 +69,7 @@ async fn answers(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Network
             .during("reporting")?;
     }
 
-    let mut flown = Verification::new(asked(Which::Flight, GRANT), flight("N14228", "IAH"));
+    let mut flown = Question::new(asked(Which::Flight, GRANT), flight("N14228", "IAH"));
     flown.lagged_accepted = true;
     let answer = tale
         .bank
@@ -82,21 +82,21 @@ async fn answers(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Network
             "001 Art. 29",
             "another product, which may also answer while the mirror is away: did N14228 fly UA 1545 to IAH on 2013-01-01?",
             "MATCH",
-            answer.verdict.to_string(),
+            answer.value.to_string(),
             "the node's log key",
         )
         .during("reporting")
 }
 
 async fn retries(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), NetworkFailed> {
-    let call = Verification::new(
+    let call = Question::new(
         asked(Which::Plane, GRANT),
         plane("N102UW", "AIRBUS INDUSTRIE", "A320-214", 1998),
     );
     let first = tale.bank.verify(&call).await.during("a call")?;
     let again = tale.bank.verify(&call).await.during("its retry")?;
     tale.answered += 1;
-    let same = first.receipt.index == again.receipt.index && first.verdict == again.verdict;
+    let same = first.receipt.index == again.receipt.index && first.value == again.value;
     report
         .step(
             "002 §7",
@@ -107,7 +107,7 @@ async fn retries(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Network
         )
         .during("reporting")?;
     let mut other = call.clone();
-    other.claims = plane("N102UW", "AIRBUS INDUSTRIE", "A320-214", 1999);
+    other.arguments = plane("N102UW", "AIRBUS INDUSTRIE", "A320-214", 1999);
     let got = tale.bank.told(&other).await;
     let expected = ErrorCode::CallIdReused.as_str();
     report
@@ -123,14 +123,14 @@ async fn retries(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Network
 
 async fn denials(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), NetworkFailed> {
     let claims = || plane("N10156", "EMBRAER", "EMB-145XR", 2004);
-    let mut marketing = Verification::new(asked(Which::Plane, GRANT), claims());
+    let mut marketing = Question::new(asked(Which::Plane, GRANT), claims());
     marketing.asked.purpose = "MARKETING".to_owned();
-    let mut test = Verification::new(asked(Which::Plane, GRANT), claims());
+    let mut test = Question::new(asked(Which::Plane, GRANT), claims());
     test.asked.environment = Environment::Test;
-    let mut stranger = Verification::new(asked(Which::Plane, GRANT), claims());
+    let mut stranger = Question::new(asked(Which::Plane, GRANT), claims());
     stranger.asked.end_user = "91350100M000100Y43".to_owned();
-    let catalog = Verification::new(asked(Which::Plane, CATALOG_GRANT), claims());
-    let foreign = Verification::new(asked(Which::Plane, GRANT), claims());
+    let catalog = Question::new(asked(Which::Plane, CATALOG_GRANT), claims());
+    let foreign = Question::new(asked(Which::Plane, GRANT), claims());
     let cases = [
         (
             "003 Art. 17",
@@ -179,9 +179,9 @@ async fn denials(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Network
 
 async fn quota(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), NetworkFailed> {
     // Twenty at once against a quota of three: never a fourth answer, whatever the order.
-    let calls: Vec<Verification> = (0..20)
+    let calls: Vec<Question> = (0..20)
         .map(|_| {
-            Verification::new(
+            Question::new(
                 asked(Which::Plane, SMALL_GRANT),
                 plane("N103US", "AIRBUS INDUSTRIE", "A320-214", 1999),
             )

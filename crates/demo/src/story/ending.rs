@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lingqu_client::Verification;
+use lingqu_client::Question;
 use lingqu_core::ErrorCode;
 use lingqu_core::stop::StopScope;
 
@@ -29,8 +29,8 @@ pub(super) async fn tell(
     back(network, tale, report).await
 }
 
-fn plane_call(grant: &str) -> Verification {
-    Verification::new(
+fn plane_call(grant: &str) -> Question {
+    Question::new(
         asked(Which::Plane, grant),
         plane("N104UW", "AIRBUS INDUSTRIE", "A320-214", 1999),
     )
@@ -94,10 +94,10 @@ async fn away(
             "the mirror's key, whose cosignature is missing",
         )
         .during("reporting")?;
-    let mut flown = Verification::new(asked(Which::Flight, GRANT), flight("N14228", "IAH"));
+    let mut flown = Question::new(asked(Which::Flight, GRANT), flight("N14228", "IAH"));
     flown.lagged_accepted = true;
     let got = match tale.bank.verify(&flown).await {
-        Ok(answer) => format!("{}, {}", answer.verdict, level(answer.proven.level)),
+        Ok(answer) => format!("{}, {}", answer.value, level(answer.proven.level)),
         Err(failed) => failed.to_string(),
     };
     tale.answered += 1;
@@ -122,7 +122,7 @@ async fn stop(
     // The stop cut the bank's connection; it dials again and is refused call by call.
     tale.bank =
         super::caller::Caller::connect_with(network, Party::Bank, tale.trust.clone()).await?;
-    let mut flown = Verification::new(asked(Which::Flight, GRANT), flight("N14228", "IAH"));
+    let mut flown = Question::new(asked(Which::Flight, GRANT), flight("N14228", "IAH"));
     flown.lagged_accepted = true;
     let told = tale.bank.told(&flown).await;
     let got = if stopped {
@@ -159,7 +159,7 @@ async fn back(
     .await?;
     let call = plane_call(GRANT);
     let got = match tale.bank.verify(&call).await {
-        Ok(answer) => format!("{}, {}", answer.verdict, level(answer.proven.level)),
+        Ok(answer) => format!("{}, {}", answer.value, level(answer.proven.level)),
         Err(failed) => failed.to_string(),
     };
     tale.answered += 1;

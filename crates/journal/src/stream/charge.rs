@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use lingqu_core::Timestamp;
 use lingqu_core::decide::Permit;
-use lingqu_core::{GrantId, Timestamp};
 use lingqu_tlog::{Intl, Suite};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::ledger::AccountId;
 use super::state::Shared;
 
 /// One reserved unit. Dropping it gives the unit back, which is right only while no data was touched: call
@@ -22,7 +23,7 @@ pub struct Charge<S: Suite = Intl> {
 
 /// What a charge becomes when its call is recorded.
 pub(crate) struct Spent {
-    pub(crate) settles: GrantId,
+    pub(crate) settles: AccountId,
     pub(crate) not_before: Timestamp,
     pub(crate) slot: Option<OwnedSemaphorePermit>,
 }
@@ -60,7 +61,7 @@ impl<S: Suite> Charge<S> {
     pub(crate) fn spend(mut self, permit: &Permit) -> Option<Spent> {
         self.refundable = false;
         (self.permit == *permit).then(|| Spent {
-            settles: self.permit.grant().clone(),
+            settles: AccountId::of(&self.permit),
             not_before: self.not_before,
             slot: self.slot.take(),
         })
@@ -71,7 +72,10 @@ impl<S: Suite> Drop for Charge<S> {
     fn drop(&mut self) {
         if self.refundable {
             let mut state = self.shared.lock();
-            state.fold.ledger.end_reservation(self.permit.grant());
+            state
+                .fold
+                .ledger
+                .end_reservation(&AccountId::of(&self.permit));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What was spent under each grant: a fold over the records, and reservations in memory on top of it.
+//! What was spent under each grant in each environment: a fold over the records, and reservations in memory on top of
+//! it.
 //!
 //! **Never overspent.** A call is admitted against a day and recorded later, perhaps on the other side of midnight. Let
 //! `L` be the newest recorded time, and `D` the later of the day of the decision and the day of `L`. A reservation is
@@ -11,7 +12,8 @@
 
 use std::collections::HashMap;
 
-use lingqu_core::grant::NodeQuota;
+use lingqu_core::decide::Permit;
+use lingqu_core::grant::{Environment, NodeQuota};
 use lingqu_core::record::{Field, Kind, Record};
 use lingqu_core::{ErrorCode, GrantId, Timestamp};
 
@@ -27,10 +29,35 @@ pub struct Usage {
     pub total: u64,
 }
 
+/// What an account is kept for: trying out and debugging do not use up what production was granted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AccountId {
+    pub(crate) grant: GrantId,
+    pub(crate) environment: Environment,
+}
+
+impl AccountId {
+    /// The account that a call under `permit` is charged to.
+    pub(crate) fn of(permit: &Permit) -> AccountId {
+        AccountId {
+            grant: permit.grant().clone(),
+            environment: permit.environment(),
+        }
+    }
+
+    fn named(record: &Record) -> Option<AccountId> {
+        let clear = &record.draft.clear;
+        Some(AccountId {
+            grant: clear.get_text(Field::Grant)?.parse().ok()?,
+            environment: clear.get_text(Field::Environment)?.parse().ok()?,
+        })
+    }
+}
+
 /// The accounts of all grants.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
-    accounts: HashMap<GrantId, Account>,
+    accounts: HashMap<AccountId, Account>,
     /// The newest recorded time.
     last: Timestamp,
 }
@@ -47,7 +74,7 @@ struct Account {
 
 /// A record that cannot be charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a call's record names no grant or no units")]
+#[error("a call's record names no grant, no environment or no units")]
 pub(crate) struct Unchargeable;
 
 impl Ledger {
@@ -58,12 +85,9 @@ impl Ledger {
             return Ok(());
         }
         let clear = &record.draft.clear;
-        let grant = clear
-            .get_text(Field::Grant)
-            .and_then(|grant| grant.parse().ok())
-            .ok_or(Unchargeable)?;
+        let id = AccountId::named(record).ok_or(Unchargeable)?;
         let units = clear.get_number(Field::Units).ok_or(Unchargeable)?;
-        let account = self.accounts.entry(grant).or_default();
+        let account = self.accounts.entry(id).or_default();
         let day = record.time.day_utc8();
         if account.day != day {
             (account.day, account.of_day) = (day, 0);
@@ -76,31 +100,31 @@ impl Ledger {
     /// Reserves one unit decided `at` an instant, and gives the earliest time that its record may carry.
     pub(crate) fn reserve(
         &mut self,
-        grant: &GrantId,
+        id: &AccountId,
         quota: &NodeQuota,
         at: Timestamp,
     ) -> Result<Timestamp, ErrorCode> {
         let day = at.max(self.last).day_utc8();
-        let used = self.usage(grant, at);
+        let used = self.usage(id, at);
         if used.today >= quota.calls_per_day || used.total >= quota.calls_total {
             return Err(ErrorCode::QuotaExhausted);
         }
-        self.accounts.entry(grant.clone()).or_default().reserved += 1;
+        self.accounts.entry(id.clone()).or_default().reserved += 1;
         Ok(Timestamp::from_unix_s(
             day.saturating_mul(DAY_S).saturating_sub(UTC8_S),
         ))
     }
 
     /// Ends a reservation: it was recorded, or given back before any data was touched.
-    pub(crate) fn end_reservation(&mut self, grant: &GrantId) {
-        if let Some(account) = self.accounts.get_mut(grant) {
+    pub(crate) fn end_reservation(&mut self, id: &AccountId) {
+        if let Some(account) = self.accounts.get_mut(id) {
             account.reserved = account.reserved.saturating_sub(1);
         }
     }
 
     /// What counts against the quota at `now`, or at the newest recorded time if that is later.
-    pub(crate) fn usage(&self, grant: &GrantId, now: Timestamp) -> Usage {
-        let Some(account) = self.accounts.get(grant) else {
+    pub(crate) fn usage(&self, id: &AccountId, now: Timestamp) -> Usage {
+        let Some(account) = self.accounts.get(id) else {
             return Usage::default();
         };
         let day = now.max(self.last).day_utc8();

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::Journal;
 use super::charge::Charge;
 use super::denials::{Denials, Noted};
+use super::ledger::AccountId;
 use super::options::DRAFT_LEN_MAX;
 use super::release::{Recorded, Released, Unrecorded};
 use super::stage::{Done, Item, Place};
@@ -35,10 +36,11 @@ impl<S: Suite> Journal<S> {
             .phase
             .check()
             .map_err(|_| ErrorCode::AuditUnavailable)?;
-        let not_before = state
-            .fold
-            .ledger
-            .reserve(permit.grant(), permit.quota(), permit.at())?;
+        let not_before =
+            state
+                .fold
+                .ledger
+                .reserve(&AccountId::of(permit), permit.quota(), permit.at())?;
         drop(state);
         Ok(Charge::new(
             Arc::clone(shared),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use lingqu_core::Timestamp;
 use lingqu_core::record::{Draft, Record};
-use lingqu_core::{GrantId, Timestamp};
 use lingqu_tlog::{Checkpoint, Frontier, Signer, Suite, leaf_hash, sign_note};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::fold::Applied;
+use super::ledger::AccountId;
 use super::options::DRAFT_LEN_MAX;
 use super::payload::{ENTRY_OVERHEAD, Payload};
 use super::state::{Phase, Shared};
@@ -19,7 +20,7 @@ pub(crate) struct Item {
     pub(crate) work: Work,
     pub(crate) done: Done,
     /// The grant whose reservation ends with this record.
-    pub(crate) settles: Option<GrantId>,
+    pub(crate) settles: Option<AccountId>,
     /// The earliest time that the record may carry.
     pub(crate) not_before: Timestamp,
     /// The place in the queue, given back when the item is gone.
@@ -149,8 +150,8 @@ impl<S: Suite> StreamStage<S> {
             .fold
             .apply(&self.payload)
             .expect("the frame was built to continue this very log");
-        for grant in items.iter().filter_map(|item| item.settles.as_ref()) {
-            state.fold.ledger.end_reservation(grant);
+        for account in items.iter().filter_map(|item| item.settles.as_ref()) {
+            state.fold.ledger.end_reservation(account);
         }
         state.mirror.lag.push(&applied, now);
         applied

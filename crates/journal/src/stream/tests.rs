@@ -135,7 +135,11 @@ fn a_failure_after_the_touch_of_data_is_recorded_and_charged_like_an_answer() {
     let journal = world.ready();
     let call = permitted(1, &Terms::default());
     let charge = journal.reserve(call.permit()).unwrap();
-    let failed = call.evaluated::<u64>(Err(ErrorCode::Internal), lingqu_tlog::Hash([0; 32]), None);
+    let failed = call.evaluated::<u64>(
+        Err(ErrorCode::Internal),
+        lingqu_tlog::Hash([0; 32]),
+        Vec::new(),
+    );
     block_on(async {
         let recorded = journal.record(failed, charge).await.unwrap();
         let Outcome::Failed { code, receipt, .. } = journal.release(&recorded).await.into_outcome()

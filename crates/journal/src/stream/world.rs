@@ -126,6 +126,7 @@ fn grant(terms: &Terms) -> Grant {
         not_after: Timestamp(i64::MAX),
         end_users: vec!["91450000X".into()],
         region: "45".parse().unwrap(),
+        debug: None,
     }
 }
 
@@ -171,7 +172,7 @@ pub(crate) fn permitted(call: u64, terms: &Terms) -> Call<Permitted> {
 
 pub(crate) fn evaluated(call: Call<Permitted>) -> Call<Evaluated<u64>> {
     let answer = u64::from(call.header().id.0[15]);
-    call.evaluated(Ok(answer), Hash([5; 32]), None)
+    call.evaluated(Ok(answer), Hash([5; 32]), Vec::new())
 }
 
 pub(crate) fn denial(party: &str, code: ErrorCode) -> Denial {

@@ -56,13 +56,13 @@ fn changed_context(change: impl FnOnce(&mut pb::CallContext)) -> pb::VerifyReque
 }
 
 fn refused(request: &pb::VerifyRequest) -> (ErrorCode, &'static str) {
-    let invalid = verify_call(request).unwrap_err();
+    let invalid = product_call(request).unwrap_err();
     (invalid.code, invalid.field)
 }
 
 #[test]
 fn a_request_is_read_as_it_states_itself() {
-    let call = verify_call(&request()).unwrap();
+    let call = product_call(&request()).unwrap();
     assert_eq!(call.id, CallId([7; 16]));
     assert_eq!(
         call.asked,
@@ -77,7 +77,7 @@ fn a_request_is_read_as_it_states_itself() {
         }
     );
     assert_eq!(
-        call.claims,
+        call.arguments,
         [
             ("born_year".to_owned(), ClaimValue::Integer(1990)),
             ("id_number".to_owned(), ClaimValue::Text("x".to_owned())),
@@ -99,7 +99,7 @@ fn what_is_left_empty_stays_empty() {
         request.version = 0;
         request.as_of_min_us = 0;
     });
-    let call = verify_call(&bare).unwrap();
+    let call = product_call(&bare).unwrap();
     let Asked {
         grant,
         version,
@@ -187,7 +187,7 @@ fn rules_of_claims() {
     };
     let one = |claim| refused(&changed(|request| request.claims = vec![claim]));
     let code = ErrorCode::ClaimInvalid;
-    assert!(verify_call(&many(32)).is_ok());
+    assert!(product_call(&many(32)).is_ok());
     assert_eq!(refused(&many(33)), (code, "claims"));
     assert_eq!(refused(&many(0)), (code, "claims"));
     let twice = changed(|request| request.claims.push(integer("name", 1)));
@@ -197,7 +197,7 @@ fn rules_of_claims() {
     }
     assert_eq!(one(text("a", &"x".repeat(1_025))), (code, "claims.text"));
     assert!(
-        verify_call(&changed(
+        product_call(&changed(
             |request| request.claims = vec![text("a", &"x".repeat(1_024))]
         ))
         .is_ok()
@@ -211,8 +211,8 @@ fn rules_of_claims() {
 
 #[test]
 fn nothing_that_is_printed_shows_a_claim() {
-    let call = verify_call(&request()).unwrap();
-    let shown = format!("{call:?} {call:#?} {:?}", call.claims[2].1);
+    let call = product_call(&request()).unwrap();
+    let shown = format!("{call:?} {call:#?} {:?}", call.arguments[2].1);
     assert!(shown.contains("civil.residence"), "{shown}");
     assert!(!shown.contains("canary"), "{shown}");
     // Nor its bytes, nor a number.
@@ -225,7 +225,7 @@ fn nothing_that_is_printed_shows_a_claim() {
         changed_context(|context| context.purpose = CANARY.to_owned()),
         changed(|request| request.product = CANARY.to_owned()),
     ] {
-        let invalid = verify_call(&request).unwrap_err();
+        let invalid = product_call(&request).unwrap_err();
         assert!(
             !format!("{invalid} {invalid:?}").contains("canary"),
             "{invalid}"
@@ -236,9 +236,9 @@ fn nothing_that_is_printed_shows_a_claim() {
 /// One row per field of the request: a change of any must be another request.
 #[test]
 fn canonical_bytes_differ_for_every_change_but_the_call_id() {
-    let original = verify_call(&request()).unwrap().canonical;
+    let original = product_call(&request()).unwrap().canonical;
     let other_id = changed_context(|context| context.call_id = vec![8; 16]);
-    assert_eq!(verify_call(&other_id).unwrap().canonical, original);
+    assert_eq!(product_call(&other_id).unwrap().canonical, original);
     let requests = [
         changed_context(|context| context.grant.clear()),
         changed_context(|context| context.grant = "grant_2".into()),
@@ -266,7 +266,7 @@ fn canonical_bytes_differ_for_every_change_but_the_call_id() {
     let mut seen = BTreeSet::from([original]);
     for (row, request) in requests.iter().enumerate() {
         assert!(
-            seen.insert(verify_call(request).unwrap().canonical),
+            seen.insert(product_call(request).unwrap().canonical),
             "row {row}"
         );
     }
@@ -275,7 +275,7 @@ fn canonical_bytes_differ_for_every_change_but_the_call_id() {
 /// The encoding is published: a third party must get the same bytes from the `.proto` file alone.
 #[test]
 fn canonical_bytes_are_the_request_in_order_without_its_id() {
-    let call = verify_call(&request()).unwrap();
+    let call = product_call(&request()).unwrap();
     let read = pb::VerifyRequest::decode(call.canonical.as_slice()).unwrap();
     let expected = changed(|request| {
         request.context.as_mut().unwrap().call_id.clear();
@@ -291,7 +291,7 @@ proptest! {
         claims in Just(request().claims).prop_shuffle(),
     ) {
         let shuffled = changed(|request| request.claims = claims);
-        prop_assert_eq!(verify_call(&shuffled).unwrap(), verify_call(&request()).unwrap());
+        prop_assert_eq!(product_call(&shuffled).unwrap(), product_call(&request()).unwrap());
     }
 
     #[test]
@@ -320,14 +320,14 @@ proptest! {
             .collect();
         claims[0].1 = ClaimValue::Integer(number);
         let as_of_min = as_of_min.map(Timestamp);
-        let call = verify_call(&verify_request(CallId(id), &asked, &claims, as_of_min)).unwrap();
-        prop_assert_eq!((call.id, call.asked, call.claims, call.as_of_min), (CallId(id), asked, claims, as_of_min));
+        let call = product_call(&verify_request(CallId(id), &asked, &claims, as_of_min)).unwrap();
+        prop_assert_eq!((call.id, call.asked, call.arguments, call.as_of_min), (CallId(id), asked, claims, as_of_min));
     }
 
     #[test]
     fn arbitrary_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
         if let Ok(request) = pb::VerifyRequest::decode(bytes.as_slice()) {
-            let _ = verify_call(&request);
+            let _ = product_call(&request);
         }
     }
 }

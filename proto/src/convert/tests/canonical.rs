@@ -136,6 +136,8 @@ fn altered_bytes_do_no_harm() {
         }
     }
     try_all(&objects::product());
+    try_all(&objects::model());
+    try_all(&objects::statistic());
     try_all(&objects::approval());
     try_all(&objects::policy());
     try_all(&objects::grant());

@@ -2,9 +2,12 @@
 
 use lingqu_core::Timestamp;
 use lingqu_core::epoch::{Epoch, Revocation};
-use lingqu_core::grant::{Environment, Filing, Grant, GrantKind, GrantedProduct, NodeQuota};
+use lingqu_core::grant::{
+    DebugTerms, Environment, Filing, Grant, GrantKind, GrantedProduct, NodeQuota,
+};
 use lingqu_core::product::{
-    Approval, Definition, FieldRule, Product, ProductRef, SignedPolicy, Tier, Verification,
+    Approval, Cutoff, Definition, Feature, FieldRule, Model, ModelOutput, Parameter,
+    ParameterValues, Product, ProductRef, SignedPolicy, Statistic, Tier, Verification,
 };
 use lingqu_core::stop::{StopOrder, StopScope};
 use lingqu_policy::{AuditTerms, Policy, Use, UseSet};
@@ -43,6 +46,64 @@ pub(super) fn product() -> Product {
             key: vec![rule("id_number", "exact")],
             compared: vec![rule("name", "folded"), rule("born", "date")],
         }),
+    }
+}
+
+/// The same product with a model for its definition.
+pub(super) fn model() -> Product {
+    let feature = |name: &str| Feature {
+        name: name.to_owned(),
+        column: format!("{name}_column"),
+    };
+    let cutoff = |label: &str, from_e6| Cutoff {
+        label: label.to_owned(),
+        from_e6,
+    };
+    let key = match product().definition {
+        Definition::Verification(verification) => verification.key,
+        Definition::Model(_) | Definition::Statistic(_) => unreachable!(),
+    };
+    Product {
+        definition: Definition::Model(Model {
+            key,
+            features: vec![feature("months"), feature("employers")],
+            format: "scorecard".to_owned(),
+            model: b"{}".to_vec(),
+            output: ModelOutput::Classes {
+                cutoffs: vec![cutoff("B", -500_000), cutoff("A", 40_000_000)],
+                lowest: "C".to_owned(),
+                unknown: "C".to_owned(),
+            },
+            reasons_max: 2,
+        }),
+        ..product()
+    }
+}
+
+/// The same product with a statistic for its definition.
+pub(super) fn statistic() -> Product {
+    let parameter = |name: &str, allowed| Parameter {
+        name: name.to_owned(),
+        allowed,
+    };
+    Product {
+        definition: Definition::Statistic(Statistic {
+            sql: "SELECT region, count(*) FROM persons WHERE born >= $born GROUP BY region"
+                .to_owned(),
+            parameters: vec![
+                parameter(
+                    "born",
+                    ParameterValues::Dates(vec!["1980-01-01".to_owned()]),
+                ),
+                parameter("age", ParameterValues::Integers(vec![-1, 18, 65])),
+                parameter(
+                    "sex",
+                    ParameterValues::Texts(vec!["f".to_owned(), "m".to_owned()]),
+                ),
+            ],
+            dimensions: vec!["regions".to_owned()],
+        }),
+        ..product()
     }
 }
 
@@ -105,6 +166,14 @@ pub(super) fn grant() -> Grant {
         not_after: Timestamp(1_767_225_600_000_000 + YEAR_US),
         end_users: vec!["91450100MA5K00000B".to_owned()],
         region: "4501".parse().unwrap(),
+        debug: Some(DebugTerms {
+            not_before: Timestamp(2_000),
+            not_after: Timestamp(3_000),
+            calls_total: 50,
+            national_security_unharmed: true,
+            trade_secrets_unharmed: true,
+            privacy_unharmed: true,
+        }),
     }
 }
 
@@ -339,6 +408,7 @@ pub(super) fn grants() -> impl Strategy<Value = Grant> {
                 not_after: Timestamp(from.0 + term),
                 end_users: end_users.into_iter().collect(),
                 region: "450102".parse().unwrap(),
+                debug: None,
             }
         },
     )

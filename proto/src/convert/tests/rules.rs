@@ -134,20 +134,20 @@ fn rules_of_a_verification() {
     );
     assert_eq!(
         field(&|rules| rules.key[0].name = "Name".into()),
-        "verification.name"
+        "field.name"
     );
     assert_eq!(
         field(&|rules| rules.key[0].name = "n".repeat(65)),
-        "verification.name"
+        "field.name"
     );
     assert_eq!(
         field(&|rules| rules.compared[0].column.clear()),
-        "verification.column"
+        "field.column"
     );
     for comparator in ["", "Exact", "regex"] {
         assert_eq!(
             field(&|rules| rules.key[0].comparator = comparator.into()),
-            "verification.comparator"
+            "field.comparator"
         );
     }
     accepted::<pb::Product, Product>(&product(), |product| {

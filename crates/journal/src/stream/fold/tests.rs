@@ -24,6 +24,7 @@ fn draft() -> Draft {
     draft.clear = draft
         .clear
         .text(Field::Grant, "grant_1")
+        .text(Field::Environment, "PROD")
         .number(Field::Units, 1);
     draft
 }

@@ -7,8 +7,11 @@ const DAY_US: i64 = DAY_S * 1_000_000;
 /// Midnight in UTC+8 of some day.
 const MIDNIGHT: i64 = 20_000 * DAY_US - UTC8_S * 1_000_000;
 
-fn grant(number: u8) -> GrantId {
-    format!("grant_{number}").parse().unwrap()
+fn grant(number: u8) -> AccountId {
+    AccountId {
+        grant: format!("grant_{number}").parse().unwrap(),
+        environment: Environment::Prod,
+    }
 }
 
 fn quota(per_day: u64, total: u64) -> NodeQuota {
@@ -20,11 +23,12 @@ fn quota(per_day: u64, total: u64) -> NodeQuota {
     }
 }
 
-fn call(grant: &GrantId, time: i64) -> Record {
+fn call(id: &AccountId, time: i64) -> Record {
     let mut draft = Draft::new(Kind::Call);
     draft.clear = draft
         .clear
-        .text(Field::Grant, grant.as_str())
+        .text(Field::Grant, id.grant.as_str())
+        .text(Field::Environment, id.environment.as_str())
         .number(Field::Units, 1);
     draft.at(StreamId([0; 16]), 0, Timestamp(time))
 }
@@ -70,6 +74,20 @@ fn a_record_is_not_dated_before_the_day_it_was_counted_on() {
         .unwrap();
     assert_eq!(not_before, Timestamp(MIDNIGHT));
     assert_eq!(not_before.day_utc8(), 20_000);
+}
+
+#[test]
+fn environments_do_not_share() {
+    let (mut ledger, quota) = (Ledger::default(), quota(1, 1));
+    let at = Timestamp(MIDNIGHT);
+    let debugging = AccountId {
+        environment: Environment::ProdDebug,
+        ..grant(1)
+    };
+    ledger.fold(&call(&debugging, MIDNIGHT)).unwrap();
+    assert_eq!(ledger.usage(&grant(1), at), Usage::default());
+    assert!(ledger.reserve(&debugging, &quota, at).is_err());
+    ledger.reserve(&grant(1), &quota, at).unwrap();
 }
 
 #[test]
@@ -120,7 +138,7 @@ proptest! {
         let mut ledger = Ledger::default();
         let mut clock = MIDNIGHT;
         let mut last = 0;
-        let mut outstanding: Vec<(GrantId, Timestamp)> = Vec::new();
+        let mut outstanding: Vec<(AccountId, Timestamp)> = Vec::new();
         let mut records: Vec<Record> = Vec::new();
         for step in steps {
             match step {
@@ -158,7 +176,7 @@ proptest! {
         for number in 0..2 {
             let grant = grant(number);
             let mut days = HashMap::new();
-            let of_grant = |record: &&Record| record.draft.clear.get_text(Field::Grant) == Some(grant.as_str());
+            let of_grant = |record: &&Record| record.draft.clear.get_text(Field::Grant) == Some(grant.grant.as_str());
             for record in records.iter().filter(of_grant) {
                 *days.entry(record.time.day_utc8()).or_insert(0) += 1;
             }

@@ -1,0 +1,144 @@
+//! From released groups to the record batch that leaves.
+//!
+//! Every array is built here from the declared domains and the released figures: no buffer, dictionary, slice or
+//! metadata of the engine's arrays is in it.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
+use datafusion::arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
+use lingqu_policy::DomainKind;
+
+use crate::gate::{Broken, Figure, Group};
+use crate::infer::Shown;
+use crate::query::{Cell, Key, Query};
+
+/// The columns of the answer. Every one can be NULL: a figure that is kept back, or the group of everything that lies
+/// outside the domain.
+pub(crate) fn schema<V>(query: &Query<V>) -> SchemaRef {
+    let field = |output: &crate::infer::Output| {
+        let data_type = match output.shown {
+            Shown::Group(key) => match query.keys[key].domain.kind() {
+                DomainKind::Texts(_) => DataType::Utf8,
+                DomainKind::DateBins(_) => DataType::Date32,
+                DomainKind::Integers(_)
+                | DomainKind::IntegerBins(_)
+                | DomainKind::Bounds { .. } => DataType::Int64,
+            },
+            Shown::Figure(figure) => match query.cells[figure] {
+                Cell::Entities | Cell::Present(_) | Cell::Rows => DataType::Int64,
+                Cell::Sum(_, measure) if measure.scale == 0 => DataType::Int64,
+                Cell::Average(..) | Cell::Sum(..) => DataType::Float64,
+            },
+        };
+        Field::new(&output.name, data_type, true)
+    };
+    Arc::new(Schema::new(
+        query.outputs.iter().map(field).collect::<Vec<_>>(),
+    ))
+}
+
+/// The answer: sorted by the group columns, then as ORDER BY says, then cut.
+pub(crate) fn build<V>(query: &Query<V>, groups: &[Group]) -> Result<RecordBatch, Broken> {
+    let columns = query
+        .outputs
+        .iter()
+        .map(|output| match output.shown {
+            Shown::Group(key) => group_column(&query.keys, key, groups),
+            Shown::Figure(figure) => figure_column(query.cells[figure], figure, groups),
+        })
+        .collect();
+    let batch = RecordBatch::try_new(schema(query), columns).map_err(|_| Broken)?;
+    let batch = if query.order.is_empty() {
+        batch
+    } else {
+        ordered(query, &batch)?
+    };
+    let rows = query.limit.unwrap_or(usize::MAX).min(batch.num_rows());
+    if rows == batch.num_rows() {
+        return Ok(batch);
+    }
+    // Copied, not sliced: a slice would carry the rows that are cut off.
+    let first: UInt64Array = (0..rows as u64).collect();
+    take_record_batch(&batch, &first).map_err(|_| Broken)
+}
+
+fn ordered<V>(query: &Query<V>, batch: &RecordBatch) -> Result<RecordBatch, Broken> {
+    let mut keys: Vec<SortColumn> = query
+        .order
+        .iter()
+        .map(|key| SortColumn {
+            values: Arc::clone(batch.column(key.output)),
+            options: Some(SortOptions {
+                descending: key.descending,
+                nulls_first: key.nulls_first,
+            }),
+        })
+        .collect();
+    // The order of the groups breaks ties, so that one answer has one order.
+    let place: UInt64Array = (0..batch.num_rows() as u64).collect();
+    keys.push(SortColumn {
+        values: Arc::new(place),
+        options: None,
+    });
+    let indices = lexsort_to_indices(&keys, None).map_err(|_| Broken)?;
+    take_record_batch(batch, &indices).map_err(|_| Broken)
+}
+
+/// The domain's own words for the cells; an edge stands for the bin above it.
+fn group_column(keys: &[Key], key: usize, groups: &[Group]) -> ArrayRef {
+    let below: usize = keys[key + 1..].iter().map(Key::cells).product();
+    let cells = keys[key].cells();
+    let place = |group: &Group| group.place / below % cells;
+    match keys[key].domain.kind() {
+        DomainKind::Texts(texts) => Arc::new(
+            groups
+                .iter()
+                .map(|group| texts.get(place(group)))
+                .collect::<StringArray>(),
+        ),
+        DomainKind::Integers(numbers) => Arc::new(
+            groups
+                .iter()
+                .map(|group| numbers.get(place(group)).copied())
+                .collect::<Int64Array>(),
+        ),
+        DomainKind::IntegerBins(edges) => Arc::new(
+            groups
+                .iter()
+                .map(|group| edges[..cells - 1].get(place(group)).copied())
+                .collect::<Int64Array>(),
+        ),
+        DomainKind::DateBins(edges) => Arc::new(
+            groups
+                .iter()
+                .map(|group| edges[..cells - 1].get(place(group)).map(|day| day.days()))
+                .collect::<Date32Array>(),
+        ),
+        DomainKind::Bounds { .. } => Arc::new(Int64Array::new_null(groups.len())),
+    }
+}
+
+fn figure_column(cell: Cell, figure: usize, groups: &[Group]) -> ArrayRef {
+    let whole = |group: &Group| match group.figures[figure] {
+        Some(Figure::Whole(number)) => Some(number),
+        Some(Figure::Real(_)) | None => None,
+    };
+    let real = |group: &Group| match group.figures[figure] {
+        Some(Figure::Real(number)) => Some(number),
+        Some(Figure::Whole(_)) | None => None,
+    };
+    let is_whole = match cell {
+        Cell::Entities | Cell::Present(_) | Cell::Rows => true,
+        Cell::Sum(_, measure) => measure.scale == 0,
+        Cell::Average(..) => false,
+    };
+    if is_whole {
+        Arc::new(groups.iter().map(whole).collect::<Int64Array>())
+    } else {
+        Arc::new(groups.iter().map(real).collect::<Float64Array>())
+    }
+}

@@ -1,0 +1,246 @@
+//! The Gate: the only place where protected becomes released.
+//!
+//! It takes one row per entity and group from the plan below, adds entities up, and decides per group and per figure
+//! what may be shown. There is one memory cell per possible group, so neither memory nor order depend on which groups
+//! occur; a group that is too small leaves exactly what an empty one leaves, nothing.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Int32Type, Int64Type};
+use arrow_array::{Array, Decimal128Array, Int32Array, Int64Array, RecordBatch};
+use lingqu_policy::Release;
+
+use crate::plan::Partial;
+use crate::query::{Cell, Key, Measure};
+
+/// The p% rule: a figure is kept back if the second-largest contributor could tell the largest within this many
+/// percent. The statistical offices' usual value.
+const P_PERCENT: u128 = 10;
+
+/// Something below the Gate was not as planned. Says nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broken;
+
+/// A figure as it may be shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Figure {
+    /// A count or a sum of integers.
+    Whole(i64),
+    /// A sum of numbers with a fraction, or an average.
+    Real(f64),
+}
+
+/// A group that may be shown: its number, and its figures, kept-back ones as none.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Group {
+    /// Its place in the product of the keys' cells; the last key varies fastest.
+    pub(crate) place: usize,
+    pub(crate) figures: Vec<Option<Figure>>,
+}
+
+/// Adds up what entities contribute, group by group.
+pub(crate) struct Gate {
+    release: Release,
+    /// Cells of each key, the one for everything else included.
+    sizes: Vec<usize>,
+    partials: Vec<Partial>,
+    /// Entities per group.
+    entities: Vec<u64>,
+    /// One tally per group and partial.
+    tallies: Vec<Tally>,
+}
+
+/// One figure of one group, over its entities.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    total: i128,
+    /// Sum of the absolute contributions.
+    magnitude: u128,
+    /// Entities whose contribution is not zero.
+    contributors: u64,
+    largest: u128,
+    second: u128,
+}
+
+impl Tally {
+    fn add(&mut self, contribution: i128) -> Result<(), Broken> {
+        let size = contribution.unsigned_abs();
+        self.total = self.total.checked_add(contribution).ok_or(Broken)?;
+        self.magnitude = self.magnitude.checked_add(size).ok_or(Broken)?;
+        self.contributors += u64::from(size > 0);
+        if size > self.largest {
+            self.second = self.largest;
+            self.largest = size;
+        } else if size > self.second {
+            self.second = size;
+        }
+        Ok(())
+    }
+
+    /// Whether enough entities stand behind the total, and none of them nearly alone.
+    fn may_show(&self, release: &Release) -> bool {
+        let hundred = |size: u128| size.checked_mul(100);
+        let percent = |size: u128, percent: u128| size.checked_mul(percent);
+        let others = self.magnitude - self.largest - self.second;
+        let share = u128::from(release.dominance_percent_max());
+        // A product that does not fit answers neither question with yes, so the figure is kept back.
+        let shared = hundred(self.largest)
+            .zip(percent(self.magnitude, share))
+            .is_some_and(|(largest, allowed)| largest <= allowed);
+        let hidden = hundred(others)
+            .zip(percent(self.largest, P_PERCENT))
+            .is_some_and(|(others, needed)| others >= needed);
+        self.contributors >= u64::from(release.group_min()) && shared && hidden
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(release: Release, keys: &[Key], groups: usize, partials: &[Partial]) -> Gate {
+        Gate {
+            release,
+            sizes: keys.iter().map(Key::cells).collect(),
+            partials: partials.to_vec(),
+            entities: vec![0; groups],
+            tallies: vec![Tally::default(); groups * partials.len()],
+        }
+    }
+
+    /// Adds a batch of the plan below: the keys' cells, then the partials. Each of its rows is another entity in its
+    /// group.
+    pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<(), Broken> {
+        if batch.num_columns() != self.sizes.len() + self.partials.len() {
+            return Err(Broken);
+        }
+        let (keys, partials) = batch.columns().split_at(self.sizes.len());
+        let keys: Vec<&Int32Array> = keys
+            .iter()
+            .map(|key| key.as_primitive_opt::<Int32Type>().ok_or(Broken))
+            .collect::<Result<_, _>>()?;
+        let columns: Vec<Contributions<'_>> = partials
+            .iter()
+            .map(|partial| Contributions::of(partial.as_ref()))
+            .collect::<Result<_, _>>()?;
+        for row in 0..batch.num_rows() {
+            let group = self.place(&keys, row)?;
+            self.entities[group] += 1;
+            for (partial, column) in columns.iter().enumerate() {
+                let tally = group * columns.len() + partial;
+                self.tallies[tally].add(column.at(row))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&self, keys: &[&Int32Array], row: usize) -> Result<usize, Broken> {
+        let mut place = 0;
+        for (key, size) in keys.iter().zip(&self.sizes) {
+            let other = size - 1;
+            let cell = if key.is_null(row) {
+                other
+            } else {
+                usize::try_from(key.value(row)).map_err(|_| Broken)?
+            };
+            if cell > other {
+                return Err(Broken);
+            }
+            place = place * size + cell;
+        }
+        Ok(place)
+    }
+
+    /// The groups that may be shown, in the order of the domains.
+    pub(crate) fn release(self, cells: &[Cell]) -> Result<Vec<Group>, Broken> {
+        let least = u64::from(self.release.group_min());
+        let mut shown = Vec::new();
+        for (place, entities) in self.entities.iter().enumerate() {
+            if *entities < least {
+                continue;
+            }
+            let figures: Result<Vec<_>, Broken> =
+                cells.iter().map(|cell| self.figure(place, *cell)).collect();
+            shown.push(Group {
+                place,
+                figures: figures?,
+            });
+        }
+        Ok(shown)
+    }
+
+    fn figure(&self, group: usize, cell: Cell) -> Result<Option<Figure>, Broken> {
+        Ok(match cell {
+            Cell::Entities => self.rounded(self.entities[group].into()),
+            Cell::Rows => self.count(group, Partial::Rows)?,
+            Cell::Present(column) => self.count(group, Partial::Present(column))?,
+            Cell::Sum(column, measure) => {
+                let tally = self.tally(group, Partial::Sum(column, measure))?;
+                let sum = || match measure.scale {
+                    0 => i64::try_from(tally.total).ok().map(Figure::Whole),
+                    _ => Some(Figure::Real(real(tally.total, measure))),
+                };
+                tally.may_show(&self.release).then(sum).flatten()
+            }
+            Cell::Average(column, measure) => {
+                let sum = self.tally(group, Partial::Sum(column, measure))?;
+                let count = self.count(group, Partial::Count(column, measure))?;
+                match count {
+                    // The rounded count divides: an exact average beside a sum would tell the exact count.
+                    Some(Figure::Whole(count)) if count > 0 && sum.may_show(&self.release) => {
+                        Some(Figure::Real(real(sum.total, measure) / count as f64))
+                    }
+                    _ => None,
+                }
+            }
+        })
+    }
+
+    fn count(&self, group: usize, partial: Partial) -> Result<Option<Figure>, Broken> {
+        let tally = self.tally(group, partial)?;
+        if tally.may_show(&self.release) {
+            Ok(self.rounded(tally.magnitude))
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn rounded(&self, count: u128) -> Option<Figure> {
+        let base = u128::from(self.release.round_to());
+        let rounded = count.checked_add(base / 2)? / base * base;
+        i64::try_from(rounded).ok().map(Figure::Whole)
+    }
+
+    fn tally(&self, group: usize, partial: Partial) -> Result<&Tally, Broken> {
+        let index = self.partials.iter().position(|known| *known == partial);
+        let index = index.ok_or(Broken)?;
+        Ok(&self.tallies[group * self.partials.len() + index])
+    }
+}
+
+/// Sums are kept in the measure's smallest unit.
+fn real(total: i128, measure: Measure) -> f64 {
+    total as f64 / 10_f64.powi(i32::from(measure.scale))
+}
+
+/// A column of contributions.
+enum Contributions<'a> {
+    Counts(&'a Int64Array),
+    Sums(&'a Decimal128Array),
+}
+
+impl<'a> Contributions<'a> {
+    fn of(column: &'a dyn Array) -> Result<Self, Broken> {
+        let counts = column.as_primitive_opt::<Int64Type>();
+        let sums = column.as_primitive_opt::<Decimal128Type>();
+        counts
+            .map(Contributions::Counts)
+            .or(sums.map(Contributions::Sums))
+            .ok_or(Broken)
+    }
+
+    /// An entity without any value has no sum and contributes nothing.
+    fn at(&self, row: usize) -> i128 {
+        match self {
+            Contributions::Counts(counts) => i128::from(counts.value(row)),
+            Contributions::Sums(sums) if sums.is_null(row) => 0,
+            Contributions::Sums(sums) => sums.value(row),
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! The second gate: what does the planned statement read, select, group and compute?
+//!
+//! DataFusion plans the statement in an empty world, where only the declared tables and three aggregates exist. The
+//! plan is then read top-down into a [`Reading`]: columns by their place in a table, tables by the identity of their
+//! source, functions by the identity of their implementation, never by name. What is not understood is refused.
+
+mod node;
+mod world;
+
+use std::sync::Arc;
+
+use datafusion::common::NullEquality;
+use datafusion::common::{Column, DFSchema};
+use datafusion::functions_aggregate::average::avg_udaf;
+use datafusion::functions_aggregate::count::count_udaf;
+use datafusion::functions_aggregate::sum::sum_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
+use datafusion::logical_expr::utils::COUNT_STAR_EXPANSION;
+use datafusion::logical_expr::{Expr, JoinConstraint, JoinType, LogicalPlan, SortExpr};
+use datafusion::scalar::ScalarValue;
+
+use crate::rule::{Rule, TemplateRefused};
+use crate::shape::Shape;
+use crate::tables::TableRules;
+use node::{Node, Term, classify, term};
+
+/// Where a column comes from: which table of the statement, and which column of its schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Origin {
+    /// Index into [`Reading::scans`].
+    pub(crate) scan: usize,
+    /// Index into the table's schema.
+    pub(crate) column: usize,
+}
+
+/// A value in a condition.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Operand {
+    /// Stands in the text.
+    Literal(ScalarValue),
+    /// `$name`.
+    Placeholder(String),
+}
+
+/// One condition.
+pub(crate) struct Condition {
+    pub(crate) origin: Origin,
+    pub(crate) test: Test<Operand>,
+}
+
+/// How a column is compared.
+#[derive(Clone)]
+pub(crate) enum Test<V> {
+    /// Equals one of these.
+    Among(Vec<V>),
+    /// Is this edge or lies above it.
+    AtLeast(V),
+    /// Lies below this edge.
+    Below(V),
+}
+
+/// An aggregate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Figure {
+    /// `avg(column)`
+    Average(Origin),
+    /// `count(distinct column)`
+    Distinct(Origin),
+    /// `count(column)`
+    Present(Origin),
+    /// `count(*)`
+    Rows,
+    /// `sum(column)`
+    Sum(Origin),
+}
+
+/// What an output shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Index into [`Reading::groups`].
+    Group(usize),
+    /// Index into [`Reading::figures`].
+    Figure(usize),
+}
+
+/// An output column.
+#[derive(Clone)]
+pub(crate) struct Output {
+    pub(crate) name: String,
+    pub(crate) shown: Shown,
+}
+
+/// A key of ORDER BY.
+#[derive(Clone, Copy)]
+pub(crate) struct OrderKey {
+    /// Index into the outputs.
+    pub(crate) output: usize,
+    pub(crate) descending: bool,
+    pub(crate) nulls_first: bool,
+}
+
+/// What a statement does, in the words of this crate.
+#[derive(Default)]
+pub(crate) struct Reading {
+    /// Per table of the statement, its index among the declared tables.
+    pub(crate) scans: Vec<usize>,
+    pub(crate) equalities: Vec<(Origin, Origin)>,
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) groups: Vec<Origin>,
+    pub(crate) figures: Vec<Figure>,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) order: Vec<OrderKey>,
+    pub(crate) limit: Option<usize>,
+}
+
+/// Plans the statement over `tables` and reads the plan.
+pub(crate) fn infer(shape: Shape, tables: &[TableRules]) -> Result<Reading, TemplateRefused> {
+    let plan = world::plan(shape.statement, tables)?;
+    let mut reading = Reading::default();
+    reading.answer(&plan)?;
+    Ok(reading)
+}
+
+fn unexpected(part: &'static str) -> TemplateRefused {
+    TemplateRefused::new(Rule::PlanUnexpected, part)
+}
+
+impl Reading {
+    /// LIMIT, ORDER BY and SELECT: what happens to released values.
+    fn answer(&mut self, plan: &LogicalPlan) -> Result<(), TemplateRefused> {
+        let plan = match classify(plan) {
+            Node::Limit(limit) => {
+                let datafusion::logical_expr::Limit { skip, fetch, input } = limit;
+                let Some(Expr::Literal(ScalarValue::Int64(Some(rows)), None)) = fetch.as_deref()
+                else {
+                    return Err(unexpected("LIMIT"));
+                };
+                let rows = usize::try_from(*rows).ok().filter(|rows| *rows > 0);
+                if skip.is_some() || rows.is_none() {
+                    return Err(TemplateRefused::new(Rule::OrderForm, "LIMIT"));
+                }
+                self.limit = rows;
+                input
+            }
+            _ => plan,
+        };
+        let (plan, sort) = match classify(plan) {
+            Node::Sort(sort) => {
+                let datafusion::logical_expr::Sort { expr, input, fetch } = sort;
+                if fetch.is_some() {
+                    return Err(unexpected("ORDER BY"));
+                }
+                (input.as_ref(), expr.as_slice())
+            }
+            _ => (plan, [].as_slice()),
+        };
+        let Node::Projection(projection) = classify(plan) else {
+            return Err(unexpected("SELECT"));
+        };
+        for SortExpr {
+            expr,
+            asc,
+            nulls_first,
+        } in sort
+        {
+            let Term::Column(column) = term(expr) else {
+                return Err(TemplateRefused::new(Rule::OrderForm, "ORDER BY"));
+            };
+            self.order.push(OrderKey {
+                output: place(plan.schema(), column)?,
+                descending: !asc,
+                nulls_first: *nulls_first,
+            });
+        }
+        let shown = self.aggregated(&projection.input)?;
+        for (output, field) in projection.expr.iter().zip(projection.schema.fields()) {
+            let inner = match term(output) {
+                Term::Alias(inner) => term(inner),
+                other => other,
+            };
+            let Term::Column(column) = inner else {
+                return Err(TemplateRefused::bare(Rule::OutputForm));
+            };
+            self.outputs.push(Output {
+                name: field.name().clone(),
+                shown: shown[place(projection.input.schema(), column)?],
+            });
+        }
+        Ok(())
+    }
+
+    /// GROUP BY and the aggregates. Returns what each column of the aggregation shows.
+    fn aggregated(&mut self, plan: &LogicalPlan) -> Result<Vec<Shown>, TemplateRefused> {
+        let Node::Aggregate(aggregate) = classify(plan) else {
+            return Err(TemplateRefused::bare(Rule::OutputForm));
+        };
+        let origins = self.rows(&aggregate.input)?;
+        let schema = aggregate.input.schema();
+        let mut shown = Vec::new();
+        for key in &aggregate.group_expr {
+            let Term::Column(column) = term(key) else {
+                return Err(TemplateRefused::new(Rule::OutputForm, "GROUP BY"));
+            };
+            shown.push(Shown::Group(self.groups.len()));
+            self.groups.push(origins[place(schema, column)?]);
+        }
+        for output in &aggregate.aggr_expr {
+            let inner = match term(output) {
+                Term::Alias(inner) => term(inner),
+                other => other,
+            };
+            let Term::Aggregate(function) = inner else {
+                return Err(TemplateRefused::bare(Rule::AggregateForm));
+            };
+            shown.push(Shown::Figure(self.figures.len()));
+            self.figures.push(figure(function, schema, &origins)?);
+        }
+        if shown.len() == aggregate.schema.fields().len() {
+            Ok(shown)
+        } else {
+            Err(unexpected("GROUP BY"))
+        }
+    }
+
+    /// FROM, JOIN and WHERE. Returns where each column of the rows comes from.
+    fn rows(&mut self, plan: &LogicalPlan) -> Result<Vec<Origin>, TemplateRefused> {
+        let origins = match classify(plan) {
+            Node::Filter(filter) => {
+                let origins = self.rows(&filter.input)?;
+                self.condition(&filter.predicate, filter.input.schema(), &origins)?;
+                origins
+            }
+            Node::Join(join) => self.join(join)?,
+            Node::Alias(alias) => match classify(&alias.input) {
+                Node::Scan(_) => self.rows(&alias.input)?,
+                _ => return Err(unexpected("AS")),
+            },
+            Node::Scan(scan) => self.scan(scan)?,
+            Node::Aggregate(_) | Node::Limit(_) | Node::Projection(_) | Node::Sort(_) => {
+                return Err(unexpected("FROM"));
+            }
+            Node::Refused(part) => return Err(unexpected(part)),
+        };
+        if origins.len() == plan.schema().fields().len() {
+            Ok(origins)
+        } else {
+            Err(unexpected("columns"))
+        }
+    }
+
+    fn scan(
+        &mut self,
+        scan: &datafusion::logical_expr::TableScan,
+    ) -> Result<Vec<Origin>, TemplateRefused> {
+        let datafusion::logical_expr::TableScan {
+            table_name: _, // identity decides, not the name
+            source,
+            projection,
+            projected_schema,
+            filters,
+            fetch,
+            statistics_requests,
+        } = scan;
+        let whole = projection.is_none()
+            && filters.is_empty()
+            && fetch.is_none()
+            && statistics_requests.is_empty();
+        let table = world::table_of(source).ok_or_else(|| unexpected("FROM"))?;
+        if !whole {
+            return Err(unexpected("FROM"));
+        }
+        let scan = self.scans.len();
+        self.scans.push(table);
+        Ok((0..projected_schema.fields().len())
+            .map(|column| Origin { scan, column })
+            .collect())
+    }
+
+    fn join(
+        &mut self,
+        join: &datafusion::logical_expr::Join,
+    ) -> Result<Vec<Origin>, TemplateRefused> {
+        let datafusion::logical_expr::Join {
+            left,
+            right,
+            on,
+            filter,
+            join_type,
+            join_constraint,
+            schema,
+            null_equality,
+            null_aware,
+        } = join;
+        let plain = *join_type == JoinType::Inner
+            && *join_constraint == JoinConstraint::On
+            && *null_equality == NullEquality::NullEqualsNothing
+            && !null_aware;
+        if !plain {
+            return Err(TemplateRefused::bare(Rule::JoinForm));
+        }
+        let mut origins = self.rows(left)?;
+        origins.extend(self.rows(right)?);
+        for (one, other) in on {
+            self.equality(one, other, schema, &origins)?;
+        }
+        match filter {
+            Some(filter) => self.equalities(filter, schema, &origins)?,
+            None if on.is_empty() => return Err(TemplateRefused::bare(Rule::JoinForm)),
+            None => {}
+        }
+        Ok(origins)
+    }
+
+    fn equalities(
+        &mut self,
+        expr: &Expr,
+        schema: &DFSchema,
+        origins: &[Origin],
+    ) -> Result<(), TemplateRefused> {
+        match term(expr) {
+            Term::And(left, right) => {
+                self.equalities(left, schema, origins)?;
+                self.equalities(right, schema, origins)
+            }
+            Term::Equal(left, right) => self.equality(left, right, schema, origins),
+            _ => Err(TemplateRefused::bare(Rule::JoinForm)),
+        }
+    }
+
+    fn equality(
+        &mut self,
+        left: &Expr,
+        right: &Expr,
+        schema: &DFSchema,
+        origins: &[Origin],
+    ) -> Result<(), TemplateRefused> {
+        let (Term::Column(left), Term::Column(right)) = (term(left), term(right)) else {
+            return Err(TemplateRefused::bare(Rule::JoinForm));
+        };
+        let pair = (
+            origins[place(schema, left)?],
+            origins[place(schema, right)?],
+        );
+        self.equalities.push(pair);
+        Ok(())
+    }
+
+    fn condition(
+        &mut self,
+        expr: &Expr,
+        schema: &DFSchema,
+        origins: &[Origin],
+    ) -> Result<(), TemplateRefused> {
+        let (column, test) = match term(expr) {
+            Term::And(left, right) => {
+                self.condition(left, schema, origins)?;
+                return self.condition(right, schema, origins);
+            }
+            Term::Equal(column, value) => (column, Test::Among(vec![operand(value)?])),
+            Term::AtLeast(column, value) => (column, Test::AtLeast(operand(value)?)),
+            Term::Below(column, value) => (column, Test::Below(operand(value)?)),
+            Term::In(column, values) => {
+                let values: Result<Vec<_>, _> = values.iter().map(operand).collect();
+                (column, Test::Among(values?))
+            }
+            Term::Aggregate(_)
+            | Term::Alias(_)
+            | Term::Column(_)
+            | Term::Literal(_)
+            | Term::Placeholder(_) => {
+                return Err(TemplateRefused::new(Rule::ConditionForm, "WHERE"));
+            }
+            Term::Refused(part) => return Err(TemplateRefused::new(Rule::ConditionForm, part)),
+        };
+        let Term::Column(column) = term(column) else {
+            return Err(TemplateRefused::new(Rule::ConditionForm, "WHERE"));
+        };
+        let origin = origins[place(schema, column)?];
+        self.conditions.push(Condition { origin, test });
+        Ok(())
+    }
+}
+
+/// Which column of `schema` an expression means.
+fn place(schema: &DFSchema, column: &Column) -> Result<usize, TemplateRefused> {
+    schema
+        .index_of_column(column)
+        .map_err(|_| TemplateRefused::new(Rule::ColumnUnknown, column.name.clone()))
+}
+
+fn operand(expr: &Expr) -> Result<Operand, TemplateRefused> {
+    match term(expr) {
+        Term::Literal(value) => Ok(Operand::Literal(value.clone())),
+        Term::Placeholder(name) => Ok(Operand::Placeholder(name.to_owned())),
+        _ => Err(TemplateRefused::new(Rule::ConditionForm, "WHERE")),
+    }
+}
+
+fn figure(
+    function: &AggregateFunction,
+    schema: &DFSchema,
+    origins: &[Origin],
+) -> Result<Figure, TemplateRefused> {
+    let AggregateFunction {
+        func,
+        params:
+            AggregateFunctionParams {
+                args,
+                distinct,
+                filter,
+                order_by,
+                null_treatment,
+            },
+    } = function;
+    let refused = || TemplateRefused::new(Rule::AggregateForm, func.name());
+    if filter.is_some() || !order_by.is_empty() || null_treatment.is_some() {
+        return Err(refused());
+    }
+    let [argument] = args.as_slice() else {
+        return Err(refused());
+    };
+    let column = |argument: &Expr| match term(argument) {
+        Term::Column(column) => place(schema, column).map(|at| origins[at]),
+        _ => Err(refused()),
+    };
+    if Arc::ptr_eq(func, &count_udaf()) {
+        match (term(argument), *distinct) {
+            (Term::Literal(value), false) if *value == COUNT_STAR_EXPANSION => Ok(Figure::Rows),
+            (_, true) => column(argument).map(Figure::Distinct),
+            (_, false) => column(argument).map(Figure::Present),
+        }
+    } else if Arc::ptr_eq(func, &sum_udaf()) && !distinct {
+        column(argument).map(Figure::Sum)
+    } else if Arc::ptr_eq(func, &avg_udaf()) && !distinct {
+        column(argument).map(Figure::Average)
+    } else {
+        Err(refused())
+    }
+}

@@ -1,0 +1,261 @@
+//! The plan below the Gate: rows of the protected table, grouped by entity first.
+//!
+//! One row of its result is what one entity has in one group: how many rows, and per measure a bounded sum and how many
+//! values. Entities themselves are not among its columns. The physical plan is accepted only if it consists of a few
+//! known operators, reads the protected table exactly once and groups by the entity.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Column, Result, TableReference, internal_err};
+use datafusion::datasource::provider_as_source;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::functions_aggregate::expr_fn::{count, sum};
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::scalar::ScalarValue;
+
+use crate::cells::{bounded, cell};
+use crate::fence::SourceExec;
+use crate::infer::{Origin, Test};
+use crate::query::{Atom, Cell, Measure, Query};
+
+/// The hidden name of the entity below the Gate.
+const ENTITY: &str = "entity";
+
+/// What the plan computes per entity and group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Partial {
+    /// Its rows.
+    Rows,
+    /// Its rows in which the column has a value.
+    Present(usize),
+    /// Its rows in which the measure is a number.
+    Count(usize, Measure),
+    /// Its sum of the bounded measure.
+    Sum(usize, Measure),
+}
+
+/// The partials that the answer needs, each once. Rows come first: every entity has some.
+pub(crate) fn partials(cells: &[Cell]) -> Vec<Partial> {
+    let mut partials = vec![Partial::Rows];
+    let mut add = |partial| {
+        if !partials.contains(&partial) {
+            partials.push(partial);
+        }
+    };
+    for cell in cells {
+        match *cell {
+            Cell::Average(column, measure) => {
+                add(Partial::Sum(column, measure));
+                add(Partial::Count(column, measure));
+            }
+            Cell::Present(column) => add(Partial::Present(column)),
+            Cell::Sum(column, measure) => add(Partial::Sum(column, measure)),
+            Cell::Entities | Cell::Rows => {}
+        }
+    }
+    partials
+}
+
+/// Builds the plan; `providers` has one table per scan of the query, the protected one behind its fence.
+pub(crate) fn build(
+    query: &Query<ScalarValue>,
+    schemas: &[arrow_schema::SchemaRef],
+    providers: &[Arc<dyn TableProvider>],
+    partials: &[Partial],
+) -> Result<LogicalPlan> {
+    let columns = Columns { schemas };
+    let entity = Origin {
+        scan: query.protected,
+        column: query.entity,
+    };
+    let mut plan = scan(query, &columns, providers, query.protected)?
+        .filter(columns.expr(entity).is_not_null())?;
+    for join in &query.joins {
+        let (mine, other) = join
+            .on
+            .iter()
+            .map(|(mine, other)| {
+                let column = |scan, column| columns.column(Origin { scan, column });
+                (column(query.protected, *mine), column(join.scan, *other))
+            })
+            .unzip::<_, _, Vec<_>, Vec<_>>();
+        // The public table is the build side: it is small, and no statistics decide otherwise.
+        plan = scan(query, &columns, providers, join.scan)?.join(
+            plan.build()?,
+            JoinType::Inner,
+            (other, mine),
+            None,
+        )?;
+    }
+    let mut inputs = vec![columns.expr(entity).alias(ENTITY)];
+    let mut keys = Vec::new();
+    for (index, key) in query.keys.iter().enumerate() {
+        let name = format!("key{index}");
+        inputs.push(cell(columns.expr(key.origin), &key.domain).alias(&name));
+        keys.push(named(&name));
+    }
+    let mut figures = Vec::new();
+    for (index, partial) in partials.iter().enumerate() {
+        let input = format!("input{index}");
+        let value = |column| {
+            columns.expr(Origin {
+                scan: query.protected,
+                column,
+            })
+        };
+        let figure = match *partial {
+            Partial::Rows => count(lit(1_i64)),
+            Partial::Present(column) => {
+                inputs.push(value(column).alias(&input));
+                count(named(&input))
+            }
+            Partial::Count(column, measure) => {
+                inputs.push(bounded(value(column), measure).alias(&input));
+                count(named(&input))
+            }
+            Partial::Sum(column, measure) => {
+                inputs.push(bounded(value(column), measure).alias(&input));
+                sum(named(&input))
+            }
+        };
+        figures.push(figure.alias(format!("figure{index}")));
+    }
+    let outputs: Vec<Expr> = keys
+        .iter()
+        .cloned()
+        .chain((0..partials.len()).map(|index| named(&format!("figure{index}"))))
+        .collect();
+    let groups: Vec<Expr> = keys.into_iter().chain([named(ENTITY)]).collect();
+    plan.project(inputs)?
+        .aggregate(groups, figures)?
+        .project(outputs)?
+        .build()
+}
+
+/// A column below the aggregation, by its name and without reading the name as SQL.
+fn named(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+/// One table with its own conditions.
+fn scan(
+    query: &Query<ScalarValue>,
+    columns: &Columns<'_>,
+    providers: &[Arc<dyn TableProvider>],
+    scan: usize,
+) -> Result<LogicalPlanBuilder> {
+    let provider = &providers[scan];
+    let mut projection = Vec::new();
+    for column in query.columns_of(scan) {
+        let name = columns.schemas[scan].field(column).name();
+        projection.push(provider.schema().index_of(name)?);
+    }
+    let source = provider_as_source(Arc::clone(provider));
+    let mut plan = LogicalPlanBuilder::scan(table(scan), source, Some(projection))?;
+    for atom in query.atoms.iter().filter(|atom| atom.origin.scan == scan) {
+        plan = plan.filter(condition(atom, columns))?;
+    }
+    Ok(plan)
+}
+
+fn condition(atom: &Atom<ScalarValue>, columns: &Columns<'_>) -> Expr {
+    let column = columns.expr(atom.origin);
+    let value = |value: &ScalarValue| Expr::Literal(value.clone(), None);
+    match &atom.test {
+        Test::Among(values) => column.in_list(values.iter().map(value).collect(), false),
+        Test::AtLeast(edge) => column.gt_eq(value(edge)),
+        Test::Below(edge) => column.lt(value(edge)),
+    }
+}
+
+/// Tables go by their number, so that nothing in a plan is a name from outside.
+fn table(scan: usize) -> TableReference {
+    TableReference::bare(format!("scan{scan}"))
+}
+
+struct Columns<'a> {
+    schemas: &'a [arrow_schema::SchemaRef],
+}
+
+impl Columns<'_> {
+    fn column(&self, origin: Origin) -> Column {
+        let name = self.schemas[origin.scan].field(origin.column).name();
+        Column::new(Some(table(origin.scan)), name)
+    }
+
+    fn expr(&self, origin: Origin) -> Expr {
+        Expr::Column(self.column(origin))
+    }
+}
+
+/// Accepts a physical plan whose every operator is known, that reads the protected table once and groups by entity:
+/// `groups` is the number of keys with the entity.
+pub(crate) fn check(plan: &Arc<dyn ExecutionPlan>, groups: usize, public: usize) -> Result<()> {
+    let mut found = Found::default();
+    found.visit(plan)?;
+    let whole = found.sources == 1
+        && found.in_memory == public
+        && found.joins == public
+        && found.final_groups == [groups];
+    if whole {
+        Ok(())
+    } else {
+        internal_err!("the plan below the Gate has another shape")
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    sources: usize,
+    in_memory: usize,
+    joins: usize,
+    /// Number of group columns of each aggregation that completes its groups.
+    final_groups: Vec<usize>,
+}
+
+impl Found {
+    fn visit(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
+        let operator = plan.as_ref();
+        if operator.is::<SourceExec>() {
+            self.sources += 1;
+        } else if operator.is::<DataSourceExec>() {
+            self.in_memory += 1;
+        } else if let Some(join) = operator.downcast_ref::<HashJoinExec>() {
+            if *join.join_type() != JoinType::Inner || join.filter().is_some() {
+                return internal_err!("a join of another kind");
+            }
+            self.joins += 1;
+        } else if let Some(aggregate) = operator.downcast_ref::<AggregateExec>() {
+            match aggregate.mode() {
+                AggregateMode::Partial | AggregateMode::PartialReduce => {}
+                AggregateMode::Final
+                | AggregateMode::FinalPartitioned
+                | AggregateMode::Single
+                | AggregateMode::SinglePartitioned => {
+                    self.final_groups.push(aggregate.group_expr().expr().len());
+                }
+            }
+        } else {
+            let known = operator.is::<CoalescePartitionsExec>()
+                || operator.is::<CooperativeExec>()
+                || operator.is::<FilterExec>()
+                || operator.is::<ProjectionExec>()
+                || operator.is::<RepartitionExec>();
+            if !known {
+                return internal_err!("an operator that is not on the list");
+            }
+        }
+        plan.children()
+            .into_iter()
+            .try_for_each(|child| self.visit(child))
+    }
+}

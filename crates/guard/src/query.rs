@@ -1,0 +1,419 @@
+//! A reading that the policies allow: who may see what is decided here, before any data is touched.
+//!
+//! [`check`] is the truth table of this crate: each use of each column is held against the policy of its table.
+
+mod conditions;
+mod joins;
+
+pub(crate) use conditions::check_parameters;
+
+use std::collections::BTreeSet;
+
+use datafusion::scalar::ScalarValue;
+use lingqu_policy::{Domain, DomainKind, Release, Use};
+
+use crate::infer::{Figure, OrderKey, Origin, Output, Reading, Shown, Test};
+use crate::limits::GuardLimits;
+use crate::rule::{Rule, TemplateRefused, refuse};
+use crate::tables::{TableRules, fits, measure_scale};
+use crate::value::Parameter;
+
+/// Most group columns.
+const GROUPS_MAX: usize = 8;
+/// Bytes of a number, a date or an offset, with its share of the null bitmap.
+const CELL_BYTES: usize = 9;
+
+/// A value in a condition, in its canonical form.
+#[derive(Clone)]
+pub(crate) enum Bindable {
+    /// Stands in the text.
+    Fixed(ScalarValue),
+    /// Index into the parameters.
+    Parameter(usize),
+}
+
+/// A condition on a declared domain.
+#[derive(Clone)]
+pub(crate) struct Atom<V> {
+    pub(crate) origin: Origin,
+    pub(crate) test: Test<V>,
+}
+
+/// A public table joined to the protected one.
+#[derive(Clone)]
+pub(crate) struct Joined {
+    /// Which scan.
+    pub(crate) scan: usize,
+    /// Pairs of a column of the protected table and a column of this one, equal in the join.
+    pub(crate) on: Vec<(usize, usize)>,
+}
+
+/// A group column: its cells are those of its domain, and one for everything else.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) origin: Origin,
+    pub(crate) domain: Domain,
+}
+
+impl Key {
+    /// Number of cells, with the one for NULL and for values outside the domain.
+    pub(crate) fn cells(&self) -> usize {
+        self.domain.cells() + 1
+    }
+}
+
+/// A measure that is summed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Measure {
+    pub(crate) min: i64,
+    pub(crate) max: i64,
+    /// Digits after the point that sums are kept with.
+    pub(crate) scale: i8,
+}
+
+/// An aggregate of the answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cell {
+    Average(usize, Measure),
+    Entities,
+    Present(usize),
+    Rows,
+    Sum(usize, Measure),
+}
+
+/// The statement, allowed. `V` is what conditions compare with: [`Bindable`], then bound values.
+#[derive(Clone)]
+pub(crate) struct Query<V> {
+    /// Per scan, its index among the tables of the template.
+    pub(crate) scans: Vec<usize>,
+    /// Which scan is the protected one.
+    pub(crate) protected: usize,
+    /// The entity column of the protected table.
+    pub(crate) entity: usize,
+    pub(crate) joins: Vec<Joined>,
+    pub(crate) atoms: Vec<Atom<V>>,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) cells: Vec<Cell>,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) order: Vec<OrderKey>,
+    pub(crate) limit: Option<usize>,
+    pub(crate) release: Release,
+    /// Product of the keys' cells: the answer's most rows.
+    pub(crate) groups: usize,
+}
+
+impl<V> Query<V> {
+    /// The same query with other conditions: how values are bound.
+    pub(crate) fn with_atoms<W>(&self, atoms: Vec<Atom<W>>) -> Query<W> {
+        let Query {
+            scans,
+            protected,
+            entity,
+            joins,
+            atoms: _,
+            keys,
+            cells,
+            outputs,
+            order,
+            limit,
+            release,
+            groups,
+        } = self;
+        Query {
+            scans: scans.clone(),
+            protected: *protected,
+            entity: *entity,
+            joins: joins.clone(),
+            atoms,
+            keys: keys.clone(),
+            cells: cells.clone(),
+            outputs: outputs.clone(),
+            order: order.clone(),
+            limit: *limit,
+            release: *release,
+            groups: *groups,
+        }
+    }
+
+    /// The columns that a scan needs, ascending.
+    pub(crate) fn columns_of(&self, scan: usize) -> BTreeSet<usize> {
+        let mut used = BTreeSet::new();
+        used.extend(
+            self.atoms
+                .iter()
+                .map(|atom| atom.origin)
+                .filter(|o| o.scan == scan)
+                .map(|o| o.column),
+        );
+        used.extend(
+            self.keys
+                .iter()
+                .map(|key| key.origin)
+                .filter(|o| o.scan == scan)
+                .map(|o| o.column),
+        );
+        for join in &self.joins {
+            used.extend(join.on.iter().filter_map(|(mine, other)| {
+                if scan == self.protected {
+                    Some(*mine)
+                } else {
+                    (scan == join.scan).then_some(*other)
+                }
+            }));
+        }
+        if scan == self.protected {
+            used.insert(self.entity);
+            used.extend(self.cells.iter().filter_map(|cell| match cell {
+                Cell::Average(column, _) | Cell::Present(column) | Cell::Sum(column, _) => {
+                    Some(*column)
+                }
+                Cell::Entities | Cell::Rows => None,
+            }));
+        }
+        used
+    }
+}
+
+/// Holds every use of every column against the policies.
+pub(crate) fn check(
+    reading: Reading,
+    tables: &[TableRules],
+    parameters: &[Parameter],
+    limits: &GuardLimits,
+) -> Result<Query<Bindable>, TemplateRefused> {
+    let checker = Checker {
+        reading: &reading,
+        tables,
+    };
+    let protected = checker.protected()?;
+    let rules = checker.table(protected);
+    let entity = rules.entity()?;
+    let Some(release) = rules.policy.release() else {
+        return refuse(Rule::ReleaseTerms, rules.name.as_str());
+    };
+    let joins = checker.joins(protected)?;
+    let atoms = checker.atoms(protected, &joins, parameters)?;
+    let keys = checker.keys(protected, entity)?;
+    let cells = checker.cells(protected, entity)?;
+    let groups = checker.groups(&keys, release, limits)?;
+    checker.size(&keys, groups, limits)?;
+    Ok(Query {
+        scans: reading.scans.clone(),
+        protected,
+        entity,
+        joins,
+        atoms,
+        keys,
+        cells,
+        outputs: reading.outputs,
+        order: reading.order,
+        limit: reading.limit,
+        release,
+        groups,
+    })
+}
+
+struct Checker<'a> {
+    reading: &'a Reading,
+    tables: &'a [TableRules],
+}
+
+impl<'a> Checker<'a> {
+    fn table(&self, scan: usize) -> &'a TableRules {
+        &self.tables[self.reading.scans[scan]]
+    }
+
+    fn name(&self, origin: Origin) -> &'a str {
+        self.table(origin.scan).column(origin.column)
+    }
+
+    fn refuse<T>(&self, rule: Rule, origin: Origin) -> Result<T, TemplateRefused> {
+        refuse(rule, self.name(origin))
+    }
+
+    /// Every column that the statement names, by scan.
+    fn named(&self, scan: usize) -> BTreeSet<usize> {
+        let reading = self.reading;
+        let in_figures = reading.figures.iter().filter_map(|figure| match figure {
+            Figure::Average(origin)
+            | Figure::Distinct(origin)
+            | Figure::Present(origin)
+            | Figure::Sum(origin) => Some(*origin),
+            Figure::Rows => None,
+        });
+        let in_joins = reading
+            .equalities
+            .iter()
+            .flat_map(|(one, other)| [*one, *other]);
+        let in_conditions = reading.conditions.iter().map(|condition| condition.origin);
+        (reading.groups.iter().copied())
+            .chain(in_figures)
+            .chain(in_joins)
+            .chain(in_conditions)
+            .filter(|origin| origin.scan == scan)
+            .map(|origin| origin.column)
+            .collect()
+    }
+
+    /// Exactly one table of the statement is protected; all others are public in every column that it names.
+    fn protected(&self) -> Result<usize, TemplateRefused> {
+        let mut protected = (0..self.reading.scans.len())
+            .filter(|scan| !self.table(*scan).is_public(&self.named(*scan)));
+        match (protected.next(), protected.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(second)) => {
+                refuse(Rule::ProtectedTable, self.table(second).name.as_str())
+            }
+            (None, _) => Err(TemplateRefused::bare(Rule::ProtectedTable)),
+        }
+    }
+
+    fn keys(&self, protected: usize, entity: usize) -> Result<Vec<Key>, TemplateRefused> {
+        if self.reading.groups.len() > GROUPS_MAX {
+            return refuse(Rule::GroupsMany, "GROUP BY");
+        }
+        let mut keys = Vec::new();
+        for origin in &self.reading.groups {
+            let table = self.table(origin.scan);
+            let is_entity = *origin
+                == Origin {
+                    scan: protected,
+                    column: entity,
+                };
+            if is_entity || !table.allows(origin.column, Use::Group) {
+                return self.refuse(Rule::GroupUse, *origin);
+            }
+            let domain = self.domain(*origin)?;
+            if domain.cells() == 0 {
+                return self.refuse(Rule::DomainMissing, *origin);
+            }
+            keys.push(Key {
+                origin: *origin,
+                domain: domain.clone(),
+            });
+        }
+        Ok(keys)
+    }
+
+    /// The declared domain, which must fit the column's type.
+    fn domain(&self, origin: Origin) -> Result<&'a Domain, TemplateRefused> {
+        let table = self.table(origin.scan);
+        let Some(domain) = table.domain(origin.column) else {
+            return self.refuse(Rule::DomainMissing, origin);
+        };
+        if fits(domain, table.data_type(origin.column)) {
+            Ok(domain)
+        } else {
+            self.refuse(Rule::TypeUnfit, origin)
+        }
+    }
+
+    fn cells(&self, protected: usize, entity: usize) -> Result<Vec<Cell>, TemplateRefused> {
+        let figures = self.reading.figures.iter();
+        figures
+            .map(|figure| match *figure {
+                Figure::Rows => Ok(Cell::Rows),
+                Figure::Distinct(origin) => {
+                    let entity = Origin {
+                        scan: protected,
+                        column: entity,
+                    };
+                    if origin == entity {
+                        Ok(Cell::Entities)
+                    } else {
+                        self.refuse(Rule::AggregateUse, origin)
+                    }
+                }
+                Figure::Present(origin) => {
+                    self.aggregated(origin, protected, entity)?;
+                    Ok(Cell::Present(origin.column))
+                }
+                Figure::Sum(origin) => {
+                    self.aggregated(origin, protected, entity)?;
+                    Ok(Cell::Sum(origin.column, self.measure(origin)?))
+                }
+                Figure::Average(origin) => {
+                    self.aggregated(origin, protected, entity)?;
+                    Ok(Cell::Average(origin.column, self.measure(origin)?))
+                }
+            })
+            .collect()
+    }
+
+    /// A figure of a public table would be a weight on the rows of the protected one.
+    fn aggregated(
+        &self,
+        origin: Origin,
+        protected: usize,
+        entity: usize,
+    ) -> Result<(), TemplateRefused> {
+        let table = self.table(origin.scan);
+        let open = origin.scan == protected
+            && origin.column != entity
+            && table.allows(origin.column, Use::Aggregate);
+        if open {
+            Ok(())
+        } else {
+            self.refuse(Rule::AggregateUse, origin)
+        }
+    }
+
+    fn measure(&self, origin: Origin) -> Result<Measure, TemplateRefused> {
+        let data_type = self.table(origin.scan).data_type(origin.column);
+        let DomainKind::Bounds { min, max } = *self.domain(origin)?.kind() else {
+            return self.refuse(Rule::DomainMissing, origin);
+        };
+        match measure_scale(data_type) {
+            Some(scale) => Ok(Measure { min, max, scale }),
+            None => self.refuse(Rule::TypeUnfit, origin),
+        }
+    }
+
+    /// The number of groups follows from the declared domains, so exceeding the limit says nothing about the rows.
+    fn groups(
+        &self,
+        keys: &[Key],
+        release: Release,
+        limits: &GuardLimits,
+    ) -> Result<usize, TemplateRefused> {
+        let groups = keys
+            .iter()
+            .try_fold(1_usize, |groups, key| groups.checked_mul(key.cells()))
+            .unwrap_or(usize::MAX);
+        let allowed = usize::try_from(release.groups_max()).unwrap_or(usize::MAX);
+        if groups <= allowed.min(limits.rows_out_max) {
+            Ok(groups)
+        } else {
+            refuse(Rule::GroupsMany, "GROUP BY")
+        }
+    }
+
+    fn size(
+        &self,
+        keys: &[Key],
+        groups: usize,
+        limits: &GuardLimits,
+    ) -> Result<(), TemplateRefused> {
+        let widest = |key: &Key| match key.domain.kind() {
+            DomainKind::Texts(texts) => texts.iter().map(String::len).max().unwrap_or(0),
+            DomainKind::Integers(_)
+            | DomainKind::IntegerBins(_)
+            | DomainKind::DateBins(_)
+            | DomainKind::Bounds { .. } => 0,
+        };
+        let row: usize = self
+            .reading
+            .outputs
+            .iter()
+            .map(|output| match output.shown {
+                Shown::Group(key) => CELL_BYTES + widest(&keys[key]),
+                Shown::Figure(_) => CELL_BYTES,
+            })
+            .sum();
+        if groups.saturating_mul(row) <= limits.result_bytes_max {
+            Ok(())
+        } else {
+            Err(TemplateRefused::bare(Rule::ResultLarge))
+        }
+    }
+}

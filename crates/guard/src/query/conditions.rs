@@ -1,0 +1,194 @@
+//! Conditions: each compares a column with values or edges that the unit declared, and nothing between them.
+
+use std::collections::BTreeSet;
+
+use datafusion::scalar::ScalarValue;
+use lingqu_policy::{Day, Domain, DomainKind, Use};
+
+use super::{Atom, Bindable, Checker, Joined};
+use crate::infer::{Operand, Origin, Test};
+use crate::rule::{Rule, TemplateRefused, refuse};
+use crate::shape::is_lower_name;
+use crate::value::{Allowed, Parameter, ParameterKind};
+
+/// Most conditions of a statement, and most values that one compares with.
+const CONDITIONS_MAX: usize = 64;
+const VALUES_MAX: usize = 1_024;
+
+impl Checker<'_> {
+    pub(super) fn atoms(
+        &self,
+        protected: usize,
+        joins: &[Joined],
+        parameters: &[Parameter],
+    ) -> Result<Vec<Atom<Bindable>>, TemplateRefused> {
+        if self.reading.conditions.len() > CONDITIONS_MAX {
+            return refuse(Rule::SqlLong, "WHERE");
+        }
+        let mut atoms = Vec::new();
+        for condition in &self.reading.conditions {
+            let origin = condition.origin;
+            self.may_select(origin, protected, joins)?;
+            let on = Compared {
+                column: self.name(origin),
+                domain: self.domain(origin)?,
+                parameters,
+            };
+            let test = match &condition.test {
+                Test::Among(values) if values.is_empty() || values.len() > VALUES_MAX => {
+                    return self.refuse(Rule::ConditionForm, origin);
+                }
+                Test::Among(values) => {
+                    let values: Result<Vec<_>, _> =
+                        values.iter().map(|value| on.value(value)).collect();
+                    Test::Among(values?)
+                }
+                Test::AtLeast(edge) => Test::AtLeast(on.edge(edge)?),
+                Test::Below(edge) => Test::Below(on.edge(edge)?),
+            };
+            atoms.push(Atom { origin, test });
+        }
+        Ok(atoms)
+    }
+
+    /// A condition on a public table selects rows of the protected one through the join keys.
+    fn may_select(
+        &self,
+        origin: Origin,
+        protected: usize,
+        joins: &[Joined],
+    ) -> Result<(), TemplateRefused> {
+        let entity = Origin {
+            scan: protected,
+            column: self.table(protected).entity()?,
+        };
+        let open = self.table(origin.scan).allows(origin.column, Use::Filter) && origin != entity;
+        let joined = origin.scan == protected || joins.iter().any(|join| join.scan == origin.scan);
+        if open && joined {
+            Ok(())
+        } else {
+            self.refuse(Rule::FilterUse, origin)
+        }
+    }
+}
+
+/// Declared names are well-formed, stand once, and are exactly those of the text.
+pub(crate) fn check_parameters(
+    parameters: &[Parameter],
+    placeholders: &BTreeSet<String>,
+) -> Result<(), TemplateRefused> {
+    let mut declared = BTreeSet::new();
+    for parameter in parameters {
+        let name = parameter.name.as_str();
+        if !is_lower_name(name) {
+            return Err(TemplateRefused::bare(Rule::Parameter));
+        }
+        let values = parameter.allowed.list();
+        let once: BTreeSet<_> = values.iter().collect();
+        let well_formed = !values.is_empty() && once.len() == values.len();
+        if !declared.insert(name) || !placeholders.contains(name) || !well_formed {
+            return refuse(Rule::Parameter, name);
+        }
+    }
+    match placeholders
+        .iter()
+        .find(|name| !declared.contains(name.as_str()))
+    {
+        Some(undeclared) => refuse(Rule::Parameter, undeclared.as_str()),
+        None => Ok(()),
+    }
+}
+
+/// The column of one condition.
+struct Compared<'a> {
+    column: &'a str,
+    domain: &'a Domain,
+    parameters: &'a [Parameter],
+}
+
+impl Compared<'_> {
+    /// A value that the domain lists.
+    fn value(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
+        let listed = |value: &ScalarValue| match (self.domain.kind(), value) {
+            (DomainKind::Texts(texts), ScalarValue::Utf8(Some(text))) => {
+                texts.binary_search(text).is_ok()
+            }
+            (DomainKind::Integers(numbers), ScalarValue::Int64(Some(number))) => {
+                numbers.binary_search(number).is_ok()
+            }
+            _ => false,
+        };
+        self.operand(operand, listed, |allowed| {
+            matches!(allowed, Allowed::Values(_))
+        })
+    }
+
+    /// An edge of the domain's bins.
+    fn edge(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
+        let listed = |value: &ScalarValue| match (self.domain.kind(), value) {
+            (DomainKind::IntegerBins(edges), ScalarValue::Int64(Some(edge))) => {
+                edges.binary_search(edge).is_ok()
+            }
+            (DomainKind::DateBins(edges), ScalarValue::Date32(Some(days))) => {
+                Day::from_days(*days).is_some_and(|day| edges.binary_search(&day).is_ok())
+            }
+            _ => false,
+        };
+        self.operand(operand, listed, |allowed| {
+            matches!(allowed, Allowed::Edges(_))
+        })
+    }
+
+    fn operand(
+        &self,
+        operand: &Operand,
+        listed: impl Fn(&ScalarValue) -> bool,
+        fitting: impl Fn(&Allowed) -> bool,
+    ) -> Result<Bindable, TemplateRefused> {
+        match operand {
+            Operand::Literal(value) => match self.literal(value) {
+                Some(value) if listed(&value) => Ok(Bindable::Fixed(value)),
+                _ => refuse(Rule::DomainValue, self.column),
+            },
+            Operand::Placeholder(name) => {
+                let index = self.parameters.iter().position(|p| p.name == *name);
+                let Some(index) = index else {
+                    return refuse(Rule::Parameter, name.as_str());
+                };
+                let Parameter { kind, allowed, .. } = &self.parameters[index];
+                let inside = allowed
+                    .list()
+                    .iter()
+                    .all(|value| value.scalar(*kind).is_some_and(|value| listed(&value)));
+                if *kind == self.kind() && fitting(allowed) && inside {
+                    Ok(Bindable::Parameter(index))
+                } else {
+                    refuse(Rule::Parameter, name.as_str())
+                }
+            }
+        }
+    }
+
+    /// A literal as the domain writes values: days stand as texts in SQL.
+    fn literal(&self, value: &ScalarValue) -> Option<ScalarValue> {
+        match (self.kind(), value) {
+            (ParameterKind::Text, ScalarValue::Utf8(Some(_)))
+            | (ParameterKind::Integer, ScalarValue::Int64(Some(_))) => Some(value.clone()),
+            (ParameterKind::Date, ScalarValue::Utf8(Some(text))) => {
+                let day: Day = text.parse().ok()?;
+                Some(ScalarValue::Date32(Some(day.days())))
+            }
+            _ => None,
+        }
+    }
+
+    fn kind(&self) -> ParameterKind {
+        match self.domain.kind() {
+            DomainKind::Texts(_) => ParameterKind::Text,
+            DomainKind::DateBins(_) => ParameterKind::Date,
+            DomainKind::Integers(_) | DomainKind::IntegerBins(_) | DomainKind::Bounds { .. } => {
+                ParameterKind::Integer
+            }
+        }
+    }
+}

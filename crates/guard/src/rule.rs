@@ -1,0 +1,254 @@
+//! The rules by which a template is refused: code, meaning and what would be allowed, in English and Chinese.
+//!
+//! One table; the manual's list is generated from it. A refusal depends on the SQL text, the policies and the schemas,
+//! never on a row of any table.
+
+use std::fmt;
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $variant:ident $code:literal
+        en: $en:literal, $en_instead:literal;
+        zh: $zh:literal, $zh_instead:literal;)*) => {
+        /// A rule that a template breaks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Rule {
+            $(#[doc = $en] $variant,)*
+        }
+
+        impl Rule {
+            /// Every rule, in alphabetical order of the codes.
+            pub const ALL: &'static [Rule] = &[$(Rule::$variant,)*];
+
+            /// The word by which programs know it.
+            pub fn code(self) -> &'static str {
+                match self { $(Rule::$variant => $code,)* }
+            }
+
+            /// What is wrong, in English.
+            pub fn en(self) -> &'static str {
+                match self { $(Rule::$variant => $en,)* }
+            }
+
+            /// What is wrong, in Chinese.
+            pub fn zh(self) -> &'static str {
+                match self { $(Rule::$variant => $zh,)* }
+            }
+
+            /// What would be allowed, in English.
+            pub fn instead_en(self) -> &'static str {
+                match self { $(Rule::$variant => $en_instead,)* }
+            }
+
+            /// What would be allowed, in Chinese.
+            pub fn instead_zh(self) -> &'static str {
+                match self { $(Rule::$variant => $zh_instead,)* }
+            }
+        }
+    };
+}
+
+rules! {
+    AggregateForm "AGGREGATE_FORM"
+        en: "an aggregate is not one of the allowed ones in its plain form",
+            "write count(*), count(column), count(distinct entity), sum(column) or avg(column), nothing inside but a column";
+        zh: "聚合函数不在允许之列，或不是其最简形式",
+            "只写 count(*)、count(列)、count(distinct 实体列)、sum(列)、avg(列)，括号内只能是列名";
+    AggregateUse "AGGREGATE_USE"
+        en: "the policy does not open the column for aggregates",
+            "aggregate a column of the protected table whose uses include `aggregate`";
+        zh: "策略未开放该列用于聚合",
+            "只聚合受保护表中用途含 `aggregate` 的列";
+    Clause "CLAUSE"
+        en: "a clause is not allowed in a template",
+            "use SELECT, FROM, INNER JOIN … ON, WHERE, GROUP BY, ORDER BY and LIMIT only";
+        zh: "模板中不允许该子句",
+            "只使用 SELECT、FROM、INNER JOIN … ON、WHERE、GROUP BY、ORDER BY、LIMIT";
+    ColumnUnknown "COLUMN_UNKNOWN"
+        en: "a column or table of the statement is not known or not unique",
+            "name columns of the declared tables, with the table's name in front where two tables have the column";
+        zh: "语句中的列或表不存在，或指代不明",
+            "使用已声明表的列；两表同名的列须加表名前缀";
+    ConditionForm "CONDITION_FORM"
+        en: "a condition is not a comparison of a column with a declared value",
+            "write `column = value`, `column IN (values)`, `column >= edge` or `column < edge`, joined by AND";
+        zh: "条件不是列与已声明取值的比较",
+            "只写 `列 = 值`、`列 IN (值…)`、`列 >= 分界`、`列 < 分界`，并以 AND 连接";
+    DomainMissing "DOMAIN_MISSING"
+        en: "the policy declares no fitting domain for the column",
+            "declare values or bins for a column that selects or groups, bounds for one that is summed";
+        zh: "策略未为该列声明相应的值域",
+            "用于筛选或分组的列须声明取值或分箱，用于求和的列须声明上下界";
+    DomainValue "DOMAIN_VALUE"
+        en: "a value lies outside the column's declared domain",
+            "compare for equality with declared values, and for order with declared edges";
+        zh: "取值不在该列声明的值域内",
+            "相等比较只用已声明的取值，范围比较只用已声明的分界";
+    EntityRule "ENTITY_RULE"
+        en: "the protected table does not have exactly one entity column of text or integers",
+            "give exactly one column the use `entity`";
+        zh: "受保护表并非恰有一个文本或整数类型的实体列",
+            "恰好为一列设置用途 `entity`";
+    FilterUse "FILTER_USE"
+        en: "the policy does not open the column for selection",
+            "select by a column whose uses include `filter`";
+        zh: "策略未开放该列用于筛选",
+            "只按用途含 `filter` 的列筛选";
+    GroupUse "GROUP_USE"
+        en: "the policy does not open the column for grouping",
+            "group by a column whose uses include `group`";
+        zh: "策略未开放该列用于分组",
+            "只按用途含 `group` 的列分组";
+    GroupsMany "GROUPS_MANY"
+        en: "the declared domains make more groups than the policy or the node allows",
+            "group by fewer columns or declare coarser bins";
+        zh: "按声明的值域，分组数超过策略或节点的上限",
+            "减少分组列，或声明更粗的分箱";
+    JoinForm "JOIN_FORM"
+        en: "a join is not an inner join on equality of columns",
+            "write `JOIN table ON protected.column = table.column`, with AND for further columns";
+        zh: "连接不是按列相等的内连接",
+            "写作 `JOIN 表 ON 受保护表.列 = 表.列`，多列以 AND 连接";
+    JoinKey "JOIN_KEY"
+        en: "the policy does not open the column as a join key",
+            "join a public table to a column of the protected table whose uses include `group` and `filter`, of the same type";
+        zh: "策略未开放该列作为连接键",
+            "公开表只能连接到受保护表中用途含 `group` 与 `filter` 且类型相同的列";
+    NotOneSelect "NOT_ONE_SELECT"
+        en: "the text is not one plain SELECT statement",
+            "write one SELECT, without a semicolon";
+        zh: "文本不是单独一条 SELECT 语句",
+            "只写一条 SELECT，不带分号";
+    OrderForm "ORDER_FORM"
+        en: "ORDER BY or LIMIT is not in its plain form",
+            "order by names of output columns, and limit by a number from 1";
+        zh: "ORDER BY 或 LIMIT 不是最简形式",
+            "只按输出列名排序，LIMIT 只写不小于 1 的数字";
+    OutputForm "OUTPUT_FORM"
+        en: "an output is neither a group column nor an aggregate",
+            "select columns that stand in GROUP BY, and aggregates";
+        zh: "输出项既不是分组列也不是聚合",
+            "只选择出现在 GROUP BY 中的列以及聚合";
+    Parameter "PARAMETER"
+        en: "a parameter is not declared, not used, declared twice, or its values do not fit the column",
+            "declare each `$name` of the text once, with the kind and values or edges of its column's domain";
+        zh: "参数未声明、未使用、重复声明，或其取值与列不符",
+            "文本中的每个 `$名称` 须声明一次，类型与取值须来自该列的值域";
+    PlanUnexpected "PLAN_UNEXPECTED"
+        en: "the planned statement has a part that the guard does not know",
+            "write the statement more plainly";
+        zh: "计划中出现闸门不认识的部分",
+            "把语句写得更简单";
+    ProtectedTable "PROTECTED_TABLE"
+        en: "the statement does not read exactly one protected table, once",
+            "read one protected table; every other table must be public in all its used columns";
+        zh: "语句并非恰好读取一张受保护表一次",
+            "只读取一张受保护表；其余表所用各列均须公开";
+    ReleaseTerms "RELEASE_TERMS"
+        en: "the policy of the protected table has no release terms",
+            "state `release` in the policy: minimum group, dominance, rounding, number of groups";
+        zh: "受保护表的策略没有发布条件",
+            "在策略中写明 `release`：最小组、支配度、取整、组数上限";
+    ResultLarge "RESULT_LARGE"
+        en: "the answer could be larger than the node allows",
+            "output fewer columns or fewer groups";
+        zh: "结果可能超过节点允许的大小",
+            "减少输出列或分组数";
+    SqlLong "SQL_LONG"
+        en: "the text is longer than the node allows or has too many parts",
+            "shorten the statement";
+        zh: "文本过长或部分过多",
+            "缩短语句";
+    TableForm "TABLE_FORM"
+        en: "a table is not named plainly",
+            "write the table's name, and an alias where needed";
+        zh: "表的写法不是最简形式",
+            "只写表名，必要时加别名";
+    TableRulesUnfit "TABLE_RULES"
+        en: "the declared tables have a name that is malformed or used twice",
+            "give each table one name of `a-z 0-9 _`";
+        zh: "声明的表名不合规或重复",
+            "每张表一个名称，只用 `a-z 0-9 _`";
+    Token "TOKEN"
+        en: "the text has a comment, a quoted or non-ASCII name, or a sign that no template needs",
+            "write plain names, numbers, 'texts', $parameters and the signs , . ( ) * = < >=";
+        zh: "文本含有注释、加引号或非 ASCII 的名称，或模板用不到的符号",
+            "只写普通名称、数字、'文本'、$参数 以及符号 , . ( ) * = < >=";
+    TypeUnfit "TYPE_UNFIT"
+        en: "the column's type does not fit its use or its domain",
+            "use text, integers up to 64 bits or dates to select and group, numbers to sum";
+        zh: "列的类型与其用途或值域不符",
+            "筛选和分组用文本、64 位以内整数或日期，求和用数值";
+}
+
+/// Why a template is refused: the rule, and the column or part of the statement that breaks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateRefused {
+    rule: Rule,
+    subject: Option<String>,
+}
+
+impl TemplateRefused {
+    pub(crate) fn new(rule: Rule, subject: impl Into<String>) -> TemplateRefused {
+        TemplateRefused {
+            rule,
+            subject: Some(subject.into()),
+        }
+    }
+
+    pub(crate) fn bare(rule: Rule) -> TemplateRefused {
+        TemplateRefused {
+            rule,
+            subject: None,
+        }
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// The rule's code.
+    pub fn code(&self) -> &'static str {
+        self.rule.code()
+    }
+
+    /// The column, parameter or clause: metadata, never a value.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// The refusal in English, with what would be allowed.
+    pub fn en(&self) -> String {
+        let subject = self.subject.as_deref().map(|s| format!(" (`{s}`)"));
+        format!(
+            "{}{}; {}",
+            self.rule.en(),
+            subject.unwrap_or_default(),
+            self.rule.instead_en()
+        )
+    }
+
+    /// The refusal in Chinese, with what would be allowed.
+    pub fn zh(&self) -> String {
+        let subject = self.subject.as_deref().map(|s| format!("（`{s}`）"));
+        format!(
+            "{}{}；{}",
+            self.rule.zh(),
+            subject.unwrap_or_default(),
+            self.rule.instead_zh()
+        )
+    }
+}
+
+impl fmt::Display for TemplateRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code(), self.en())
+    }
+}
+
+impl std::error::Error for TemplateRefused {}
+
+/// A refusal by `rule` that names `subject`.
+pub(crate) fn refuse<T>(rule: Rule, subject: impl Into<String>) -> Result<T, TemplateRefused> {
+    Err(TemplateRefused::new(rule, subject))
+}

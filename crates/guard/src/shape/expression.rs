@@ -1,0 +1,170 @@
+//! The expressions that the first gate accepts: columns, plain aggregates, comparisons with values.
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, UnaryOperator, Value, ValueWithSpan,
+};
+
+use super::{name, one_part};
+use crate::rule::{Rule, TemplateRefused, refuse};
+
+/// A column, with or without its table: `a` or `t.a`. Returns its name without the table.
+pub(super) fn check_column(
+    expr: &Expr,
+    rule: Rule,
+    place: &'static str,
+) -> Result<String, TemplateRefused> {
+    column(expr).ok_or_else(|| TemplateRefused::new(rule, place))
+}
+
+fn column(expr: &Expr) -> Option<String> {
+    let ident = |ident: &Ident| name(ident, Rule::ColumnUnknown).ok();
+    match expr {
+        Expr::Identifier(only) => ident(only),
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [table, last] => ident(table).and(ident(last)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A name without a table.
+pub(super) fn lone_identifier(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(_) => column(expr),
+        _ => None,
+    }
+}
+
+/// An unsigned number.
+pub(super) fn is_number(expr: &Expr) -> bool {
+    let Expr::Value(ValueWithSpan { value, span: _ }) = expr else {
+        return false;
+    };
+    matches!(value, Value::Number(digits, false) if digits.parse::<i64>().is_ok())
+}
+
+/// A column or an aggregate. Returns the name of a column.
+pub(super) fn check_output(expr: &Expr) -> Result<Option<String>, TemplateRefused> {
+    if let Expr::Function(function) = expr {
+        check_aggregate(function)?;
+        return Ok(None);
+    }
+    check_column(expr, Rule::OutputForm, "SELECT").map(Some)
+}
+
+fn check_aggregate(function: &Function) -> Result<(), TemplateRefused> {
+    let Function {
+        name: called,
+        uses_odbc_syntax,
+        parameters,
+        args,
+        filter,
+        null_treatment,
+        over,
+        within_group,
+    } = function;
+    let called = one_part(called, Rule::AggregateForm)?;
+    let refused = || TemplateRefused::new(Rule::AggregateForm, called.clone());
+    let FunctionArguments::List(FunctionArgumentList {
+        duplicate_treatment,
+        args,
+        clauses,
+    }) = args
+    else {
+        return Err(refused());
+    };
+    let plain = !uses_odbc_syntax
+        && matches!(parameters, FunctionArguments::None)
+        && filter.is_none()
+        && null_treatment.is_none()
+        && over.is_none()
+        && within_group.is_empty()
+        && clauses.is_empty();
+    let [FunctionArg::Unnamed(argument)] = args.as_slice() else {
+        return Err(refused());
+    };
+    let fits = match (called.as_str(), duplicate_treatment, argument) {
+        ("count", None, FunctionArgExpr::Wildcard) => true,
+        ("count", Some(DuplicateTreatment::Distinct), FunctionArgExpr::Expr(argument))
+        | ("count" | "sum" | "avg", None, FunctionArgExpr::Expr(argument)) => {
+            column(argument).is_some()
+        }
+        _ => false,
+    };
+    if plain && fits {
+        Ok(())
+    } else {
+        Err(refused())
+    }
+}
+
+/// Comparisons of a column with values, joined by AND.
+pub(super) fn check_condition(expr: &Expr) -> Result<(), TemplateRefused> {
+    let refused = || TemplateRefused::new(Rule::ConditionForm, "WHERE");
+    match expr {
+        Expr::Nested(inner) => check_condition(inner),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => {
+            check_condition(left)?;
+            check_condition(right)
+        }
+        Expr::BinaryOp { left, op, right } => {
+            let compares = matches!(
+                op,
+                BinaryOperator::Eq | BinaryOperator::GtEq | BinaryOperator::Lt
+            );
+            let sides = column(left).is_some() && is_value(right);
+            if compares && sides {
+                Ok(())
+            } else {
+                Err(refused())
+            }
+        }
+        Expr::InList {
+            expr,
+            list,
+            negated: false,
+        } if column(expr).is_some() && list.iter().all(is_value) => Ok(()),
+        _ => Err(refused()),
+    }
+}
+
+/// A number, a text or a placeholder.
+fn is_value(expr: &Expr) -> bool {
+    match expr {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => is_number(expr),
+        Expr::Value(ValueWithSpan { value, span: _ }) => {
+            is_number(expr) || matches!(value, Value::SingleQuotedString(_) | Value::Placeholder(_))
+        }
+        _ => false,
+    }
+}
+
+/// Equalities of columns, joined by AND.
+pub(super) fn check_equalities(expr: &Expr) -> Result<(), TemplateRefused> {
+    match expr {
+        Expr::Nested(inner) => check_equalities(inner),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => {
+            check_equalities(left)?;
+            check_equalities(right)
+        }
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq,
+            right,
+        } if column(left).is_some() && column(right).is_some() => Ok(()),
+        _ => refuse(Rule::JoinForm, "ON"),
+    }
+}
