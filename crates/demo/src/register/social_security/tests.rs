@@ -13,7 +13,7 @@ use crate::register::{
 
 /// SHA-256 over every person and record of PROD as [`write_row`] writes them. A change of this value is a change of
 /// the data that everybody's demo shows, and is made on purpose or not at all.
-const DIGEST: &str = "";
+const DIGEST: &str = "5d1ea9b41e947d237b99faea3cfd009f4df1415173b8f773273a7d26b6285da1";
 
 fn write_row(person: &Person, out: &mut String) {
     let birth = person.birth.days();
@@ -183,8 +183,8 @@ fn the_people_look_like_those_of_a_city() {
     within(
         "no contribution",
         share(&|p| p.standing().contribution_months == 0),
-        2,
-        40,
+        10,
+        60,
     );
     within(
         "least base",
@@ -248,12 +248,12 @@ fn the_documented_people_stand_where_the_documents_say() {
         })
         .collect();
     let expected: [(&str, u32, u32, Option<u32>); 6] = [
-        ("", 24, 1, Some(9_600)),
-        ("", 20, 2, Some(6_040)),
-        ("", 6, 3, Some(4_250)),
-        ("", 12, 1, Some(5_000)),
-        ("", 0, 0, None),
-        ("", 0, 0, None),
+        ("459299199001010012", 24, 1, Some(9_600)),
+        ("459299198506150024", 20, 2, Some(6_040)),
+        ("459299199612310014", 6, 3, Some(4_250)),
+        ("459299197202290023", 12, 1, Some(5_000)),
+        ("459299196608080013", 0, 0, None),
+        ("459299200402290022", 0, 0, None),
     ];
     for (found, expected) in months.iter().zip(expected) {
         assert_eq!((found.0.as_str(), found.1, found.2, found.3), expected);
