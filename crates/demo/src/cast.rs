@@ -157,7 +157,15 @@ pub const END_USER: &str = "91450000MA5DEM001X";
 /// The scenario of the bank's grant.
 pub const SCENARIO: &str = "SC-0001";
 /// Its purpose.
-pub const PURPOSE: &str = "AIRCRAFT-LENDING";
+pub const PURPOSE: &str = "LENDING_CREDIT";
+
+/// How a unit names its own policies.
+pub fn handle(unit: Unit) -> &'static str {
+    match unit {
+        Unit::SocialSecurity => "qinghe",
+        Unit::Transport => "lanxi",
+    }
+}
 
 /// The transport bureau's node.
 pub fn node() -> NodeId {

@@ -135,8 +135,8 @@ fn product(which: Which) -> Product {
     Product {
         id: reference.id.to_string(),
         version: reference.version,
-        kind: "verification",
-        node: cast::node().to_string(),
+        kind: which.kind().as_str(),
+        node: which.unit().node().to_string(),
         sql_name: reference.id.to_string(),
     }
 }
