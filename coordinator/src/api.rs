@@ -7,3 +7,4 @@ pub(crate) mod grpc;
 pub(crate) mod mirror;
 pub(crate) mod registry;
 pub(crate) mod sync;
+pub(crate) mod workflow;

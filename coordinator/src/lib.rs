@@ -29,6 +29,7 @@ mod places;
 mod refusal;
 mod registry;
 mod store;
+mod workflow;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +41,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{
-    AuthorityConfig, Config, ConfigError, EpochConfig, Founder, KeysConfig, Limits, TlsConfig,
+    AuthorityConfig, Bureau, Config, ConfigError, EpochConfig, Founder, KeysConfig, Limits,
+    TlsConfig, WorkflowConfig,
 };
 pub use keys::{Keys, KeysError};
 pub use mirror::MirrorOpenError;

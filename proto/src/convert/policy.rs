@@ -59,6 +59,7 @@ fn rule(rule: pb::ColumnRule) -> Result<(String, UseSet), FieldInvalid> {
 fn refused(refused: PolicyRefused) -> FieldInvalid {
     let (field, reason) = match refused {
         PolicyRefused::ColumnTwice(_) => ("columns", "has two rules for one column"),
+        PolicyRefused::Domain(_) => ("columns", "has a domain without a rule, or two domains"),
         PolicyRefused::Size => ("columns", "is empty or too long"),
         PolicyRefused::NameEmpty => ("columns", "has an empty name"),
         PolicyRefused::EpochAge => ("epoch_age_max_s", "is zero or more than a week"),
