@@ -12,7 +12,7 @@ use crate::register::{social_security, transport};
 /// One `[[resource]]`.
 struct Resource {
     name: &'static str,
-    environment: &'static str,
+    environments: &'static str,
     path: &'static str,
     as_of: &'static str,
 }
@@ -21,13 +21,13 @@ struct Resource {
 const TRANSPORT: [Resource; 2] = [
     Resource {
         name: "planes",
-        environment: "PROD",
+        environments: r#""PROD", "PROD_DEBUG""#,
         path: "data/planes.parquet",
         as_of: transport::AS_OF,
     },
     Resource {
         name: "flights",
-        environment: "PROD",
+        environments: r#""PROD", "PROD_DEBUG""#,
         path: "data/flights.parquet",
         as_of: transport::AS_OF,
     },
@@ -37,13 +37,13 @@ const TRANSPORT: [Resource; 2] = [
 const SOCIAL_SECURITY: [Resource; 2] = [
     Resource {
         name: "insured_person",
-        environment: "PROD",
+        environments: r#""PROD", "PROD_DEBUG""#,
         path: "data/insured_person.parquet",
         as_of: social_security::AS_OF,
     },
     Resource {
         name: "insured_person",
-        environment: "TEST",
+        environments: r#""TEST""#,
         path: "data/insured_person.sample.parquet",
         as_of: social_security::AS_OF,
     },
@@ -70,7 +70,7 @@ pub(super) fn text(
 fn push(text: &mut String, resource: &Resource) {
     let Resource {
         name,
-        environment,
+        environments,
         path,
         as_of,
     } = resource;
@@ -80,7 +80,7 @@ fn push(text: &mut String, resource: &Resource) {
         r#"
 [[resource]]
 name = "{name}"
-environment = "{environment}"
+environments = [{environments}]
 path = "{path}"
 as_of = "{as_of}"
 "#

@@ -1,5 +1,6 @@
 //! Chapter 3, continued: a catalog authorisation ends in an e-credential that anybody checks (003 Art. 10).
 
+use lingqu_core::Timestamp;
 use lingqu_core::credential::{Credential, Validity};
 use lingqu_core::envelope::SignedBy;
 use lingqu_proto::open;
@@ -10,7 +11,7 @@ use crate::authorise;
 use crate::cast::Party;
 use crate::network::{During, Network, NetworkFailed};
 use crate::report::Report;
-use lingqu_core::Timestamp;
+
 
 const YEAR_US: i64 = 365 * 86_400_000_000;
 
