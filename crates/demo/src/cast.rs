@@ -116,8 +116,8 @@ impl Unit {
     /// Its node.
     pub fn node(self) -> NodeId {
         let id = match self {
-            Unit::SocialSecurity => "node_gx.qh-ssb-01",
-            Unit::Transport => "node_gx.lx-tb-01",
+            Unit::SocialSecurity => "node_gx.qinghe-ssb-01",
+            Unit::Transport => "node_gx.lanxi-tb-01",
         };
         id.parse().expect("the cast's ids are well-formed")
     }

@@ -95,7 +95,10 @@ impl Which {
     /// Titles in Chinese and English.
     pub fn titles(self) -> (&'static str, &'static str) {
         match self {
-            Which::ContribMonths => ("社保缴费月数核验", "at least so many months of contributions"),
+            Which::ContribMonths => (
+                "社保缴费月数核验",
+                "at least so many months of contributions",
+            ),
             Which::Contributions => ("分行业参保统计", "insured persons by industry"),
             Which::Delays => ("分航司延误统计", "delays by airline"),
             Which::Flight => ("航班执飞核验", "flight flown"),

@@ -12,41 +12,79 @@ use crate::register::{social_security, transport};
 /// One `[[resource]]`.
 struct Resource {
     name: &'static str,
+    /// As the list stands in the file.
     environments: &'static str,
     path: &'static str,
     as_of: &'static str,
 }
 
+/// The two environments of production; which of them a call is in decides its account, not its data.
+const PRODUCTION: &str = r#""PROD", "PROD_DEBUG""#;
+/// The environment of samples.
+const TEST: &str = r#""TEST""#;
+
+const fn resource(
+    name: &'static str,
+    environments: &'static str,
+    path: &'static str,
+    as_of: &'static str,
+) -> Resource {
+    Resource {
+        name,
+        environments,
+        path,
+        as_of,
+    }
+}
+
 /// The resources of the transport bureau.
-const TRANSPORT: [Resource; 2] = [
-    Resource {
-        name: "planes",
-        environments: r#""PROD", "PROD_DEBUG""#,
-        path: "data/planes.parquet",
-        as_of: transport::AS_OF,
-    },
-    Resource {
-        name: "flights",
-        environments: r#""PROD", "PROD_DEBUG""#,
-        path: "data/flights.parquet",
-        as_of: transport::AS_OF,
-    },
+const TRANSPORT: [Resource; 3] = [
+    resource(
+        "planes",
+        PRODUCTION,
+        "data/planes.parquet",
+        transport::AS_OF,
+    ),
+    resource(
+        "flights",
+        PRODUCTION,
+        "data/flights.parquet",
+        transport::AS_OF,
+    ),
+    resource(
+        "airlines",
+        PRODUCTION,
+        "data/airlines.parquet",
+        transport::AS_OF,
+    ),
 ];
 
-/// The resources of the social-security bureau.
-const SOCIAL_SECURITY: [Resource; 2] = [
-    Resource {
-        name: "insured_person",
-        environments: r#""PROD", "PROD_DEBUG""#,
-        path: "data/insured_person.parquet",
-        as_of: social_security::AS_OF,
-    },
-    Resource {
-        name: "insured_person",
-        environments: r#""TEST""#,
-        path: "data/insured_person.sample.parquet",
-        as_of: social_security::AS_OF,
-    },
+/// The resources of the social-security bureau. TEST has sample persons of its own and nothing of production.
+const SOCIAL_SECURITY: [Resource; 4] = [
+    resource(
+        "insured_person",
+        PRODUCTION,
+        "data/insured_person.parquet",
+        social_security::AS_OF,
+    ),
+    resource(
+        "industry",
+        PRODUCTION,
+        "data/industry.parquet",
+        social_security::AS_OF,
+    ),
+    resource(
+        "insured_person",
+        TEST,
+        "data/insured_person.sample.parquet",
+        social_security::AS_OF,
+    ),
+    resource(
+        "industry",
+        TEST,
+        "data/industry.parquet",
+        social_security::AS_OF,
+    ),
 ];
 
 /// The text of a unit's `node.toml`.

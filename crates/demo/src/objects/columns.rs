@@ -57,13 +57,25 @@ pub(super) fn of(resource: &str) -> Vec<Rule> {
         "flights" => flights(),
         "airlines" => vec![
             plain("carrier", &Use::ALL),
-            within("name", &Use::ALL, texts(AIRLINES.iter().map(|airline| airline.1))),
+            within(
+                "name",
+                &Use::ALL,
+                texts(AIRLINES.iter().map(|airline| airline.1)),
+            ),
         ],
         "insured_person" => insured_person(),
         "industry" => vec![
             plain("code", &Use::ALL),
-            within("name_zh", &Use::ALL, texts(INDUSTRIES.iter().map(|i| i.name_zh))),
-            within("name_en", &Use::ALL, texts(INDUSTRIES.iter().map(|i| i.name_en))),
+            within(
+                "name_zh",
+                &Use::ALL,
+                texts(INDUSTRIES.iter().map(|i| i.name_zh)),
+            ),
+            within(
+                "name_en",
+                &Use::ALL,
+                texts(INDUSTRIES.iter().map(|i| i.name_en)),
+            ),
         ],
         _ => Vec::new(),
     }
@@ -96,7 +108,11 @@ fn flights() -> Vec<Rule> {
         plain("year", LINK),
         within("month", DIMENSION_LINK, months),
         plain("day", LINK),
-        within("carrier", DIMENSION_LINK, texts(AIRLINES.iter().map(|airline| airline.0))),
+        within(
+            "carrier",
+            DIMENSION_LINK,
+            texts(AIRLINES.iter().map(|airline| airline.0)),
+        ),
         plain("flight", LINK),
         within("origin", DIMENSION_LINK, texts(ORIGINS)),
         plain("tailnum", ENTITY_VERIFY),
@@ -115,7 +131,11 @@ fn insured_person() -> Vec<Rule> {
         within("age", DIMENSION, ages),
         within("age_band", DIMENSION, texts(AGE_BANDS)),
         within("region", DIMENSION, texts(REGIONS)),
-        within("industry", DIMENSION, texts(INDUSTRIES.iter().map(|industry| industry.code))),
+        within(
+            "industry",
+            DIMENSION,
+            texts(INDUSTRIES.iter().map(|industry| industry.code)),
+        ),
         plain("contribution_months", VERIFY_MODEL),
         plain("employers", MODEL),
         within("average_base", MEASURE_MODEL, bounds(4_000, 21_000)),

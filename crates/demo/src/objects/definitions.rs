@@ -110,8 +110,16 @@ fn texts(values: &[&str]) -> ParameterValues {
 pub fn contributions_parameters() -> Vec<Parameter> {
     vec![
         parameter("region", texts(&REGIONS), false),
-        parameter("age_from", ParameterValues::Integers(AGE_EDGES.into()), true),
-        parameter("age_below", ParameterValues::Integers(AGE_EDGES.into()), true),
+        parameter(
+            "age_from",
+            ParameterValues::Integers(AGE_EDGES.into()),
+            true,
+        ),
+        parameter(
+            "age_below",
+            ParameterValues::Integers(AGE_EDGES.into()),
+            true,
+        ),
     ]
 }
 
@@ -133,7 +141,11 @@ fn contributions() -> Statistic {
 pub fn delays_parameters() -> Vec<Parameter> {
     vec![
         parameter("origin", texts(&ORIGINS), false),
-        parameter("month", ParameterValues::Integers((1..=12).collect()), false),
+        parameter(
+            "month",
+            ParameterValues::Integers((1..=12).collect()),
+            false,
+        ),
     ]
 }
 

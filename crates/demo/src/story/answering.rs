@@ -7,9 +7,7 @@ use lingqu_client::Question;
 use lingqu_core::ErrorCode;
 
 use super::Tale;
-use super::caller::{
-    departures, flight, insured, level, months, plane, question, subject,
-};
+use super::caller::{departures, flight, insured, level, months, plane, question, subject};
 use super::grants::GRANT;
 use crate::network::{During, NetworkFailed};
 use crate::objects::Which;
@@ -36,7 +34,11 @@ async fn aircraft(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Networ
         GRANT,
         plane("N10156", "EMBRAER", "EMB-145XR", 2004),
     );
-    let answer = tale.bank(Which::Plane).verify(&good).await.during("the first call")?;
+    let answer = tale
+        .bank(Which::Plane)
+        .verify(&good)
+        .await
+        .during("the first call")?;
     tale.count(Which::Plane.unit(), 1);
     let got = format!("{}, {}", answer.value, level(answer.proven.level));
     tale.kept = Some(answer);
@@ -112,7 +114,11 @@ async fn people(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), NetworkF
 }
 
 async fn classes(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), NetworkFailed> {
-    let numbers: Vec<String> = tale.people.iter().map(|person| person.id_no.clone()).collect();
+    let numbers: Vec<String> = tale
+        .people
+        .iter()
+        .map(|person| person.id_no.clone())
+        .collect();
     let mut classes = Vec::new();
     for number in &numbers {
         let call = question(Which::IncomeStability, GRANT, subject(number));

@@ -101,7 +101,9 @@ async fn apply(
             REGISTRY,
         )
         .during("reporting")?;
-    act(network, &case, Party::Agency, Action::Accept).await?.during("accepting")?;
+    act(network, &case, Party::Agency, Action::Accept)
+        .await?
+        .during("accepting")?;
     let passed = act(network, &case, Party::Agency, Action::Pass).await?;
     report
         .step(
@@ -122,7 +124,10 @@ async fn review(
 ) -> Result<CaseSeen, NetworkFailed> {
     let agency = network.desk(Party::Agency).await?;
     let mut seen = agency.show(case).await.during("looking at the case")?;
-    let organiser = seen.organiser.clone().map_or_else(|| "nobody".to_owned(), |p| p.to_string());
+    let organiser = seen
+        .organiser
+        .clone()
+        .map_or_else(|| "nobody".to_owned(), |p| p.to_string());
     let reviewers: Vec<PartyId> = seen.reviewers.iter().map(|one| one.party.clone()).collect();
     report
         .step(
@@ -188,7 +193,10 @@ async fn agree(
         )
         .during("reporting")?;
 
-    let six_years = (grant.not_before, Timestamp(grant.not_before.0 + 6 * 365 * DAY_US));
+    let six_years = (
+        grant.not_before,
+        Timestamp(grant.not_before.0 + 6 * 365 * DAY_US),
+    );
     let long = Grant {
         not_after: six_years.1,
         ..grant.clone()
@@ -258,7 +266,11 @@ async fn sign(
     }
     let filed = act(network, &case, Party::Agency, Action::File).await?;
     let got = match &filed {
-        Ok(filed) => format!("{signed} signed, {} under {}", state_of(filed), filed.grant_number),
+        Ok(filed) => format!(
+            "{signed} signed, {} under {}",
+            state_of(filed),
+            filed.grant_number
+        ),
         Err(_) => state(&filed),
     };
     report
@@ -291,7 +303,12 @@ async fn others(
         debug: None,
         ..bank_grant(network, UNSTATED_GRANT, digests, &social)?
     };
-    let mut small = bank_grant(network, SMALL_GRANT, digests, &[Which::Plane, Which::ContribMonths])?;
+    let mut small = bank_grant(
+        network,
+        SMALL_GRANT,
+        digests,
+        &[Which::Plane, Which::ContribMonths],
+    )?;
     small.environments = vec![Environment::Prod];
     small.debug = None;
     for quota in &mut small.quotas {
@@ -306,7 +323,13 @@ async fn others(
     let now = network.clock().now();
     let catalog = Grant {
         kind: GrantKind::Catalog,
-        ..objects::grant(CATALOG_GRANT, Party::Broker, broker_key.public_key(), &transport, now)
+        ..objects::grant(
+            CATALOG_GRANT,
+            Party::Broker,
+            broker_key.public_key(),
+            &transport,
+            now,
+        )
     };
     let (both, one) = (
         &[Party::Unit, Party::SocialSecurity][..],
@@ -319,7 +342,10 @@ async fn others(
         (&small, Party::Bank, both),
         (&catalog, Party::Broker, &[Party::Unit][..]),
     ] {
-        let signers: Vec<Party> = [Party::Agency, licensee].into_iter().chain(units.iter().copied()).collect();
+        let signers: Vec<Party> = [Party::Agency, licensee]
+            .into_iter()
+            .chain(units.iter().copied())
+            .collect();
         let envelope = network.signed(grant, &signers)?;
         if network.file(Party::Agency, &envelope).await?.is_ok() {
             filed += 1;

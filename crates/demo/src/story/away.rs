@@ -43,7 +43,13 @@ async fn away(
     network.stop_coordinator().await?;
     let is_away = |node: &Node| node.journal().audit_ready(MIRRORED).is_err();
     for unit in Unit::ALL {
-        wait_until_of(network, unit, "the node notices that the mirror is away", is_away).await?;
+        wait_until_of(
+            network,
+            unit,
+            "the node notices that the mirror is away",
+            is_away,
+        )
+        .await?;
     }
     let got = tale.told(Which::ContribMonths, &contributions(tale)).await;
     report
@@ -95,7 +101,11 @@ async fn stop(
             "004 Art. 10; R-049",
             "the transport bureau stops the bank at its own node, with the coordinator still away",
             ErrorCode::Stopped.as_str(),
-            if stopped { told } else { "the order was refused".to_owned() },
+            if stopped {
+                told
+            } else {
+                "the order was refused".to_owned()
+            },
             "the unit's approval key",
         )
         .during("reporting")?;
@@ -107,7 +117,11 @@ async fn stop(
             "004 Art. 10; R-049",
             "… and lifts the stop again",
             "MATCH",
-            if lifted { told } else { "the order was refused".to_owned() },
+            if lifted {
+                told
+            } else {
+                "the order was refused".to_owned()
+            },
             "the unit's approval key",
         )
         .during("reporting")

@@ -12,7 +12,6 @@ use crate::cast::Party;
 use crate::network::{During, Network, NetworkFailed};
 use crate::report::Report;
 
-
 const YEAR_US: i64 = 365 * 86_400_000_000;
 
 pub(super) async fn tell(
@@ -49,7 +48,10 @@ pub(super) async fn tell(
     let there = fields.iter().filter(|there| **there).count();
     let valid = credential.validity(network.clock().now()) == Validity::Valid;
     let got = match (signed, valid) {
-        (true, true) => format!("{there} fields, signed and valid, no. {}", credential.number),
+        (true, true) => format!(
+            "{there} fields, signed and valid, no. {}",
+            credential.number
+        ),
         (signed, valid) => format!("{there} fields, signed: {signed}, valid: {valid}"),
     };
     report_credential(report, got)

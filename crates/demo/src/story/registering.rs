@@ -97,7 +97,10 @@ async fn forbidden(network: &mut Network, report: &mut Report<'_>) -> Result<(),
     let mut approval = objects::approval(which, &product, &policy);
     approval.product.version = 2;
     let approval = network.signed(&approval, &[which.unit().party()])?;
-    let mut refused = network.file(Party::Agency, &product).await?.map(|_| "filed");
+    let mut refused = network
+        .file(Party::Agency, &product)
+        .await?
+        .map(|_| "filed");
     if refused.is_ok() {
         let filed = network.file(which.unit().party(), &approval).await?;
         refused = filed.map(|_| "filed");

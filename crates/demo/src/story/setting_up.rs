@@ -13,9 +13,7 @@ pub(super) async fn tell(
     network: &mut Network,
     report: &mut Report<'_>,
 ) -> Result<(), NetworkFailed> {
-    report
-        .heading("1. Setting up · 准入")
-        .during("reporting")?;
+    report.heading("1. Setting up · 准入").during("reporting")?;
     // The register is drawn while the parties enrol: neither waits for the other.
     let files = network.files().clone();
     let clock = std::sync::Arc::clone(network.clock());

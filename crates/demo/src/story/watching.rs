@@ -45,7 +45,9 @@ async fn region(
             FEED_KEYS,
         )
         .during("reporting")?;
-    let refused = found.iter().filter(|(outcome, _)| outcome.as_str() != ANSWERED);
+    let refused = found
+        .iter()
+        .filter(|(outcome, _)| outcome.as_str() != ANSWERED);
     let denied: u64 = refused.map(|(_, count)| count).sum();
     let kinds = found.len().saturating_sub(1);
     report
@@ -71,7 +73,10 @@ async fn resume(
             "003 Art. 4; R-413",
             "… it comes back later and resumes where it was: nothing is sent twice",
             "0 answered calls",
-            format!("{} answered calls", again.get(ANSWERED).copied().unwrap_or(0)),
+            format!(
+                "{} answered calls",
+                again.get(ANSWERED).copied().unwrap_or(0)
+            ),
             FEED_KEYS,
         )
         .during("reporting")
@@ -82,8 +87,18 @@ async fn cities(
     tale: &Tale,
     report: &mut Report<'_>,
 ) -> Result<(), NetworkFailed> {
-    let (own, _) = follow(network, Party::OtherBureau, cast::OTHER_CITY, Seen::default()).await?;
-    let answered = tale.answered.get(&Unit::SocialSecurity).copied().unwrap_or(0);
+    let (own, _) = follow(
+        network,
+        Party::OtherBureau,
+        cast::OTHER_CITY,
+        Seen::default(),
+    )
+    .await?;
+    let answered = tale
+        .answered
+        .get(&Unit::SocialSecurity)
+        .copied()
+        .unwrap_or(0);
     report
         .step(
             "000 Art. 4; R-088",
