@@ -1,6 +1,7 @@
 //! The node's face: one port, mutual TLS, gRPC; and the tasks that run beside it.
 
 mod calls;
+mod health;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub enum ServeError {
     /// The journal did not close in order; what is durable in it stays so.
     #[error("the journal did not close in order")]
     Journal,
+    /// The listener of metrics and health cannot be opened.
+    #[error("`observe.listen`: {0}")]
+    Observe(std::io::Error),
     /// The admin socket cannot be opened.
     #[error("admin socket: {0}")]
     Admin(std::io::Error),
@@ -43,7 +47,8 @@ pub async fn serve(
         .map_err(|error| ServeError::Tls(error.to_string()))?;
     let tls = Arc::new(tls);
     let admin_listener = admin::listen(&node.config.admin_socket()).map_err(ServeError::Admin)?;
-    let beside = Beside::start(&node, &tls, admin_listener);
+    let observing = observe(&node).await.map_err(ServeError::Observe)?;
+    let beside = Beside::start(&node, &tls, admin_listener, observing);
     let calls = TaskTracker::new();
     let limits = lingqu_transport::Limits {
         connections_max: node.config.limits.connections_max,
@@ -56,7 +61,10 @@ pub async fn serve(
         Arc::clone(&node.clock),
         router(&node, &calls),
         node.connections.clone(),
-        shutdown,
+        async {
+            shutdown.await;
+            node.observe.begin_ending();
+        },
     )
     .await;
     // No new call arrives. Those under way finish their bookkeeping before the journal closes.
@@ -68,18 +76,35 @@ pub async fn serve(
 fn router(node: &Arc<Node>, calls: &TaskTracker) -> axum::Router {
     let service = calls::Calls::new(Arc::clone(node), calls.clone());
     Routes::new(service.into_server(node.config.limits.request_bytes_max))
+        .add_service(health::Readiness::server(Arc::clone(node)))
         .into_axum_router()
         .layer(AccessLayer::new(Arc::new(admitted)))
 }
 
-/// What runs beside the calls: replication, pushes, local control, the minute's bookkeeping, new certificates.
+/// The listener of metrics and health, if one is configured.
+async fn observe(node: &Node) -> std::io::Result<Option<TcpListener>> {
+    let Some(listen) = node.config.observe.listen else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind(listen).await?;
+    node.observe.serves_at(listener.local_addr()?);
+    Ok(Some(listener))
+}
+
+/// What runs beside the calls: replication, pushes, local control, the minute's bookkeeping, new certificates, and what
+/// tells of all this.
 struct Beside {
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Beside {
-    fn start(node: &Arc<Node>, tls: &Arc<ReloadableTls>, admin_listener: UnixListener) -> Beside {
+    fn start(
+        node: &Arc<Node>,
+        tls: &Arc<ReloadableTls>,
+        admin_listener: UnixListener,
+        observing: Option<TcpListener>,
+    ) -> Beside {
         let beside = Beside {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -91,6 +116,13 @@ impl Beside {
         beside.run(admin::run(Arc::clone(node), admin_listener));
         beside.run(every_minute(Arc::clone(node)));
         beside.run(Arc::clone(tls).watch(reload));
+        if let Some(listener) = observing {
+            beside.run(tell(Arc::clone(node), listener));
+        }
+        if let Some(exporter) = node.observe.take_exporter() {
+            // It ends by itself, after it has sent what the last calls left.
+            beside.tasks.spawn(exporter.run(beside.stop.clone()));
+        }
         beside
     }
 
@@ -127,10 +159,18 @@ async fn close(node: &Arc<Node>, beside: Beside) -> Result<(), ServeError> {
     closed.map_err(|_| ServeError::Journal)
 }
 
+async fn tell(node: Arc<Node>, listener: TcpListener) {
+    let observed: Arc<Node> = Arc::clone(&node);
+    lingqu_telemetry::listener::serve(listener, &node.config.observe, observed).await;
+}
+
 /// Only what the access table opens at a node, and only to verified peers of that kind; everything else stays shut.
 fn admitted(path: &str, peer: Result<&Peer, ErrorCode>) -> Result<(), ErrorCode> {
     let peer = peer?;
-    let admission = access::admission(Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?);
+    let admission = match access::beside(Server::Node, path) {
+        Some(admission) => admission,
+        None => access::admission(Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?),
+    };
     if admission.server != Server::Node {
         return Err(ErrorCode::CallerRoleForbidden);
     }

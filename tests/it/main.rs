@@ -14,6 +14,7 @@ mod grants;
 mod impostor;
 mod lagged;
 mod network;
+mod observed;
 mod replay;
 mod restored;
 mod roles;

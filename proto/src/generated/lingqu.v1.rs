@@ -618,6 +618,9 @@ pub struct Parameter {
     /// The values of an integer, ascending.
     #[prost(int64, repeated, tag = "4")]
     pub integers: ::prost::alloc::vec::Vec<i64>,
+    /// The values are edges of ranges, not values to be equal to.
+    #[prost(bool, tag = "5")]
+    pub edges: bool,
 }
 /// The unit's approval of one product version under one policy version. Signed by the unit.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

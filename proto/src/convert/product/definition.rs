@@ -238,6 +238,7 @@ fn parameter(wire: pb::Parameter) -> Result<Parameter, FieldInvalid> {
             return Ok(Parameter {
                 name: name("statistic.parameters.name", wire.name)?,
                 allowed: ParameterValues::Integers(integers),
+                edges: wire.edges,
             });
         }
         _ => {
@@ -255,6 +256,7 @@ fn parameter(wire: pb::Parameter) -> Result<Parameter, FieldInvalid> {
             Ok(Parameter {
                 name: name("statistic.parameters.name", wire.name)?,
                 allowed,
+                edges: wire.edges,
             })
         }
     }
@@ -346,6 +348,7 @@ fn statistic_to_pb(statistic: &Statistic) -> pb::Statistic {
             kind: kind.into(),
             texts,
             integers,
+            edges: parameter.edges,
         }
     };
     pb::Statistic {

@@ -85,6 +85,7 @@ pub(super) fn statistic() -> Product {
     let parameter = |name: &str, allowed| Parameter {
         name: name.to_owned(),
         allowed,
+        edges: name == "age",
     };
     Product {
         definition: Definition::Statistic(Statistic {
