@@ -101,7 +101,7 @@ impl super::node::View {
                 epoch.revokes_party(caller)
                     || epoch.revokes_party(&grant.licensee)
                     || epoch.revokes_grant(&grant.id)
-                    || epoch.suspends_grant(&grant.id)
+                    || epoch.suspends(&grant.id)
                     || epoch.revokes_product(product)
             });
             grant.kind == GrantKind::Scenario
