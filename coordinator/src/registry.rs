@@ -5,8 +5,10 @@
 //! stream and towards the nodes is one and the same.
 
 pub(crate) mod codes;
+pub(crate) mod contacts;
 pub(crate) mod nodes;
 pub(crate) mod objects;
+pub(crate) mod overview;
 pub(crate) mod parties;
 pub(crate) mod revocations;
 pub(crate) mod suspensions;
@@ -17,12 +19,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use lingqu_core::{Clock, CoordinatorId, ErrorCode, NodeId, PartyId, Region};
+use lingqu_core::{Clock, CoordinatorId, ErrorCode, NodeId, PartyId, Region, Timestamp};
 use lingqu_proto::Rpc;
 use lingqu_proto::access::{self, Kind, Server};
 use lingqu_transport::{Peer, PeerId};
 
 use self::codes::Failures;
+use self::contacts::Contacts;
 use self::revocations::{CurrentEpoch, Lists};
 use crate::config::{Config, EpochConfig, Limits, WorkflowConfig};
 use crate::keys::{Keys, Names};
@@ -56,7 +59,9 @@ pub(crate) struct Registry {
     /// An act was stored and could not be logged: nothing more is done before a restart has made it good.
     interrupted: AtomicBool,
     /// Places for nodes that watch.
-    watchers: Places,
+    pub(crate) watchers: Places,
+    /// When each node was last heard of.
+    pub(crate) contacts: Contacts,
 }
 
 /// Everybody who takes part.
@@ -115,6 +120,7 @@ impl Registry {
             failures: Mutex::new(Failures::new(&config.limits)),
             interrupted: AtomicBool::new(false),
             watchers: Places::new(config.limits.watchers_max),
+            contacts: Contacts::default(),
             epoch: tokio::sync::watch::Sender::new(Arc::new(epoch)),
             clock,
             keys,
@@ -133,15 +139,24 @@ impl Registry {
         peer: Result<&Peer, ErrorCode>,
     ) -> Result<(), ErrorCode> {
         let peer = peer?;
-        let rpc = Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?;
-        let row = access::admission(rpc);
+        let row = match access::beside(Server::Coordinator, path) {
+            Some(row) => row,
+            None => access::admission(Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?),
+        };
         if row.server != Server::Coordinator {
             return Err(ErrorCode::RequestInvalid);
         }
         let directory = self.directory.load();
         match &peer.id {
             PeerId::Coordinator(_) => row.admits(Some(Kind::Coordinator), false, &[]),
-            PeerId::Node(id) => row.admits(Some(Kind::Node), directory.nodes.contains_key(id), &[]),
+            PeerId::Node(id) => {
+                let enrolled = directory.nodes.contains_key(id);
+                row.admits(Some(Kind::Node), enrolled, &[])?;
+                if enrolled {
+                    self.contacts.heard(id, self.clock.now());
+                }
+                Ok(())
+            }
             PeerId::Party(id) => {
                 if self.epoch.borrow().revoked.contains(id.as_str()) {
                     return Err(ErrorCode::CallerRevoked);
@@ -151,6 +166,21 @@ impl Registry {
                 row.admits(Some(Kind::Party), party.is_some(), roles)
             }
         }
+    }
+
+    /// Everybody who takes part, now.
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        self.directory.load_full()
+    }
+
+    /// Whether acts can be carried out: none is stored that could not be logged.
+    pub(crate) fn acts_are_logged(&self) -> bool {
+        !self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// The registry's time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The enrolled party with this id.

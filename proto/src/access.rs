@@ -4,11 +4,15 @@
 //! a node by the grant, at the coordinator by the signatures on what is filed. The table in `docs/access.md` is made
 //! from this one.
 
+mod beside;
+
 use std::fmt::Write as _;
 
 use lingqu_core::{ErrorCode, Role};
 
 use crate::Rpc;
+
+pub use beside::{CONSOLE, HEALTH_CHECK, beside, beside_table};
 
 /// What a verified certificate speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

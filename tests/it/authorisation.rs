@@ -121,21 +121,37 @@ async fn the_path_ends_in_a_grant_that_the_node_honours() {
     let mut world = World::ready().await;
     let bank = world.caller(Party::Bank).await;
     let unknown = ErrorCode::GrantUnknown.as_str();
-    assert_eq!(bank.told(&call(PATH)).await, unknown, "nothing before the path");
+    assert_eq!(
+        bank.told(&call(PATH)).await,
+        unknown,
+        "nothing before the path"
+    );
     let grant = world.authorised().await;
     let answered = bank.told(&call(PATH)).await;
-    assert_eq!(answered, bank.told(&call(GRANT)).await, "as under any other grant");
+    assert_eq!(
+        answered,
+        bank.told(&call(GRANT)).await,
+        "as under any other grant"
+    );
 
     // The agency suspends and lifts; what the unit suspended the agency does not lift.
     let suspended = ErrorCode::GrantSuspended.as_str();
     let by_agency = world.suspend(Party::Agency, PATH).await.unwrap();
     let by_unit = world.suspend(Party::Unit, PATH).await.unwrap();
     assert_eq!(bank.told(&call(PATH)).await, suspended);
-    assert_eq!(bank.told(&call(GRANT)).await, answered, "another grant goes on");
+    assert_eq!(
+        bank.told(&call(GRANT)).await,
+        answered,
+        "another grant goes on"
+    );
     let lifted = world.lift(Party::Agency, by_unit).await;
     assert_eq!(lifted, Err(ErrorCode::SuspensionForbidden));
     world.lift(Party::Agency, by_agency).await.unwrap();
-    assert_eq!(bank.told(&call(PATH)).await, suspended, "the unit's still stands");
+    assert_eq!(
+        bank.told(&call(PATH)).await,
+        suspended,
+        "the unit's still stands"
+    );
 
     // Neither end forgets it over a restart.
     world.network.stop_node().await.unwrap();
@@ -151,7 +167,10 @@ async fn the_path_ends_in_a_grant_that_the_node_honours() {
     // Revoked for good; the case's history has it all.
     let revoked = world.network.revoke(Party::Agency, PATH, "转供数据").await;
     world.decides_by(revoked.unwrap().unwrap()).await;
-    assert_eq!(bank.told(&call(PATH)).await, ErrorCode::GrantRevoked.as_str());
+    assert_eq!(
+        bank.told(&call(PATH)).await,
+        ErrorCode::GrantRevoked.as_str()
+    );
     let refused = world.suspend(Party::Agency, PATH).await;
     assert_eq!(refused, Err(ErrorCode::GrantRevoked));
     let case = world.case().await;
@@ -178,11 +197,17 @@ async fn a_running_stream_is_cut_by_a_suspension() {
     requests.send(wire(&call(GRANT))).await.unwrap();
     let answers = raw.verify_stream(ReceiverStream::new(stream)).await;
     let mut answers = answers.unwrap().into_inner();
-    let first = patiently("an answer", answers.message()).await.unwrap().unwrap();
+    let first = patiently("an answer", answers.message())
+        .await
+        .unwrap()
+        .unwrap();
     assert!(matches!(first.outcome, Some(Outcome::Answer(_))));
     world.suspend(Party::Unit, GRANT).await.unwrap();
     requests.send(wire(&call(GRANT))).await.unwrap();
-    let next = patiently("a refusal", answers.message()).await.unwrap().unwrap();
+    let next = patiently("a refusal", answers.message())
+        .await
+        .unwrap()
+        .unwrap();
     match next.outcome {
         Some(Outcome::Refusal(refusal)) => {
             assert_eq!(refusal.code, ErrorCode::GrantSuspended.as_str());
@@ -267,7 +292,10 @@ async fn an_agreement_without_a_term_is_refused_by_name() {
     let mut without = terms();
     without.revenue_method.clear();
     let refused = world.network.authorise(&world.grant(PATH), without).await;
-    assert_eq!(refused.unwrap().unwrap_err(), ErrorCode::AgreementTermMissing);
+    assert_eq!(
+        refused.unwrap().unwrap_err(),
+        ErrorCode::AgreementTermMissing
+    );
     let case = world.case().await;
     assert_eq!(case.listed.state, State::Agreement);
     // The same through the wire, with the name that the message must have.
@@ -310,18 +338,31 @@ async fn at_the_node_only_the_suspended_list_shrinks() {
     let answered = bank.told(&call(GRANT)).await;
     let number = world.node().epoch().unwrap();
     let push = async |epoch: Envelope| world.push_epoch(&epoch).await;
-    push(world.lists(number + 1, &["party_gx.x"], &[GRANT])).await.unwrap();
-    assert_eq!(bank.told(&call(GRANT)).await, ErrorCode::GrantSuspended.as_str());
+    push(world.lists(number + 1, &["party_gx.x"], &[GRANT]))
+        .await
+        .unwrap();
+    assert_eq!(
+        bank.told(&call(GRANT)).await,
+        ErrorCode::GrantSuspended.as_str()
+    );
     for (what, epoch) in [
-        ("the same number, lifted", world.lists(number + 1, &["party_gx.x"], &[])),
+        (
+            "the same number, lifted",
+            world.lists(number + 1, &["party_gx.x"], &[]),
+        ),
         ("an older one", world.lists(number, &["party_gx.x"], &[])),
-        ("lifted, with what was revoked", world.lists(number + 2, &[], &[])),
+        (
+            "lifted, with what was revoked",
+            world.lists(number + 2, &[], &[]),
+        ),
     ] {
         assert_eq!(push(epoch).await, Err(ErrorCode::EpochRollback), "{what}");
         let told = bank.told(&call(GRANT)).await;
         assert_eq!(told, ErrorCode::GrantSuspended.as_str(), "{what}");
     }
-    push(world.lists(number + 2, &["party_gx.x"], &[])).await.unwrap();
+    push(world.lists(number + 2, &["party_gx.x"], &[]))
+        .await
+        .unwrap();
     assert_eq!(bank.told(&call(GRANT)).await, answered);
     world.end().await;
 }

@@ -7,14 +7,19 @@
 )]
 
 mod authorisation;
+mod binary;
 mod canary;
 mod certificates;
+mod clients;
 mod crash;
+mod deploy;
 mod docs;
+mod doctor;
 mod grants;
 mod impostor;
 mod lagged;
 mod network;
+mod observed;
 mod replay;
 mod restored;
 mod roles;

@@ -141,7 +141,10 @@ impl Document for Application {
             agency: written.agency.0,
             summary: written.summary,
             materials: materials?,
-            demand: written.demand.map(|demand| demand.demand(base)).transpose()?,
+            demand: written
+                .demand
+                .map(|demand| demand.demand(base))
+                .transpose()?,
             issued: written.issued.0,
         })
     }
@@ -169,7 +172,8 @@ impl Document for Application {
 
 impl DemandToml {
     fn demand(self, base: &Path) -> Result<Demand, DocumentRefused> {
-        let products: Result<Vec<_>, _> = self.products.iter().map(|name| product_ref(name)).collect();
+        let products: Result<Vec<_>, _> =
+            self.products.iter().map(|name| product_ref(name)).collect();
         let environment = |word: &String| {
             let read = word.parse::<Environment>();
             read.map_err(|error| DocumentRefused::key("demand.environments", error))

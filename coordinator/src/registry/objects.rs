@@ -357,7 +357,7 @@ impl Registry {
 }
 
 /// What the ids of a product version's approvals at a node begin with.
-fn approvals_of(node: &NodeId, product: &Product) -> String {
+pub(super) fn approvals_of(node: &NodeId, product: &Product) -> String {
     format!("{node}/{}/", product.reference)
 }
 

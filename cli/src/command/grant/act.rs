@@ -93,6 +93,8 @@ impl Opine {
         };
         let envelope = act.hand.sign(&opinion)?;
         act.target
-            .deliver(session, &envelope, async |desk, opinion| desk.opine(opinion).await)
+            .deliver(session, &envelope, async |desk, opinion| {
+                desk.opine(opinion).await
+            })
     }
 }

@@ -87,7 +87,9 @@ impl Agree {
         let tls = online.tls(session)?;
         let seen = session.wait(async {
             let desk = online.desk(&tls).await?;
-            desk.propose(&agreement, grant.as_ref()).await.map_err(failed)
+            desk.propose(&agreement, grant.as_ref())
+                .await
+                .map_err(failed)
         })??;
         shown(session, &seen, self.json)
     }
@@ -102,7 +104,8 @@ impl Agree {
 }
 
 fn online(online: Option<&Online>) -> Result<&Online, Failure> {
-    online.ok_or_else(|| Failure::Unusable("neither `--out` nor `--coordinator` is given".to_owned()))
+    online
+        .ok_or_else(|| Failure::Unusable("neither `--out` nor `--coordinator` is given".to_owned()))
 }
 
 /// The object that a TOML file says, signed.

@@ -25,7 +25,8 @@ pub(super) fn of_listed(case: &CaseListed) -> Value {
 /// A whole case, without its documents: their digests name them.
 pub(super) fn of(case: &CaseSeen) -> Value {
     let mut value = of_listed(&case.listed);
-    let digest = |envelope: &Option<Envelope>| envelope.as_ref().map(|one| one.digest().to_string());
+    let digest =
+        |envelope: &Option<Envelope>| envelope.as_ref().map(|one| one.digest().to_string());
     let reviewers = case.reviewers.iter().map(|reviewer| {
         json!({
             "party": reviewer.party.as_str(),

@@ -142,8 +142,14 @@ impl Target {
         if let Some(out) = &self.out {
             envelope_file::create(out, act)?;
             session.say(
-                format_args!("signed, not handed in; `lingqu grant submit {}` does", out.display()),
-                format_args!("已签名，尚未提交；请用 lingqu grant submit {} 提交", out.display()),
+                format_args!(
+                    "signed, not handed in; `lingqu grant submit {}` does",
+                    out.display()
+                ),
+                format_args!(
+                    "已签名，尚未提交；请用 lingqu grant submit {} 提交",
+                    out.display()
+                ),
             );
             return session.line(act.digest());
         }
@@ -163,11 +169,7 @@ impl Target {
 }
 
 /// Says where a case stands.
-pub(super) fn shown(
-    session: &mut Session<'_>,
-    seen: &CaseSeen,
-    json: bool,
-) -> Result<(), Failure> {
+pub(super) fn shown(session: &mut Session<'_>, seen: &CaseSeen, json: bool) -> Result<(), Failure> {
     if json {
         return session.json(&case_json::of(seen));
     }

@@ -80,9 +80,18 @@ fn save(dir: &Path, seen: &CaseSeen) -> Result<(), Failure> {
 fn lines(session: &mut Session<'_>, seen: &CaseSeen) -> Result<(), Failure> {
     let listed = &seen.listed;
     let overdue = if listed.overdue { " OVERDUE" } else { "" };
-    session.line(format_args!("{} {} {}", listed.id, listed.state, seen.standing))?;
-    session.line(format_args!("applicant {} · agency {}", listed.applicant, listed.agency))?;
-    session.line(format_args!("accepted {} · due {}{overdue}", listed.accepted, listed.due))?;
+    session.line(format_args!(
+        "{} {} {}",
+        listed.id, listed.state, seen.standing
+    ))?;
+    session.line(format_args!(
+        "applicant {} · agency {}",
+        listed.applicant, listed.agency
+    ))?;
+    session.line(format_args!(
+        "accepted {} · due {}{overdue}",
+        listed.accepted, listed.due
+    ))?;
     if let Some(region) = &seen.organiser_region {
         let bureau = seen.organiser.as_ref().map_or("", |party| party.as_str());
         session.line(format_args!("review organised in {region} {bureau}"))?;
@@ -95,12 +104,19 @@ fn lines(session: &mut Session<'_>, seen: &CaseSeen) -> Result<(), Failure> {
         session.line(format_args!("opinion {}: {stance}", reviewer.party))?;
     }
     for signer in &seen.signers {
-        let word = if signer.is_missing() { "missing" } else { "there" };
+        let word = if signer.is_missing() {
+            "missing"
+        } else {
+            "there"
+        };
         session.line(format_args!("signature {}: {word}", signer.party))?;
     }
     for (what, number) in [("agreement", &seen.number), ("grant", &seen.grant_number)] {
         if !number.is_empty() {
-            session.line(format_args!("{what} filed under {}", crate::failure::printable(number)))?;
+            session.line(format_args!(
+                "{what} filed under {}",
+                crate::failure::printable(number)
+            ))?;
         }
     }
     for act in &seen.history {

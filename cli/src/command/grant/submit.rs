@@ -68,7 +68,10 @@ impl Submit {
                     })?;
                     desk.sign(case, None, Some(&first)).await.map_err(failed)
                 }
-                _ => Err(Failure::file(&self.files[0], "is nothing that a case takes")),
+                _ => Err(Failure::file(
+                    &self.files[0],
+                    "is nothing that a case takes",
+                )),
             }
         })??;
         shown(session, &seen, self.json)
@@ -76,13 +79,8 @@ impl Submit {
 }
 
 /// From the agency it is a proposal, from anybody else a signature.
-async fn agreement(
-    desk: &Workflow,
-    files: &[Envelope],
-    own: &PeerId,
-) -> Result<CaseSeen, Failure> {
-    let read: Agreement =
-        open(&files[0]).map_err(|error| Failure::Unusable(error.to_string()))?;
+async fn agreement(desk: &Workflow, files: &[Envelope], own: &PeerId) -> Result<CaseSeen, Failure> {
+    let read: Agreement = open(&files[0]).map_err(|error| Failure::Unusable(error.to_string()))?;
     let grant = files.get(1);
     let handed: Result<CaseSeen, WorkflowFailed> = if *own == PeerId::Party(read.agency) {
         desk.propose(&files[0], grant).await

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use lingqu_core::credential::Credential;
 use lingqu_core::Timestamp;
+use lingqu_core::credential::Credential;
 use lingqu_proto::seal;
 use lingqu_tlog::{Ed25519Signer, Hash, Signer};
 
@@ -35,7 +35,10 @@ fn verify(file: &Path, key: &str, at_s: i64) -> (Option<u8>, String) {
         at: Some(Timestamp::from_unix_s(at_s)),
         json: true,
     };
-    let ended = verify.run(&mut session).err().map(|failure| failure.exit_code());
+    let ended = verify
+        .run(&mut session)
+        .err()
+        .map(|failure| failure.exit_code());
     (ended, String::from_utf8(out).unwrap())
 }
 
@@ -54,8 +57,19 @@ fn a_credential_is_verified_offline() {
     let (ended, out) = verify(&path, key_file.to_str().unwrap(), 1_999);
     assert_eq!(ended, None);
     let shown: serde_json::Value = serde_json::from_str(&out).unwrap();
-    for field in ["number", "holder_name", "scope", "not_before", "not_after", "issued_by", "issued"] {
-        assert!(shown[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
+    for field in [
+        "number",
+        "holder_name",
+        "scope",
+        "not_before",
+        "not_after",
+        "issued_by",
+        "issued",
+    ] {
+        assert!(
+            shown[field].as_str().is_some_and(|text| !text.is_empty()),
+            "{field}"
+        );
     }
     assert_eq!(shown["status"], "VALID");
     for (at_s, status) in [(2_000, "EXPIRED"), (999, "NOT_YET_VALID")] {
