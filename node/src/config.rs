@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use lingqu_core::{CoordinatorId, NodeId, PartyId, Region};
+use lingqu_journal::JournalLimits;
 use lingqu_tlog::{Intl, Suite, VerifierKey};
 use lingqu_transport::TlsFiles;
 use serde::Deserialize;
@@ -42,6 +43,9 @@ pub struct NodeConfig {
     /// Bounds.
     #[serde(default)]
     pub limits: LimitsSection,
+    /// Metrics, health and traces; off unless configured.
+    #[serde(default)]
+    pub observe: lingqu_telemetry::Settings,
 }
 
 /// The node's own signing keys: PKCS#8 PEM, Ed25519.
@@ -148,6 +152,16 @@ pub struct LimitsSection {
     pub rows_max: usize,
     /// Register rows that share one key. Default 16.
     pub rows_per_key_max: u8,
+    /// Memory that running statistics may hold together, in bytes, beside the loaded tables. Default 1 GiB.
+    pub statistic_memory_bytes_max: usize,
+    /// Largest answer of a statistic, in bytes. Default 1 MiB.
+    pub statistic_result_bytes_max: usize,
+    /// Most rows of one answer of a statistic. Default 10,000.
+    pub statistic_rows_max: usize,
+    /// Longest run of a statistic, in seconds. Default 60.
+    pub statistic_seconds_max: u64,
+    /// Threads that statistics run on. Default 2.
+    pub statistic_threads: usize,
     /// Segment size of the journal in bytes. Default 16 MiB.
     pub journal_segment_bytes: u64,
     /// Calls waiting for the journal. Default 4,096.
@@ -176,9 +190,29 @@ impl Default for LimitsSection {
             objects_max: 10_000,
             rows_max: 5_000_000,
             rows_per_key_max: 16,
+            statistic_memory_bytes_max: 1 << 30,
+            statistic_result_bytes_max: 1 << 20,
+            statistic_rows_max: 10_000,
+            statistic_seconds_max: 60,
+            statistic_threads: 2,
             journal_segment_bytes: 16 << 20,
             journal_queue_max: 4_096,
             tls_reload_s: 10,
+        }
+    }
+}
+
+impl LimitsSection {
+    /// The bounds that the journal opens with.
+    pub fn journal(&self) -> JournalLimits {
+        JournalLimits {
+            segment_len: self.journal_segment_bytes,
+            // A frame travels whole, and must fit into the mirror's largest batch.
+            frame_bytes_max: 1 << 20,
+            batch_bytes_max: 1 << 20,
+            batch_entries_max: 4_096,
+            queue_max: self.journal_queue_max,
+            ..JournalLimits::default()
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod call;
 pub mod config;
 pub mod evaluate;
 mod node;
+mod observe;
 mod products;
 pub mod serve;
 pub mod ship;

@@ -3,6 +3,7 @@
 pub mod bearer;
 mod calling;
 mod calls;
+mod health;
 mod coded;
 pub mod context;
 pub mod door;
@@ -40,6 +41,9 @@ pub enum ServeError {
     /// The journal did not close in order; what is durable in it stays so.
     #[error("the journal did not close in order")]
     Journal,
+    /// The listener of metrics and health cannot be opened.
+    #[error("`observe.listen`: {0}")]
+    Observe(std::io::Error),
     /// The admin socket cannot be opened.
     #[error("admin socket: {0}")]
     Admin(std::io::Error),
@@ -55,8 +59,9 @@ pub async fn serve(
         .map_err(|error| ServeError::Tls(error.to_string()))?;
     let tls = Arc::new(tls);
     let admin_listener = admin::listen(&node.config.admin_socket()).map_err(ServeError::Admin)?;
+    let observing = observe(&node).await.map_err(ServeError::Observe)?;
     let kept = Arc::new(Kept::new(&node.config.limits));
-    let beside = Beside::start(&node, &tls, &kept, admin_listener);
+    let beside = Beside::start(&node, &tls, &kept, admin_listener, observing);
     let calls = TaskTracker::new();
     let limits = lingqu_transport::Limits {
         connections_max: node.config.limits.connections_max,
@@ -69,7 +74,10 @@ pub async fn serve(
         Arc::clone(&node.clock),
         router(&node, &calls, &kept),
         node.connections.clone(),
-        shutdown,
+        async {
+            shutdown.await;
+            node.observe.begin_ending();
+        },
     )
     .await;
     // No new call arrives. Those under way finish their bookkeeping before the journal closes.
@@ -85,12 +93,23 @@ fn router(node: &Arc<Node>, calls: &TaskTracker, kept: &Arc<Kept>) -> axum::Rout
     let flight = FlightSql::new(Execution::new(calling.clone(), Arc::clone(kept)));
     Routes::new(service.into_server(bytes_max))
         .add_service(flight.into_server(bytes_max))
+        .add_service(health::Readiness::server(Arc::clone(node)))
         .add_service(reflection().build_v1().expect(DESCRIBED))
         .add_service(reflection().build_v1alpha().expect(DESCRIBED))
         .into_axum_router()
         .merge(http::routes(calling))
         .layer(axum::middleware::map_response(coded::coded))
         .layer(AccessLayer::new(Arc::new(admitted)))
+}
+
+/// The listener of metrics and health, if one is configured.
+async fn observe(node: &Node) -> std::io::Result<Option<TcpListener>> {
+    let Some(listen) = node.config.observe.listen else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind(listen).await?;
+    node.observe.serves_at(listener.local_addr()?);
+    Ok(Some(listener))
 }
 
 const DESCRIBED: &str = "the descriptors are generated with the services";
@@ -102,7 +121,8 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .with_service_name("lingqu.v1.Calls")
 }
 
-/// What runs beside the calls: replication, pushes, local control, the minute's bookkeeping, new certificates.
+/// What runs beside the calls: replication, pushes, local control, the minute's bookkeeping, new certificates, and what
+/// tells of all this.
 struct Beside {
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -114,6 +134,7 @@ impl Beside {
         tls: &Arc<ReloadableTls>,
         kept: &Arc<Kept>,
         admin_listener: UnixListener,
+        observing: Option<TcpListener>,
     ) -> Beside {
         let beside = Beside {
             stop: CancellationToken::new(),
@@ -126,6 +147,13 @@ impl Beside {
         beside.run(admin::run(Arc::clone(node), admin_listener));
         beside.run(every_minute(Arc::clone(node), Arc::clone(kept)));
         beside.run(Arc::clone(tls).watch(reload));
+        if let Some(listener) = observing {
+            beside.run(tell(Arc::clone(node), listener));
+        }
+        if let Some(exporter) = node.observe.take_exporter() {
+            // It ends by itself, after it has sent what the last calls left.
+            beside.tasks.spawn(exporter.run(beside.stop.clone()));
+        }
         beside
     }
 
@@ -162,6 +190,11 @@ async fn close(node: &Arc<Node>, beside: Beside) -> Result<(), ServeError> {
     closed.map_err(|_| ServeError::Journal)
 }
 
+async fn tell(node: Arc<Node>, listener: TcpListener) {
+    let observed: Arc<Node> = Arc::clone(&node);
+    lingqu_telemetry::listener::serve(listener, &node.config.observe, observed).await;
+}
+
 /// Only what the access table opens at a node, and only to verified peers of that kind; everything else stays shut.
 fn admitted(path: &str, peer: Result<&Peer, ErrorCode>) -> Result<(), ErrorCode> {
     let peer = peer?;
@@ -173,7 +206,10 @@ fn admitted(path: &str, peer: Result<&Peer, ErrorCode>) -> Result<(), ErrorCode>
     if let Some(way) = Way::at(path) {
         return way.admits(kind);
     }
-    let admission = access::admission(Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?);
+    let admission = match access::beside(Server::Node, path) {
+        Some(admission) => admission,
+        None => access::admission(Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?),
+    };
     if admission.server != Server::Node {
         return Err(ErrorCode::CallerRoleForbidden);
     }

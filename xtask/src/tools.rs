@@ -3,11 +3,15 @@
 //! A tool that cannot be brought fails the run with the reason: a test that was left out would look like one that
 //! passed.
 
+mod prometheus;
 mod python;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Tells tests where Prometheus's checker of metrics is; also read, so that a machine's own can be used.
+pub(crate) const PROMTOOL_VARIABLE: &str = "LINGQU_PROMTOOL";
 
 /// Tells tests which Python has the clients that they run.
 pub(crate) const PYTHON_VARIABLE: &str = "LINGQU_PYTHON";
@@ -42,5 +46,10 @@ impl fmt::Display for ToolError {
 pub(crate) fn bring(root: &Path, target: &Path) -> Result<Vec<(&'static str, PathBuf)>, ToolError> {
     let requirements = root.join("tests/clients/requirements.txt");
     let python = python::bring(&requirements, &target.join("tools").join("python"))?;
-    Ok(vec![(PYTHON_VARIABLE, python)])
+    let named = std::env::var_os(PROMTOOL_VARIABLE);
+    let promtool = prometheus::bring(named.as_deref(), &target.join("tools").join("prometheus"))?;
+    Ok(vec![
+        (PROMTOOL_VARIABLE, promtool),
+        (PYTHON_VARIABLE, python),
+    ])
 }

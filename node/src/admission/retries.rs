@@ -76,6 +76,17 @@ impl<R> Retries<R> {
         }
     }
 
+    /// How many records are kept, running calls included.
+    pub fn len(&self) -> usize {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.slots.len()
+    }
+
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Enters a call; `at` is monotonic time. Waits while a copy of the call is being evaluated.
     pub async fn enter(&self, key: &RetryKey, tag: [u8; 16], at: Duration) -> Entered<R> {
         let record = {
