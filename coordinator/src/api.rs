@@ -9,3 +9,4 @@ pub(crate) mod mirror;
 pub(crate) mod pages;
 pub(crate) mod registry;
 pub(crate) mod sync;
+pub(crate) mod workflow;

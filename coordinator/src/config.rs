@@ -3,6 +3,8 @@
 //! Unknown keys are refused, every number has a unit in its name and a default beside it, and relative paths are
 //! relative to the file. Key files are read by [`crate::keys`]; no secret stands in the configuration itself.
 
+mod workflow;
+
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::str::FromStr;
 use lingqu_core::id::IdPrefix;
 use lingqu_core::{CoordinatorId, PartyId, Region, Role};
 use serde::{Deserialize, Deserializer};
+
+pub use workflow::{Bureau, WorkflowConfig};
 
 /// The whole configuration of one coordinator.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,6 +45,9 @@ pub struct Config {
     /// Bounds of everything that others can make grow.
     #[serde(default)]
     pub limits: Limits,
+    /// How applications for authorisation are handled.
+    #[serde(default)]
+    pub workflow: WorkflowConfig,
     /// Metrics and health; off unless configured. The coordinator makes no traces, and refuses `otlp`.
     #[serde(default)]
     pub observe: lingqu_telemetry::Settings,
@@ -270,6 +277,7 @@ impl Config {
         if self.epoch.renew_s == 0 || self.epoch.valid_s <= self.epoch.renew_s {
             return Err(ConfigError::Bound("epoch.renew_s, epoch.valid_s"));
         }
+        self.workflow.check()?;
         self.observe.check()?;
         if self.observe.otlp.is_some() {
             return Err(ConfigError::NoTraces);

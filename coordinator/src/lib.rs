@@ -30,6 +30,7 @@ mod places;
 mod refusal;
 mod registry;
 mod store;
+mod workflow;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,7 +43,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{
-    AuthorityConfig, Config, ConfigError, EpochConfig, Founder, KeysConfig, Limits, TlsConfig,
+    AuthorityConfig, Bureau, Config, ConfigError, EpochConfig, Founder, KeysConfig, Limits,
+    TlsConfig, WorkflowConfig,
 };
 pub use keys::{Keys, KeysError};
 pub use mirror::MirrorOpenError;

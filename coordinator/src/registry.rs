@@ -11,6 +11,7 @@ pub(crate) mod objects;
 pub(crate) mod overview;
 pub(crate) mod parties;
 pub(crate) mod revocations;
+pub(crate) mod suspensions;
 pub(crate) mod watch;
 
 use std::collections::HashMap;
@@ -25,8 +26,8 @@ use lingqu_transport::{Peer, PeerId};
 
 use self::codes::Failures;
 use self::contacts::Contacts;
-use self::revocations::CurrentEpoch;
-use crate::config::{Config, EpochConfig, Limits};
+use self::revocations::{CurrentEpoch, Lists};
+use crate::config::{Config, EpochConfig, Limits, WorkflowConfig};
 use crate::keys::{Keys, Names};
 use crate::mirror::Mirror;
 use crate::own_stream::{self, SettleError};
@@ -40,18 +41,19 @@ use crate::store::{Store, StoreError, Writing};
 pub(crate) struct Registry {
     pub(crate) store: Store,
     pub(crate) mirror: Arc<Mirror>,
-    clock: Arc<dyn Clock>,
-    keys: Keys,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Keys,
     names: Names,
-    id: CoordinatorId,
+    pub(crate) id: CoordinatorId,
     limits: Limits,
+    pub(crate) workflow: WorkflowConfig,
     epoch_config: EpochConfig,
     /// Who takes part, for questions that cannot wait for the database. Written by acts only.
-    directory: ArcSwap<Directory>,
+    pub(crate) directory: ArcSwap<Directory>,
     /// Held by whoever carries out an act.
     acting: tokio::sync::Mutex<()>,
     /// Changes when something was filed.
-    filed: tokio::sync::watch::Sender<u64>,
+    pub(crate) filed: tokio::sync::watch::Sender<u64>,
     epoch: tokio::sync::watch::Sender<Arc<CurrentEpoch>>,
     failures: Mutex<Failures>,
     /// An act was stored and could not be logged: nothing more is done before a restart has made it good.
@@ -91,12 +93,16 @@ impl Registry {
     ) -> Result<Registry, SettleError> {
         own_stream::recover(&store, &mirror).await?;
         let directory = Directory::load(&store).await?;
-        let (number, revoked) = (store.epoch_number().await?, store.revoked().await?);
+        let number = store.epoch_number().await?;
+        let lists = Lists {
+            revoked: store.revoked().await?,
+            suspended: store.suspended().await?,
+        };
         let epoch = CurrentEpoch::sign(
             &config.id,
             keys.signing.as_ref(),
             number.unwrap_or(1),
-            revoked,
+            lists,
             clock.now(),
             config.epoch.valid_s,
         );
@@ -106,6 +112,7 @@ impl Registry {
             names: Names::new(&config.origin_name),
             id: config.id.clone(),
             limits: config.limits,
+            workflow: config.workflow.clone(),
             epoch_config: config.epoch,
             directory: ArcSwap::from_pointee(directory),
             acting: tokio::sync::Mutex::new(()),
@@ -218,7 +225,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`ErrorCode::AuditUnavailable`] when an earlier act could not be logged: it might be logged twice if this went on.
-    async fn acting(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Refusal> {
+    pub(crate) async fn acting(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Refusal> {
         let guard = self.acting.lock().await;
         if self.interrupted.load(Ordering::SeqCst) {
             return Err(ErrorCode::AuditUnavailable.into());
@@ -227,7 +234,7 @@ impl Registry {
     }
 
     /// Makes an act durable, in the database and in the own stream. What it changes may be told after this.
-    async fn carry_out(&self, tx: Writing) -> Result<(), Refusal> {
+    pub(crate) async fn carry_out(&self, tx: Writing) -> Result<(), Refusal> {
         self.interrupted.store(true, Ordering::SeqCst);
         tx.commit().await.map_err(StoreError::from)?;
         // At this point the act is stored. A crash from here on finds it unlogged, and logs it before it is served.

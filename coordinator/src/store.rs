@@ -4,12 +4,14 @@
 //! process; transactions that write begin as such, so that two of them never meet half-way.
 
 pub(crate) mod acts;
+pub(crate) mod cases;
 pub(crate) mod codes;
 pub(crate) mod nodes;
 pub(crate) mod objects;
 pub(crate) mod overview;
 pub(crate) mod parties;
 pub(crate) mod revocations;
+pub(crate) mod suspensions;
 
 use std::path::Path;
 

@@ -31,7 +31,7 @@ use crate::admission::admit::admit;
 use crate::admission::caller::Caller;
 use crate::admission::holdings::Holdings;
 use crate::admission::retries::{Entered, RetryKey};
-use crate::evaluate::{AnswerValue, Bound, Prepared};
+use crate::evaluate::{AnswerValue, Bound};
 use crate::observe::{Phase, Probe};
 
 /// What a caller gets.
@@ -180,8 +180,8 @@ async fn evaluate_and_record(
     probe: &mut Probe,
 ) -> Result<(Recorded<Answer>, usize), Unserved> {
     probe.phase(Phase::Plan);
-    let (prepared, bound) = match plan(node, &call, asked) {
-        Ok(planned) => planned,
+    let bound = match plan(node, &call, asked) {
+        Ok(bound) => bound,
         Err(code) => return Err(Unserved::Denied(call.deny(code))),
     };
     // Nothing is charged while an answer could not leave anyway.
@@ -198,10 +198,12 @@ async fn evaluate_and_record(
         return Err(Unserved::Denied(call.deny(ErrorCode::Internal)));
     }
 
+    let loads = bound.loads().to_vec();
+
     // From here on data is touched: whatever happens is charged and recorded, a failure too.
     charge.touch();
     probe.phase(Phase::Evaluate);
-    let running = AssertUnwindSafe(prepared.run(bound, call.permit())).catch_unwind();
+    let running = AssertUnwindSafe(bound.run(call.permit())).catch_unwind();
     // One code for every way to fail: which one it was may depend on data.
     let result = running.await.unwrap_or(Err(ErrorCode::EvaluationFailed));
     probe.phase(Phase::Record);
@@ -212,7 +214,6 @@ async fn evaluate_and_record(
         &opening_key,
         &[(Tag::Request, &asked.canonical), (Tag::Answer, &answer)],
     );
-    let loads = prepared.loads();
     let kept_bytes = result.as_ref().map_or(0, AnswerValue::kept_bytes);
     let result = result.map(|value| Answer {
         call: asked.id,
@@ -230,18 +231,12 @@ async fn evaluate_and_record(
 }
 
 /// Binds the call to its product over the current loads of its environment; no data is looked at.
-fn plan(
-    node: &Node,
-    call: &Call<Permitted>,
-    asked: &ProductCall,
-) -> Result<(Arc<Prepared>, Bound), ErrorCode> {
+fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Bound, ErrorCode> {
     let permit = call.permit();
-    let prepared = node
-        .products
-        .get(permit)
-        .ok_or(ErrorCode::ResourceUnavailable)?;
-    let bound = prepared.bind(asked, permit)?;
-    Ok((prepared, bound))
+    let prepared = node.products.get(permit);
+    prepared
+        .ok_or(ErrorCode::ResourceUnavailable)?
+        .bind(asked, permit)
 }
 
 /// A refusal leaves once it is on record, and counts against its party.

@@ -19,7 +19,9 @@ pub mod ship;
 pub mod sources;
 pub mod state;
 mod stops;
+mod visible;
 
 pub use call::Answer;
 pub use config::NodeConfig;
 pub use node::{Node, OpenError};
+pub use visible::VisibleProduct;

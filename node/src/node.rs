@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lingqu_core::decide::ClockState;
+use lingqu_core::epoch::Epoch;
 use lingqu_core::record::Draft;
 use lingqu_core::stop::Stops;
 use lingqu_core::{CallId, Clock, NodeId, PartyId, Timestamp};
@@ -106,6 +107,10 @@ impl View {
     pub(crate) fn epoch_age(&self) -> Option<Duration> {
         let held = self.epoch.as_deref()?;
         Some(held.age(self.now, self.monotonic))
+    }
+
+    pub(crate) fn stops(&self) -> &Stops {
+        &self.stops
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod canary;
 mod certificates;
+mod clients;
 mod crash;
 mod docs;
 mod grants;

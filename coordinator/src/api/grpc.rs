@@ -67,12 +67,14 @@ impl Services {
         let enrolment = pb::enrolment_server::EnrolmentServer::new(self.clone());
         let mirror = pb::mirror_server::MirrorServer::new(self.clone());
         let filing = pb::registry_server::RegistryServer::new(self.clone());
+        let workflow = pb::workflow_server::WorkflowServer::new(self.clone());
         let sync = pb::sync_server::SyncServer::new(self);
         Routes::new(audit.max_decoding_message_size(MESSAGE_BYTES_MAX))
             .add_service(enrolment.max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX))
             .add_service(mirror.max_decoding_message_size(bytes_max))
             .add_service(filing.max_decoding_message_size(MESSAGE_BYTES_MAX))
             .add_service(sync.max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX))
+            .add_service(workflow.max_decoding_message_size(MESSAGE_BYTES_MAX))
             .add_service(health)
             .prepare()
             .into_axum_router()

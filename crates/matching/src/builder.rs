@@ -240,7 +240,7 @@ impl fmt::Debug for IndexBuilder {
     }
 }
 
-fn refused(row: usize, field: &Field, unfit: Unfit) -> RowRefused {
+pub(crate) fn refused(row: usize, field: &Field, unfit: Unfit) -> RowRefused {
     let field = field.name.clone();
     match unfit {
         Unfit::TooLong => RowRefused::TooLong { row, field },

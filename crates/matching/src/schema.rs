@@ -82,13 +82,26 @@ impl Schema {
     ///
     /// [`SchemaRefused`] names the first rule that does not hold.
     pub fn new(key: Vec<Field>, compared: Vec<Field>) -> Result<Self, SchemaRefused> {
-        if !(1..=MAX_KEY_FIELDS).contains(&key.len()) {
-            return Err(SchemaRefused::KeyFields { found: key.len() });
-        }
         if !(1..=MAX_COMPARED_FIELDS).contains(&compared.len()) {
             return Err(SchemaRefused::ComparedFields {
                 found: compared.len(),
             });
+        }
+        Schema::checked(key, compared)
+    }
+
+    /// A schema that only finds a row and compares nothing, for a [`crate::Directory`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Schema::new`].
+    pub fn of_key(key: Vec<Field>) -> Result<Self, SchemaRefused> {
+        Schema::checked(key, Vec::new())
+    }
+
+    fn checked(key: Vec<Field>, compared: Vec<Field>) -> Result<Self, SchemaRefused> {
+        if !(1..=MAX_KEY_FIELDS).contains(&key.len()) {
+            return Err(SchemaRefused::KeyFields { found: key.len() });
         }
         let fields: Vec<&Field> = key.iter().chain(&compared).collect();
         for (position, field) in fields.iter().enumerate() {

@@ -11,7 +11,7 @@ use lingqu_core::decide::ProductFact;
 use lingqu_core::envelope::{Envelope, SignedBy};
 use lingqu_core::grant::{FILING_TYPE, Filing, GRANT_TYPE, Grant};
 use lingqu_core::product::{
-    APPROVAL_TYPE, Approval, POLICY_TYPE, PRODUCT_TYPE, Product, ProductRef, SignedPolicy,
+    APPROVAL_TYPE, Approval, Definition, POLICY_TYPE, PRODUCT_TYPE, Product, ProductRef, SignedPolicy,
 };
 use lingqu_core::{ErrorCode, GrantId, NodeId, PartyId};
 use lingqu_proto::open;
@@ -151,6 +151,12 @@ impl Holdings {
         versions.next_back().map(|(reference, _)| reference)
     }
 
+    /// The policy in force on a resource.
+    pub fn policy_on(&self, resource: &str) -> Option<Arc<SignedPolicy>> {
+        let (policy, _) = self.policies.get(resource)?;
+        Some(Arc::clone(policy))
+    }
+
     /// Every product that may be called.
     pub fn approved(&self) -> impl Iterator<Item = &Arc<ApprovedProduct>> {
         self.approved.values()
@@ -241,6 +247,9 @@ impl Holdings {
             return Err(ErrorCode::ObjectSignatureInvalid);
         }
         let product = open::<Product>(envelope).map_err(|_| ErrorCode::ObjectInvalid)?;
+        if let Definition::Model(model) = &product.definition {
+            crate::evaluate::model::check(model).map_err(|_| ErrorCode::ModelRefused)?;
+        }
         let digest = envelope.digest();
         if let Some((_, held)) = self.products.get(&product.reference) {
             return if *held == digest {

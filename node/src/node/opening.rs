@@ -11,6 +11,7 @@ use lingqu_core::Clock;
 use lingqu_core::envelope::SignedBy;
 use lingqu_core::grant::Environment;
 use lingqu_core::product::PRODUCT_TYPE;
+use lingqu_guard::GuardLimits;
 use lingqu_journal::{FatalHook, FileStore, Journal, JournalLimits, JournalOptions};
 use lingqu_proto::decode_envelope;
 use lingqu_transport::{Connections, signing_key};
@@ -25,7 +26,7 @@ use crate::admission::retries::Retries;
 use crate::admission::throttle::Throttle;
 use crate::config::NodeConfig;
 use crate::observe::Observe;
-use crate::products::{Products, Resource};
+use crate::products::{ProductLimits, Products, Resource};
 use crate::sources::ParquetFile;
 use crate::state::{create_dir, read_all, write_durably};
 use crate::stops::{StopKeeper, StopsUnreadable};
@@ -213,8 +214,20 @@ fn products(config: &NodeConfig) -> Result<Products, OpenError> {
             })
         })
         .collect::<Result<Vec<_>, OpenError>>()?;
-    let per_key = per_key.ok_or(OpenError::Setting("limits.rows_per_key_max"))?;
-    Ok(Products::new(resources, config.limits.rows_max, per_key))
+    let limits = &config.limits;
+    let limits = ProductLimits {
+        rows_max: limits.rows_max,
+        rows_per_key_max: per_key.ok_or(OpenError::Setting("limits.rows_per_key_max"))?,
+        guard: GuardLimits {
+            memory_bytes_max: limits.statistic_memory_bytes_max,
+            rows_out_max: limits.statistic_rows_max,
+            seconds_max: limits.statistic_seconds_max,
+            partitions: limits.statistic_threads,
+            result_bytes_max: limits.statistic_result_bytes_max,
+            ..GuardLimits::default()
+        },
+    };
+    Ok(Products::new(resources, limits))
 }
 
 /// The environments of one resource. Sample data and production data never share one: what is tried out on samples must

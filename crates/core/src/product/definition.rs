@@ -181,6 +181,8 @@ pub struct Parameter {
     pub name: String,
     /// What it may be.
     pub allowed: ParameterValues,
+    /// Whether the values are edges of ranges, and not values to be equal to.
+    pub edges: bool,
 }
 
 /// The declared values of a parameter, ascending.

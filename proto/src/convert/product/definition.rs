@@ -234,6 +234,7 @@ fn parameter(wire: pb::Parameter) -> Result<Parameter, FieldInvalid> {
             return Ok(Parameter {
                 name: name("statistic.parameters.name", wire.name)?,
                 allowed: ParameterValues::Integers(integers),
+                edges: wire.edges,
             });
         }
         _ => {
@@ -251,6 +252,7 @@ fn parameter(wire: pb::Parameter) -> Result<Parameter, FieldInvalid> {
             Ok(Parameter {
                 name: name("statistic.parameters.name", wire.name)?,
                 allowed,
+                edges: wire.edges,
             })
         }
     }
@@ -342,6 +344,7 @@ fn statistic_to_pb(statistic: &Statistic) -> pb::Statistic {
             kind: kind.into(),
             texts,
             integers,
+            edges: parameter.edges,
         }
     };
     pb::Statistic {
