@@ -409,6 +409,9 @@ pub struct Policy {
     /// Purposes that calls may state; none listed means none allowed.
     #[prost(string, repeated, tag = "8")]
     pub purposes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Under which terms statistics may leave; absent means that there are none.
+    #[prost(message, optional, tag = "9")]
+    pub release: ::core::option::Option<ReleaseTerms>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ColumnRule {
@@ -417,6 +420,67 @@ pub struct ColumnRule {
     /// Use names as in the policy vocabulary, for example "link", "verify".
     #[prost(string, repeated, tag = "2")]
     pub uses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What its values may be asked about; absent means that no statistic selects, groups or sums by it.
+    #[prost(message, optional, tag = "3")]
+    pub domain: ::core::option::Option<Domain>,
+}
+/// Under which terms statistics may leave.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseTerms {
+    /// Fewest entities in a group that is shown, 10 to 1,000,000.
+    #[prost(uint32, tag = "1")]
+    pub group_min: u32,
+    /// Largest share of one entity in a figure that is shown, in percent, 1 to 90.
+    #[prost(uint32, tag = "2")]
+    pub dominance_percent_max: u32,
+    /// Counts are rounded to multiples of this, 1 (not at all) to 1,000,000.
+    #[prost(uint32, tag = "3")]
+    pub round_to: u32,
+    /// Most groups of one answer, 1 to 65,536.
+    #[prost(uint32, tag = "4")]
+    pub groups_max: u32,
+}
+/// The declared domain of a column. Lists are ascending, each entry once.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Domain {
+    #[prost(oneof = "domain::Kind", tags = "1, 2, 3, 4, 5")]
+    pub kind: ::core::option::Option<domain::Kind>,
+}
+/// Nested message and enum types in `Domain`.
+pub mod domain {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(message, tag = "1")]
+        Texts(super::TextList),
+        #[prost(message, tag = "2")]
+        Integers(super::IntegerList),
+        /// Bins between edges; each holds its lower edge and not its upper.
+        #[prost(message, tag = "3")]
+        IntegerEdges(super::IntegerList),
+        /// The same between days, written YYYY-MM-DD.
+        #[prost(message, tag = "4")]
+        DateEdges(super::TextList),
+        #[prost(message, tag = "5")]
+        Bounds(super::Bounds),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TextList {
+    #[prost(string, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IntegerList {
+    #[prost(sint64, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<i64>,
+}
+/// Each value of a measure is brought into these before it is summed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Bounds {
+    #[prost(sint64, tag = "1")]
+    pub min: i64,
+    #[prost(sint64, tag = "2")]
+    pub max: i64,
 }
 /// How strictly "no log, no answer" holds. There is nothing below a durable local record.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
