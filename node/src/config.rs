@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use lingqu_core::{CoordinatorId, NodeId, PartyId, Region};
+use lingqu_journal::JournalLimits;
 use lingqu_tlog::{Intl, Suite, VerifierKey};
 use lingqu_transport::TlsFiles;
 use serde::Deserialize;
@@ -197,6 +198,21 @@ impl Default for LimitsSection {
             journal_segment_bytes: 16 << 20,
             journal_queue_max: 4_096,
             tls_reload_s: 10,
+        }
+    }
+}
+
+impl LimitsSection {
+    /// The bounds that the journal opens with.
+    pub fn journal(&self) -> JournalLimits {
+        JournalLimits {
+            segment_len: self.journal_segment_bytes,
+            // A frame travels whole, and must fit into the mirror's largest batch.
+            frame_bytes_max: 1 << 20,
+            batch_bytes_max: 1 << 20,
+            batch_entries_max: 4_096,
+            queue_max: self.journal_queue_max,
+            ..JournalLimits::default()
         }
     }
 }

@@ -96,10 +96,12 @@ impl super::node::View {
     ) -> impl Iterator<Item = &'a Grant> {
         let now = self.now();
         self.holdings().grants_of(caller).filter(move |grant| {
-            let revoked = self.epoch().is_none_or(|epoch| {
+            let revoked = self.epoch().is_none_or(|held| {
+                let epoch = &held.epoch;
                 epoch.revokes_party(caller)
                     || epoch.revokes_party(&grant.licensee)
                     || epoch.revokes_grant(&grant.id)
+                    || epoch.suspends(&grant.id)
                     || epoch.revokes_product(product)
             });
             grant.kind == GrantKind::Scenario

@@ -6,11 +6,14 @@
     reason = "in a test a panic is the failure it should be, and what is printed is its report"
 )]
 
+mod binary;
 mod canary;
 mod certificates;
 mod clients;
 mod crash;
+mod deploy;
 mod docs;
+mod doctor;
 mod grants;
 mod impostor;
 mod lagged;

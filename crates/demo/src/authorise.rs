@@ -256,7 +256,8 @@ pub fn terms() -> Terms {
     }
 }
 
-fn demand(grant: &Grant) -> Demand {
+/// What a licensee applies for who wants exactly this grant.
+pub(crate) fn demand(grant: &Grant) -> Demand {
     let most = |count: fn(&lingqu_core::grant::NodeQuota) -> u64| {
         let counts = grant.quotas.iter().map(count);
         counts.max().unwrap_or(0).max(1)
@@ -280,12 +281,36 @@ fn demand(grant: &Grant) -> Demand {
     }
 }
 
-fn member(id: &PartyId) -> Result<Party, NetworkFailed> {
+/// Who of the cast it is.
+pub(crate) fn member(id: &PartyId) -> Result<Party, NetworkFailed> {
     Party::ALL
         .into_iter()
         .find(|party| party.id() == *id)
         .ok_or("it is nobody of the cast")
         .during("finding a party")
+}
+
+/// What the agency proposes.
+pub(crate) struct Proposal<'a> {
+    pub(crate) terms: Terms,
+    pub(crate) term: (Timestamp, Timestamp),
+    pub(crate) grant: Option<&'a Grant>,
+}
+
+impl Network {
+    /// The agency proposes an agreement in a case: what the case then is, or why the coordinator refuses.
+    pub(crate) async fn propose_agreement(
+        &self,
+        seen: &CaseSeen,
+        proposal: Proposal<'_>,
+    ) -> Result<Result<CaseSeen, WorkflowFailed>, NetworkFailed> {
+        let Proposal { terms, term, grant } = proposal;
+        match self.propose(seen, terms, term, grant).await {
+            Ok(seen) => Ok(Ok(seen)),
+            Err(Stopped::Network(failed)) => Err(failed),
+            Err(Stopped::Workflow(failed)) => Ok(Err(failed)),
+        }
+    }
 }
 
 /// Why the path ended early.

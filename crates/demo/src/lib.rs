@@ -10,7 +10,7 @@ pub mod authorise;
 pub mod cast;
 pub mod network;
 pub mod objects;
-mod register;
+pub mod register;
 pub mod report;
 mod story;
 

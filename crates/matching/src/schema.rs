@@ -73,6 +73,12 @@ pub enum SchemaRefused {
         /// Counted from 0, key fields first.
         position: usize,
     },
+    /// A key field has a comparator that is no equality, so no digest finds its rows.
+    #[error("key field `{field}` is compared by order; only compared fields can be")]
+    OrderedKey {
+        /// The name.
+        field: String,
+    },
 }
 
 impl Schema {
@@ -116,6 +122,14 @@ impl Schema {
                     field: field.name.clone(),
                 });
             }
+        }
+        if let Some(field) = key
+            .iter()
+            .find(|field| field.comparator == Comparator::AtLeast)
+        {
+            return Err(SchemaRefused::OrderedKey {
+                field: field.name.clone(),
+            });
         }
         let digest = digest_of(&key, &compared);
         Ok(Schema {

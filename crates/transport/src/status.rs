@@ -90,6 +90,8 @@ pub const fn grpc_code(class: Class) -> Code {
         Class::FailedPrecondition => Code::FailedPrecondition,
         Class::Internal => Code::Internal,
         Class::InvalidArgument => Code::InvalidArgument,
+        // A service that sends one has mistaken its own trouble for the caller's.
+        Class::Local => Code::Unknown,
         Class::NotFound => Code::NotFound,
         Class::PermissionDenied => Code::PermissionDenied,
         Class::ResourceExhausted => Code::ResourceExhausted,
@@ -103,7 +105,7 @@ pub const fn grpc_code(class: Class) -> Code {
 pub const fn http_status(class: Class) -> StatusCode {
     match class {
         Class::AlreadyExists | Class::FailedPrecondition => StatusCode::CONFLICT,
-        Class::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Class::Internal | Class::Local => StatusCode::INTERNAL_SERVER_ERROR,
         Class::InvalidArgument => StatusCode::BAD_REQUEST,
         Class::NotFound => StatusCode::NOT_FOUND,
         Class::PermissionDenied => StatusCode::FORBIDDEN,

@@ -12,7 +12,7 @@ use lingqu_core::envelope::SignedBy;
 use lingqu_core::grant::Environment;
 use lingqu_core::product::PRODUCT_TYPE;
 use lingqu_guard::GuardLimits;
-use lingqu_journal::{FatalHook, FileStore, Journal, JournalLimits, JournalOptions};
+use lingqu_journal::{FatalHook, FileStore, Journal, JournalOptions};
 use lingqu_proto::decode_envelope;
 use lingqu_transport::{Connections, signing_key};
 use ring::hmac;
@@ -78,24 +78,15 @@ impl Node {
         config.observe.check()?;
         create_dir(&config.data_dir)?;
         create_dir(&config.data_dir.join("objects"))?;
-        let origin = std::fs::read_to_string(config.data_dir.join(ORIGIN_FILE))
-            .map_err(|_| OpenError::NotEnrolled)?;
+        let origin = Node::read_origin(&config).ok_or(OpenError::NotEnrolled)?;
         let limits = &config.limits;
         let journal = Journal::open(
             JournalOptions {
-                origin: origin.trim().to_owned(),
+                origin,
                 signer: Arc::new(signing_key::read(&config.keys.log)?),
                 mirror_key: config.trust.mirror_key.clone(),
                 clock: Arc::clone(&clock),
-                limits: JournalLimits {
-                    segment_len: limits.journal_segment_bytes,
-                    // A frame travels whole, and must fit into the mirror's largest batch.
-                    frame_bytes_max: 1 << 20,
-                    batch_bytes_max: 1 << 20,
-                    batch_entries_max: 4_096,
-                    queue_max: limits.journal_queue_max,
-                    ..JournalLimits::default()
-                },
+                limits: limits.journal(),
                 on_fatal,
             },
             Box::new(FileStore::open(config.data_dir.join("journal"))?),
@@ -136,6 +127,12 @@ impl Node {
         node.record_unlogged();
         node.record_loads(node.prepare_products());
         Ok(Arc::new(node))
+    }
+
+    /// The stream origin that enrolment left; none before it.
+    pub fn read_origin(config: &NodeConfig) -> Option<String> {
+        let text = std::fs::read_to_string(config.data_dir.join(ORIGIN_FILE)).ok()?;
+        Some(text.trim().to_owned())
     }
 
     /// Leaves the stream origin that enrolment gave, for [`Node::open`].

@@ -28,7 +28,7 @@ struct FieldToml {
     name: String,
     /// The resource's column.
     column: String,
-    /// `exact`, `folded`, `integer` or `date`.
+    /// `exact`, `folded`, `integer` or `date`; in a compared field also `at_least`.
     comparator: String,
 }
 

@@ -86,7 +86,7 @@ pub struct FieldRule {
     pub name: String,
     /// The resource's column.
     pub column: String,
-    /// `exact`, `folded`, `integer` or `date`.
+    /// `exact`, `folded`, `integer` or `date`; in a compared field also `at_least`.
     pub comparator: String,
 }
 

@@ -16,7 +16,7 @@ const KEY_FIELDS_MAX: usize = 8;
 /// Most fields that are compared.
 const COMPARED_FIELDS_MAX: usize = 16;
 /// The comparators that a field may name.
-const COMPARATORS: [&str; 4] = ["date", "exact", "folded", "integer"];
+const COMPARATORS: [&str; 5] = ["at_least", "date", "exact", "folded", "integer"];
 /// Most features of a model.
 const FEATURES_MAX: usize = 256;
 /// Largest model, in bytes: an envelope has little more than a mebibyte.
@@ -73,6 +73,10 @@ fn key(field: &'static str, rules: Vec<pb::FieldRule>) -> Result<Vec<FieldRule>,
     if !(1..=KEY_FIELDS_MAX).contains(&rules.len()) {
         return refuse(field, "does not have 1 to 8 fields");
     }
+    // Rows are found by equality only; a product that could never open is refused where it is registered.
+    if rules.iter().any(|rule| rule.comparator == "at_least") {
+        return refuse(field, "has a field that is compared by order");
+    }
     list(field, rules, rule)
 }
 
@@ -80,7 +84,7 @@ fn rule(rule: pb::FieldRule) -> Result<FieldRule, FieldInvalid> {
     if !COMPARATORS.contains(&rule.comparator.as_str()) {
         return refuse(
             "field.comparator",
-            "is not `exact`, `folded`, `integer` or `date`",
+            "is not `at_least`, `exact`, `folded`, `integer` or `date`",
         );
     }
     Ok(FieldRule {
