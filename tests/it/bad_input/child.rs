@@ -50,7 +50,10 @@ impl ChildNode {
             loop {
                 let status = status(world).await;
                 let is_ready = |status: Status| {
-                    status.reconciled && status.products_open > 0 && status.epoch.is_some()
+                    status.reconciled
+                        && status.products_open > 0
+                        && status.epoch.is_some()
+                        && status.mirrored_size == status.journal_size
                 };
                 if status.is_some_and(is_ready) {
                     break;
