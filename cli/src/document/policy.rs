@@ -1,15 +1,18 @@
 //! `policy.toml`: what the unit allows on one resource. Signed by the unit.
 
+mod domain;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use lingqu_core::PartyId;
 use lingqu_core::product::SignedPolicy;
-use lingqu_policy::{AuditTerms, Policy, Use};
+use lingqu_policy::{AuditTerms, Policy, Release, Use};
 use serde::{Deserialize, Serialize};
 
 use super::text::Text;
 use super::{Document, DocumentRefused};
+use domain::DomainToml;
 
 /// The schema.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +35,32 @@ pub(crate) struct PolicyToml {
     /// Column → uses: `aggregate`, `entity`, `filter`, `group`, `link`, `model`, `show`, `verify`. A column that is not
     /// listed is forbidden.
     columns: BTreeMap<String, Vec<String>>,
+    /// Column → what its values may be asked about in statistics. A column without a domain is neither selected,
+    /// grouped nor summed by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    domains: BTreeMap<String, DomainToml>,
+    /// Under which terms statistics may leave. Absent means that there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    release: Option<ReleaseToml>,
+}
+
+/// Under which terms statistics may leave.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReleaseToml {
+    /// Fewest entities in a group that is shown, 10 to 1,000,000.
+    group_min: u32,
+    /// Largest share of one entity in a figure that is shown, in percent, 1 to 90. Default: 50.
+    #[serde(default = "dominance_usual")]
+    dominance_percent_max: u8,
+    /// Counts are rounded to multiples of this, 1 (not at all) to 1,000,000.
+    round_to: u32,
+    /// Most groups of one answer, 1 to 65,536.
+    groups_max: u32,
+}
+
+fn dominance_usual() -> u8 {
+    Release::DOMINANCE_PERCENT_USUAL
 }
 
 /// The two modes; there is nothing below a durable local record.
@@ -72,13 +101,31 @@ impl Document for SignedPolicy {
                 age_s_max,
             },
         };
-        let policy = Policy::new(columns, written.purposes, audit, written.epoch_age_max_s);
+        let refused = |error| DocumentRefused::key("policy", error);
+        let mut policy = Policy::new(columns, written.purposes, audit, written.epoch_age_max_s)
+            .map_err(refused)?;
+        for (column, domain) in written.domains {
+            policy = policy
+                .with_domain(&column, domain.read()?)
+                .map_err(refused)?;
+        }
+        if let Some(terms) = written.release {
+            let ReleaseToml {
+                group_min,
+                dominance_percent_max,
+                round_to,
+                groups_max,
+            } = terms;
+            let terms = Release::new(group_min, dominance_percent_max, round_to, groups_max)
+                .map_err(|error| DocumentRefused::key("release", error))?;
+            policy = policy.with_release(terms);
+        }
         Ok(SignedPolicy {
             id: written.id,
             version: written.version,
             unit: written.unit.0,
             resource: written.resource,
-            policy: policy.map_err(|error| DocumentRefused::key("policy", error))?,
+            policy,
         })
     }
 
@@ -105,6 +152,20 @@ impl Document for SignedPolicy {
                 },
             },
             columns: self.policy.columns().map(words).collect(),
+            domains: self
+                .policy
+                .columns()
+                .filter_map(|(column, _)| {
+                    let domain = self.policy.domain(column)?;
+                    Some((column.to_owned(), DomainToml::write(domain)))
+                })
+                .collect(),
+            release: self.policy.release().map(|terms| ReleaseToml {
+                group_min: terms.group_min(),
+                dominance_percent_max: terms.dominance_percent_max(),
+                round_to: terms.round_to(),
+                groups_max: terms.groups_max(),
+            }),
         }
     }
 }

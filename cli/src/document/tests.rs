@@ -85,6 +85,40 @@ fn the_lagged_mode_is_read_and_its_keys_are_its_own() {
 }
 
 #[test]
+fn a_domain_is_values_or_edges_or_bounds() {
+    let text = sample("policy.toml");
+    let written = "seats = { min = 0, max = 500 }";
+    assert!(text.contains(written));
+    let read = |with: &str| author::<SignedPolicy>(&text.replace(written, with), &samples());
+    for right in [
+        "seats = { values = [\"a\", \"b\"] }",
+        "seats = { values = [-1, 1] }",
+        "seats = { edges = [0, 100] }",
+        "seats = { edges = [\"2013-01-01\", \"2014-01-01\"] }",
+    ] {
+        assert!(read(right).is_ok(), "{right}");
+    }
+    for wrong in [
+        "seats = { min = 0 }",
+        "seats = { min = 5, max = 1 }",
+        "seats = { min = 0, max = 500, values = [1] }",
+        "seats = { values = [] }",
+        "seats = { values = [2, 1] }",
+        "seats = { values = [1, \"a\"] }",
+        "seats = { edges = [1] }",
+        "seats = { edges = [\"2013-13-01\", \"2014-01-01\"] }",
+        "seats = { bins = [1, 2] }",
+        "berths = { min = 0, max = 500 }",
+    ] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+    assert!(
+        author::<SignedPolicy>(&text.replace("group_min = 10", "group_min = 9"), &samples())
+            .is_err()
+    );
+}
+
+#[test]
 fn values_that_no_node_would_read_are_refused_by_name() {
     let dir = with_envelopes();
     let key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";

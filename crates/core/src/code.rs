@@ -29,6 +29,8 @@ pub enum Class {
     Unauthenticated,
     /// Retrying later may help.
     Unavailable,
+    /// Nobody can have it here.
+    Unimplemented,
 }
 
 macro_rules! codes {
@@ -77,9 +79,18 @@ macro_rules! codes {
 }
 
 codes! {
+    AgreementAltered, "AGREEMENT_ALTERED", FailedPrecondition,
+        "the signature is not over the bytes that the others signed", "签署内容与其他签署方所签原文不一致",
+        "fetch the case's documents and sign exactly those bytes", "取回案卷中的文本，对原文逐字节签署";
+    AgreementTermMissing, "AGREEMENT_TERM_MISSING", InvalidArgument,
+        "the agreement lacks a mandatory term", "协议缺少必备条款",
+        "add the term that the message names", "补充提示所列条款";
     AlreadyEnrolled, "ALREADY_ENROLLED", AlreadyExists,
         "the id or key is already enrolled", "该标识或密钥已登记",
         "enrol under the id that the code names, with keys used nowhere else", "使用准入码对应的标识，并使用从未登记过的密钥";
+    AlreadyExpired, "ALREADY_EXPIRED", FailedPrecondition,
+        "the term is over, so it can no longer be renewed", "期限已届满，不能再续签",
+        "submit a new application", "重新提交申请";
     AsOfUnavailable, "AS_OF_UNAVAILABLE", FailedPrecondition,
         "the data is older than the call asks for", "数据日期早于请求要求的日期",
         "ask without a lower bound, or wait for the next load", "去掉日期下限，或等待下一次装载";
@@ -113,6 +124,18 @@ codes! {
     CallIdSpent, "CALL_ID_SPENT", AlreadyExists,
         "the call was already answered and its answer is no longer held", "该调用已答复，答复已不再保存",
         "choose a new call id: it is a new call and charged as one", "使用新的调用标识，将作为新调用计量";
+    CasesTooMany, "CASES_TOO_MANY", ResourceExhausted,
+        "the applicant has too many open or too many new cases", "申请主体在办案件或当日新提交案件过多",
+        "wait for a decision, or withdraw what is no longer needed", "等待办结，或撤回不再需要的申请";
+    CaseActorForbidden, "CASE_ACTOR_FORBIDDEN", PermissionDenied,
+        "this act is not the caller's to do in this case", "调用方在本案中无权办理该事项",
+        "leave it to the party that the case shows", "由案卷所示的主体办理";
+    CaseLapsed, "CASE_LAPSED", FailedPrecondition,
+        "nothing was supplemented by the date that the notice set", "未在告知期限内补正，申请已失效",
+        "submit a new application", "重新提交申请";
+    CaseUnknown, "CASE_UNKNOWN", NotFound,
+        "there is no such case, or the caller takes no part in it", "案件不存在，或调用方与本案无关",
+        "check the case id", "核对案件编号";
     CatalogGrantOnly, "CATALOG_GRANT_ONLY", PermissionDenied,
         "a catalog grant allows viewing and promoting, not calling", "目录授权仅可查看和推广，不可调用",
         "apply for a scenario grant", "申请场景授权";
@@ -152,6 +175,9 @@ codes! {
     CodeInvalid, "CODE_INVALID", PermissionDenied,
         "the enrolment code is unknown, used, expired or for another id", "准入码不存在、已使用、已过期或不属于该标识",
         "ask the operating agency for a new code", "向运营机构申领新的准入码";
+    CommandUnsupported, "COMMAND_UNSUPPORTED", Unimplemented,
+        "the node does not offer this command", "节点不提供该命令",
+        "read which commands the node offers in the manual for clients", "查阅客户端手册中节点提供的命令";
     ConfigInvalid, "CONFIG_INVALID", Local,
         "the configuration cannot be used: a key is missing, unknown or has a wrong value", "配置无法使用：缺少键、存在未知键或取值错误",
         "correct the line that the message names; the sample in `deploy/` explains every key", "按提示更正该行，`deploy/` 中的样例解释了每个键";
@@ -227,6 +253,9 @@ codes! {
     GrantAmbiguous, "GRANT_AMBIGUOUS", InvalidArgument,
         "more than one grant fits", "有多个授权符合",
         "name the grant in the call", "在调用中指明授权";
+    GrantExceedsApplication, "GRANT_EXCEEDS_APPLICATION", FailedPrecondition,
+        "the grant allows more than was applied for and reviewed", "授权内容超出已审核的申请范围",
+        "narrow the grant to the application, or apply for more", "将授权限于申请范围内，或另行申请";
     GrantExpired, "GRANT_EXPIRED", PermissionDenied,
         "the grant's term is over", "授权已到期",
         "renew the grant", "续签授权";
@@ -245,6 +274,9 @@ codes! {
     GrantRevoked, "GRANT_REVOKED", PermissionDenied,
         "the grant is revoked", "授权已撤销",
         "ask the operating agency", "请联系运营机构";
+    GrantSuspended, "GRANT_SUSPENDED", PermissionDenied,
+        "the grant is suspended", "授权已暂停",
+        "wait until the suspension is lifted, or ask the operating agency", "等待恢复，或联系运营机构";
     GrantUnknown, "GRANT_UNKNOWN", PermissionDenied,
         "the node holds no such grant, and none that fits", "节点没有该授权或符合的授权",
         "obtain a grant, or wait until it has reached the node", "申请授权，或等待授权送达节点";
@@ -257,6 +289,9 @@ codes! {
     GrantUnsignedByUnit, "GRANT_UNSIGNED_BY_UNIT", PermissionDenied,
         "the grant lacks the signature of this node's own unit", "授权缺少本节点数源单位的签名",
         "have the unit sign", "请数源单位签署";
+    IllegalTransition, "ILLEGAL_TRANSITION", FailedPrecondition,
+        "the case's state does not allow this act", "案件当前状态不允许该事项",
+        "look at the case's state and history", "查看案件状态与办理记录";
     InputUnusable, "INPUT_UNUSABLE", Local,
         "an input cannot be used", "输入无法使用",
         "correct what the message names", "按提示更正输入";
@@ -287,6 +322,9 @@ codes! {
     ListenUnusable, "LISTEN_UNUSABLE", Local,
         "the address to listen at cannot be used", "监听地址无法使用",
         "choose a free port and an address of this machine", "选择空闲端口和本机地址";
+    MaterialMissing, "MATERIAL_MISSING", FailedPrecondition,
+        "the application lacks material of the checklist", "申请材料不齐全",
+        "have the missing material supplemented: the case lists it", "按案卷所列一次性告知并补正";
     ModelRefused, "MODEL_REFUSED", InvalidArgument,
         "the product's model is not one that a node can evaluate", "产品中的模型不在可计算范围内",
         "use a scorecard or an ONNX model of trees, linear models and scalers that fits its declared features and output", "使用与声明的特征和输出一致的评分卡或由树、线性模型、标准化组成的 ONNX 模型";
@@ -308,9 +346,18 @@ codes! {
     ObjectSignatureInvalid, "OBJECT_SIGNATURE_INVALID", PermissionDenied,
         "a required signature is missing or wrong", "缺少必要签名或签名错误",
         "have every required signer sign the exact bytes", "由全部必要签署方对原文签名";
+    OneTimeNoticeAlreadyGiven, "ONE_TIME_NOTICE_ALREADY_GIVEN", FailedPrecondition,
+        "everything missing must be named in one notice, and it was given", "应一次性告知需补正的内容，告知已作出",
+        "accept or reject the application", "受理或不予受理该申请";
     OpenFilesLow, "OPEN_FILES_LOW", Local,
         "fewer files may be open than connections are configured", "可打开文件数低于配置的连接数",
         "raise `LimitNOFILE` (systemd) or `ulimit -n`, or lower `limits.connections_max`", "提高 `LimitNOFILE`（systemd）或 `ulimit -n`，或调低 `limits.connections_max`";
+    OperatorRedevelopmentForbidden, "OPERATOR_REDEVELOPMENT_FORBIDDEN", PermissionDenied,
+        "an operating agency may not be authorised for redevelopment", "运营机构不得申请再开发授权",
+        "leave redevelopment to parties that are independent of the agency", "由独立于运营机构的主体申请";
+    OpinionAlreadyGiven, "OPINION_ALREADY_GIVEN", AlreadyExists,
+        "this reviewer has given its opinion in this case", "该审核主体已出具意见",
+        "an opinion is given once; start a new case if it must change", "意见仅出具一次，如需变更请另行立案";
     OutputFailed, "OUTPUT_FAILED", Local,
         "the output cannot be written", "结果无法写出",
         "check where standard output leads", "检查标准输出的去向";
@@ -383,15 +430,30 @@ codes! {
     ScenarioMismatch, "SCENARIO_MISMATCH", PermissionDenied,
         "the grant is for another scenario", "授权属于另一场景",
         "state the grant's scenario", "填写授权对应的场景";
+    SqlFormUnsupported, "SQL_FORM_UNSUPPORTED", InvalidArgument,
+        "the statement is not of the one form in which a product is called", "语句不是调用数据产品的唯一形式",
+        "write `SELECT * FROM unit.product(arguments)` with literals or placeholders", "使用 `SELECT * FROM unit.product(参数)`，参数为字面量或占位符";
+    StatementUnknown, "STATEMENT_UNKNOWN", NotFound,
+        "the caller has no such prepared statement, or no longer", "调用方没有该预备语句，或已失效",
+        "prepare the statement again", "重新预备该语句";
     Stopped, "STOPPED", PermissionDenied,
         "the unit has stopped this", "数源单位已停止该项",
         "ask the unit", "请联系数源单位";
+    SuspensionForbidden, "SUSPENSION_FORBIDDEN", PermissionDenied,
+        "the signer may not suspend this grant, or not lift this suspension", "签署方无权暂停该授权或恢复该暂停",
+        "have the operating agency or a unit of the grant sign; whoever suspended lifts", "由运营机构或相关数源单位签署；由原暂停方恢复";
+    SuspensionUnknown, "SUSPENSION_UNKNOWN", NotFound,
+        "there is no such suspension, or it is lifted", "该暂停不存在或已恢复",
+        "look at the case's history", "查看案件办理记录";
     SystemRefused, "SYSTEM_REFUSED", Local,
         "the operating system refused", "操作系统拒绝",
         "look at the system's limits and log", "检查系统限制与系统日志";
     TermTooLong, "TERM_TOO_LONG", InvalidArgument,
         "a grant's term is at most five years", "授权期限最长五年",
         "shorten the term", "缩短期限";
+    TicketInvalid, "TICKET_INVALID", PermissionDenied,
+        "the ticket is unknown, used, too old, or was issued to another caller or for another grant", "凭单不存在、已使用、已过期，或签发给其他调用方或其他授权",
+        "ask for the query's flight info again", "重新获取查询的FlightInfo";
     UsageInvalid, "USAGE_INVALID", Local,
         "the command line cannot be understood", "命令行无法识别",
         "see `--help` of the command", "参见该命令的 `--help`";

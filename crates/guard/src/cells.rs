@@ -214,3 +214,6 @@ impl Bounded {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -437,3 +437,6 @@ fn figure(
         Err(refused())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -259,3 +259,6 @@ impl Found {
             .try_for_each(|child| self.visit(child))
     }
 }
+
+#[cfg(test)]
+mod tests;

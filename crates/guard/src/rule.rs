@@ -64,9 +64,9 @@ rules! {
         zh: "模板中不允许该子句",
             "只使用 SELECT、FROM、INNER JOIN … ON、WHERE、GROUP BY、ORDER BY、LIMIT";
     ColumnUnknown "COLUMN_UNKNOWN"
-        en: "a column or table of the statement is not known or not unique",
+        en: "a name is not known or not unique, or a column's type does not fit what is done with it",
             "name columns of the declared tables, with the table's name in front where two tables have the column";
-        zh: "语句中的列或表不存在，或指代不明",
+        zh: "名称不存在或指代不明，或列的类型与用法不符",
             "使用已声明表的列；两表同名的列须加表名前缀";
     ConditionForm "CONDITION_FORM"
         en: "a condition is not a comparison of a column with a declared value",

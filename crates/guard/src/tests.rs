@@ -1,5 +1,10 @@
 //! The guard from outside: templates over a small register of flights, whose entity is the aircraft.
 
 mod answers;
+mod attacks;
 mod boundary;
+mod docs;
+mod failures;
+mod neighbours;
+mod policies;
 mod register;

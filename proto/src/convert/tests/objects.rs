@@ -10,7 +10,7 @@ use lingqu_core::product::{
     ParameterValues, Product, ProductRef, SignedPolicy, Statistic, Tier, Verification,
 };
 use lingqu_core::stop::{StopOrder, StopScope};
-use lingqu_policy::{AuditTerms, Policy, Use, UseSet};
+use lingqu_policy::{AuditTerms, Day, Domain, Policy, Release, Use, UseSet};
 use lingqu_tlog::{Ed25519Signer, Hash, Signer};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -85,6 +85,7 @@ pub(super) fn statistic() -> Product {
     let parameter = |name: &str, allowed| Parameter {
         name: name.to_owned(),
         allowed,
+        edges: name == "age",
     };
     Product {
         definition: Definition::Statistic(Statistic {
@@ -134,8 +135,31 @@ pub(super) fn policy() -> SignedPolicy {
         version: 1,
         unit: "party_civil".parse().unwrap(),
         resource: "persons".to_owned(),
-        policy: Policy::new(columns, ["LOAN".to_owned(), "RENT".to_owned()], audit, 600).unwrap(),
+        policy: Policy::new(columns, ["LOAN".to_owned(), "RENT".to_owned()], audit, 600)
+            .and_then(|policy| policy.with_domain("born", days(&[15_706, 16_071])))
+            .unwrap()
+            .with_release(Release::new(10, 50, 5, 200).unwrap()),
     }
+}
+
+fn days(days: &[i32]) -> Domain {
+    let edges = days.iter().map(|days| Day::from_days(*days).unwrap());
+    Domain::date_bins(edges.collect()).unwrap()
+}
+
+/// Domains of every kind.
+fn domains() -> impl Strategy<Value = Domain> {
+    use proptest::collection::btree_set;
+    let integers = || btree_set(any::<i64>(), 2..5).prop_map(|set| set.into_iter().collect());
+    prop_oneof![
+        btree_set("[a-z\u{4e00}-\u{4eff}]{1,8}", 1..4)
+            .prop_map(|set| Domain::texts(set.into_iter().collect()).unwrap()),
+        integers().prop_map(|list| Domain::integers(list).unwrap()),
+        integers().prop_map(|list| Domain::integer_bins(list).unwrap()),
+        btree_set(-700_000..2_900_000_i32, 2..5)
+            .prop_map(|set| days(&set.into_iter().collect::<Vec<_>>())),
+        (-1_000..0_i64, 0..1_000_i64).prop_map(|(min, max)| Domain::bounds(min, max).unwrap()),
+    ]
 }
 
 pub(super) fn grant() -> Grant {
@@ -196,6 +220,7 @@ pub(super) fn epoch() -> Epoch {
         revoked: ["civil.residence@1", "grant_2", "party_x"]
             .map(str::to_owned)
             .into(),
+        suspended: ["grant_3", "grant_4"].map(|id| id.parse().unwrap()).into(),
     }
 }
 
@@ -316,7 +341,16 @@ pub(super) fn approvals() -> impl Strategy<Value = Approval> {
 
 pub(super) fn policies() -> impl Strategy<Value = SignedPolicy> {
     let uses = subsequence(Use::ALL.to_vec(), 0..=8).prop_map(|uses| uses.into_iter().collect());
-    let columns = proptest::collection::btree_map("[a-z0-9_]{1,64}", uses, 1..6);
+    let domain = proptest::option::of(domains());
+    let columns = proptest::collection::btree_map("[a-z0-9_]{1,64}", (uses, domain), 1..6);
+    let release = (
+        10..1_000_000_u32,
+        1..=90_u8,
+        1..1_000_000_u32,
+        1..=65_536_u32,
+    )
+        .prop_map(|(k, share, round_to, groups)| Release::new(k, share, round_to, groups).unwrap());
+    let release = proptest::option::of(release);
     let purposes = proptest::collection::btree_set("[A-Z0-9_.-]{1,64}", 0..4);
     let audit = prop_oneof![
         (1..=60_000_u32).prop_map(|wait_ms_max| AuditTerms::Mirrored { wait_ms_max }),
@@ -333,13 +367,28 @@ pub(super) fn policies() -> impl Strategy<Value = SignedPolicy> {
         id("party_"),
         "[a-z0-9_]{1,64}",
     );
-    (names, columns, purposes, audit, 1..=604_800_u32).prop_map(
-        |((id, version, unit, resource), columns, purposes, audit, age)| SignedPolicy {
-            id,
-            version,
-            unit,
-            resource,
-            policy: Policy::new(columns, purposes, audit, age).unwrap(),
+    (names, columns, purposes, audit, 1..=604_800_u32, release).prop_map(
+        |((id, version, unit, resource), columns, purposes, audit, age, release)| {
+            let uses: Vec<_> = columns
+                .iter()
+                .map(|(name, (uses, _))| (name.clone(), *uses))
+                .collect();
+            let mut policy = Policy::new(uses, purposes, audit, age).unwrap();
+            for (name, (_, domain)) in columns {
+                if let Some(domain) = domain {
+                    policy = policy.with_domain(&name, domain).unwrap();
+                }
+            }
+            if let Some(release) = release {
+                policy = policy.with_release(release);
+            }
+            SignedPolicy {
+                id,
+                version,
+                unit,
+                resource,
+                policy,
+            }
         },
     )
 }
@@ -446,13 +495,16 @@ fn targets() -> impl Strategy<Value = String> {
 
 pub(super) fn epochs() -> impl Strategy<Value = Epoch> {
     let revoked = proptest::collection::btree_set(targets(), 0..20);
-    (id("coord_"), 1..=u64::MAX, instants(), 1..YEAR_US, revoked).prop_map(
-        |(coordinator, number, issued, validity, revoked)| Epoch {
+    let suspended = proptest::collection::btree_set(id("grant_"), 0..5);
+    let lists = (revoked, suspended);
+    (id("coord_"), 1..=u64::MAX, instants(), 1..YEAR_US, lists).prop_map(
+        |(coordinator, number, issued, validity, (revoked, suspended))| Epoch {
             coordinator,
             number,
             issued,
             valid_until: Timestamp(issued.0 + validity),
             revoked,
+            suspended,
         },
     )
 }

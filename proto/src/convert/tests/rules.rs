@@ -181,6 +181,7 @@ fn rules_of_an_approval() {
 #[test]
 fn rules_of_a_policy() {
     use pb::audit_terms::Mode;
+    use pb::domain::Kind;
     let field = |change: fn(&mut pb::Policy)| refused(&policy(), change).field;
     let audit = |mode| {
         refused(&policy(), |policy: &mut pb::Policy| {
@@ -218,6 +219,44 @@ fn rules_of_a_policy() {
         "epoch_age_max_s"
     );
     assert_eq!(field(|policy| policy.audit = None), "audit");
+    fn terms(policy: &mut pb::Policy) -> &mut pb::ReleaseTerms {
+        policy.release.as_mut().unwrap()
+    }
+    assert_eq!(field(|policy| terms(policy).group_min = 9), "group_min");
+    assert_eq!(
+        field(|policy| terms(policy).dominance_percent_max = 300),
+        "dominance_percent_max"
+    );
+    assert_eq!(field(|policy| terms(policy).round_to = 0), "round_to");
+    assert_eq!(field(|policy| terms(policy).groups_max = 0), "groups_max");
+    let domain = |kind: Option<Kind>| {
+        let change = |policy: &mut pb::Policy| {
+            policy.columns[0].domain = Some(pb::Domain { kind: kind.clone() });
+        };
+        refused(&policy(), change).field
+    };
+    let edges = |edges: &[&str]| {
+        let entries = edges.iter().map(|edge| (*edge).to_owned()).collect();
+        Some(Kind::DateEdges(pb::TextList { entries }))
+    };
+    let numbers = |entries: &[i64]| pb::IntegerList {
+        entries: entries.to_vec(),
+    };
+    for kind in [
+        None,
+        edges(&["2013-01-01"]),
+        edges(&["2014-01-01", "2013-01-01"]),
+        Some(Kind::Texts(pb::TextList::default())),
+        Some(Kind::Integers(numbers(&[1, 1]))),
+        Some(Kind::IntegerEdges(numbers(&[1]))),
+        Some(Kind::Bounds(pb::Bounds { min: 1, max: 1 })),
+    ] {
+        assert_eq!(domain(kind), "columns.domain");
+    }
+    assert_eq!(
+        domain(edges(&["2013-1-1", "2014-01-01"])),
+        "columns.domain.date_edges"
+    );
     assert_eq!(audit(None), "audit");
     for wait_ms_max in [0, 60_001] {
         assert_eq!(
@@ -292,15 +331,19 @@ fn an_epoch_is_limited_in_entries() {
     let revoked: BTreeSet<String> = letters()
         .flat_map(|unit| letters().map(move |product| (unit, product)))
         .flat_map(|(unit, product)| (1..=148).map(move |n| format!("{unit}.{product}@{n}")))
-        .take(REVOKED_MAX + 1)
+        .take(REVOKED_MAX - 1)
         .collect();
+    assert_eq!(epoch().suspended.len(), 2, "one too many");
     let mut epoch = Epoch { revoked, ..epoch() };
     let too_many = Epoch::from_payload(&epoch.to_payload()).unwrap_err();
     assert_eq!(
         (too_many.field, too_many.reason),
-        ("revoked", "has more than 100000 entries")
+        ("revoked", "has with `suspended` more than 13000 entries")
     );
-    epoch.revoked.pop_last();
+    // The suspended ones count too: both lists lie in one envelope.
+    while epoch.revoked.len() + epoch.suspended.len() > REVOKED_MAX {
+        epoch.revoked.pop_last();
+    }
     assert_eq!(Epoch::from_payload(&epoch.to_payload()), Ok(epoch));
 }
 
