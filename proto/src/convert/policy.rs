@@ -97,7 +97,6 @@ fn refused(refused: PolicyRefused) -> FieldInvalid {
         PolicyRefused::Domain(_) => ("columns.domain", "stands without a rule or twice"),
         PolicyRefused::Size => ("columns", "is empty or too long"),
         PolicyRefused::NameEmpty => ("columns", "has an empty name"),
-        PolicyRefused::Domain(_) => ("columns", "has unusable declared values"),
         PolicyRefused::EpochAge => ("epoch_age_max_s", "is zero or more than a week"),
         PolicyRefused::Audit(AuditTermsRefused::OutOfBounds { field, .. }) => {
             (field, "is zero or above its ceiling")
