@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lingqu_core::decide::ClockState;
-use lingqu_core::epoch::Epoch;
 use lingqu_core::record::Draft;
 use lingqu_core::stop::Stops;
 use lingqu_core::{CallId, Clock, NodeId, PartyId, Timestamp};

@@ -108,7 +108,7 @@ impl Products {
         let mut dates = BTreeMap::new();
         for ((_, environment), open) in self.open.load().iter() {
             for load in open.prepared.loads() {
-                let date = dates.entry((load.resource, *environment));
+                let date = dates.entry((load.resource.clone(), *environment));
                 let date = date.or_insert(load.as_of);
                 *date = load.as_of.min(*date);
             }
