@@ -273,9 +273,11 @@ fn is_ours(code: ErrorCode) -> bool {
         Class::AlreadyExists
         | Class::FailedPrecondition
         | Class::InvalidArgument
+        | Class::Local
         | Class::NotFound
         | Class::PermissionDenied
         | Class::ResourceExhausted
-        | Class::Unauthenticated => false,
+        | Class::Unauthenticated
+        | Class::Unimplemented => false,
     }
 }

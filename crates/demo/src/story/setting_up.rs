@@ -1,6 +1,6 @@
 //! Chapter 1: everybody enrols, with proof of their keys; the units' data lies where their nodes read it.
 
-use lingqu_core::{Clock, ErrorCode};
+use lingqu_core::ErrorCode;
 
 use super::outcome;
 use crate::cast::{self, Party, Unit};
