@@ -72,7 +72,8 @@ impl Flight {
 
     async fn info(&self, command: impl ProstMessageExt) -> Result<FlightInfo, Status> {
         let descriptor = FlightDescriptor::new_cmd(command.as_any().encode_to_vec());
-        let info = self.client.clone().get_flight_info(self.with(descriptor));
+        let mut client = self.client.clone();
+        let info = client.get_flight_info(self.with(descriptor));
         patiently("a flight info", info)
             .await
             .map(tonic::Response::into_inner)
