@@ -7,6 +7,7 @@
 )]
 
 mod authorisation;
+mod bad_input;
 mod binary;
 mod canary;
 mod certificates;
