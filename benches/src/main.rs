@@ -3,13 +3,14 @@
 //! In scope: what a caller sees (throughput, latency), what the machine can do at most, where the processor time goes.
 //! Out of scope: thresholds. A number never fails a run; a call that is refused or fails does.
 //! stdout is data, stderr is for people. Exit codes: 0 measured, 1 not measured, 2 wrong arguments.
-//! Start reading at [`verify::run`].
+//! Start reading at [`verify::run`] or [`score::run`].
 
 mod chart;
 mod machine;
 mod measure;
 mod processor;
 mod report;
+mod score;
 mod verify;
 
 use std::io::{self, Write};
@@ -18,6 +19,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+
+use report::Row;
 
 /// `lingqu` uses it as well, so that what is measured is what runs.
 #[global_allocator]
@@ -33,6 +36,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
+    /// Scores of exported models, beside onnxruntime in a Python process.
+    Score(Settings),
     /// Unary verifications with mirrored receipts, beside a bare gRPC echo over the same transport.
     Verify(Settings),
 }
@@ -55,9 +60,9 @@ struct Settings {
 }
 
 fn main() -> ExitCode {
-    let Scenario::Verify(settings) = Arguments::parse().scenario;
+    let scenario = Arguments::parse().scenario;
     report_to_stderr();
-    match measure(&settings) {
+    match measure(&scenario) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             // Nobody is left to be told when stderr is gone.
@@ -65,6 +70,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Why there are no numbers, or nowhere to put them.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Score(#[from] score::Failed),
+    #[error(transparent)]
+    Verify(#[from] verify::Failed),
 }
 
 /// Errors of the parts, on stderr. Every process of ours has a subscriber; without one, the spans of each HTTP/2 frame
@@ -77,17 +93,29 @@ fn report_to_stderr() {
         .init();
 }
 
-fn measure(settings: &Settings) -> Result<(), verify::Failed> {
-    let measured = verify::run(settings)?;
+fn measure(scenario: &Scenario) -> Result<(), Failed> {
+    match scenario {
+        Scenario::Score(settings) => {
+            let measured = score::run(settings)?;
+            print(settings, &measured.rows, &measured.notes)
+        }
+        Scenario::Verify(settings) => {
+            let measured = verify::run(settings)?;
+            print(settings, &measured.rows, &measured.notes)
+        }
+    }
+}
+
+fn print(settings: &Settings, rows: &[Row], notes: &[String]) -> Result<(), Failed> {
     if let Some(file) = &settings.svg {
-        std::fs::write(file, chart::draw(&measured.rows))?;
+        std::fs::write(file, chart::draw(rows))?;
     }
     let mut out = io::stdout().lock();
     if settings.json {
-        writeln!(out, "{}", report::json(&measured.rows))?;
+        writeln!(out, "{}", report::json(rows))?;
     } else {
-        write!(out, "{}", report::table(&measured.rows))?;
-        for note in &measured.notes {
+        write!(out, "{}", report::table(rows))?;
+        for note in notes {
             writeln!(out, "{note}")?;
         }
     }

@@ -29,6 +29,28 @@ pub(crate) struct Row {
     pub(crate) ratio: f64,
 }
 
+impl Row {
+    /// A row from the names of scenario, case and baseline, the metric with its unit, and both numbers.
+    pub(crate) fn new(
+        (scenario, case, baseline_name): (&'static str, &'static str, &'static str),
+        (metric, unit): (&'static str, &'static str),
+        ours: f64,
+        baseline: f64,
+    ) -> Row {
+        let ratio = if baseline > 0.0 { ours / baseline } else { 0.0 };
+        Row {
+            scenario,
+            case,
+            metric,
+            unit,
+            ours: rounded(ours, 10.0),
+            baseline_name,
+            baseline: rounded(baseline, 10.0),
+            ratio: rounded(ratio, 1_000.0),
+        }
+    }
+}
+
 /// The rows of one case from its rounds.
 pub(crate) fn rows(
     scenario: &'static str,
@@ -41,18 +63,12 @@ pub(crate) fn rows(
     METRICS
         .iter()
         .map(|&(metric, unit, of)| {
-            let (ours, baseline) = (middle(ours, of), middle(baseline, of));
-            let ratio = if baseline > 0.0 { ours / baseline } else { 0.0 };
-            Row {
-                scenario,
-                case,
-                metric,
-                unit,
-                ours: rounded(ours, 10.0),
-                baseline_name,
-                baseline: rounded(baseline, 10.0),
-                ratio: rounded(ratio, 1_000.0),
-            }
+            Row::new(
+                (scenario, case, baseline_name),
+                (metric, unit),
+                middle(ours, of),
+                middle(baseline, of),
+            )
         })
         .collect()
 }

@@ -6,6 +6,7 @@ mod audit;
 mod call;
 mod coordinator;
 mod demo;
+mod doctor;
 mod grant;
 mod node;
 mod object;
@@ -13,6 +14,7 @@ mod party;
 mod pki;
 mod policy;
 mod product;
+mod source;
 mod status;
 mod stop;
 
@@ -37,6 +39,9 @@ pub(crate) struct Arguments {
     /// Which language comes first in messages; by default that of the environment · 提示信息的首选语言
     #[arg(long, global = true, value_enum, value_name = "LANGUAGE")]
     lang: Option<Language>,
+    /// Data, and what went wrong, as one JSON object a line · 结果与错误均以 JSON 输出，每行一个对象
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -65,6 +70,8 @@ enum Command {
     Coordinator(coordinator::Coordinator),
     /// A whole network on this machine, and the story that it tells · 单机演示
     Demo(demo::Demo),
+    /// Examine this machine, its files and its coordinator, and say what to do · 检查本机环境、文件与协调端并给出处理办法
+    Doctor(doctor::Doctor),
     /// Grants · 授权令牌
     Grant(grant::Grant),
     /// Run a node, or enrol one · 运行或登记数源节点
@@ -77,6 +84,8 @@ enum Command {
     Policy(policy::Policy),
     /// Registered products · 数据产品
     Product(product::Product),
+    /// The resources of a node, as it would read them · 数据资源
+    Source(source::Source),
     /// How the own node is · 查看本地节点状态
     Status(status::Status),
     /// The unit's own stop, and lifting it, without any network · 数源单位本地叫停或恢复
@@ -84,13 +93,10 @@ enum Command {
 }
 
 impl Arguments {
-    /// Which language comes first.
-    pub(crate) fn language(&self) -> Language {
-        self.lang.unwrap_or_else(Language::of_environment)
-    }
-
     /// Runs the command.
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        session.language = self.lang.unwrap_or(session.language);
+        session.as_json |= self.json;
         log::begin(self.command.log())?;
         match self.command {
             Command::Adopt(command) => command.run(session),
@@ -99,12 +105,14 @@ impl Arguments {
             Command::Call(command) => command.run(session),
             Command::Coordinator(command) => command.run(session),
             Command::Demo(command) => command.run(session),
+            Command::Doctor(command) => command.run(session),
             Command::Grant(command) => command.run(session),
             Command::Node(command) => command.run(session),
             Command::Party(command) => command.run(session),
             Command::Pki(command) => command.run(session),
             Command::Policy(command) => command.run(session),
             Command::Product(command) => command.run(session),
+            Command::Source(command) => command.run(session),
             Command::Status(command) => command.run(session),
             Command::Stop(command) => command.run(session),
         }
@@ -121,11 +129,13 @@ impl Command {
             | Command::Approval(_)
             | Command::Audit(_)
             | Command::Call(_)
+            | Command::Doctor(_)
             | Command::Grant(_)
             | Command::Party(_)
             | Command::Pki(_)
             | Command::Policy(_)
             | Command::Product(_)
+            | Command::Source(_)
             | Command::Status(_)
             | Command::Stop(_) => LOG_QUIET,
         }

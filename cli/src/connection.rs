@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use lingqu_core::id::IdPrefix;
-use lingqu_core::{Clock, CoordinatorId, NodeId, PartyId};
-use lingqu_transport::reload::AuthorityFile;
+use lingqu_core::{Clock, CoordinatorId, ErrorCode, NodeId, PartyId};
+use lingqu_transport::reload::{AuthorityFile, LoadError};
 use lingqu_transport::{ClientTls, PeerId, TlsFiles};
 use tonic::transport::Channel;
 
@@ -80,7 +80,18 @@ impl Identity {
             allow_tls12: false,
         };
         ClientTls::load(files, Arc::clone(clock))
-            .map_err(|error| Failure::Unusable(error.to_string()))
+            .map_err(|error| Failure::local(code_of(&error), error))
+    }
+}
+
+/// What is wrong with TLS files, under the code by which `lingqu doctor` knows it.
+pub(crate) fn code_of(error: &LoadError) -> ErrorCode {
+    match error {
+        LoadError::Authorities(_) | LoadError::Certificates(_) => ErrorCode::CertUnreadable,
+        LoadError::IdChanged { .. } | LoadError::Identity(_) => ErrorCode::CertOtherId,
+        LoadError::Key(_) => ErrorCode::KeyUnreadable,
+        LoadError::Read { .. } => ErrorCode::FileUnreadable,
+        LoadError::Tls(_) => ErrorCode::CertKeyMismatch,
     }
 }
 

@@ -68,6 +68,20 @@ pub(crate) fn author<T: Document>(text: &str, base: &Path) -> Result<Envelope, D
     Ok(envelope)
 }
 
+/// The object that a file says, be it TOML or an envelope, signed or not.
+pub(crate) fn read<T: Document>(path: &Path) -> Result<T, Failure> {
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
+        let text = crate::written::text(path)?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        let envelope = author::<T>(&text, base).map_err(|error| Failure::file(path, error))?;
+        return open(path, &envelope);
+    }
+    open(path, &crate::envelope_file::read(path)?)
+}
+
 /// The object in an envelope file of this kind.
 pub(crate) fn open<T: Document>(path: &Path, envelope: &Envelope) -> Result<T, Failure> {
     lingqu_proto::open(envelope).map_err(|error| Failure::file(path, error))

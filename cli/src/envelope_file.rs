@@ -11,7 +11,7 @@ use crate::written;
 
 /// Reads an envelope. Nothing is verified.
 pub(crate) fn read(path: &Path) -> Result<Envelope, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
+    let bytes = std::fs::read(path).map_err(|error| Failure::unreadable(path, error))?;
     decode_envelope(&bytes).map_err(|error| Failure::file(path, error))
 }
 

@@ -1,4 +1,5 @@
-//! How a command can end otherwise than well, and the exit code of each way. The codes are part of the stable surface:
+//! How a command can end otherwise than well: for people a code, its cause and its remedy in both languages; for
+//! programs the same as JSON, and the exit code. All of these are part of the stable surface:
 //!
 //! ```text
 //! 0  done, and what was checked holds
@@ -35,7 +36,14 @@ pub(crate) enum Failure {
         /// What, in Chinese.
         zh: &'static str,
     },
-    /// A local file, setting, key or address cannot be used. Exit code 2.
+    /// Something on this machine cannot be used, for a reason that has a code of its own. Exit code 2.
+    Local {
+        /// Why.
+        code: ErrorCode,
+        /// What, with its name.
+        what: String,
+    },
+    /// An input cannot be used, such as an address or an argument. Exit code 2.
     Unusable(String),
     /// Standard output cannot be written. Exit code 2.
     Output(io::Error),
@@ -54,9 +62,46 @@ impl Failure {
         }
     }
 
-    /// A file that cannot be used, and why.
+    /// A file that does not hold what it should, and why.
     pub(crate) fn file(path: &Path, why: impl Display) -> Failure {
-        Failure::Unusable(format!("`{}`: {why}", path.display()))
+        Failure::local(
+            ErrorCode::FileInvalid,
+            format_args!("`{}`: {why}", path.display()),
+        )
+    }
+
+    /// A file that is missing or cannot be opened.
+    pub(crate) fn unreadable(path: &Path, why: impl Display) -> Failure {
+        Failure::local(
+            ErrorCode::FileUnreadable,
+            format_args!("`{}`: {why}", path.display()),
+        )
+    }
+
+    /// A file that cannot be written, or is there already.
+    pub(crate) fn unwritable(path: &Path, why: impl Display) -> Failure {
+        Failure::local(
+            ErrorCode::FileUnwritable,
+            format_args!("`{}`: {why}", path.display()),
+        )
+    }
+
+    /// A configuration that cannot be used; the error names its file.
+    pub(crate) fn config(why: impl Display) -> Failure {
+        Failure::local(ErrorCode::ConfigInvalid, why)
+    }
+
+    /// A private key that cannot be read; the error names its file.
+    pub(crate) fn key(why: impl Display) -> Failure {
+        Failure::local(ErrorCode::KeyUnreadable, why)
+    }
+
+    /// Something on this machine, with the code that says what is wrong with it.
+    pub(crate) fn local(code: ErrorCode, what: impl Display) -> Failure {
+        Failure::Local {
+            code,
+            what: what.to_string(),
+        }
     }
 
     /// What a gRPC status says: a refusal if it carries a code, otherwise nobody who speaks this protocol was reached.
@@ -79,9 +124,23 @@ impl Failure {
         match self {
             Failure::Refused { code, detail } => format!("{code} {detail}").trim_end().to_owned(),
             Failure::CheckFailed { en, .. } => en.clone(),
-            Failure::Unusable(what) | Failure::Unreachable(what) => what.clone(),
+            Failure::Local { what, .. } | Failure::Unusable(what) | Failure::Unreachable(what) => {
+                what.clone()
+            }
             Failure::Output(error) => error.to_string(),
             Failure::NotAuthenticated => "not authenticated".to_owned(),
+        }
+    }
+
+    /// The code, which has a page in `docs/errors`.
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Failure::Refused { code, .. } | Failure::Local { code, .. } => *code,
+            Failure::CheckFailed { .. } => ErrorCode::CheckFailed,
+            Failure::Unusable(_) => ErrorCode::InputUnusable,
+            Failure::Output(_) => ErrorCode::OutputFailed,
+            Failure::NotAuthenticated => ErrorCode::NotAuthenticated,
+            Failure::Unreachable(_) => ErrorCode::PeerUnreachable,
         }
     }
 
@@ -89,42 +148,60 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Failure::Refused { .. } | Failure::CheckFailed { .. } => 1,
-            Failure::Unusable(_) | Failure::Output(_) => 2,
+            Failure::Local { .. } | Failure::Unusable(_) | Failure::Output(_) => 2,
             Failure::NotAuthenticated => 3,
             Failure::Unreachable(_) => 4,
         }
     }
 
-    /// What people are told, in both languages.
+    /// What people are told: the code, then cause and remedy in both languages.
     pub(crate) fn text(&self, language: Language) -> String {
-        let both = |en: String, zh: String| language.order(en, zh).join("\n");
-        let text = match self {
-            Failure::Refused { code, detail } => {
-                let told = both(
-                    format!("  {}\n  → {}", code.message_en(), code.remedy_en()),
-                    format!("  {}\n  → {}", code.message_zh(), code.remedy_zh()),
-                );
-                format!("{code} {detail}").trim_end().to_owned() + "\n" + &told
+        let code = self.code();
+        let (en, zh) = self.causes();
+        let [first, second] = language.order(
+            format!("  {en}\n  → {}", code.remedy_en()),
+            format!("  {zh}\n  → {}", code.remedy_zh()),
+        );
+        let head = format!("{code} {}", self.detail());
+        printable(&format!("{}\n{first}\n{second}", head.trim_end()))
+    }
+
+    /// The same for programs.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let code = self.code();
+        let (en, zh) = self.causes();
+        serde_json::json!({ "error": {
+            "code": code.as_str(),
+            "detail": self.detail(),
+            "message_en": en,
+            "message_zh": zh,
+            "remedy_en": code.remedy_en(),
+            "remedy_zh": code.remedy_zh(),
+            "exit_code": self.exit_code(),
+        }})
+    }
+
+    /// What is particular to this failure, in English; names of files and keys need no translation.
+    fn detail(&self) -> String {
+        match self {
+            Failure::Refused { detail, .. } => detail.clone(),
+            Failure::CheckFailed { .. } | Failure::NotAuthenticated => String::new(),
+            Failure::Local { what, .. } | Failure::Unusable(what) | Failure::Unreachable(what) => {
+                what.clone()
             }
-            Failure::CheckFailed { en, zh } => both(en.clone(), (*zh).to_owned()),
-            Failure::Unusable(what) => both(
-                format!("cannot be used: {what}"),
-                format!("无法使用：{what}"),
-            ),
-            Failure::Output(error) => both(
-                format!("cannot write the output: {error}"),
-                format!("无法写出结果：{error}"),
-            ),
-            Failure::NotAuthenticated => both(
-                "consistent, NOT authenticated: give --trust to check who signed it".to_owned(),
-                "内容自洽，但未经认证：请用 --trust 提供信任文件以核对签名方".to_owned(),
-            ),
-            Failure::Unreachable(what) => both(
-                format!("could not be reached: {what}"),
-                format!("无法连接对方：{what}"),
-            ),
-        };
-        printable(&text)
+            Failure::Output(error) => error.to_string(),
+        }
+    }
+
+    /// The cause in English and in Chinese.
+    fn causes(&self) -> (String, String) {
+        match self {
+            Failure::CheckFailed { en, zh } => (en.clone(), (*zh).to_owned()),
+            other => {
+                let code = other.code();
+                (code.message_en().to_owned(), code.message_zh().to_owned())
+            }
+        }
     }
 }
 

@@ -8,9 +8,11 @@
 mod claim;
 mod command;
 mod connection;
+mod doctor;
 mod document;
 mod enrolment;
 mod envelope_file;
+mod explanation;
 mod failure;
 mod interrupt;
 mod language;
@@ -19,13 +21,14 @@ mod log;
 mod record_json;
 mod session;
 mod trust_file;
+mod usage;
 mod written;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::command::Arguments;
+use crate::language::Language;
 use crate::session::Session;
 
 /// Many small allocations at a node come from many threads; this allocator takes them better than the system's.
@@ -33,9 +36,15 @@ use crate::session::Session;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let words: Vec<OsString> = std::env::args_os().collect();
     let (mut out, mut notes) = (std::io::stdout(), std::io::stderr());
-    let mut session = Session::new(&mut out, &mut notes, arguments.language());
-    let ended = arguments.run(&mut session);
+    let language = Language::asked_for(&words);
+    // What cannot be understood must be said in the right form too.
+    let as_json = words.iter().any(|word| word == "--json");
+    let mut session = Session::new(&mut out, &mut notes, language).with_json(as_json);
+    let ended = match Arguments::understand(&words, language) {
+        Ok(arguments) => arguments.run(&mut session),
+        Err(stopped) => stopped.tell(&mut session),
+    };
     session.end(ended)
 }

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use lingqu_core::Clock;
+use lingqu_core::{Clock, ErrorCode};
 use lingqu_journal::SystemClock;
 use serde::Serialize;
 use tokio::runtime::Runtime;
@@ -23,7 +23,10 @@ pub(crate) struct Session<'a> {
     notes: &'a mut (dyn Write + Send),
     /// The clock of this process.
     pub(crate) clock: Arc<dyn Clock>,
-    language: Language,
+    /// Whether `--json` was given: data, and what went wrong, as one JSON object a line.
+    pub(crate) as_json: bool,
+    /// Which language comes first.
+    pub(crate) language: Language,
 }
 
 impl<'a> Session<'a> {
@@ -37,8 +40,15 @@ impl<'a> Session<'a> {
             out,
             notes,
             clock: Arc::new(SystemClock),
+            as_json: false,
             language,
         }
+    }
+
+    /// The same with data as JSON, if `as_json`.
+    pub(crate) fn with_json(mut self, as_json: bool) -> Self {
+        self.as_json = as_json;
+        self
     }
 
     /// Tells people something, in both languages. That standard error is closed is no reason to stop.
@@ -51,6 +61,19 @@ impl<'a> Session<'a> {
     /// One line of data.
     pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Failure> {
         writeln!(self.out, "{text}").map_err(Failure::Output)
+    }
+
+    /// The one result of a command: `text` for people, `value` where `--json` was given.
+    pub(crate) fn answer(
+        &mut self,
+        text: impl Display,
+        value: &impl Serialize,
+    ) -> Result<(), Failure> {
+        if self.as_json {
+            self.json(value)
+        } else {
+            self.line(text)
+        }
     }
 
     /// One JSON object on a line of its own.
@@ -69,7 +92,17 @@ impl<'a> Session<'a> {
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::Unusable(format!("the operating system: {error}")))
+            .map_err(|error| Failure::local(ErrorCode::SystemRefused, error))
+    }
+
+    /// Says what went wrong, to people or, where `--json` was given, to programs.
+    pub(crate) fn complain(&mut self, failure: &Failure) {
+        let text = if self.as_json {
+            failure.json().to_string()
+        } else {
+            failure.text(self.language)
+        };
+        let _ = writeln!(self.notes, "{text}");
     }
 
     /// Says what went wrong, if something did, and gives the exit code.
@@ -81,7 +114,7 @@ impl<'a> Session<'a> {
         let closed =
             matches!(&failure, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe);
         if !closed {
-            let _ = writeln!(self.notes, "{}", failure.text(self.language));
+            self.complain(&failure);
         }
         ExitCode::from(failure.exit_code())
     }

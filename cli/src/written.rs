@@ -36,7 +36,7 @@ pub(crate) fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), Fa
         file.write_all(bytes)?;
         file.sync_all()
     };
-    write().map_err(|error| Failure::file(path, error))
+    write().map_err(|error| Failure::unwritable(path, error))
 }
 
 /// Replaces a file: its readers see the old contents or the new, also after a crash.
@@ -52,13 +52,13 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
     };
-    rename().map_err(|error| Failure::file(path, error))
+    rename().map_err(|error| Failure::unwritable(path, error))
 }
 
 /// Refuses a path that something has already, before anything is done that could not be done twice.
 pub(crate) fn must_be_new(path: &Path) -> Result<(), Failure> {
     if fs::symlink_metadata(path).is_ok() {
-        Err(Failure::file(path, "is there already"))
+        Err(Failure::unwritable(path, "is there already"))
     } else {
         Ok(())
     }
@@ -74,5 +74,5 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Reads a file of text.
 pub(crate) fn text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| Failure::file(path, error))
+    fs::read_to_string(path).map_err(|error| Failure::unreadable(path, error))
 }

@@ -4,6 +4,9 @@
 pub(crate) mod audit;
 pub(crate) mod enrolment;
 pub(crate) mod grpc;
+pub(crate) mod health;
 pub(crate) mod mirror;
+pub(crate) mod pages;
 pub(crate) mod registry;
 pub(crate) mod sync;
+pub(crate) mod workflow;

@@ -3,6 +3,8 @@
 //! Unknown keys are refused, every number has a unit in its name and a default beside it, and relative paths are
 //! relative to the file. Key files are read by [`crate::keys`]; no secret stands in the configuration itself.
 
+mod workflow;
+
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::str::FromStr;
 use lingqu_core::id::IdPrefix;
 use lingqu_core::{CoordinatorId, PartyId, Region, Role};
 use serde::{Deserialize, Deserializer};
+
+pub use workflow::{Bureau, WorkflowConfig};
 
 /// The whole configuration of one coordinator.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,6 +45,12 @@ pub struct Config {
     /// Bounds of everything that others can make grow.
     #[serde(default)]
     pub limits: Limits,
+    /// How applications for authorisation are handled.
+    #[serde(default)]
+    pub workflow: WorkflowConfig,
+    /// Metrics and health; off unless configured. The coordinator makes no traces, and refuses `otlp`.
+    #[serde(default)]
+    pub observe: lingqu_telemetry::Settings,
 }
 
 /// Where the TLS material lies. All files are PEM.
@@ -139,6 +149,10 @@ pub struct Limits {
     pub code_valid_s: u64,
     /// TLS connections at a time; default 1,024.
     pub connections_max: usize,
+    /// Calls that the console lists, the newest ones; default 50.
+    pub console_calls_max: usize,
+    /// Nodes, products and grants that the console lists, of each; default 200.
+    pub console_rows_max: usize,
     /// Failed enrolments of one peer within `enrol_window_s`; default 5.
     pub enrol_failures_max: u32,
     /// Seconds after which failed enrolments are forgotten; default 600.
@@ -172,6 +186,8 @@ impl Default for Limits {
             chunk_bytes_max: 1 << 20,
             code_valid_s: 86_400,
             connections_max: 1_024,
+            console_calls_max: 50,
+            console_rows_max: 200,
             enrol_failures_max: 5,
             enrol_window_s: 600,
             followers_max: 64,
@@ -204,6 +220,12 @@ pub enum ConfigError {
     /// No founder is an operating agency, or one is named twice.
     #[error("`founders` names no operating agency, or one party twice")]
     Founders,
+    /// There is nothing to trace.
+    #[error("the coordinator makes no traces: remove `observe.otlp`")]
+    NoTraces,
+    /// The section of metrics and health cannot be used.
+    #[error(transparent)]
+    Observe(#[from] lingqu_telemetry::SettingsRefused),
     /// The origin name cannot begin an origin.
     #[error("`origin_name` must be a name without scheme, slash, space or `+`")]
     OriginName,
@@ -255,6 +277,11 @@ impl Config {
         if self.epoch.renew_s == 0 || self.epoch.valid_s <= self.epoch.renew_s {
             return Err(ConfigError::Bound("epoch.renew_s, epoch.valid_s"));
         }
+        self.workflow.check()?;
+        self.observe.check()?;
+        if self.observe.otlp.is_some() {
+            return Err(ConfigError::NoTraces);
+        }
         self.limits.check()
     }
 
@@ -288,6 +315,8 @@ impl Limits {
             ("limits.chunk_bytes_max", self.chunk_bytes_max as u64),
             ("limits.code_valid_s", self.code_valid_s),
             ("limits.connections_max", self.connections_max as u64),
+            ("limits.console_calls_max", self.console_calls_max as u64),
+            ("limits.console_rows_max", self.console_rows_max as u64),
             (
                 "limits.enrol_failures_max",
                 u64::from(self.enrol_failures_max),

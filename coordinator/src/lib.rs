@@ -23,13 +23,16 @@ mod api;
 mod config;
 mod keys;
 mod mirror;
+mod observe;
 mod open;
 mod own_stream;
 mod places;
 mod refusal;
 mod registry;
 mod store;
+mod workflow;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +43,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{
-    AuthorityConfig, Config, ConfigError, EpochConfig, Founder, KeysConfig, Limits, TlsConfig,
+    AuthorityConfig, Bureau, Config, ConfigError, EpochConfig, Founder, KeysConfig, Limits,
+    TlsConfig, WorkflowConfig,
 };
 pub use keys::{Keys, KeysError};
 pub use mirror::MirrorOpenError;
@@ -55,11 +59,15 @@ pub use store::StoreError;
 use crate::api::grpc::Services;
 use crate::keys::{Names, key_name};
 use crate::mirror::Mirror;
+use crate::observe::{Observe, Watched};
 use crate::places::Places;
 use crate::registry::Registry;
 
 /// How often the TLS files are looked at.
 const TLS_RELOAD: Duration = Duration::from_secs(30);
+
+/// How many pages are made for viewers at a time.
+const VIEWERS_MAX: usize = 8;
 
 /// A coordinator. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
@@ -72,6 +80,7 @@ pub struct Coordinator {
     mirror: Arc<Mirror>,
     registry: Arc<Registry>,
     connections: Connections,
+    observe: Arc<Observe>,
 }
 
 impl Coordinator {
@@ -88,7 +97,10 @@ impl Coordinator {
             readers: Places::new(self.config.limits.watchers_max),
             writers: Places::new(self.config.limits.watchers_max),
             ending: ending.clone(),
+            viewers: Places::new(VIEWERS_MAX),
+            connections: self.connections.clone(),
         };
+        let watched = Arc::new(Watched::new(&services, Arc::clone(&self.observe)));
         let limits = lingqu_transport::Limits {
             connections_max: self.config.limits.connections_max,
             // Each stream may keep a message of mebibytes that is not whole yet. A node needs three streams on as many
@@ -114,6 +126,7 @@ impl Coordinator {
             () = self.renew_epochs() => {}
             () = self.publish_heads() => {}
             () = Arc::clone(&self.tls).watch(TLS_RELOAD) => {}
+            () = observe::tell(&self.config.observe, watched) => {}
         }
         // What was begun ends before this returns, so that whoever opens the same directory next finds it unlocked.
         self.mirror.tasks.close();
@@ -137,6 +150,11 @@ impl Coordinator {
     /// The live connections.
     pub fn connections(&self) -> &Connections {
         &self.connections
+    }
+
+    /// Where metrics and health are served, if they are.
+    pub fn observe_address(&self) -> Option<SocketAddr> {
+        self.observe.address()
     }
 
     /// What an offline check needs to believe, in the text form of C2SP's tlog-policy: the key of every stream, and the

@@ -7,6 +7,7 @@ pub(crate) mod archive;
 pub(crate) mod feed;
 pub(crate) mod frame;
 pub(crate) mod headlog;
+pub(crate) mod recent;
 pub(crate) mod replay;
 pub(crate) mod replicate;
 pub(crate) mod store;
@@ -224,6 +225,11 @@ impl Mirror {
     pub(crate) fn cosigned(&self, origin: &str) -> Option<Cosigned> {
         let state = self.shared.state();
         state.held.get(origin)?.cosigned.clone()
+    }
+
+    /// Whether the log can be written.
+    pub(crate) fn is_open(&self) -> bool {
+        self.committer.is_open()
     }
 
     /// Writes what is queued and ends the committer's thread. Blocking.

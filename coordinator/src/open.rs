@@ -15,6 +15,7 @@ use crate::config::{Config, ConfigError, TlsConfig};
 use crate::keys::{Keys, KeysError, Names};
 use crate::mirror::streams::Stream;
 use crate::mirror::{Mirror, MirrorOpenError, MirrorOptions};
+use crate::observe::Observe;
 use crate::own_stream::SettleError;
 use crate::registry::nodes::stream_of;
 use crate::registry::parties::{FoundingError, found};
@@ -61,6 +62,9 @@ pub enum OpenError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The listener of metrics and health cannot be opened.
+    #[error("`observe.listen`: {0}")]
+    Observe(std::io::Error),
     /// The opening was interrupted.
     #[error("the opening was interrupted")]
     Task,
@@ -92,6 +96,8 @@ impl Coordinator {
         on_fatal: FatalHook,
     ) -> Result<Coordinator, OpenError> {
         config.check()?;
+        let observe = Observe::bind(&config.observe, clock.now()).await;
+        let observe = observe.map_err(OpenError::Observe)?;
         let keys = Keys::load(&config.keys)?;
         let tls = Arc::new(certificate(&config, &clock)?);
         let (files, store) = data(&config).await?;
@@ -136,6 +142,7 @@ impl Coordinator {
             mirror,
             registry: Arc::new(registry),
             connections: Connections::new(),
+            observe: Arc::new(observe),
         })
     }
 }

@@ -48,6 +48,11 @@ impl Places {
         })
     }
 
+    /// How many are taken.
+    pub(crate) fn count(&self) -> usize {
+        self.taken().values().sum()
+    }
+
     fn taken(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         // Each change is one step, so the table is whole even if a holder panicked.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)

@@ -5,10 +5,13 @@
 //! stream and towards the nodes is one and the same.
 
 pub(crate) mod codes;
+pub(crate) mod contacts;
 pub(crate) mod nodes;
 pub(crate) mod objects;
+pub(crate) mod overview;
 pub(crate) mod parties;
 pub(crate) mod revocations;
+pub(crate) mod suspensions;
 pub(crate) mod watch;
 
 use std::collections::HashMap;
@@ -16,14 +19,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use lingqu_core::{Clock, CoordinatorId, ErrorCode, NodeId, PartyId, Region};
+use lingqu_core::{Clock, CoordinatorId, ErrorCode, NodeId, PartyId, Region, Timestamp};
 use lingqu_proto::Rpc;
 use lingqu_proto::access::{self, Kind, Server};
 use lingqu_transport::{Peer, PeerId};
 
 use self::codes::Failures;
-use self::revocations::CurrentEpoch;
-use crate::config::{Config, EpochConfig, Limits};
+use self::contacts::Contacts;
+use self::revocations::{CurrentEpoch, Lists};
+use crate::config::{Config, EpochConfig, Limits, WorkflowConfig};
 use crate::keys::{Keys, Names};
 use crate::mirror::Mirror;
 use crate::own_stream::{self, SettleError};
@@ -37,24 +41,27 @@ use crate::store::{Store, StoreError, Writing};
 pub(crate) struct Registry {
     pub(crate) store: Store,
     pub(crate) mirror: Arc<Mirror>,
-    clock: Arc<dyn Clock>,
-    keys: Keys,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Keys,
     names: Names,
-    id: CoordinatorId,
+    pub(crate) id: CoordinatorId,
     limits: Limits,
+    pub(crate) workflow: WorkflowConfig,
     epoch_config: EpochConfig,
     /// Who takes part, for questions that cannot wait for the database. Written by acts only.
-    directory: ArcSwap<Directory>,
+    pub(crate) directory: ArcSwap<Directory>,
     /// Held by whoever carries out an act.
     acting: tokio::sync::Mutex<()>,
     /// Changes when something was filed.
-    filed: tokio::sync::watch::Sender<u64>,
+    pub(crate) filed: tokio::sync::watch::Sender<u64>,
     epoch: tokio::sync::watch::Sender<Arc<CurrentEpoch>>,
     failures: Mutex<Failures>,
     /// An act was stored and could not be logged: nothing more is done before a restart has made it good.
     interrupted: AtomicBool,
     /// Places for nodes that watch.
-    watchers: Places,
+    pub(crate) watchers: Places,
+    /// When each node was last heard of.
+    pub(crate) contacts: Contacts,
 }
 
 /// Everybody who takes part.
@@ -86,12 +93,16 @@ impl Registry {
     ) -> Result<Registry, SettleError> {
         own_stream::recover(&store, &mirror).await?;
         let directory = Directory::load(&store).await?;
-        let (number, revoked) = (store.epoch_number().await?, store.revoked().await?);
+        let number = store.epoch_number().await?;
+        let lists = Lists {
+            revoked: store.revoked().await?,
+            suspended: store.suspended().await?,
+        };
         let epoch = CurrentEpoch::sign(
             &config.id,
             keys.signing.as_ref(),
             number.unwrap_or(1),
-            revoked,
+            lists,
             clock.now(),
             config.epoch.valid_s,
         );
@@ -101,6 +112,7 @@ impl Registry {
             names: Names::new(&config.origin_name),
             id: config.id.clone(),
             limits: config.limits,
+            workflow: config.workflow.clone(),
             epoch_config: config.epoch,
             directory: ArcSwap::from_pointee(directory),
             acting: tokio::sync::Mutex::new(()),
@@ -108,6 +120,7 @@ impl Registry {
             failures: Mutex::new(Failures::new(&config.limits)),
             interrupted: AtomicBool::new(false),
             watchers: Places::new(config.limits.watchers_max),
+            contacts: Contacts::default(),
             epoch: tokio::sync::watch::Sender::new(Arc::new(epoch)),
             clock,
             keys,
@@ -126,15 +139,24 @@ impl Registry {
         peer: Result<&Peer, ErrorCode>,
     ) -> Result<(), ErrorCode> {
         let peer = peer?;
-        let rpc = Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?;
-        let row = access::admission(rpc);
+        let row = match access::beside(Server::Coordinator, path) {
+            Some(row) => row,
+            None => access::admission(Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?),
+        };
         if row.server != Server::Coordinator {
             return Err(ErrorCode::RequestInvalid);
         }
         let directory = self.directory.load();
         match &peer.id {
             PeerId::Coordinator(_) => row.admits(Some(Kind::Coordinator), false, &[]),
-            PeerId::Node(id) => row.admits(Some(Kind::Node), directory.nodes.contains_key(id), &[]),
+            PeerId::Node(id) => {
+                let enrolled = directory.nodes.contains_key(id);
+                row.admits(Some(Kind::Node), enrolled, &[])?;
+                if enrolled {
+                    self.contacts.heard(id, self.clock.now());
+                }
+                Ok(())
+            }
             PeerId::Party(id) => {
                 if self.epoch.borrow().revoked.contains(id.as_str()) {
                     return Err(ErrorCode::CallerRevoked);
@@ -144,6 +166,21 @@ impl Registry {
                 row.admits(Some(Kind::Party), party.is_some(), roles)
             }
         }
+    }
+
+    /// Everybody who takes part, now.
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        self.directory.load_full()
+    }
+
+    /// Whether acts can be carried out: none is stored that could not be logged.
+    pub(crate) fn acts_are_logged(&self) -> bool {
+        !self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// The registry's time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The enrolled party with this id.
@@ -188,7 +225,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`ErrorCode::AuditUnavailable`] when an earlier act could not be logged: it might be logged twice if this went on.
-    async fn acting(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Refusal> {
+    pub(crate) async fn acting(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Refusal> {
         let guard = self.acting.lock().await;
         if self.interrupted.load(Ordering::SeqCst) {
             return Err(ErrorCode::AuditUnavailable.into());
@@ -197,7 +234,7 @@ impl Registry {
     }
 
     /// Makes an act durable, in the database and in the own stream. What it changes may be told after this.
-    async fn carry_out(&self, tx: Writing) -> Result<(), Refusal> {
+    pub(crate) async fn carry_out(&self, tx: Writing) -> Result<(), Refusal> {
         self.interrupted.store(true, Ordering::SeqCst);
         tx.commit().await.map_err(StoreError::from)?;
         // At this point the act is stored. A crash from here on finds it unlogged, and logs it before it is served.

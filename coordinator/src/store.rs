@@ -4,11 +4,14 @@
 //! process; transactions that write begin as such, so that two of them never meet half-way.
 
 pub(crate) mod acts;
+pub(crate) mod cases;
 pub(crate) mod codes;
 pub(crate) mod nodes;
 pub(crate) mod objects;
+pub(crate) mod overview;
 pub(crate) mod parties;
 pub(crate) mod revocations;
+pub(crate) mod suspensions;
 
 use std::path::Path;
 
@@ -89,6 +92,11 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// Whether it was not closed.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.pool.is_closed()
     }
 
     /// Writes back everything and closes.

@@ -469,7 +469,17 @@ async fn every_door_opens_to_its_row_of_the_access_table_only() {
         Rpc::EnrolmentEnrol => !id.starts_with("coord_"),
         Rpc::EnrolmentIssueCode => id == bed::AGENCY,
         Rpc::MirrorEntries | Rpc::MirrorReplicate | Rpc::SyncWatch => id == "node_n",
-        Rpc::RegistryFile | Rpc::RegistryRevoke => [bed::AGENCY, "party_unit"].contains(&id),
+        Rpc::RegistryFile
+        | Rpc::RegistryLift
+        | Rpc::RegistryRevoke
+        | Rpc::RegistrySuspend
+        | Rpc::WorkflowOpine => [bed::AGENCY, "party_unit"].contains(&id),
+        Rpc::WorkflowAct | Rpc::WorkflowApply => [bed::AGENCY, "party_bank"].contains(&id),
+        Rpc::WorkflowList | Rpc::WorkflowShow => {
+            [bed::AGENCY, "party_unit", "party_bank", "party_office"].contains(&id)
+        }
+        Rpc::WorkflowPropose => id == bed::AGENCY,
+        Rpc::WorkflowSign => ["party_unit", "party_bank"].contains(&id),
     };
     for id in [
         bed::AGENCY,

@@ -31,7 +31,8 @@ use crate::admission::admit::admit;
 use crate::admission::caller::Caller;
 use crate::admission::holdings::Holdings;
 use crate::admission::retries::{Entered, RetryKey};
-use crate::evaluate::{AnswerValue, Bound, Prepared};
+use crate::evaluate::{AnswerValue, Bound};
+use crate::observe::{Phase, Probe};
 
 /// What a caller gets.
 #[derive(Clone)]
@@ -54,6 +55,19 @@ pub async fn serve(
     caller: &Caller,
     asked: Result<ProductCall, CallInvalid>,
 ) -> Released<Answer> {
+    let mut probe = node.observe.call();
+    let released = answer(node, caller, asked, &mut probe).await;
+    probe.end(&released);
+    released
+}
+
+async fn answer(
+    node: &Node,
+    caller: &Caller,
+    asked: Result<ProductCall, CallInvalid>,
+    probe: &mut Probe,
+) -> Released<Answer> {
+    probe.phase(Phase::Decide);
     // A journal that is not yet known to be the newest one must not be written, not even with a refusal.
     if !node.ready() {
         return Released::unrecorded(Unrecorded::NodeNotReady);
@@ -66,7 +80,7 @@ pub async fn serve(
         Ok(asked) => asked,
         Err(invalid) => {
             let denial = Denial::unread(caller.party.clone(), caller.certificate, invalid.code);
-            return refuse(node, denial).await;
+            return refuse(node, denial, probe).await;
         }
     };
     let header = Header {
@@ -76,13 +90,15 @@ pub async fn serve(
         asked: asked.asked.clone(),
         request_tag: node.request_tag(&caller.party, asked.id, &asked.canonical),
     };
+    probe.identified(&header, asked.kind);
 
     // From here on the call is decided by one consistent view of what the node holds.
     let facts = node.facts();
     let call = match admit(Call::received(header), facts.as_node_facts(node)) {
         Ok(call) => call,
-        Err(denial) => return refuse(node, denial).await,
+        Err(denial) => return refuse(node, denial, probe).await,
     };
+    probe.permitted(&call);
 
     let retry = RetryKey {
         party: caller.party.clone(),
@@ -96,19 +112,20 @@ pub async fn serve(
     {
         Entered::New(slot) => slot,
         Entered::Again(recorded) if still_allows(call.permit(), recorded.permit()) => {
+            probe.phase(Phase::Release);
             return node.journal.release(&recorded).await;
         }
-        Entered::Again(_) => return refuse(node, call.deny(ErrorCode::CallIdSpent)).await,
-        Entered::Other => return refuse(node, call.deny(ErrorCode::CallIdReused)).await,
+        Entered::Again(_) => return refuse(node, call.deny(ErrorCode::CallIdSpent), probe).await,
+        Entered::Other => return refuse(node, call.deny(ErrorCode::CallIdReused), probe).await,
         Entered::Full => return Released::unrecorded(Unrecorded::Overloaded),
     };
     match seen(node, &call, facts.holdings()) {
         Seen::New => {}
-        Seen::Same => return refuse(node, call.deny(ErrorCode::CallIdSpent)).await,
-        Seen::Other => return refuse(node, call.deny(ErrorCode::CallIdReused)).await,
+        Seen::Same => return refuse(node, call.deny(ErrorCode::CallIdSpent), probe).await,
+        Seen::Other => return refuse(node, call.deny(ErrorCode::CallIdReused), probe).await,
     }
 
-    match evaluate_and_record(node, call, &asked).await {
+    match evaluate_and_record(node, call, &asked, probe).await {
         Ok((recorded, kept_bytes)) => {
             // At this point the record is durable. A crash now loses the answer, never the record: the caller's retry
             // is told CALL_ID_SPENT.
@@ -116,9 +133,11 @@ pub async fn serve(
             *slot = Some(Arc::clone(&recorded));
             node.retries.weigh(&retry, kept_bytes);
             drop(slot);
+            probe.charged(1);
+            probe.phase(Phase::Release);
             node.journal.release(&recorded).await
         }
-        Err(Unserved::Denied(denial)) => refuse(node, denial).await,
+        Err(Unserved::Denied(denial)) => refuse(node, denial, probe).await,
         Err(Unserved::Unrecorded(reason)) => Released::unrecorded(reason),
     }
 }
@@ -158,9 +177,11 @@ async fn evaluate_and_record(
     node: &Node,
     call: Call<Permitted>,
     asked: &ProductCall,
+    probe: &mut Probe,
 ) -> Result<(Recorded<Answer>, usize), Unserved> {
-    let (prepared, bound) = match plan(node, &call, asked) {
-        Ok(planned) => planned,
+    probe.phase(Phase::Plan);
+    let bound = match plan(node, &call, asked) {
+        Ok(bound) => bound,
         Err(code) => return Err(Unserved::Denied(call.deny(code))),
     };
     // Nothing is charged while an answer could not leave anyway.
@@ -177,11 +198,15 @@ async fn evaluate_and_record(
         return Err(Unserved::Denied(call.deny(ErrorCode::Internal)));
     }
 
+    let loads = bound.loads().to_vec();
+
     // From here on data is touched: whatever happens is charged and recorded, a failure too.
     charge.touch();
-    let running = AssertUnwindSafe(prepared.run(bound, call.permit())).catch_unwind();
+    probe.phase(Phase::Evaluate);
+    let running = AssertUnwindSafe(bound.run(call.permit())).catch_unwind();
     // One code for every way to fail: which one it was may depend on data.
     let result = running.await.unwrap_or(Err(ErrorCode::EvaluationFailed));
+    probe.phase(Phase::Record);
     let answer = result
         .as_ref()
         .map_or_else(|_| vec![0], AnswerValue::committed_bytes);
@@ -189,7 +214,6 @@ async fn evaluate_and_record(
         &opening_key,
         &[(Tag::Request, &asked.canonical), (Tag::Answer, &answer)],
     );
-    let loads = prepared.loads();
     let kept_bytes = result.as_ref().map_or(0, AnswerValue::kept_bytes);
     let result = result.map(|value| Answer {
         call: asked.id,
@@ -207,22 +231,17 @@ async fn evaluate_and_record(
 }
 
 /// Binds the call to its product over the current loads of its environment; no data is looked at.
-fn plan(
-    node: &Node,
-    call: &Call<Permitted>,
-    asked: &ProductCall,
-) -> Result<(Arc<Prepared>, Bound), ErrorCode> {
+fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Bound, ErrorCode> {
     let permit = call.permit();
-    let prepared = node
-        .products
-        .get(permit)
-        .ok_or(ErrorCode::ResourceUnavailable)?;
-    let bound = prepared.bind(asked, permit)?;
-    Ok((prepared, bound))
+    let prepared = node.products.get(permit);
+    prepared
+        .ok_or(ErrorCode::ResourceUnavailable)?
+        .bind(asked, permit)
 }
 
 /// A refusal leaves once it is on record, and counts against its party.
-async fn refuse(node: &Node, denial: Denial) -> Released<Answer> {
+async fn refuse(node: &Node, denial: Denial, probe: &mut Probe) -> Released<Answer> {
+    probe.phase(Phase::Record);
     node.throttle
         .denied(denial.caller(), node.clock.monotonic());
     node.journal.deny(denial).await

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use lingqu_core::{CoordinatorId, NodeId, PartyId, Region};
+use lingqu_journal::JournalLimits;
 use lingqu_tlog::{Intl, Suite, VerifierKey};
 use lingqu_transport::TlsFiles;
 use serde::Deserialize;
@@ -42,6 +43,9 @@ pub struct NodeConfig {
     /// Bounds.
     #[serde(default)]
     pub limits: LimitsSection,
+    /// Metrics, health and traces; off unless configured.
+    #[serde(default)]
+    pub observe: lingqu_telemetry::Settings,
 }
 
 /// The node's own signing keys: PKCS#8 PEM, Ed25519.
@@ -127,12 +131,37 @@ pub struct LimitsSection {
     pub answers_kept_s: u64,
     /// Largest request message in bytes. Default 65,536.
     pub request_bytes_max: usize,
+    /// Time for the body of an HTTP request to arrive, in seconds. Default 30.
+    pub request_body_s: u64,
+    /// Longest SQL statement in bytes. Default 16,384.
+    pub sql_bytes_max: usize,
+    /// Prepared statements of one party; its oldest ones give way. Default 256.
+    pub statements_per_party_max: usize,
+    /// How long a prepared statement is kept after its last use, in seconds. Default 600.
+    pub statements_kept_s: u64,
+    /// Flight tickets of one party that are not spent; its oldest ones give way. Default 1,024.
+    pub tickets_per_party_max: usize,
+    /// How long a Flight ticket is good, in seconds. Default 60.
+    pub tickets_kept_s: u64,
+    /// Prepared statements of all parties together, and likewise tickets; the oldest of whoever has most give way.
+    /// Default 16,384.
+    pub tokens_max: usize,
     /// Signed objects held. Default 10,000.
     pub objects_max: usize,
     /// Rows of one resource. Default 5,000,000.
     pub rows_max: usize,
     /// Register rows that share one key. Default 16.
     pub rows_per_key_max: u8,
+    /// Memory that running statistics may hold together, in bytes, beside the loaded tables. Default 1 GiB.
+    pub statistic_memory_bytes_max: usize,
+    /// Largest answer of a statistic, in bytes. Default 1 MiB.
+    pub statistic_result_bytes_max: usize,
+    /// Most rows of one answer of a statistic. Default 10,000.
+    pub statistic_rows_max: usize,
+    /// Longest run of a statistic, in seconds. Default 60.
+    pub statistic_seconds_max: u64,
+    /// Threads that statistics run on. Default 2.
+    pub statistic_threads: usize,
     /// Segment size of the journal in bytes. Default 16 MiB.
     pub journal_segment_bytes: u64,
     /// Calls waiting for the journal. Default 4,096.
@@ -151,12 +180,39 @@ impl Default for LimitsSection {
             answers_kept_bytes_max: 64 << 20,
             answers_kept_s: 600,
             request_bytes_max: 65_536,
+            request_body_s: 30,
+            sql_bytes_max: crate::serve::sql::SQL_BYTES_MAX,
+            statements_per_party_max: 256,
+            statements_kept_s: 600,
+            tickets_per_party_max: 1_024,
+            tickets_kept_s: 60,
+            tokens_max: 16_384,
             objects_max: 10_000,
             rows_max: 5_000_000,
             rows_per_key_max: 16,
+            statistic_memory_bytes_max: 1 << 30,
+            statistic_result_bytes_max: 1 << 20,
+            statistic_rows_max: 10_000,
+            statistic_seconds_max: 60,
+            statistic_threads: 2,
             journal_segment_bytes: 16 << 20,
             journal_queue_max: 4_096,
             tls_reload_s: 10,
+        }
+    }
+}
+
+impl LimitsSection {
+    /// The bounds that the journal opens with.
+    pub fn journal(&self) -> JournalLimits {
+        JournalLimits {
+            segment_len: self.journal_segment_bytes,
+            // A frame travels whole, and must fit into the mirror's largest batch.
+            frame_bytes_max: 1 << 20,
+            batch_bytes_max: 1 << 20,
+            batch_entries_max: 4_096,
+            queue_max: self.journal_queue_max,
+            ..JournalLimits::default()
         }
     }
 }

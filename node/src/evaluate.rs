@@ -1,14 +1,18 @@
 //! What a product answers: one file per kind. A product is prepared over its loads once; a call is bound to it without
 //! looking at data, and run afterwards.
 
+pub mod model;
+pub mod statistic;
 pub mod verification;
 
-use lingqu_core::ErrorCode;
-use lingqu_core::decide::Permit;
-use lingqu_core::product::{Load, ProductKind};
-use lingqu_proto::{ProductCall, Score, Verdict};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use lingqu_core::ErrorCode;
+use lingqu_core::decide::Permit;
+use lingqu_core::product::Load;
+use lingqu_matching::Claim;
+use lingqu_proto::{ProductCall, Score, Verdict};
 
 /// What may leave: the answer of one of the three kinds of product.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,22 +64,34 @@ impl AnswerValue {
 /// A product over its loads, ready to be asked.
 #[derive(Debug)]
 pub enum Prepared {
+    /// See [`model`].
+    Model(model::Prepared),
+    /// See [`statistic`].
+    Statistic(statistic::Prepared),
     /// See [`verification`].
     Verification(verification::Prepared),
 }
 
-/// A call's arguments, bound to the product that they fit.
+/// A call's arguments, bound to the product that they fit, which runs them.
 #[derive(Debug)]
-pub enum Bound {
-    /// For [`Prepared::Verification`].
-    Verification(lingqu_matching::Claim),
+pub struct Bound {
+    prepared: Arc<Prepared>,
+    arguments: Arguments,
+}
+
+#[derive(Debug)]
+enum Arguments {
+    Parameters(lingqu_guard::Bound),
+    Values(Claim),
 }
 
 impl Prepared {
     /// The loads it answers from; the product's own resource first.
-    pub fn loads(&self) -> Vec<Load> {
+    pub fn loads(&self) -> &[Load] {
         match self {
-            Prepared::Verification(prepared) => vec![prepared.load.clone()],
+            Prepared::Model(prepared) => std::slice::from_ref(&prepared.load),
+            Prepared::Statistic(prepared) => &prepared.loads,
+            Prepared::Verification(prepared) => std::slice::from_ref(&prepared.load),
         }
     }
 
@@ -83,32 +99,58 @@ impl Prepared {
     ///
     /// # Errors
     /// `PRODUCT_KIND_MISMATCH`, `AS_OF_UNAVAILABLE`, or the code of arguments that do not fit.
-    pub fn bind(&self, asked: &ProductCall, permit: &Permit) -> Result<Bound, ErrorCode> {
-        let is_meant = |kind: ProductKind| asked.kind.is_none_or(|meant| meant == kind);
-        if !is_meant(permit.kind()) {
+    pub fn bind(self: Arc<Self>, asked: &ProductCall, permit: &Permit) -> Result<Bound, ErrorCode> {
+        if asked.kind.is_some_and(|meant| meant != permit.kind()) {
             return Err(ErrorCode::ProductKindMismatch);
         }
         let is_old = |bound| self.loads().iter().any(|load| load.as_of < bound);
         if asked.as_of_min.is_some_and(is_old) {
             return Err(ErrorCode::AsOfUnavailable);
         }
-        match self {
+        let arguments = match &*self {
+            Prepared::Model(prepared) => prepared
+                .subject(&asked.arguments)
+                .map(Arguments::Values)
+                .map_err(|_| ErrorCode::ParameterInvalid)?,
+            Prepared::Statistic(prepared) => prepared
+                .parameters(&asked.arguments)
+                .map(Arguments::Parameters)?,
             Prepared::Verification(prepared) => prepared
                 .claim(&asked.arguments)
-                .map(Bound::Verification)
-                .map_err(|_| ErrorCode::ClaimInvalid),
-        }
+                .map(Arguments::Values)
+                .map_err(|_| ErrorCode::ClaimInvalid)?,
+        };
+        Ok(Bound {
+            prepared: self,
+            arguments,
+        })
+    }
+}
+
+impl Bound {
+    /// The loads that the answer will be made from.
+    pub fn loads(&self) -> &[Load] {
+        self.prepared.loads()
     }
 
     /// Evaluates. Data is touched: the caller of this charges and records whatever comes of it.
     ///
     /// # Errors
     /// `EVALUATION_FAILED`, whatever the reason: it must say nothing about data.
-    pub async fn run(&self, bound: Bound, permit: &Permit) -> Result<AnswerValue, ErrorCode> {
-        match (self, bound) {
-            (Prepared::Verification(prepared), Bound::Verification(claim)) => {
+    pub async fn run(self, permit: &Permit) -> Result<AnswerValue, ErrorCode> {
+        match (&*self.prepared, self.arguments) {
+            (Prepared::Model(prepared), Arguments::Values(subject)) => {
+                prepared.score(&subject, permit).map(AnswerValue::Score)
+            }
+            (Prepared::Statistic(prepared), Arguments::Parameters(bound)) => {
+                prepared.run(bound).await.map(AnswerValue::Table)
+            }
+            (Prepared::Verification(prepared), Arguments::Values(claim)) => {
                 Ok(AnswerValue::Verdict(prepared.verdict(&claim, permit)))
             }
+            // Bound to another kind: `bind` makes no such pair.
+            (Prepared::Model(_) | Prepared::Verification(_), Arguments::Parameters(_))
+            | (Prepared::Statistic(_), Arguments::Values(_)) => Err(ErrorCode::EvaluationFailed),
         }
     }
 }

@@ -12,13 +12,16 @@ pub mod call;
 pub mod config;
 pub mod evaluate;
 mod node;
+mod observe;
 mod products;
 pub mod serve;
 pub mod ship;
 pub mod sources;
 pub mod state;
 mod stops;
+mod visible;
 
 pub use call::Answer;
 pub use config::NodeConfig;
 pub use node::{Node, OpenError};
+pub use visible::VisibleProduct;

@@ -4,6 +4,7 @@ mod opening;
 mod taking_in;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::admission::retries::Retries;
 use crate::admission::throttle::Throttle;
 use crate::call::Answer;
 use crate::config::NodeConfig;
+use crate::observe::Observe;
 use crate::products::Products;
 use crate::stops::StopKeeper;
 
@@ -47,6 +49,7 @@ pub struct Node {
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) retries: Retries<Recorded<Answer>>,
     pub(crate) connections: Connections,
+    pub(crate) observe: Observe,
     /// Work that waits for the disk, off the async threads. The journal closes when it has ended.
     pub(crate) blocking: TaskTracker,
     retry_key: hmac::Key,
@@ -86,6 +89,28 @@ impl View {
     pub(crate) fn holdings(&self) -> &Holdings {
         &self.holdings
     }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(crate) fn clock(&self) -> ClockState {
+        self.clock
+    }
+
+    pub(crate) fn epoch(&self) -> Option<&Held> {
+        self.epoch.as_deref()
+    }
+
+    /// How old the list of what is revoked is.
+    pub(crate) fn epoch_age(&self) -> Option<Duration> {
+        let held = self.epoch.as_deref()?;
+        Some(held.age(self.now, self.monotonic))
+    }
+
+    pub(crate) fn stops(&self) -> &Stops {
+        &self.stops
+    }
 }
 
 impl Node {
@@ -107,6 +132,11 @@ impl Node {
     /// Live connections.
     pub fn connections(&self) -> &Connections {
         &self.connections
+    }
+
+    /// Where metrics and health are served, once they are.
+    pub fn observe_address(&self) -> Option<SocketAddr> {
+        self.observe.address()
     }
 
     /// Whether calls may be answered at all: journal and mirror were compared since the start and do not contradict

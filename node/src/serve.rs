@@ -1,6 +1,16 @@
-//! The node's face: one port, mutual TLS, gRPC; and the tasks that run beside it.
+//! The node's face: one port, mutual TLS, for gRPC, Flight SQL and JSON; and the tasks that run beside it.
 
+pub mod bearer;
+mod calling;
 mod calls;
+mod health;
+mod coded;
+pub mod context;
+pub mod door;
+mod flight_sql;
+pub mod http;
+pub mod sql;
+mod words;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,6 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
+use self::calling::Calling;
+use self::door::Way;
+use self::flight_sql::{Execution, FlightSql, Kept};
 use crate::Node;
 use crate::{admin, ship};
 
@@ -28,6 +41,9 @@ pub enum ServeError {
     /// The journal did not close in order; what is durable in it stays so.
     #[error("the journal did not close in order")]
     Journal,
+    /// The listener of metrics and health cannot be opened.
+    #[error("`observe.listen`: {0}")]
+    Observe(std::io::Error),
     /// The admin socket cannot be opened.
     #[error("admin socket: {0}")]
     Admin(std::io::Error),
@@ -43,7 +59,9 @@ pub async fn serve(
         .map_err(|error| ServeError::Tls(error.to_string()))?;
     let tls = Arc::new(tls);
     let admin_listener = admin::listen(&node.config.admin_socket()).map_err(ServeError::Admin)?;
-    let beside = Beside::start(&node, &tls, admin_listener);
+    let observing = observe(&node).await.map_err(ServeError::Observe)?;
+    let kept = Arc::new(Kept::new(&node.config.limits));
+    let beside = Beside::start(&node, &tls, &kept, admin_listener, observing);
     let calls = TaskTracker::new();
     let limits = lingqu_transport::Limits {
         connections_max: node.config.limits.connections_max,
@@ -54,9 +72,12 @@ pub async fn serve(
         tls,
         limits,
         Arc::clone(&node.clock),
-        router(&node, &calls),
+        router(&node, &calls, &kept),
         node.connections.clone(),
-        shutdown,
+        async {
+            shutdown.await;
+            node.observe.begin_ending();
+        },
     )
     .await;
     // No new call arrives. Those under way finish their bookkeeping before the journal closes.
@@ -65,21 +86,56 @@ pub async fn serve(
     close(&node, beside).await
 }
 
-fn router(node: &Arc<Node>, calls: &TaskTracker) -> axum::Router {
+fn router(node: &Arc<Node>, calls: &TaskTracker, kept: &Arc<Kept>) -> axum::Router {
+    let bytes_max = node.config.limits.request_bytes_max;
     let service = calls::Calls::new(Arc::clone(node), calls.clone());
-    Routes::new(service.into_server(node.config.limits.request_bytes_max))
+    let calling = Calling::new(Arc::clone(node), calls.clone());
+    let flight = FlightSql::new(Execution::new(calling.clone(), Arc::clone(kept)));
+    Routes::new(service.into_server(bytes_max))
+        .add_service(flight.into_server(bytes_max))
+        .add_service(health::Readiness::server(Arc::clone(node)))
+        .add_service(reflection().build_v1().expect(DESCRIBED))
+        .add_service(reflection().build_v1alpha().expect(DESCRIBED))
         .into_axum_router()
+        .merge(http::routes(calling))
+        .layer(axum::middleware::map_response(coded::coded))
         .layer(AccessLayer::new(Arc::new(admitted)))
 }
 
-/// What runs beside the calls: replication, pushes, local control, the minute's bookkeeping, new certificates.
+/// The listener of metrics and health, if one is configured.
+async fn observe(node: &Node) -> std::io::Result<Option<TcpListener>> {
+    let Some(listen) = node.config.observe.listen else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind(listen).await?;
+    node.observe.serves_at(listener.local_addr()?);
+    Ok(Some(listener))
+}
+
+const DESCRIBED: &str = "the descriptors are generated with the services";
+
+/// Describes to tools what a node serves of ours. The coordinator's services are none of it.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(lingqu_proto::FILE_DESCRIPTOR_SET)
+        .with_service_name("lingqu.v1.Calls")
+}
+
+/// What runs beside the calls: replication, pushes, local control, the minute's bookkeeping, new certificates, and what
+/// tells of all this.
 struct Beside {
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Beside {
-    fn start(node: &Arc<Node>, tls: &Arc<ReloadableTls>, admin_listener: UnixListener) -> Beside {
+    fn start(
+        node: &Arc<Node>,
+        tls: &Arc<ReloadableTls>,
+        kept: &Arc<Kept>,
+        admin_listener: UnixListener,
+        observing: Option<TcpListener>,
+    ) -> Beside {
         let beside = Beside {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -89,8 +145,15 @@ impl Beside {
         beside.run(ship::replicate::run(Arc::clone(node), client.clone()));
         beside.run(ship::watch::run(Arc::clone(node), client));
         beside.run(admin::run(Arc::clone(node), admin_listener));
-        beside.run(every_minute(Arc::clone(node)));
+        beside.run(every_minute(Arc::clone(node), Arc::clone(kept)));
         beside.run(Arc::clone(tls).watch(reload));
+        if let Some(listener) = observing {
+            beside.run(tell(Arc::clone(node), listener));
+        }
+        if let Some(exporter) = node.observe.take_exporter() {
+            // It ends by itself, after it has sent what the last calls left.
+            beside.tasks.spawn(exporter.run(beside.stop.clone()));
+        }
         beside
     }
 
@@ -127,27 +190,39 @@ async fn close(node: &Arc<Node>, beside: Beside) -> Result<(), ServeError> {
     closed.map_err(|_| ServeError::Journal)
 }
 
+async fn tell(node: Arc<Node>, listener: TcpListener) {
+    let observed: Arc<Node> = Arc::clone(&node);
+    lingqu_telemetry::listener::serve(listener, &node.config.observe, observed).await;
+}
+
 /// Only what the access table opens at a node, and only to verified peers of that kind; everything else stays shut.
 fn admitted(path: &str, peer: Result<&Peer, ErrorCode>) -> Result<(), ErrorCode> {
     let peer = peer?;
-    let admission = access::admission(Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?);
-    if admission.server != Server::Node {
-        return Err(ErrorCode::CallerRoleForbidden);
-    }
     let kind = match peer.id {
         PeerId::Party(_) => access::Kind::Party,
         PeerId::Node(_) => access::Kind::Node,
         PeerId::Coordinator(_) => access::Kind::Coordinator,
     };
+    if let Some(way) = Way::at(path) {
+        return way.admits(kind);
+    }
+    let admission = match access::beside(Server::Node, path) {
+        Some(admission) => admission,
+        None => access::admission(Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?),
+    };
+    if admission.server != Server::Node {
+        return Err(ErrorCode::CallerRoleForbidden);
+    }
     // At a node the grant decides, not a role; whether a party is enrolled is the registry's concern.
     admission.admits(Some(kind), true, &[])
 }
 
-async fn every_minute(node: Arc<Node>) {
+async fn every_minute(node: Arc<Node>, kept: Arc<Kept>) {
     let mut ticks = tokio::time::interval(Duration::from_secs(60));
     loop {
         ticks.tick().await;
         node.journal.flush_denials();
         node.record_pending().await;
+        kept.sweep(node.clock.monotonic());
     }
 }

@@ -2,10 +2,11 @@
 
 mod parquet_file;
 
+use arrow_array::RecordBatch;
 use lingqu_core::product::Load;
 use lingqu_matching::Value;
 
-pub use parquet_file::ParquetFile;
+pub use parquet_file::{ParquetFile, each_row};
 
 /// A resource that can be read whole, column by column.
 ///
@@ -19,6 +20,9 @@ pub trait Register: Send + Sync {
         columns: &[&str],
         row: &mut dyn FnMut(&[Value<'_>]) -> bool,
     ) -> Result<Load, RegisterUnreadable>;
+
+    /// Reads `columns` of every row into memory; at least one batch, all of one schema.
+    fn table(&self, columns: &[&str]) -> Result<(Load, Vec<RecordBatch>), RegisterUnreadable>;
 }
 
 /// Why a register cannot be read.

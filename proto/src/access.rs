@@ -4,11 +4,15 @@
 //! a node by the grant, at the coordinator by the signatures on what is filed. The table in `docs/access.md` is made
 //! from this one.
 
+mod beside;
+
 use std::fmt::Write as _;
 
 use lingqu_core::{ErrorCode, Role};
 
 use crate::Rpc;
+
+pub use beside::{CONSOLE, HEALTH_CHECK, beside, beside_table};
 
 /// What a verified certificate speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +75,63 @@ pub fn admission(rpc: Rpc) -> Admission {
             (Server::Coordinator, &[Kind::Node], &[], true)
         }
         // The handler checks that every required signer signed, whoever hands the object in.
-        Rpc::RegistryFile | Rpc::RegistryRevoke => (
+        Rpc::RegistryFile | Rpc::RegistryLift | Rpc::RegistryRevoke | Rpc::RegistrySuspend => (
             Server::Coordinator,
             &[Kind::Party],
             &[Role::OperatingAgency, Role::DataSourceUnit],
             true,
         ),
         Rpc::SyncWatch => (Server::Coordinator, &[Kind::Node], &[], true),
+        // Who does what in a case, the case says; the handler checks it against what was signed.
+        Rpc::WorkflowAct => (
+            Server::Coordinator,
+            &[Kind::Party],
+            &[
+                Role::CatalogLicensee,
+                Role::OperatingAgency,
+                Role::ScenarioLicensee,
+            ],
+            true,
+        ),
+        // An operating agency is let in to be told that it may not apply.
+        Rpc::WorkflowApply => (
+            Server::Coordinator,
+            &[Kind::Party],
+            &[
+                Role::CatalogLicensee,
+                Role::OperatingAgency,
+                Role::ScenarioLicensee,
+            ],
+            true,
+        ),
+        // Shown is only what the caller takes part in, or what lies in a regulator's region.
+        Rpc::WorkflowList | Rpc::WorkflowShow => (Server::Coordinator, &[Kind::Party], &[], true),
+        Rpc::WorkflowOpine => (
+            Server::Coordinator,
+            &[Kind::Party],
+            &[
+                Role::DataSourceUnit,
+                Role::ImplementingAgency,
+                Role::OperatingAgency,
+            ],
+            true,
+        ),
+        Rpc::WorkflowPropose => (
+            Server::Coordinator,
+            &[Kind::Party],
+            &[Role::OperatingAgency],
+            true,
+        ),
+        Rpc::WorkflowSign => (
+            Server::Coordinator,
+            &[Kind::Party],
+            &[
+                Role::CatalogLicensee,
+                Role::DataSourceUnit,
+                Role::ScenarioLicensee,
+            ],
+            true,
+        ),
     };
     Admission {
         server,

@@ -4,8 +4,12 @@
 //! Signed objects go through [`SignedObject`], whose decoding refuses every encoding but the canonical one. Start
 //! reading at `signed.rs`.
 
+mod agreement;
+mod application;
 mod approval;
 mod call;
+mod case;
+mod credential;
 mod envelope;
 mod environment;
 mod epoch;
@@ -23,15 +27,18 @@ mod role;
 mod score;
 mod signed;
 mod stop;
+mod suspension;
 mod verdict;
 
 pub use call::{
     CallInvalid, CallRequest, ClaimValue, ProductCall, RequestParts, product_call, query_request,
     score_request, verify_request,
 };
+pub use case::stance_to_pb;
 pub use envelope::{decode_envelope, encode_envelope, envelope_from_pb, envelope_to_pb};
 pub use environment::{environment_from_pb, environment_to_pb};
 pub use field::FieldInvalid;
+pub use grant::grant_kind_to_pb;
 pub use key_proof::key_proof_message;
 pub use load::{load_from_pb, load_to_pb};
 pub use note::{note_signature_from_pb, note_signature_to_pb};

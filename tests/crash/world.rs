@@ -168,6 +168,7 @@ pub(crate) fn decide(
         issued: Timestamp(0),
         valid_until: Timestamp(i64::MAX),
         revoked: std::collections::BTreeSet::new(),
+        suspended: std::collections::BTreeSet::new(),
     };
     let asked = header.asked.clone();
     Call::received(header).decide(&Facts {

@@ -29,6 +29,7 @@ use tonic::Status;
 use tracing::level_filters::LevelFilter;
 
 use crate::network::{Caller, GRANT, World, asked, calls, wire};
+use crate::observed::{Sink, listening};
 
 const CHILD: &str = "LINGQU_CANARY_CHILD";
 const LOG_DIR: &str = "LINGQU_TEST_LOG_DIR";
@@ -255,8 +256,14 @@ async fn run(dir: &Path) {
     let at = |name: &str| register.join(name);
     let good = at("canaries.parquet");
     let path = good.clone();
+    world.observe_coordinator().await;
+    let (sink, endpoint) = Sink::start().await;
     world
-        .start_node_with(move |config| config.resources[0].path = path)
+        .start_node_with(move |config| {
+            config.resources[0].path = path;
+            config.observe.otlp = Some(endpoint);
+            listening(config);
+        })
         .await;
 
     let mut told = Told::default();
@@ -273,7 +280,14 @@ async fn run(dir: &Path) {
     );
     world.mirrored().await;
     follow(&world, &mut told).await;
+    watch(&world, &mut told).await;
     world.network.stop_node().await.unwrap();
+    let traces = sink.received();
+    assert!(!traces.is_empty());
+    for (bytes, printed) in traces {
+        told.note("trace", &bytes);
+        told.note("trace printed", printed.as_bytes());
+    }
 
     // Registers that cannot be opened: what is wrong with a row is told without the row.
     let torn = world.network.files().dir().join("torn.parquet");
@@ -463,6 +477,27 @@ async fn follow(world: &World, told: &mut Told) {
         received += 1;
     }
     assert!(received > 2);
+}
+
+/// What whoever watches node and coordinator sees.
+async fn watch(world: &World, told: &mut Told) {
+    for path in ["/metrics", "/health/live", "/health/ready"] {
+        for (status, said) in [
+            world.node_says(path).await,
+            world.coordinator_says(path).await,
+        ] {
+            assert_eq!(status, 200, "{path}");
+            told.note(path, said.as_bytes());
+        }
+    }
+    for party in [Party::Agency, Party::Bureau] {
+        let identity = world.network.identity(party).unwrap();
+        for language in ["zh", "en"] {
+            let (status, page) = world.console(&identity, &format!("?lang={language}")).await;
+            assert!(status == 200 && page.contains(GRANT_SEEN));
+            told.note("console", page.as_bytes());
+        }
+    }
 }
 
 fn parquet(path: &Path) -> ParquetFile {

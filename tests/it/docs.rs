@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use lingqu_core::ErrorCode;
+use lingqu_core::code::Class;
 use lingqu_core::decide::TABLE;
 
 fn docs() -> PathBuf {
@@ -26,15 +27,21 @@ fn kept_true(path: &Path, page: &str) {
 }
 
 fn page(code: ErrorCode) -> String {
+    let told = match code.class() {
+        Class::Local => "Said by the command line and by `lingqu doctor` about the machine that they run on; never sent \
+                         by a service."
+            .to_owned(),
+        class => format!(
+            "gRPC: `{class:?}`. The code is `reason` in `google.rpc.ErrorInfo` (domain `lingqu`), the outcome in records, \
+             and the first word of the message."
+        ),
+    };
     format!(
-        "# {code}\n\n{}.\n\n**What to do**: {}.\n\n---\n\n{}。\n\n**处理办法**：{}。\n\ngRPC: `{:?}`. \
-         The code is `reason` in `google.rpc.ErrorInfo` (domain `lingqu`), the outcome in records, and the first word of \
-         the message.\n",
+        "# {code}\n\n{}.\n\n**What to do**: {}.\n\n---\n\n{}。\n\n**处理办法**：{}。\n\n{told}\n",
         sentence(code.message_en()),
         code.remedy_en(),
         code.message_zh(),
         code.remedy_zh(),
-        code.class(),
     )
 }
 

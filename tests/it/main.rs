@@ -6,14 +6,19 @@
     reason = "in a test a panic is the failure it should be, and what is printed is its report"
 )]
 
+mod binary;
 mod canary;
 mod certificates;
+mod clients;
 mod crash;
+mod deploy;
 mod docs;
+mod doctor;
 mod grants;
 mod impostor;
 mod lagged;
 mod network;
+mod observed;
 mod replay;
 mod restored;
 mod roles;

@@ -251,6 +251,7 @@ impl World {
             issued,
             valid_until: issued.plus(Duration::from_secs(3_600)),
             revoked: revoked.iter().map(|id| (*id).to_owned()).collect(),
+            suspended: Default::default(),
         };
         let mut envelope = seal(&epoch);
         let key = self.network.files().coordinator_key("signing").unwrap();

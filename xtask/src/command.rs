@@ -4,6 +4,7 @@
 //! the command line is wrong. `test` hands on the exit code of `cargo test`.
 
 mod check_layers;
+mod dist;
 mod generate;
 mod help;
 mod models;
@@ -33,6 +34,11 @@ pub(crate) const COMMANDS: &[Command] = &[
         name: "check-layers",
         summary: "check that dependencies run one way and pure crates stay pure",
         run: |args| without_arguments(args, check_layers::run),
+    },
+    Command {
+        name: "dist",
+        summary: "make the archive for machines without a network: binary, units, samples, manuals",
+        run: dist::run,
     },
     Command {
         name: "gen",

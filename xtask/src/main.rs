@@ -15,6 +15,7 @@ mod command;
 mod layers;
 mod purity;
 mod source;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;

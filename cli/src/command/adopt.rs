@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use lingqu_node::admin::AdminRequest;
 use lingqu_proto::encode_envelope;
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::session::Session;
@@ -31,6 +32,7 @@ impl Adopt {
         };
         session.wait(local_control::request(&self.socket, &request))??;
         session.say("the node has taken it in", "节点已采纳");
-        session.line(envelope.digest())
+        let digest = envelope.digest();
+        session.answer(digest, &json!({ "adopted": digest.to_string() }))
     }
 }

@@ -1,10 +1,11 @@
 //! `lingqu coordinator`: runs a coordinator until it is told to end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use lingqu_coordinator::Config;
+use lingqu_coordinator::{Config, ConfigError, KeysError, OpenError};
+use lingqu_core::ErrorCode;
 use tokio::net::TcpListener;
 
 use crate::failure::Failure;
@@ -21,22 +22,46 @@ pub(crate) struct Coordinator {
 
 impl Coordinator {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let config =
-            Config::load(&self.config).map_err(|error| Failure::file(&self.config, error))?;
+        let config = Config::load(&self.config).map_err(|error| refused(&self.config, &error))?;
         let clock = Arc::clone(&session.clock);
         session.wait(async {
             let ended = interrupt::interrupted()?;
             let listen = config.listen;
-            let listener = TcpListener::bind(listen)
-                .await
-                .map_err(|error| Failure::Unusable(format!("`listen` {listen}: {error}")))?;
+            let listener = TcpListener::bind(listen).await.map_err(|error| {
+                Failure::local(ErrorCode::ListenUnusable, format_args!("{listen}: {error}"))
+            })?;
             let coordinator = lingqu_coordinator::Coordinator::open(config, clock)
                 .await
-                .map_err(|error| Failure::Unusable(error.to_string()))?;
+                .map_err(not_opened)?;
             tracing::info!(coordinator = %coordinator.id(), %listen, "serving");
             coordinator.serve(listener, ended).await;
             coordinator.close().await;
             Ok(())
         })?
     }
+}
+
+/// A configuration that cannot be used; the error alone does not always name the file.
+fn refused(path: &Path, error: &ConfigError) -> Failure {
+    match error {
+        ConfigError::File { .. } => Failure::local(ErrorCode::FileUnreadable, error),
+        _ => Failure::config(format_args!("`{}`: {error}", path.display())),
+    }
+}
+
+/// Each reason for which a coordinator does not open, under the code by which `lingqu doctor` knows it.
+fn not_opened(error: OpenError) -> Failure {
+    let code = match &error {
+        OpenError::Config(_) | OpenError::Founding(_) => ErrorCode::ConfigInvalid,
+        OpenError::DataDir { .. } | OpenError::Files(_) | OpenError::Store(_) => {
+            ErrorCode::DataDirUnusable
+        }
+        OpenError::Identity { .. } => ErrorCode::CertOtherId,
+        OpenError::Keys(KeysError::Equal(..)) => ErrorCode::KeyShared,
+        OpenError::Keys(_) => ErrorCode::KeyUnreadable,
+        OpenError::Mirror(_) | OpenError::Settle(_) => ErrorCode::JournalDamaged,
+        OpenError::Task => ErrorCode::SystemRefused,
+        OpenError::Tls(_) => ErrorCode::CertUnreadable,
+    };
+    Failure::local(code, error)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lingqu_core::ErrorCode;
 use lingqu_demo::{Options, StoryFailed};
 
 use crate::failure::Failure;
@@ -54,7 +55,7 @@ impl Demo {
 
 fn failed(error: StoryFailed) -> Failure {
     match error {
-        StoryFailed::DirNotEmpty(_) => Failure::Unusable(error.to_string()),
+        StoryFailed::DirNotEmpty(_) => Failure::local(ErrorCode::FileUnwritable, error),
         StoryFailed::Network(_) => Failure::CheckFailed {
             en: error.to_string(),
             zh: "演示中断",

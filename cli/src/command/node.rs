@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use lingqu_core::ErrorCode;
 use lingqu_journal::FatalHook;
-use lingqu_node::NodeConfig;
+use lingqu_node::{NodeConfig, OpenError};
 use lingqu_transport::{ClientTls, PeerId, signing_key};
+use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::connection::code_of;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::{enrolment, interrupt};
@@ -46,13 +49,16 @@ impl Node {
         match (self.command, self.config) {
             (Some(NodeCommand::Enrol(enrol)), _) => enrol.run(session),
             (None, Some(config)) => serve(&config, session),
-            (None, None) => Err(Failure::Unusable("`--config` is missing".to_owned())),
+            (None, None) => Err(Failure::local(
+                ErrorCode::UsageInvalid,
+                "`--config` is missing",
+            )),
         }
     }
 }
 
 fn read(path: &std::path::Path) -> Result<NodeConfig, Failure> {
-    NodeConfig::read(path).map_err(|error| Failure::Unusable(error.to_string()))
+    NodeConfig::read(path).map_err(Failure::config)
 }
 
 fn serve(config: &std::path::Path, session: &mut Session<'_>) -> Result<(), Failure> {
@@ -61,33 +67,50 @@ fn serve(config: &std::path::Path, session: &mut Session<'_>) -> Result<(), Fail
     session.wait(async {
         let ended = interrupt::interrupted()?;
         let listen = config.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|error| Failure::Unusable(format!("`listen` {listen}: {error}")))?;
+        let listener = TcpListener::bind(listen).await.map_err(|error| {
+            Failure::local(ErrorCode::ListenUnusable, format_args!("{listen}: {error}"))
+        })?;
         let open = move || lingqu_node::Node::open(config, clock, FatalHook::default());
         let opened = tokio::task::spawn_blocking(open).await;
         let node = opened
-            .map_err(|error| Failure::Unusable(error.to_string()))?
-            .map_err(|error| Failure::Unusable(error.to_string()))?;
+            .map_err(|error| Failure::local(ErrorCode::SystemRefused, error))?
+            .map_err(not_opened)?;
         tracing::info!(node = %node.id(), %listen, "serving");
         let served = lingqu_node::serve::serve(node, listener, ended).await;
         served.map_err(|error| Failure::Unusable(error.to_string()))
     })?
 }
 
+/// Each reason for which a node does not open, under the code by which `lingqu doctor` knows it.
+fn not_opened(error: OpenError) -> Failure {
+    use lingqu_journal::OpenError as Journal;
+    let code = match &error {
+        OpenError::State(_) | OpenError::Store(_) => ErrorCode::DataDirUnusable,
+        OpenError::NotEnrolled => ErrorCode::NotEnrolled,
+        OpenError::Key(_) => ErrorCode::KeyUnreadable,
+        OpenError::Journal(Journal::Corrupt(_) | Journal::OtherStream) => ErrorCode::JournalDamaged,
+        OpenError::Journal(Journal::Store(_)) => ErrorCode::DataDirUnusable,
+        OpenError::Journal(Journal::Thread(_)) => ErrorCode::SystemRefused,
+        OpenError::Journal(Journal::Limits(_) | Journal::MirrorKey | Journal::Origin)
+        | OpenError::Setting(_) => ErrorCode::ConfigInvalid,
+        OpenError::Object(_) | OpenError::Stops(_) => ErrorCode::FileInvalid,
+    };
+    Failure::local(code, error)
+}
+
 impl Enrol {
     fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let config = read(&self.config)?;
-        let unusable = |error: &dyn std::fmt::Display| Failure::Unusable(error.to_string());
-        let key = signing_key::read(&config.keys.log).map_err(|error| unusable(&error))?;
+        let key = signing_key::read(&config.keys.log).map_err(Failure::key)?;
         let tls = ClientTls::load(config.tls.clone(), Arc::clone(&session.clock))
-            .map_err(|error| unusable(&error))?;
+            .map_err(|error| Failure::local(code_of(&error), error))?;
         let id = PeerId::Node(config.id.clone());
         if tls.id() != id {
             let found = tls.id();
-            return Err(Failure::Unusable(format!(
-                "the certificate is for `{found}`, the configuration for `{id}`"
-            )));
+            return Err(Failure::local(
+                ErrorCode::CertOtherId,
+                format_args!("the certificate is for `{found}`, the configuration for `{id}`"),
+            ));
         }
         let origin = session.wait(async {
             let expected = PeerId::Coordinator(config.coordinator.id.clone());
@@ -103,15 +126,16 @@ impl Enrol {
         }
         // The code is used up now: whoever cannot write the file must be told what belongs into it.
         lingqu_node::Node::write_origin(&config, &origin).map_err(|error| {
-            Failure::Unusable(format!(
-                "enrolled, but the origin `{origin}` cannot be written into `{}`: {error}",
-                config.data_dir.display()
-            ))
+            let why = format_args!("enrolled, but the origin `{origin}` is not written: {error}");
+            Failure::unwritable(&config.data_dir, why)
         })?;
         session.say(
             format_args!("{id} is enrolled; this is the stream that it writes"),
             format_args!("{id} 已登记，其日志流名称如下"),
         );
-        session.line(origin)
+        session.answer(
+            &origin,
+            &json!({ "enrolled": id.to_string(), "stream": origin }),
+        )
     }
 }

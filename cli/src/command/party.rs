@@ -7,6 +7,7 @@ use lingqu_core::{PartyId, Region, Role, Timestamp};
 use lingqu_proto::pb::enrolment_client::EnrolmentClient;
 use lingqu_proto::{pb, role_to_pb};
 use lingqu_transport::{PeerId, signing_key};
+use serde_json::json;
 
 use crate::connection::{CoordinatorAt, Identity, SigningIdentity};
 use crate::enrolment;
@@ -101,15 +102,20 @@ impl Code {
             format_args!("for {}, usable once, until {expires}", self.subject),
             format_args!("仅限 {} 使用一次，有效期至 {expires}", self.subject),
         );
-        session.line(crate::failure::printable(&response.code))
+        let code = crate::failure::printable(&response.code);
+        let value = json!({
+            "code": code,
+            "subject": self.subject.to_string(),
+            "expires": expires.to_string(),
+        });
+        session.answer(&code, &value)
     }
 }
 
 impl Enrol {
     fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let tls = Identity::from(self.identity).load(&session.clock)?;
-        let key =
-            signing_key::read(&self.key).map_err(|error| Failure::Unusable(error.to_string()))?;
+        let key = signing_key::read(&self.key).map_err(Failure::key)?;
         let id = tls.id();
         session.wait(async {
             let channel = self.coordinator.dial(&tls).await?;
@@ -119,6 +125,6 @@ impl Enrol {
             format_args!("{id} is enrolled"),
             format_args!("{id} 已登记"),
         );
-        session.line(id)
+        session.answer(&id, &json!({ "enrolled": id.to_string() }))
     }
 }

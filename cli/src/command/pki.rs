@@ -5,9 +5,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
+use lingqu_core::ErrorCode;
 use lingqu_tlog::{Intl, KeyName, Signer, VerifierKey};
-use lingqu_transport::pki::DevAuthority;
+use lingqu_transport::pki::{DevAuthority, PkiError};
 use lingqu_transport::{PeerId, signing_key};
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::session::Session;
@@ -105,12 +107,14 @@ impl Init {
         make_dir(&self.dir)?;
         let authority = DevAuthority::create(&self.name, session.clock.as_ref());
         let written = authority.and_then(|authority| authority.write(&self.dir));
-        written.map_err(|error| Failure::Unusable(error.to_string()))?;
+        written.map_err(pki_failed)?;
         session.say(
             "for development only: the key lies in a plain file",
             "仅供开发使用：私钥以明文文件保存",
         );
-        session.line(self.dir.join("ca.pem").display())
+        let certificate = self.dir.join("ca.pem");
+        let shown = certificate.display().to_string();
+        session.answer(&shown, &json!({ "certificate": shown }))
     }
 }
 
@@ -121,34 +125,47 @@ impl Issue {
         let issued = DevAuthority::load(&self.dir)
             .and_then(|ca| ca.issue(&self.id, &hosts, self.days, session.clock.as_ref()))
             .and_then(|issued| issued.write(&self.out));
-        let files = issued.map_err(|error| Failure::Unusable(error.to_string()))?;
-        session.line(files.certificate.display())?;
-        session.line(files.key.display())
+        let files = issued.map_err(pki_failed)?;
+        let (certificate, key) = (files.certificate.display(), files.key.display());
+        let value = json!({ "certificate": certificate.to_string(), "key": key.to_string() });
+        session.answer(format_args!("{certificate}\n{key}"), &value)
     }
 }
 
 impl Key {
     fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let key =
-            signing_key::create(&self.out).map_err(|error| Failure::file(&self.out, error))?;
-        session.line(hex::encode(key.public_key()))
+        let key = signing_key::create(&self.out)
+            .map_err(|error| Failure::unwritable(&self.out, error))?;
+        let public_key = hex::encode(key.public_key());
+        session.answer(&public_key, &json!({ "public_key": public_key }))
     }
 }
 
 impl Vkey {
     fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let unusable = |error: &dyn std::fmt::Display| Failure::Unusable(error.to_string());
-        let key = signing_key::read(&self.key).map_err(|error| unusable(&error))?;
+        let key = signing_key::read(&self.key).map_err(Failure::key)?;
         let vkey = match self.kind {
             Kind::Cosignature => VerifierKey::<Intl>::cosignature(self.name, key.public_key()),
             Kind::Note => VerifierKey::<Intl>::note(self.name, key.public_key()),
         };
-        session.line(vkey.map_err(|error| unusable(&error))?)
+        let vkey = vkey.map_err(|error| Failure::Unusable(error.to_string()))?;
+        session.answer(&vkey, &json!({ "vkey": vkey.to_string() }))
     }
 }
 
 /// Private keys go there: it is made for the owner alone.
 fn make_dir(dir: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|error| Failure::file(dir, error))
+    made.map_err(|error| Failure::unwritable(dir, error))
+}
+
+fn pki_failed(error: PkiError) -> Failure {
+    match &error {
+        PkiError::File { path, source } => match source.kind() {
+            std::io::ErrorKind::AlreadyExists => Failure::unwritable(path, source),
+            _ => Failure::unreadable(path, source),
+        },
+        PkiError::Foreign(_) => Failure::local(ErrorCode::FileInvalid, error),
+        PkiError::Certificate(_) | PkiError::Host(_) => Failure::Unusable(error.to_string()),
+    }
 }

@@ -9,6 +9,7 @@ use lingqu_core::{GrantId, NodeId, PartyId};
 use lingqu_node::admin::AdminRequest;
 use lingqu_proto::{FieldInvalid, encode_envelope, open, product_ref, seal};
 use lingqu_transport::signing_key;
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::local_control;
@@ -76,8 +77,7 @@ impl Scope {
 
 impl Stop {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let key =
-            signing_key::read(&self.key).map_err(|error| Failure::Unusable(error.to_string()))?;
+        let key = signing_key::read(&self.key).map_err(Failure::key)?;
         let scope = self.scope.scope()?;
         let number = match self.number {
             Some(number) => number,
@@ -112,6 +112,6 @@ impl Stop {
                 "已叫停，指令编号如下",
             );
         }
-        session.line(number)
+        session.answer(number, &json!({ "number": number, "lifted": self.lift }))
     }
 }

@@ -10,13 +10,15 @@ use axum::Router;
 use futures::{Stream, StreamExt};
 use lingqu_core::{ErrorCode, NodeId, PartyId};
 use lingqu_proto::pb;
-use lingqu_transport::{AccessLayer, Connected, Peer, PeerId, status_of, status_with};
+use lingqu_transport::{AccessLayer, Connected, Connections, Peer, PeerId, status_of, status_with};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Status};
 
+use super::health::Readiness;
+use super::pages;
 use crate::mirror::Mirror;
 use crate::places::Places;
 use crate::refusal::Refusal;
@@ -47,6 +49,10 @@ pub(crate) struct Services {
     pub(crate) readers: Places,
     /// Places for nodes that replicate: each may keep a batch here that is not whole yet, and some that wait.
     pub(crate) writers: Places,
+    /// Places for pages that are being made.
+    pub(crate) viewers: Places,
+    /// Who is connected.
+    pub(crate) connections: Connections,
     /// Cancelled when the coordinator ends: streams that would go on for ever end with it.
     pub(crate) ending: CancellationToken,
 }
@@ -56,18 +62,23 @@ impl Services {
     pub(crate) fn router(self) -> Router {
         let registry = Arc::clone(&self.registry);
         let bytes_max = self.mirror.limits.message_bytes_max;
+        let (pages, health) = (pages::router(self.clone()), Readiness::server(self.clone()));
         let audit = pb::audit_server::AuditServer::new(self.clone());
         let enrolment = pb::enrolment_server::EnrolmentServer::new(self.clone());
         let mirror = pb::mirror_server::MirrorServer::new(self.clone());
         let filing = pb::registry_server::RegistryServer::new(self.clone());
+        let workflow = pb::workflow_server::WorkflowServer::new(self.clone());
         let sync = pb::sync_server::SyncServer::new(self);
         Routes::new(audit.max_decoding_message_size(MESSAGE_BYTES_MAX))
             .add_service(enrolment.max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX))
             .add_service(mirror.max_decoding_message_size(bytes_max))
             .add_service(filing.max_decoding_message_size(MESSAGE_BYTES_MAX))
             .add_service(sync.max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX))
+            .add_service(workflow.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(health)
             .prepare()
             .into_axum_router()
+            .merge(pages)
             .layer(AccessLayer::new(Arc::new(move |path, peer| {
                 registry.admit(path, peer)
             })))

@@ -28,7 +28,11 @@ impl MirrorService for Services {
     ) -> Result<Response<Self::ReplicateStream>, Status> {
         let owner = node(&request)?;
         let place = self.writers.take(owner.as_str()).map_err(status_of)?;
-        let said = request.into_inner().map(said);
+        let (registry, id) = (Arc::clone(&self.registry), owner.clone());
+        let said = request.into_inner().map(move |message| {
+            registry.contacts.heard(&id, registry.now());
+            said(message)
+        });
         let mirror = Arc::clone(&self.mirror);
         let answers = self.stream(answer, |sender| {
             Box::pin(async move {

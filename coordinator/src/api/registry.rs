@@ -37,9 +37,47 @@ impl Registry for Services {
             .await?;
         Ok(Response::new(pb::RevokeResponse { epoch }))
     }
+
+    async fn suspend(
+        &self,
+        request: Request<pb::SuspendRequest>,
+    ) -> Result<Response<pb::SuspendResponse>, Status> {
+        let caller = party(&request)?;
+        let suspension = envelope(request.into_inner().suspension, "suspension")?;
+        let registry = self.registry.clone();
+        let (epoch, digest) = self
+            .finish(async move { registry.suspend(&caller, suspension).await })
+            .await?;
+        Ok(Response::new(pb::SuspendResponse {
+            epoch,
+            suspension_digest: digest.0.to_vec(),
+        }))
+    }
+
+    async fn lift(
+        &self,
+        request: Request<pb::LiftRequest>,
+    ) -> Result<Response<pb::LiftResponse>, Status> {
+        let caller = party(&request)?;
+        let lifting = envelope(request.into_inner().lifting, "lifting")?;
+        let registry = self.registry.clone();
+        let epoch = self
+            .finish(async move { registry.lift(&caller, lifting).await })
+            .await?;
+        Ok(Response::new(pb::LiftResponse { epoch }))
+    }
 }
 
-fn envelope(envelope: Option<pb::Envelope>, field: &'static str) -> Result<Envelope, Status> {
+pub(super) fn envelope(
+    envelope: Option<pb::Envelope>,
+    field: &'static str,
+) -> Result<Envelope, Status> {
     let envelope = envelope.ok_or_else(|| malformed(field))?;
     envelope_from_pb(envelope).map_err(|invalid| status(invalid.into()))
+}
+
+/// An envelope that may be left out.
+pub(super) fn optional(envelope: Option<pb::Envelope>) -> Result<Option<Envelope>, Status> {
+    let read = envelope.map(envelope_from_pb).transpose();
+    read.map_err(|invalid| status(invalid.into()))
 }

@@ -3,6 +3,7 @@
 //! One function per type says what that type needs; [`Registry::file`] is what all have in common. The same bytes filed
 //! again have the same number; other bytes under the same id and version are refused for ever.
 
+use lingqu_core::agreement::{AGREEMENT_TYPE, Agreement};
 use lingqu_core::envelope::{Envelope, SignedBy};
 use lingqu_core::grant::{
     Filing, GRANT_TYPE, Grant, GrantKind, GrantRefused, GrantedProduct, NodeQuota,
@@ -15,10 +16,10 @@ use lingqu_proto::{SignedObject, decode_envelope, encode_envelope, open, seal};
 
 use super::Registry;
 use crate::refusal::Refusal;
-use crate::store::StoreError;
 use crate::store::acts::{self, Act};
 use crate::store::objects::{self, Identity, Object};
 use crate::store::parties::Party;
+use crate::store::{StoreError, Writing};
 
 /// A filed object's number, and the coordinator's signed statement of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,13 +29,22 @@ pub(crate) struct Filed {
 }
 
 /// An object that fulfils everything its type needs.
-struct Checked {
+pub(crate) struct Checked {
     identity: Identity,
     /// What the act's record calls it.
     subject: String,
     region: Option<Region>,
     /// Nodes and units that are sent it.
     concerns: Vec<String>,
+}
+
+/// Whose signatures a grant must have already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signers {
+    /// Agency, licensee and every unit: to be filed.
+    All,
+    /// The agency alone: to be signed by the others.
+    AgencyOnly,
 }
 
 impl Registry {
@@ -54,7 +64,10 @@ impl Registry {
             PRODUCT_TYPE => self.check_product(&caller, &envelope)?,
             POLICY_TYPE => self.check_policy(&caller, &envelope)?,
             APPROVAL_TYPE => self.check_approval(&caller, &envelope).await?,
-            GRANT_TYPE => self.check_grant(&caller, &envelope).await?,
+            GRANT_TYPE if self.workflow.grants_need_case => {
+                return Err(Refusal::of(ErrorCode::IllegalTransition, "object"));
+            }
+            GRANT_TYPE => self.check_grant(&caller, &envelope, Signers::All).await?,
             _ => return Err(Refusal::of(ErrorCode::ObjectInvalid, "payload_type")),
         };
         match self.store.object(&checked.identity).await? {
@@ -70,6 +83,21 @@ impl Registry {
         envelope: Envelope,
         checked: Checked,
     ) -> Result<Filed, Refusal> {
+        let mut tx = self.store.begin().await?;
+        let filed = self.enter_in(&mut tx, caller, &envelope, checked).await?;
+        self.carry_out(tx).await?;
+        self.filed.send_modify(|version| *version += 1);
+        Ok(filed)
+    }
+
+    /// Enters a checked object under the next number. It is filed when the transaction is carried out.
+    pub(crate) async fn enter_in(
+        &self,
+        tx: &mut Writing,
+        caller: &Party,
+        envelope: &Envelope,
+        checked: Checked,
+    ) -> Result<Filed, Refusal> {
         let now = self.clock.now();
         let half_year = now.half_year();
         let year = half_year
@@ -77,11 +105,7 @@ impl Registry {
             .next()
             .and_then(|year| year.parse().ok())
             .unwrap_or(0);
-        let mut tx = self.store.begin().await?;
-        let number = format!(
-            "{year}-{:06}",
-            objects::count_in_year(&mut tx, year).await? + 1
-        );
+        let number = format!("{year}-{:06}", objects::count_in_year(tx, year).await? + 1);
         let mut filing = seal(&Filing {
             coordinator: self.id.clone(),
             object_type: envelope.payload_type.clone(),
@@ -92,7 +116,7 @@ impl Registry {
         filing.sign(self.id.as_str(), self.keys.signing.as_ref());
         let object = Object {
             digest: envelope.digest(),
-            envelope: encode_envelope(&envelope),
+            envelope: encode_envelope(envelope),
             filing: encode_envelope(&filing),
             number: number.clone(),
         };
@@ -105,11 +129,23 @@ impl Registry {
             filing_number: Some(number.clone()),
             epoch: None,
         };
-        let act = acts::insert(&mut tx, &act).await?;
-        objects::insert(&mut tx, &checked.identity, &object, act, &checked.concerns).await?;
-        self.carry_out(tx).await?;
-        self.filed.send_modify(|version| *version += 1);
+        let act = acts::insert(tx, &act).await?;
+        objects::insert(tx, &checked.identity, &object, act, &checked.concerns).await?;
         Ok(Filed { number, filing })
+    }
+
+    /// An agreement that its case has checked: nobody is sent it.
+    pub(crate) fn checked_agreement(agreement: &Agreement, region: Region) -> Checked {
+        Checked {
+            identity: Identity {
+                kind: AGREEMENT_TYPE,
+                id: agreement.case.to_string(),
+                version: agreement.round,
+            },
+            subject: agreement.case.to_string(),
+            region: Some(region),
+            concerns: Vec::new(),
+        }
     }
 
     /// A product needs the signature of the operating agency that hands it in.
@@ -199,7 +235,12 @@ impl Registry {
 
     /// A grant needs the signatures of the agency that hands it in, of the licensee and of every unit it touches, and
     /// every product that it names must be filed and approved.
-    async fn check_grant(&self, caller: &Party, envelope: &Envelope) -> Result<Checked, Refusal> {
+    pub(crate) async fn check_grant(
+        &self,
+        caller: &Party,
+        envelope: &Envelope,
+        signers: Signers,
+    ) -> Result<Checked, Refusal> {
         let grant: Grant = open(envelope)?;
         grant.check().map_err(|refused| match refused {
             GrantRefused::Term => Refusal::from(ErrorCode::TermTooLong),
@@ -212,9 +253,9 @@ impl Registry {
             return Err(ErrorCode::CallerRoleForbidden.into());
         }
         signed(envelope, caller, ErrorCode::GrantUnsignedByAgency)?;
-        self.check_licensee(&grant, envelope)?;
+        self.check_licensee(&grant, envelope, signers)?;
         for quota in &grant.quotas {
-            self.check_quota(quota, envelope)?;
+            self.check_quota(quota, envelope, signers)?;
         }
         for product in &grant.products {
             self.check_granted(&grant, product).await?;
@@ -233,7 +274,12 @@ impl Registry {
         })
     }
 
-    fn check_licensee(&self, grant: &Grant, envelope: &Envelope) -> Result<(), Refusal> {
+    fn check_licensee(
+        &self,
+        grant: &Grant,
+        envelope: &Envelope,
+        signers: Signers,
+    ) -> Result<(), Refusal> {
         let licensee = self.party(&grant.licensee)?;
         if licensee.approval_key != grant.licensee_key {
             return Err(Refusal::of(ErrorCode::ObjectInvalid, "licensee_key"));
@@ -246,13 +292,24 @@ impl Registry {
             return Err(Refusal::of(ErrorCode::ObjectInvalid, "licensee"));
         }
         self.not_revoked(licensee.id.as_str(), ErrorCode::CallerRevoked)?;
-        signed(envelope, &licensee, ErrorCode::GrantUnsignedByLicensee)
+        match signers {
+            Signers::AgencyOnly => Ok(()),
+            Signers::All => signed(envelope, &licensee, ErrorCode::GrantUnsignedByLicensee),
+        }
     }
 
-    fn check_quota(&self, quota: &NodeQuota, envelope: &Envelope) -> Result<(), Refusal> {
+    fn check_quota(
+        &self,
+        quota: &NodeQuota,
+        envelope: &Envelope,
+        signers: Signers,
+    ) -> Result<(), Refusal> {
         self.node_of(&quota.node, &quota.unit)?;
         let unit = self.party(&quota.unit)?;
-        signed(envelope, &unit, ErrorCode::GrantUnsignedByUnit)
+        match signers {
+            Signers::AgencyOnly => Ok(()),
+            Signers::All => signed(envelope, &unit, ErrorCode::GrantUnsignedByUnit),
+        }
     }
 
     async fn check_granted(&self, grant: &Grant, granted: &GrantedProduct) -> Result<(), Refusal> {
@@ -290,7 +347,7 @@ impl Registry {
         }
     }
 
-    fn not_revoked(&self, target: &str, code: ErrorCode) -> Result<(), Refusal> {
+    pub(crate) fn not_revoked(&self, target: &str, code: ErrorCode) -> Result<(), Refusal> {
         if self.epoch.borrow().revoked.contains(target) {
             Err(code.into())
         } else {
@@ -300,7 +357,7 @@ impl Registry {
 }
 
 /// What the ids of a product version's approvals at a node begin with.
-fn approvals_of(node: &NodeId, product: &Product) -> String {
+pub(super) fn approvals_of(node: &NodeId, product: &Product) -> String {
     format!("{node}/{}/", product.reference)
 }
 
@@ -325,7 +382,7 @@ fn signed(envelope: &Envelope, party: &Party, missing: ErrorCode) -> Result<(), 
 }
 
 /// Reads back an object that was checked when it was filed.
-pub(super) fn read<T: SignedObject>(object: &Object) -> Result<T, Refusal> {
+pub(crate) fn read<T: SignedObject>(object: &Object) -> Result<T, Refusal> {
     let corrupt = || Refusal::from(StoreError::Corrupt("object"));
     let envelope = decode_envelope(&object.envelope).map_err(|_| corrupt())?;
     open(&envelope).map_err(|_| corrupt())

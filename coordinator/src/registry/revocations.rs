@@ -1,7 +1,7 @@
-//! Revocation and the epoch: one signed, numbered set of everything that is revoked.
+//! Revocation and the epoch: one signed, numbered set of everything that is revoked, and of what is suspended.
 //!
-//! The number is durable, with the set that it numbers, before a node can see it; a renewal keeps the number and moves
-//! the date of issue. Nothing is ever taken out of the set.
+//! The number is durable, with the sets that it numbers, before a node can see it; a renewal keeps the number and moves
+//! the date of issue. Nothing is ever taken out of the revoked set; `suspensions.rs` changes the other.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,11 +23,19 @@ use crate::store::objects::Identity;
 use crate::store::parties::Party;
 use crate::store::{Writing, revocations};
 
+/// What an epoch names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lists {
+    pub(crate) revoked: BTreeSet<String>,
+    pub(crate) suspended: BTreeSet<GrantId>,
+}
+
 /// The epoch as it was last signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CurrentEpoch {
     pub(crate) number: u64,
     pub(crate) revoked: BTreeSet<String>,
+    pub(crate) suspended: BTreeSet<GrantId>,
     pub(crate) issued: Timestamp,
     pub(crate) envelope: Envelope,
 }
@@ -37,7 +45,7 @@ impl CurrentEpoch {
         coordinator: &CoordinatorId,
         signer: &dyn Signer,
         number: u64,
-        revoked: BTreeSet<String>,
+        lists: Lists,
         issued: Timestamp,
         valid_s: u64,
     ) -> CurrentEpoch {
@@ -46,15 +54,24 @@ impl CurrentEpoch {
             number,
             issued,
             valid_until: issued.plus(Duration::from_secs(valid_s)),
-            revoked,
+            revoked: lists.revoked,
+            suspended: lists.suspended,
         };
         let mut envelope = seal(&epoch);
         envelope.sign(coordinator.as_str(), signer);
         CurrentEpoch {
             number,
             revoked: epoch.revoked,
+            suspended: epoch.suspended,
             issued,
             envelope,
+        }
+    }
+
+    pub(super) fn lists(&self) -> Lists {
+        Lists {
+            revoked: self.revoked.clone(),
+            suspended: self.suspended.clone(),
         }
     }
 }
@@ -87,12 +104,9 @@ impl Registry {
         if current.revoked.contains(&revocation.target) {
             return Ok(current.number);
         }
-        let mut revoked = current.revoked.clone();
-        revoked.insert(revocation.target.clone());
-        let next = self.sign_epoch(current.number + 1, revoked);
-        if next.revoked.len() > REVOKED_MAX || next.envelope.payload.len() > PAYLOAD_LEN_MAX {
-            return Err(ErrorCode::Overloaded.into());
-        }
+        let mut lists = current.lists();
+        lists.revoked.insert(revocation.target.clone());
+        let next = self.next_epoch(&current, lists)?;
         let act = Act {
             action: "revoke".to_owned(),
             subject: revocation.target.clone(),
@@ -115,7 +129,7 @@ impl Registry {
     }
 
     /// Operating agencies revoke anything; a unit revokes grants that touch it and its own products.
-    async fn may_revoke(&self, party: &Party, target: &str) -> Result<bool, Refusal> {
+    pub(super) async fn may_revoke(&self, party: &Party, target: &str) -> Result<bool, Refusal> {
         if party.roles.contains(&Role::OperatingAgency) {
             return Ok(true);
         }
@@ -150,7 +164,7 @@ impl Registry {
         // Also after an act that could not be logged: what was published stays true, and it must stay fresh.
         let _acting = self.acting.lock().await;
         let current = Arc::clone(&self.epoch.borrow());
-        let renewed = self.sign_epoch(current.number, current.revoked.clone());
+        let renewed = self.sign_epoch(current.number, current.lists());
         self.epoch.send_replace(Arc::new(renewed));
     }
 
@@ -167,7 +181,25 @@ impl Registry {
         self.carry_out(tx).await
     }
 
-    async fn store_epoch(&self, tx: &mut Writing, epoch: &CurrentEpoch) -> Result<(), Refusal> {
+    /// The epoch that follows `current`, if it fits one envelope.
+    pub(super) fn next_epoch(
+        &self,
+        current: &CurrentEpoch,
+        lists: Lists,
+    ) -> Result<CurrentEpoch, Refusal> {
+        let next = self.sign_epoch(current.number + 1, lists);
+        let entries = next.revoked.len() + next.suspended.len();
+        if entries > REVOKED_MAX || next.envelope.payload.len() > PAYLOAD_LEN_MAX {
+            return Err(ErrorCode::Overloaded.into());
+        }
+        Ok(next)
+    }
+
+    pub(super) async fn store_epoch(
+        &self,
+        tx: &mut Writing,
+        epoch: &CurrentEpoch,
+    ) -> Result<(), Refusal> {
         let act = Act {
             action: "epoch".to_owned(),
             subject: self.id.to_string(),
@@ -181,14 +213,14 @@ impl Registry {
         Ok(revocations::set_epoch_number(tx, epoch.number).await?)
     }
 
-    fn sign_epoch(&self, number: u64, revoked: BTreeSet<String>) -> CurrentEpoch {
+    fn sign_epoch(&self, number: u64, lists: Lists) -> CurrentEpoch {
         // The date of issue never goes back, whatever the clock does.
         let issued = self.clock.now().max(self.epoch.borrow().issued);
         CurrentEpoch::sign(
             &self.id,
             self.keys.signing.as_ref(),
             number,
-            revoked,
+            lists,
             issued,
             self.epoch_config.valid_s,
         )

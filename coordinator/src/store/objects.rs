@@ -156,7 +156,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-fn object(row: &SqliteRow) -> Result<Object, StoreError> {
+pub(super) fn object(row: &SqliteRow) -> Result<Object, StoreError> {
     Ok(Object {
         digest: read_hash("object", row.try_get("digest")?)?,
         envelope: row.try_get("envelope")?,

@@ -17,6 +17,15 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
+    /// The signed request that revoked the target, as an encoded envelope.
+    pub(crate) async fn revocation(&self, target: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = sqlx::query("SELECT envelope FROM revocations WHERE target = ?")
+            .bind(target)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
     /// The number of the current epoch; none before the first.
     pub(crate) async fn epoch_number(&self) -> Result<Option<u64>, StoreError> {
         let number = self.setting(EPOCH_NUMBER).await?;

@@ -85,3 +85,70 @@ CREATE TABLE IF NOT EXISTS acts (
     epoch         INTEGER,
     entry         INTEGER
 ) STRICT;
+
+-- Cases of authorisation. What stands here besides the acts is an index: a case's state is the fold of its signed acts,
+-- and a row that says otherwise is refused when the case is next opened.
+CREATE TABLE IF NOT EXISTS cases (
+    place        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id           TEXT NOT NULL UNIQUE,
+    kind         TEXT NOT NULL,
+    applicant    TEXT NOT NULL,
+    agency       TEXT NOT NULL,
+    region       TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    opened_day   INTEGER NOT NULL,
+    accepted_us  INTEGER NOT NULL,
+    due_us       INTEGER NOT NULL,
+    -- First instant at which a returned case has lapsed; null unless it is returned.
+    lapses_us    INTEGER,
+    -- The grant that the case proposed; no two cases can propose the same.
+    grant_id     TEXT UNIQUE
+) STRICT;
+CREATE INDEX IF NOT EXISTS cases_by_applicant ON cases (applicant, state);
+CREATE INDEX IF NOT EXISTS cases_by_day ON cases (applicant, opened_day);
+CREATE INDEX IF NOT EXISTS cases_by_region ON cases (region, place);
+
+-- Who takes part in a case, and may therefore see it.
+CREATE TABLE IF NOT EXISTS case_parties (
+    party TEXT NOT NULL,
+    place INTEGER NOT NULL REFERENCES cases (place),
+    PRIMARY KEY (party, place)
+) STRICT, WITHOUT ROWID;
+
+-- The signed acts, in order. `granted` is the grant that comes with an agreement; `due_us` and `reviewers` are what the
+-- coordinator fixed when it took the act.
+CREATE TABLE IF NOT EXISTS case_acts (
+    place     INTEGER NOT NULL REFERENCES cases (place),
+    position  INTEGER NOT NULL,
+    action    TEXT NOT NULL,
+    actor     TEXT NOT NULL,
+    at_us     INTEGER NOT NULL,
+    object    BLOB,
+    granted   BLOB,
+    evidence  BLOB NOT NULL UNIQUE,
+    due_us    INTEGER,
+    reviewers TEXT NOT NULL,
+    act       INTEGER NOT NULL REFERENCES acts (seq),
+    PRIMARY KEY (place, position)
+) STRICT, WITHOUT ROWID;
+
+-- Credentials of filed catalog agreements: one for each.
+CREATE TABLE IF NOT EXISTS credentials (
+    agreement  BLOB PRIMARY KEY,
+    credential BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Suspensions of grants, and what lifted them.
+CREATE TABLE IF NOT EXISTS suspensions (
+    digest     BLOB PRIMARY KEY,
+    grant_id   TEXT NOT NULL,
+    asked_by   TEXT NOT NULL,
+    envelope   BLOB NOT NULL,
+    at_us      INTEGER NOT NULL,
+    act        INTEGER NOT NULL REFERENCES acts (seq),
+    lifting    BLOB,
+    lifted_us  INTEGER,
+    lifted_act INTEGER REFERENCES acts (seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS suspensions_by_grant ON suspensions (grant_id);
+CREATE INDEX IF NOT EXISTS acts_by_subject ON acts (subject);

@@ -17,6 +17,8 @@ pub enum Class {
     Internal,
     /// The request is malformed.
     InvalidArgument,
+    /// Never on the wire: only the command line and `lingqu doctor` say it, about the machine they run on.
+    Local,
     /// No such thing.
     NotFound,
     /// Known caller, not allowed.
@@ -27,6 +29,8 @@ pub enum Class {
     Unauthenticated,
     /// Retrying later may help.
     Unavailable,
+    /// Nobody can have it here.
+    Unimplemented,
 }
 
 macro_rules! codes {
@@ -75,15 +79,27 @@ macro_rules! codes {
 }
 
 codes! {
+    AgreementAltered, "AGREEMENT_ALTERED", FailedPrecondition,
+        "the signature is not over the bytes that the others signed", "签署内容与其他签署方所签原文不一致",
+        "fetch the case's documents and sign exactly those bytes", "取回案卷中的文本，对原文逐字节签署";
+    AgreementTermMissing, "AGREEMENT_TERM_MISSING", InvalidArgument,
+        "the agreement lacks a mandatory term", "协议缺少必备条款",
+        "add the term that the message names", "补充提示所列条款";
     AlreadyEnrolled, "ALREADY_ENROLLED", AlreadyExists,
         "the id or key is already enrolled", "该标识或密钥已登记",
         "enrol under the id that the code names, with keys used nowhere else", "使用准入码对应的标识，并使用从未登记过的密钥";
+    AlreadyExpired, "ALREADY_EXPIRED", FailedPrecondition,
+        "the term is over, so it can no longer be renewed", "期限已届满，不能再续签",
+        "submit a new application", "重新提交申请";
     AsOfUnavailable, "AS_OF_UNAVAILABLE", FailedPrecondition,
         "the data is older than the call asks for", "数据日期早于请求要求的日期",
         "ask without a lower bound, or wait for the next load", "去掉日期下限，或等待下一次装载";
     AuditUnavailable, "AUDIT_UNAVAILABLE", Unavailable,
         "the call's record could not be secured, so its answer was withheld", "调用记录未能按要求存证，答案未放行",
         "retry with the same call id: nothing is evaluated or charged again", "使用同一调用标识重试，不会重复计算或计费";
+    AuthorityPrefixMissing, "AUTHORITY_PREFIX_MISSING", Local,
+        "no configured authority may speak for an id that this service must deal with", "没有任何已配置的签发机构可代表本服务必须往来的标识",
+        "add the prefix to the authority that issues that id, under `tls.authorities`", "在 `tls.authorities` 中为签发该标识的机构补充前缀";
     CallerCertExpired, "CALLER_CERT_EXPIRED", Unauthenticated,
         "the caller's certificate is not valid at this time", "调用方证书当前不在有效期内",
         "connect again with a valid certificate", "更换有效证书后重新连接";
@@ -108,9 +124,42 @@ codes! {
     CallIdSpent, "CALL_ID_SPENT", AlreadyExists,
         "the call was already answered and its answer is no longer held", "该调用已答复，答复已不再保存",
         "choose a new call id: it is a new call and charged as one", "使用新的调用标识，将作为新调用计量";
+    CasesTooMany, "CASES_TOO_MANY", ResourceExhausted,
+        "the applicant has too many open or too many new cases", "申请主体在办案件或当日新提交案件过多",
+        "wait for a decision, or withdraw what is no longer needed", "等待办结，或撤回不再需要的申请";
+    CaseActorForbidden, "CASE_ACTOR_FORBIDDEN", PermissionDenied,
+        "this act is not the caller's to do in this case", "调用方在本案中无权办理该事项",
+        "leave it to the party that the case shows", "由案卷所示的主体办理";
+    CaseLapsed, "CASE_LAPSED", FailedPrecondition,
+        "nothing was supplemented by the date that the notice set", "未在告知期限内补正，申请已失效",
+        "submit a new application", "重新提交申请";
+    CaseUnknown, "CASE_UNKNOWN", NotFound,
+        "there is no such case, or the caller takes no part in it", "案件不存在，或调用方与本案无关",
+        "check the case id", "核对案件编号";
     CatalogGrantOnly, "CATALOG_GRANT_ONLY", PermissionDenied,
         "a catalog grant allows viewing and promoting, not calling", "目录授权仅可查看和推广，不可调用",
         "apply for a scenario grant", "申请场景授权";
+    CertExpired, "CERT_EXPIRED", Local,
+        "a certificate is not valid at this time", "证书当前不在有效期内",
+        "put a valid certificate in its place; it is taken up without a restart", "更换为有效证书，无需重启即可生效";
+    CertExpiresSoon, "CERT_EXPIRES_SOON", Local,
+        "a certificate ends within 30 days", "证书将在30日内到期",
+        "renew it now and put it in place; it is taken up without a restart", "尽快续期并替换，无需重启即可生效";
+    CertKeyMismatch, "CERT_KEY_MISMATCH", Local,
+        "certificate and private key do not belong together", "证书与私钥不匹配",
+        "put the key in place that the certificate was issued for", "换上签发该证书时所用的私钥";
+    CertOtherId, "CERT_OTHER_ID", Local,
+        "the certificate names another id than the configuration", "证书中的标识与配置不一致",
+        "obtain a certificate with the uri name `lingqu:ID` of this service", "申领带有本服务 `lingqu:标识` URI 名称的证书";
+    CertSubjectsEqual, "CERT_SUBJECTS_EQUAL", Local,
+        "certificate and authority have the same subject name", "证书与签发机构的主体名称相同",
+        "issue the certificate under another subject: OpenSSL-based clients take it for self-signed", "以不同的主体名称重新签发，否则基于 OpenSSL 的客户端会视为自签名证书";
+    CertUnreadable, "CERT_UNREADABLE", Local,
+        "a certificate file cannot be read or used", "证书文件无法读取或使用",
+        "provide PEM certificates: the own one first, then any intermediate ones", "提供 PEM 格式证书，本方证书在前，中间证书在后";
+    CheckFailed, "CHECK_FAILED", Local,
+        "something that was to be checked does not hold", "核验未通过",
+        "do not rely on it; find out where it came from", "不要采信，并查明其来源";
     ClaimInvalid, "CLAIM_INVALID", InvalidArgument,
         "the claim does not fit the product's fields", "核验请求的字段与产品定义不符",
         "send every field of the product once, with the documented type", "按产品定义逐项提供字段且类型正确";
@@ -120,15 +169,48 @@ codes! {
     ClockSkew, "CLOCK_SKEW", FailedPrecondition,
         "the node's clock and the coordinator's differ by more than 30 seconds", "节点与协调端时钟相差超过30秒",
         "synchronise the node's clock", "同步节点时钟";
+    ClockUnsteady, "CLOCK_UNSTEADY", Local,
+        "the clock of this machine jumps or is not set", "本机时钟跳变或未设置",
+        "set the clock and keep it by a time service", "校正时钟并启用时间同步服务";
     CodeInvalid, "CODE_INVALID", PermissionDenied,
         "the enrolment code is unknown, used, expired or for another id", "准入码不存在、已使用、已过期或不属于该标识",
         "ask the operating agency for a new code", "向运营机构申领新的准入码";
+    CommandUnsupported, "COMMAND_UNSUPPORTED", Unimplemented,
+        "the node does not offer this command", "节点不提供该命令",
+        "read which commands the node offers in the manual for clients", "查阅客户端手册中节点提供的命令";
+    ConfigInvalid, "CONFIG_INVALID", Local,
+        "the configuration cannot be used: a key is missing, unknown or has a wrong value", "配置无法使用：缺少键、存在未知键或取值错误",
+        "correct the line that the message names; the sample in `deploy/` explains every key", "按提示更正该行，`deploy/` 中的样例解释了每个键";
+    CoordinatorOtherIdentity, "COORDINATOR_OTHER_IDENTITY", Local,
+        "somebody else answers at the coordinator's address", "协调端地址上应答的并非预期的协调端",
+        "check url, id and authorities; if they are right, somebody is in between", "核对地址、标识与签发机构；若均无误，则链路中可能有他人介入";
+    CoordinatorUnreachable, "COORDINATOR_UNREACHABLE", Local,
+        "the coordinator cannot be reached", "无法连接协调端",
+        "check address, network and firewall, and whether the coordinator runs", "检查地址、网络与防火墙，以及协调端是否运行";
+    DataDirExposed, "DATA_DIR_EXPOSED", Local,
+        "other users of this machine can reach the data directory", "本机其他用户可以访问数据目录",
+        "`chmod 700` the directory and give it to the service's own user", "将目录权限设为700，并归服务专用账户所有";
+    DataDirUnusable, "DATA_DIR_UNUSABLE", Local,
+        "the data directory cannot be written", "数据目录不可写",
+        "make the directory and give it to the user that the service runs as", "创建目录并归服务运行账户所有";
+    DataDirVolatile, "DATA_DIR_VOLATILE", Local,
+        "the data directory lies in memory and is lost with the power", "数据目录位于内存文件系统，断电即失",
+        "put it on a disk: records of calls must survive", "改用磁盘目录，调用记录必须持久保存";
     DebugPrecondition, "DEBUG_PRECONDITION", FailedPrecondition,
         "the grant does not open debugging on production data with its three statements", "授权未载明生产环境调试验证的三项声明",
         "have a grant signed that states national security, trade secrets and privacy unharmed, with a window and a budget", "申请载明不危害国家安全、不侵犯商业秘密和个人隐私并含期限与次数的授权";
     DebugWindowClosed, "DEBUG_WINDOW_CLOSED", FailedPrecondition,
         "the window of debugging on production data is not open now", "当前不在生产环境调试验证的期限内",
         "debug within the window that the grant names, or have another one signed", "在授权载明的期限内调试，或重新签署";
+    DiskSpaceLow, "DISK_SPACE_LOW", Local,
+        "little space is left where the data directory lies", "数据目录所在磁盘剩余空间不足",
+        "free or add space: without space for records no call is answered", "清理或扩容，无空间存证时不会答复任何调用";
+    DiskSyncSlow, "DISK_SYNC_SLOW", Local,
+        "the disk takes long to make a record durable", "磁盘落盘速度过慢",
+        "use a local disk with a protected write cache: every answer waits for it", "使用带掉电保护缓存的本地磁盘，每次答复都需等待落盘";
+    DiskSyncSuspicious, "DISK_SYNC_SUSPICIOUS", Local,
+        "the disk says that records are durable faster than a disk can", "磁盘落盘速度快得不合常理，可能并未真正落盘",
+        "make sure that neither the drive, the hypervisor nor the file system ignores flushes", "确认硬盘、虚拟化层与文件系统均未忽略刷盘指令";
     EndUserMissing, "END_USER_MISSING", InvalidArgument,
         "the call does not name its end user", "调用未指明数据使用方",
         "state the end user's unified social credit code", "填写数据使用方的统一社会信用代码";
@@ -156,12 +238,24 @@ codes! {
     FeedResumeInvalid, "FEED_RESUME_INVALID", InvalidArgument,
         "the resume point lies beyond what exists", "续传位置超出现有范围",
         "resume from a point that was received, or from the beginning", "从已收到的位置或从头续传";
+    FileInvalid, "FILE_INVALID", Local,
+        "a file does not hold what it should", "文件内容不符合要求",
+        "correct the file as the message says", "按提示更正文件";
+    FileUnreadable, "FILE_UNREADABLE", Local,
+        "a file is missing or cannot be opened", "文件不存在或无法打开",
+        "check path and permissions", "检查路径与权限";
+    FileUnwritable, "FILE_UNWRITABLE", Local,
+        "a file cannot be written, or is there already", "文件无法写入或已存在",
+        "choose another path, or remove what is there if nobody needs it", "更换路径，或在确认无用后删除原文件";
     GrantAltered, "GRANT_ALTERED", PermissionDenied,
         "a signature on the grant does not fit its bytes", "授权令牌与签名不符，可能被篡改",
         "file the grant as it was signed", "提交未经改动的授权令牌";
     GrantAmbiguous, "GRANT_AMBIGUOUS", InvalidArgument,
         "more than one grant fits", "有多个授权符合",
         "name the grant in the call", "在调用中指明授权";
+    GrantExceedsApplication, "GRANT_EXCEEDS_APPLICATION", FailedPrecondition,
+        "the grant allows more than was applied for and reviewed", "授权内容超出已审核的申请范围",
+        "narrow the grant to the application, or apply for more", "将授权限于申请范围内，或另行申请";
     GrantExpired, "GRANT_EXPIRED", PermissionDenied,
         "the grant's term is over", "授权已到期",
         "renew the grant", "续签授权";
@@ -180,6 +274,9 @@ codes! {
     GrantRevoked, "GRANT_REVOKED", PermissionDenied,
         "the grant is revoked", "授权已撤销",
         "ask the operating agency", "请联系运营机构";
+    GrantSuspended, "GRANT_SUSPENDED", PermissionDenied,
+        "the grant is suspended", "授权已暂停",
+        "wait until the suspension is lifted, or ask the operating agency", "等待恢复，或联系运营机构";
     GrantUnknown, "GRANT_UNKNOWN", PermissionDenied,
         "the node holds no such grant, and none that fits", "节点没有该授权或符合的授权",
         "obtain a grant, or wait until it has reached the node", "申请授权，或等待授权送达节点";
@@ -192,21 +289,51 @@ codes! {
     GrantUnsignedByUnit, "GRANT_UNSIGNED_BY_UNIT", PermissionDenied,
         "the grant lacks the signature of this node's own unit", "授权缺少本节点数源单位的签名",
         "have the unit sign", "请数源单位签署";
+    IllegalTransition, "ILLEGAL_TRANSITION", FailedPrecondition,
+        "the case's state does not allow this act", "案件当前状态不允许该事项",
+        "look at the case's state and history", "查看案件状态与办理记录";
+    InputUnusable, "INPUT_UNUSABLE", Local,
+        "an input cannot be used", "输入无法使用",
+        "correct what the message names", "按提示更正输入";
     Internal, "INTERNAL", Internal,
         "the node failed; the cause is in its own log under this call's id", "节点内部错误，原因见节点日志",
         "retry with the same call id; ask the unit if it persists", "使用同一调用标识重试，仍失败请联系数源单位";
+    JournalDamaged, "JOURNAL_DAMAGED", Local,
+        "the journal does not verify", "日志校验未通过",
+        "leave the files as they are, restore a backup of the whole data directory, and let the mirror give back what is newer", "保持文件原样，恢复整个数据目录的备份，较新的记录由镜像补回";
+    JournalUnchecked, "JOURNAL_UNCHECKED", Local,
+        "the journal was not checked", "日志未校验",
+        "stop the service and run the check again, or ask the running one with `lingqu status`", "停止服务后重新检查，或以 `lingqu status` 查询运行中的服务";
+    KeyFileExposed, "KEY_FILE_EXPOSED", Local,
+        "other users of this machine can read a private key", "本机其他用户可以读取私钥",
+        "`chmod 600` the file; if it was readable for long, replace the key", "将文件权限设为600；若已暴露较久，应更换密钥";
     KeyProofInvalid, "KEY_PROOF_INVALID", InvalidArgument,
         "possession of a key was not proven", "未能证明持有密钥",
         "sign the proof with the key itself", "使用该密钥本身签署证明";
     KeyRefused, "KEY_REFUSED", InvalidArgument,
         "the public key is weak or malformed", "公钥格式错误或为弱密钥",
         "generate a new key", "重新生成密钥";
+    KeyShared, "KEY_SHARED", Local,
+        "one key has two roles", "同一密钥用于两种用途",
+        "make a key of its own for each role", "为每种用途分别生成密钥";
+    KeyUnreadable, "KEY_UNREADABLE", Local,
+        "a private key cannot be read", "私钥无法读取",
+        "provide an Ed25519 key in PKCS #8 PEM, as `lingqu pki key` makes it", "提供 PKCS #8 PEM 格式的 Ed25519 密钥，可由 `lingqu pki key` 生成";
+    ListenUnusable, "LISTEN_UNUSABLE", Local,
+        "the address to listen at cannot be used", "监听地址无法使用",
+        "choose a free port and an address of this machine", "选择空闲端口和本机地址";
+    MaterialMissing, "MATERIAL_MISSING", FailedPrecondition,
+        "the application lacks material of the checklist", "申请材料不齐全",
+        "have the missing material supplemented: the case lists it", "按案卷所列一次性告知并补正";
     ModelRefused, "MODEL_REFUSED", InvalidArgument,
         "the product's model is not one that a node can evaluate", "产品中的模型不在可计算范围内",
         "use a scorecard or an ONNX model of trees, linear models and scalers that fits its declared features and output", "使用与声明的特征和输出一致的评分卡或由树、线性模型、标准化组成的 ONNX 模型";
     NodeNotReady, "NODE_NOT_READY", Unavailable,
         "the node has not yet compared its journal with its mirror since it started", "节点启动后尚未与镜像核对日志",
         "wait until the node has reached its coordinator", "等待节点连上协调端";
+    NotAuthenticated, "NOT_AUTHENTICATED", Local,
+        "consistent, NOT authenticated: nobody's keys were given to check against", "内容自洽，但未经认证：未提供用于核对的密钥",
+        "give `--trust` to check who signed it", "用 `--trust` 提供信任文件以核对签名方";
     NotEnrolled, "NOT_ENROLLED", PermissionDenied,
         "the caller is not enrolled, or suspended", "调用方未登记或已暂停",
         "enrol first", "请先办理登记";
@@ -219,12 +346,36 @@ codes! {
     ObjectSignatureInvalid, "OBJECT_SIGNATURE_INVALID", PermissionDenied,
         "a required signature is missing or wrong", "缺少必要签名或签名错误",
         "have every required signer sign the exact bytes", "由全部必要签署方对原文签名";
+    OneTimeNoticeAlreadyGiven, "ONE_TIME_NOTICE_ALREADY_GIVEN", FailedPrecondition,
+        "everything missing must be named in one notice, and it was given", "应一次性告知需补正的内容，告知已作出",
+        "accept or reject the application", "受理或不予受理该申请";
+    OpenFilesLow, "OPEN_FILES_LOW", Local,
+        "fewer files may be open than connections are configured", "可打开文件数低于配置的连接数",
+        "raise `LimitNOFILE` (systemd) or `ulimit -n`, or lower `limits.connections_max`", "提高 `LimitNOFILE`（systemd）或 `ulimit -n`，或调低 `limits.connections_max`";
+    OperatorRedevelopmentForbidden, "OPERATOR_REDEVELOPMENT_FORBIDDEN", PermissionDenied,
+        "an operating agency may not be authorised for redevelopment", "运营机构不得申请再开发授权",
+        "leave redevelopment to parties that are independent of the agency", "由独立于运营机构的主体申请";
+    OpinionAlreadyGiven, "OPINION_ALREADY_GIVEN", AlreadyExists,
+        "this reviewer has given its opinion in this case", "该审核主体已出具意见",
+        "an opinion is given once; start a new case if it must change", "意见仅出具一次，如需变更请另行立案";
+    OutputFailed, "OUTPUT_FAILED", Local,
+        "the output cannot be written", "结果无法写出",
+        "check where standard output leads", "检查标准输出的去向";
     Overloaded, "OVERLOADED", ResourceExhausted,
         "the server is at its configured limit", "服务已达到配置上限",
         "retry later", "请稍后重试";
+    PageSizeUntested, "PAGE_SIZE_UNTESTED", Local,
+        "the machine has a page size that was never tested", "本机内存页大小未经测试",
+        "use a kernel with pages of 4 to 64 KiB", "使用4至64 KiB内存页的内核";
     ParameterInvalid, "PARAMETER_INVALID", InvalidArgument,
         "the parameters do not fit what the product declares", "参数与产品声明不符",
         "give every declared parameter once, with one of its declared values", "按产品声明逐项提供参数且取值在声明范围内";
+    PeerUnreachable, "PEER_UNREACHABLE", Local,
+        "the other side could not be reached, or the connection was lost", "无法连接对方或连接中断",
+        "check address, network and whether the other side runs", "检查地址、网络以及对方是否运行";
+    ProductCannotRun, "PRODUCT_CANNOT_RUN", Local,
+        "the product cannot run as it is written", "产品按现有定义无法运行",
+        "correct the product, the policy or the resource as the message says", "按提示更正产品、策略或数据资源";
     ProductKindMismatch, "PRODUCT_KIND_MISMATCH", InvalidArgument,
         "the product is of another kind than the operation", "产品类别与所调用的操作不符",
         "verify verifications, score models, query statistics", "核验类产品用核验，模型类用评分，统计类用查询";
@@ -261,6 +412,15 @@ codes! {
     RequestInvalid, "REQUEST_INVALID", InvalidArgument,
         "a field of the request is missing or malformed", "请求字段缺失或格式错误",
         "correct the field that the message names", "按提示更正字段";
+    ResourceDateInvalid, "RESOURCE_DATE_INVALID", Local,
+        "the date that a resource speaks for is malformed or in the future", "数据资源的数据日期格式错误或晚于当前时间",
+        "correct `as_of` of the resource", "更正该资源的 `as_of`";
+    ResourceStale, "RESOURCE_STALE", Local,
+        "a resource speaks for a date more than a year ago", "数据资源的数据日期已超过一年",
+        "load newer data, or tell callers why this is the newest", "装载较新数据，或向调用方说明原因";
+    ResourceTooLarge, "RESOURCE_TOO_LARGE", Local,
+        "a resource has more rows than the configured limit", "数据资源行数超过配置上限",
+        "raise `limits.rows_max` if memory allows, or split the resource", "内存允许时提高 `limits.rows_max`，或拆分资源";
     ResourceUnavailable, "RESOURCE_UNAVAILABLE", Unavailable,
         "the resource has no current load", "资源没有可用的装载",
         "ask the unit to load it", "请数源单位装载数据";
@@ -270,12 +430,33 @@ codes! {
     ScenarioMismatch, "SCENARIO_MISMATCH", PermissionDenied,
         "the grant is for another scenario", "授权属于另一场景",
         "state the grant's scenario", "填写授权对应的场景";
+    SqlFormUnsupported, "SQL_FORM_UNSUPPORTED", InvalidArgument,
+        "the statement is not of the one form in which a product is called", "语句不是调用数据产品的唯一形式",
+        "write `SELECT * FROM unit.product(arguments)` with literals or placeholders", "使用 `SELECT * FROM unit.product(参数)`，参数为字面量或占位符";
+    StatementUnknown, "STATEMENT_UNKNOWN", NotFound,
+        "the caller has no such prepared statement, or no longer", "调用方没有该预备语句，或已失效",
+        "prepare the statement again", "重新预备该语句";
     Stopped, "STOPPED", PermissionDenied,
         "the unit has stopped this", "数源单位已停止该项",
         "ask the unit", "请联系数源单位";
+    SuspensionForbidden, "SUSPENSION_FORBIDDEN", PermissionDenied,
+        "the signer may not suspend this grant, or not lift this suspension", "签署方无权暂停该授权或恢复该暂停",
+        "have the operating agency or a unit of the grant sign; whoever suspended lifts", "由运营机构或相关数源单位签署；由原暂停方恢复";
+    SuspensionUnknown, "SUSPENSION_UNKNOWN", NotFound,
+        "there is no such suspension, or it is lifted", "该暂停不存在或已恢复",
+        "look at the case's history", "查看案件办理记录";
+    SystemRefused, "SYSTEM_REFUSED", Local,
+        "the operating system refused", "操作系统拒绝",
+        "look at the system's limits and log", "检查系统限制与系统日志";
     TermTooLong, "TERM_TOO_LONG", InvalidArgument,
         "a grant's term is at most five years", "授权期限最长五年",
         "shorten the term", "缩短期限";
+    TicketInvalid, "TICKET_INVALID", PermissionDenied,
+        "the ticket is unknown, used, too old, or was issued to another caller or for another grant", "凭单不存在、已使用、已过期，或签发给其他调用方或其他授权",
+        "ask for the query's flight info again", "重新获取查询的FlightInfo";
+    UsageInvalid, "USAGE_INVALID", Local,
+        "the command line cannot be understood", "命令行无法识别",
+        "see `--help` of the command", "参见该命令的 `--help`";
 }
 
 /// A word that is no code.

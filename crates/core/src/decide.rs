@@ -216,6 +216,7 @@ pub const TABLE: &[Row] = rows! {
     GrantNotFiled: "the coordinator filed it", |f| !refused(f, ErrorCode::GrantNotFiled);
     ObjectInvalid: "nothing else is wrong with it", |f| !matches!(f.grant, GrantFact::Refused(_));
     GrantRevoked: "the grant is not revoked", |f| grant(f, |g| !epoch(f, |epoch| epoch.revokes_grant(&g.id)));
+    GrantSuspended: "the grant is not suspended", |f| grant(f, |g| !epoch(f, |epoch| epoch.suspends(&g.id)));
     GrantPartyMismatch: "the caller is its licensee or delegate", |f| grant(f, |g| g.admits(f.caller));
     CallerRevoked: "the licensee is not revoked", |f| grant(f, |g| !epoch(f, |epoch| epoch.revokes_party(&g.licensee)));
     GrantOtherNode: "it names this node", |f| grant(f, |g| g.quota_at(f.node).is_some());

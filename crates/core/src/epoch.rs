@@ -1,9 +1,11 @@
-//! The revocation epoch: one signed, numbered list of everything that is revoked.
+//! The revocation epoch: one signed, numbered list of everything that is revoked, and of every grant that is suspended.
 //!
 //! A list, not a stream of changes, so that a node that missed some is whole again with the next one. The number only
 //! grows; freshness is measured on the monotonic clock by whoever holds the epoch.
 
 use std::collections::BTreeSet;
+
+use lingqu_tlog::Hash;
 
 use crate::product::ProductRef;
 use crate::{CoordinatorId, ErrorCode, GrantId, PartyId, Timestamp};
@@ -12,7 +14,11 @@ use crate::{CoordinatorId, ErrorCode, GrantId, PartyId, Timestamp};
 pub const EPOCH_TYPE: &str = "lingqu.v1.Epoch";
 /// Payload type of a revocation request's envelope.
 pub const REVOCATION_TYPE: &str = "lingqu.v1.Revocation";
-/// Most entries of one epoch. With ids of the longest kind the list still fits into one envelope.
+/// Payload type of a suspension request's envelope.
+pub const SUSPENSION_TYPE: &str = "lingqu.v1.Suspension";
+/// Payload type of the envelope of a request to lift a suspension.
+pub const LIFTING_TYPE: &str = "lingqu.v1.Lifting";
+/// Most entries of one epoch, revoked and suspended together. With ids of the longest kind the list still fits into one envelope.
 pub const REVOKED_MAX: usize = 13_000;
 
 /// What is revoked as of one number.
@@ -28,9 +34,16 @@ pub struct Epoch {
     pub valid_until: Timestamp,
     /// Typed ids: grants, `product@version`, parties.
     pub revoked: BTreeSet<String>,
+    /// Grants that allow nothing until their suspension is lifted. Unlike `revoked`, a later number may name fewer.
+    pub suspended: BTreeSet<GrantId>,
 }
 
 impl Epoch {
+    /// Whether the grant is suspended.
+    pub fn suspends(&self, grant: &GrantId) -> bool {
+        self.suspended.contains(grant)
+    }
+
     /// Whether the grant is revoked.
     pub fn revokes_grant(&self, grant: &GrantId) -> bool {
         self.revoked.contains(grant.as_str())
@@ -64,6 +77,32 @@ pub struct Revocation {
     pub by: PartyId,
     /// What is to be revoked, as in [`Epoch::revoked`].
     pub target: String,
+    /// Why, for the record.
+    pub reason: String,
+    /// When it was signed.
+    pub issued: Timestamp,
+}
+
+/// A signed request to suspend a grant until the same party lifts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspension {
+    /// Who asks.
+    pub by: PartyId,
+    /// The grant.
+    pub grant: GrantId,
+    /// Why, for the record.
+    pub reason: String,
+    /// When it was signed.
+    pub issued: Timestamp,
+}
+
+/// A signed request to lift one suspension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lifting {
+    /// Who asks: whoever asked for the suspension.
+    pub by: PartyId,
+    /// Digest of the suspension's envelope. An old request can therefore not lift a later suspension.
+    pub suspension: Hash,
     /// Why, for the record.
     pub reason: String,
     /// When it was signed.

@@ -1,4 +1,5 @@
-//! Typed ids that tell what they are: `party_…`, `node_…`, `coord_…`, `grant_…`, `load_…`, `call_…`.
+//! Typed ids that tell what they are: `party_…`, `node_…`, `coord_…`, `grant_…`, `case_…`, `load_…`,
+//! `call_…`.
 //!
 //! This file is the one registry of id kinds. An id is a prefix and 1 to 64 characters of `a-z 0-9 . -`, beginning and
 //! ending with a letter or digit, so that it can stand in a URI, a file name and a log line without quoting.
@@ -85,6 +86,10 @@ id!(
 id!(
     /// A grant (授权令牌).
     GrantId, "grant", "grant_"
+);
+id!(
+    /// One application for authorisation and all that comes of it.
+    CaseId, "case", "case_"
 );
 id!(
     /// One verified reading of a resource.

@@ -5,9 +5,13 @@
 //! Out of scope: wire formats (`lingqu-proto`), files (`lingqu-journal`), sockets, clocks: time is passed in.
 //! Start reading at [`decide`](decide::decide), then [`call`].
 
+pub mod agreement;
+pub mod application;
 pub mod call;
+pub mod case;
 pub mod code;
 pub mod commitment;
+pub mod credential;
 pub mod decide;
 pub mod envelope;
 pub mod epoch;
@@ -23,7 +27,7 @@ pub mod time;
 pub mod trust;
 
 pub use code::ErrorCode;
-pub use id::{CallId, CoordinatorId, GrantId, LoadId, NodeId, PartyId, ProductId};
+pub use id::{CallId, CaseId, CoordinatorId, GrantId, LoadId, NodeId, PartyId, ProductId};
 pub use region::Region;
 pub use role::Role;
 pub use time::{Clock, Timestamp};

@@ -51,6 +51,15 @@ impl Region {
     pub fn covers(&self, other: &Region) -> bool {
         other.0.starts_with(&self.0)
     }
+
+    /// The lowest region that covers both: whose data bureau organises what concerns both. None for
+    /// regions of different provinces.
+    pub fn common(&self, other: &Region) -> Option<Region> {
+        [12, 9, 6, 4, 2].into_iter().find_map(|length| {
+            let prefix = self.0.get(..length)?;
+            (other.0.starts_with(prefix)).then(|| Region(prefix.to_owned()))
+        })
+    }
 }
 
 impl FromStr for Region {
@@ -119,6 +128,25 @@ mod tests {
                     .covers(&below.parse().unwrap());
                 assert_eq!(covers, below.starts_with(above), "{above} over {below}");
             }
+        }
+    }
+
+    /// city and city, city and its own county, county and county of one city and of two.
+    #[test]
+    fn the_common_region_is_the_lowest_that_covers_both() {
+        for (one, other, common) in [
+            ("4501", "4503", Some("45")),
+            ("4501", "450102", Some("4501")),
+            ("450102", "450103", Some("4501")),
+            ("450102", "450302", Some("45")),
+            ("450102001", "450102002", Some("450102")),
+            ("4501", "4501", Some("4501")),
+            ("4501", "4401", None),
+        ] {
+            let read = |code: &str| code.parse::<Region>().unwrap();
+            let expected = common.map(read);
+            assert_eq!(read(one).common(&read(other)), expected, "{one} {other}");
+            assert_eq!(read(other).common(&read(one)), expected, "{other} {one}");
         }
     }
 }

@@ -6,10 +6,11 @@
 //! The registers are `planes` and `flights` of NYC flights 2013 (CC0); organisations and regions are invented.
 //! Start reading at [`run`], then [`network::Network`].
 
+pub mod authorise;
 pub mod cast;
 pub mod network;
 pub mod objects;
-mod register;
+pub mod register;
 pub mod report;
 mod story;
 

@@ -1,11 +1,16 @@
-//! The files of a small network, and the processes over them: one coordinator, one node, everybody's keys.
+//! The files of a small network, and the processes over them: one coordinator, a node of each unit, everybody's keys.
 //!
 //! Nothing is taken from memory that a real network would have in a file: coordinator and node open from their
 //! configuration files, so what `lingqu coordinator --config` and `lingqu node --config` do is what runs here.
 
+mod enrolling;
 mod files;
 mod json;
+mod node_toml;
+mod nodes;
+mod orders;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +20,7 @@ use lingqu_core::envelope::Envelope;
 use lingqu_core::trust::Trust;
 use lingqu_core::{Clock, ErrorCode};
 use lingqu_journal::SystemClock;
-use lingqu_node::{Node, NodeConfig};
+use lingqu_node::Node;
 use lingqu_proto::{SignedObject, envelope_from_pb, envelope_to_pb, pb, seal};
 use lingqu_tlog::{Ed25519Signer, Intl, Signer, VerifierKey};
 use lingqu_transport::pki::DevAuthority;
@@ -25,10 +30,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
-use crate::cast::{self, Party};
+use crate::cast::{self, Party, Unit};
 
 pub use files::Files;
 pub use json::{GrantEntry, NetworkJson};
+pub use nodes::{wait_until, wait_until_of};
 
 /// Something of the network could not be made or run. Texts are for whoever runs the demo.
 #[derive(Debug, thiserror::Error)]
@@ -82,13 +88,15 @@ impl<T> Running<T> {
 }
 
 /// The network: its files, and what of it runs right now.
+///
+/// What concerns a node is named twice: `…_of` takes the unit, and the short name means the transport bureau.
 pub struct Network {
     files: Files,
     clock: Arc<dyn Clock>,
     coordinator_address: SocketAddr,
-    node_address: SocketAddr,
+    node_addresses: BTreeMap<Unit, SocketAddr>,
     coordinator: Option<Running<Arc<Coordinator>>>,
-    node: Option<Running<Arc<Node>>>,
+    nodes: BTreeMap<Unit, Running<Arc<Node>>>,
     grants: Vec<GrantEntry>,
 }
 
@@ -101,19 +109,16 @@ impl Network {
     /// As [`Network::make`], by a clock that the caller may set.
     pub async fn make_at(dir: &Path, clock: Arc<dyn Clock>) -> Result<Network, NetworkFailed> {
         let coordinator = TcpListener::bind("127.0.0.1:0").await.during("binding")?;
-        let node = TcpListener::bind("127.0.0.1:0").await.during("binding")?;
         let coordinator_address = coordinator.local_addr().during("binding")?;
-        let node_address = node.local_addr().during("binding")?;
-        // The node's port is free again until it starts; nobody else looks for one here in between.
-        drop(node);
-        let files = Files::write(dir, coordinator_address, node_address, clock.as_ref())?;
+        let node_addresses = nodes::addresses().await?;
+        let files = Files::write(dir, coordinator_address, &node_addresses, clock.as_ref())?;
         let mut network = Network {
             files,
             clock,
             coordinator_address,
-            node_address,
+            node_addresses,
             coordinator: None,
-            node: None,
+            nodes: BTreeMap::new(),
             grants: Vec::new(),
         };
         network.start_coordinator_on(coordinator).await?;
@@ -130,11 +135,6 @@ impl Network {
         &self.clock
     }
 
-    /// The running node.
-    pub fn node(&self) -> Option<&Arc<Node>> {
-        self.node.as_ref().map(|running| &running.inner)
-    }
-
     /// The running coordinator.
     pub fn coordinator(&self) -> Option<&Arc<Coordinator>> {
         self.coordinator.as_ref().map(|running| &running.inner)
@@ -143,11 +143,6 @@ impl Network {
     /// `https://…` of the coordinator.
     pub fn coordinator_url(&self) -> String {
         format!("https://{}", self.coordinator_address)
-    }
-
-    /// `https://…` of the node.
-    pub fn node_url(&self) -> String {
-        format!("https://{}", self.node_address)
     }
 
     /// Starts the coordinator again on its old address.
@@ -183,45 +178,6 @@ impl Network {
         }
     }
 
-    /// Starts the node from its configuration file.
-    pub async fn start_node(&mut self) -> Result<(), NetworkFailed> {
-        let config = NodeConfig::read(&self.files.node_toml()).during("reading node.toml")?;
-        self.start_node_with(config, Arc::clone(&self.clock)).await
-    }
-
-    /// Starts the node with a configuration and a clock of the caller's, for attempts that a file would not make.
-    pub async fn start_node_with(
-        &mut self,
-        config: NodeConfig,
-        clock: Arc<dyn Clock>,
-    ) -> Result<(), NetworkFailed> {
-        let listener = TcpListener::bind(self.node_address)
-            .await
-            .during("binding")?;
-        let opened = tokio::task::spawn_blocking(move || {
-            Node::open(config, clock, lingqu_journal::FatalHook::default())
-        });
-        let node = opened
-            .await
-            .during("opening the node")?
-            .during("opening the node")?;
-        let serving = Arc::clone(&node);
-        self.node = Some(Running::start(node, |ended| async move {
-            let shutdown = async { drop(ended.await) };
-            let served = lingqu_node::serve::serve(serving, listener, shutdown).await;
-            served.map_err(|error| error.to_string())
-        }));
-        Ok(())
-    }
-
-    /// Stops the node in order.
-    pub async fn stop_node(&mut self) -> Result<(), NetworkFailed> {
-        match self.node.take() {
-            Some(running) => running.end().await,
-            None => Ok(()),
-        }
-    }
-
     /// The TLS identity of a party.
     pub fn identity(&self, party: Party) -> Result<ClientTls, NetworkFailed> {
         self.files.identity(&PeerId::Party(party.id()), &self.clock)
@@ -238,14 +194,6 @@ impl Network {
         lingqu_transport::connect(&self.coordinator_url(), identity, expected)
             .await
             .during("dialling the coordinator")
-    }
-
-    /// A connection to the node as `identity`.
-    pub async fn dial_node(&self, identity: &ClientTls) -> Result<Channel, NetworkFailed> {
-        let expected = PeerId::Node(cast::node());
-        lingqu_transport::connect(&self.node_url(), identity, expected)
-            .await
-            .during("dialling the node")
     }
 
     /// Signs `object` with the approval keys of `signers`.
@@ -336,28 +284,6 @@ impl Network {
         DevAuthority::create("Lingqu demo authority", self.clock.as_ref())
             .during("making an authority")
     }
-}
-
-/// Waits until `holds` of the running node, looking every few milliseconds, for at most half a minute.
-pub async fn wait_until(
-    network: &Network,
-    what: &'static str,
-    holds: impl Fn(&Node) -> bool,
-) -> Result<(), NetworkFailed> {
-    let node = network
-        .node()
-        .ok_or("the node is not running")
-        .during(what)?;
-    let looking = async {
-        while !holds(node) {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    let limit = std::time::Duration::from_secs(30);
-    tokio::time::timeout(limit, looking)
-        .await
-        .map_err(|_| "it took too long")
-        .during(what)
 }
 
 /// The code of a refusal; a failure without a code is a failure of the network.

@@ -1,34 +1,64 @@
-//! The signed objects of the story: what the unit allows, what the agency registers, what is granted to whom.
+//! The signed objects of the story: what the units allow, what the agency registers, what is granted to whom.
 
-use lingqu_core::Timestamp;
+mod columns;
+mod definitions;
+mod grants;
+
 use lingqu_core::envelope::Envelope;
-use lingqu_core::grant::{Environment, Grant, GrantKind, GrantedProduct, NodeQuota};
-use lingqu_core::product::{
-    Approval, Definition, FieldRule, Product, ProductRef, SignedPolicy, Tier, Verification,
+use lingqu_core::product::{Approval, Product, ProductKind, ProductRef, SignedPolicy, Tier};
+use lingqu_policy::{AuditTerms, Policy};
+
+use crate::cast::{self, Unit};
+
+pub use definitions::{
+    AGE_EDGES, ORIGINS, REGIONS, SCORECARD, contributions_parameters, delays_parameters,
 };
-use lingqu_policy::{AuditTerms, Policy, Preset};
-use lingqu_tlog::Hash;
+pub use grants::grant;
 
-use crate::cast::{self, Party};
-
-/// Which of the two products.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which of the products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Which {
-    /// Was this aircraft registered as claimed? Answers only when mirrored.
-    Plane,
+    /// Does this person have at least so many months of contributions? Answers only when mirrored.
+    ContribMonths,
+    /// Insured persons and their average base, by industry. Answers only when mirrored.
+    Contributions,
+    /// Flights, aircraft and delays by airline. Answers also while the mirror lags.
+    Delays,
     /// Did this aircraft fly this flight? Answers also while the mirror lags, within the unit's limits.
     Flight,
+    /// How stable is this person's income: A, B or C? Answers only when mirrored.
+    IncomeStability,
+    /// Was this aircraft registered as claimed? Answers only when mirrored.
+    Plane,
 }
 
 impl Which {
-    /// Both.
-    pub const ALL: [Which; 2] = [Which::Plane, Which::Flight];
+    /// All of them.
+    pub const ALL: [Which; 6] = [
+        Which::ContribMonths,
+        Which::Contributions,
+        Which::Delays,
+        Which::Flight,
+        Which::IncomeStability,
+        Which::Plane,
+    ];
+
+    /// Those of one unit.
+    pub fn of(unit: Unit) -> impl Iterator<Item = Which> {
+        Which::ALL
+            .into_iter()
+            .filter(move |which| which.unit() == unit)
+    }
 
     /// Name and version.
     pub fn reference(self) -> ProductRef {
         let id = match self {
-            Which::Plane => "tb.plane_registered",
+            Which::ContribMonths => "ssb.contrib_months_ge",
+            Which::Contributions => "ssb.contributions_by_industry",
+            Which::Delays => "tb.delays_by_carrier",
             Which::Flight => "tb.flight_flown",
+            Which::IncomeStability => "ssb.income_stability",
+            Which::Plane => "tb.plane_registered",
         };
         ProductRef {
             id: id.parse().expect("well-formed"),
@@ -36,157 +66,128 @@ impl Which {
         }
     }
 
+    /// The unit whose data it reads.
+    pub fn unit(self) -> Unit {
+        match self {
+            Which::ContribMonths | Which::Contributions | Which::IncomeStability => {
+                Unit::SocialSecurity
+            }
+            Which::Delays | Which::Flight | Which::Plane => Unit::Transport,
+        }
+    }
+
     /// The resource behind it.
     pub fn resource(self) -> &'static str {
         match self {
+            Which::ContribMonths | Which::Contributions | Which::IncomeStability => {
+                "insured_person"
+            }
+            Which::Delays | Which::Flight => "flights",
             Which::Plane => "planes",
-            Which::Flight => "flights",
         }
     }
 
-    fn fields(self) -> (&'static [Rule], &'static [Rule]) {
+    /// Its kind.
+    pub fn kind(self) -> ProductKind {
+        definitions::of(self).kind()
+    }
+
+    /// Titles in Chinese and English.
+    pub fn titles(self) -> (&'static str, &'static str) {
         match self {
-            Which::Plane => (
-                &[("tail_number", "tailnum", "folded")],
-                &[
-                    ("manufacturer", "manufacturer", "folded"),
-                    ("model", "model", "folded"),
-                    ("year", "year", "integer"),
-                ],
+            Which::ContribMonths => (
+                "社保缴费月数核验",
+                "at least so many months of contributions",
             ),
-            Which::Flight => (
-                &[
-                    ("year", "year", "integer"),
-                    ("month", "month", "integer"),
-                    ("day", "day", "integer"),
-                    ("carrier", "carrier", "folded"),
-                    ("flight", "flight", "integer"),
-                    ("origin", "origin", "folded"),
-                ],
-                &[
-                    ("tail_number", "tailnum", "folded"),
-                    ("destination", "dest", "folded"),
-                ],
-            ),
+            Which::Contributions => ("分行业参保统计", "insured persons by industry"),
+            Which::Delays => ("分航司延误统计", "delays by airline"),
+            Which::Flight => ("航班执飞核验", "flight flown"),
+            Which::IncomeStability => ("收入稳定性等级", "class of income stability"),
+            Which::Plane => ("飞机登记核验", "aircraft registration"),
         }
     }
 }
 
-type Rule = (&'static str, &'static str, &'static str);
-
-fn rules(rules: &[Rule]) -> Vec<FieldRule> {
-    rules
-        .iter()
-        .map(|(name, column, comparator)| FieldRule {
-            name: (*name).to_owned(),
-            column: (*column).to_owned(),
-            comparator: (*comparator).to_owned(),
-        })
-        .collect()
+/// Resources that are public and only explain codes: the dimensions of statistics.
+pub fn dimensions(unit: Unit) -> &'static [&'static str] {
+    match unit {
+        Unit::SocialSecurity => &["industry"],
+        Unit::Transport => &["airlines"],
+    }
 }
 
-/// The unit's policy: key columns may select, compared columns may be compared, everything else is forbidden.
+/// Every resource of a unit that has a policy: the products' and the dimensions.
+pub fn resources(unit: Unit) -> Vec<&'static str> {
+    let mut resources: Vec<&str> = Which::of(unit).map(Which::resource).collect();
+    resources.extend(dimensions(unit));
+    resources.sort_unstable();
+    resources.dedup();
+    resources
+}
+
+/// The unit's policy on the resource behind a product.
 pub fn policy(which: Which) -> SignedPolicy {
-    let (key, compared) = which.fields();
-    let columns = key
-        .iter()
-        .map(|(_, column, _)| ((*column).to_owned(), Preset::LinkOnly.uses()))
-        .chain(
-            compared
-                .iter()
-                .map(|(_, column, _)| ((*column).to_owned(), Preset::VerifyOnly.uses())),
-        );
-    let audit = match which {
-        Which::Plane => AuditTerms::Mirrored { wait_ms_max: 5_000 },
-        Which::Flight => AuditTerms::Lagged {
-            entries_max: 100,
-            age_s_max: 600,
-        },
+    resource_policy(which.unit(), which.resource())
+}
+
+/// The unit's policy on one of its resources: for each column what may be done with it, and nothing for all others.
+pub fn resource_policy(unit: Unit, resource: &str) -> SignedPolicy {
+    let lagged = AuditTerms::Lagged {
+        entries_max: 100,
+        age_s_max: 600,
     };
+    let audit = match resource {
+        "flights" | "airlines" => lagged,
+        _ => AuditTerms::Mirrored { wait_ms_max: 5_000 },
+    };
+    let rules = columns::of(resource);
+    let uses = rules
+        .iter()
+        .map(|rule| (rule.column.to_owned(), rule.uses.iter().copied().collect()));
+    let mut policy = Policy::new(uses, [cast::PURPOSE.to_owned()], audit, 3_600)
+        .expect("the story's policies are valid");
+    for rule in &rules {
+        if let Some(domain) = &rule.domain {
+            policy = policy
+                .with_domain(rule.column, domain.clone())
+                .expect("each column has one rule and one domain");
+        }
+    }
+    if let Some(release) = columns::release(resource) {
+        policy = policy.with_release(release);
+    }
     SignedPolicy {
-        id: format!("lanxi-{}", which.resource()),
+        id: format!("{}-{}", cast::handle(unit), resource.replace('_', "-")),
         version: 1,
-        unit: Party::Unit.id(),
-        resource: which.resource().to_owned(),
-        policy: Policy::new(columns, [cast::PURPOSE.to_owned()], audit, 3_600)
-            .expect("the story's policy is valid"),
+        unit: unit.party().id(),
+        resource: resource.to_owned(),
+        policy,
     }
 }
 
 /// The product as the agency registers it.
 pub fn product(which: Which) -> Product {
-    let (key, compared) = which.fields();
-    let (title_zh, title_en) = match which {
-        Which::Plane => ("飞机登记核验", "aircraft registration"),
-        Which::Flight => ("航班执飞核验", "flight flown"),
-    };
+    let (title_zh, title_en) = which.titles();
     Product {
         reference: which.reference(),
         tier: Tier::Primary,
         derived_from: Vec::new(),
         title_zh: title_zh.to_owned(),
         title_en: title_en.to_owned(),
-        unit: Party::Unit.id(),
-        node: cast::node(),
+        unit: which.unit().party().id(),
+        node: which.unit().node(),
         resource: which.resource().to_owned(),
-        definition: Definition::Verification(Verification {
-            key: rules(key),
-            compared: rules(compared),
-        }),
+        definition: definitions::of(which),
     }
 }
 
 /// The unit's approval of exactly these bytes under exactly this policy.
 pub fn approval(which: Which, product: &Envelope, policy: &Envelope) -> Approval {
     Approval {
-        unit: Party::Unit.id(),
-        node: cast::node(),
+        unit: which.unit().party().id(),
+        node: which.unit().node(),
         product: which.reference(),
         product_digest: product.digest(),
         policy_digest: policy.digest(),
-    }
-}
-
-/// A grant to `licensee` for both products; the story changes single fields of it.
-pub fn grant(
-    id: &str,
-    licensee: Party,
-    licensee_key: &[u8],
-    products: &[(Which, Hash)],
-    now: Timestamp,
-) -> Grant {
-    let day = std::time::Duration::from_secs(86_400);
-    Grant {
-        id: id.parse().expect("the story's grant ids are well-formed"),
-        version: 1,
-        kind: GrantKind::Scenario,
-        agency: Party::Agency.id(),
-        licensee: licensee.id(),
-        licensee_key: licensee_key.to_vec(),
-        delegates: Vec::new(),
-        scenario: cast::SCENARIO.to_owned(),
-        purposes: vec![cast::PURPOSE.to_owned()],
-        environments: vec![Environment::Prod],
-        products: products
-            .iter()
-            .map(|(which, digest)| GrantedProduct {
-                reference: which.reference(),
-                digest: *digest,
-                reveals_not_found: false,
-                reveals_indeterminate: false,
-            })
-            .collect(),
-        quotas: vec![NodeQuota {
-            unit: Party::Unit.id(),
-            node: cast::node(),
-            calls_per_day: 5_000,
-            calls_total: 1_000_000,
-        }],
-        // A little back, so that a caller whose clock is behind is not turned away in the first seconds.
-        not_before: Timestamp(now.0 - 60_000_000),
-        not_after: now.plus(day * 365 * 3),
-        end_users: vec![cast::END_USER.to_owned()],
-        region: cast::CITY.parse().expect("well-formed"),
-        debug: None,
     }
 }

@@ -1,17 +1,25 @@
-//! The registers that ship with the product: `planes` and `flights` of NYC flights 2013, CC0. See `data/README.md`.
+//! What the demo's nodes answer from: a public register of aircraft and flights, and an invented one of insured persons.
+//!
+//! The first ships with the product ([`transport`]), the second is drawn from a seed when the demo starts
+//! ([`social_security`]). Both are written into the network's directory as the Parquet files that a unit would have.
 
-use std::io;
-use std::path::Path;
+mod calendar;
+mod careers;
+mod credit_code;
+mod draws;
+mod employers;
+mod identity_number;
+mod industries;
+mod names;
+mod persons;
+pub mod social_security;
+mod tables;
+pub mod transport;
 
-const PLANES: &[u8] = include_bytes!("../data/planes.parquet");
-const FLIGHTS: &[u8] = include_bytes!("../data/flights.parquet");
-
-/// The date that both registers speak for: the end of the year that they cover.
-pub(crate) const AS_OF: &str = "2014-01-01";
-
-/// Writes both registers into `dir`, as the unit's files that its node reads.
-pub(crate) fn write(dir: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(dir)?;
-    std::fs::write(dir.join("planes.parquet"), PLANES)?;
-    std::fs::write(dir.join("flights.parquet"), FLIGHTS)
-}
+pub use calendar::{Date, Month};
+pub use careers::{Record, Standing};
+pub use credit_code::is_well_formed as is_credit_code;
+pub use identity_number::is_well_formed as is_identity_number;
+pub use industries::{INDUSTRIES, Industry};
+pub use names::Sex;
+pub use persons::{AGE_BANDS, Person, Persona, Persons, age_band};

@@ -62,6 +62,15 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Something takes a while, or took it; for people only, at once.
+    pub fn progress(&mut self, text: &str) -> io::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        writeln!(self.out, "      {text}")?;
+        self.out.flush()
+    }
+
     /// A step has happened.
     pub fn step(
         &mut self,

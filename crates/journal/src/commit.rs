@@ -170,6 +170,11 @@ impl<I: Send + 'static> Committer<I> {
         })
     }
 
+    /// Whether it still takes items: it was not closed, and no write has failed.
+    pub fn is_open(&self) -> bool {
+        self.shared.lock().end.is_none()
+    }
+
     /// Takes nothing more, writes what is queued, and ends the thread. Blocks until that is done.
     pub fn close(&self) {
         self.shared.end(NotQueued::Closed);

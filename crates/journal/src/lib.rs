@@ -21,8 +21,8 @@ pub use commit::{Committer, CommitterOptions, FatalHook, NotQueued, QueueFull, S
 pub use frame::LogId;
 pub use store::{FileStore, Segment, Store, StoreError};
 pub use stream::{
-    AppendFailed, Batch, Charge, ClosedError, CosignatureRefused, Journal, JournalLimits,
+    AppendFailed, Batch, Charge, ClosedError, CosignatureRefused, Figures, Journal, JournalLimits,
     JournalOptions, OpenError, Outcome, ReconcileRefused, Reconciled, Recorded, Released, Seen,
-    Unrecorded, Usage,
+    Summary, Unrecorded, Usage,
 };
 pub use wal::{ReadError, Wal, WalError, WalOpenError, WalOptions, WalReader};

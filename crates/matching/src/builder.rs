@@ -8,7 +8,7 @@ use std::{fmt, num::NonZeroU8};
 use zeroize::Zeroizing;
 
 use crate::{
-    Field, Index, IndexKey, Schema, Value,
+    Comparator, Field, Index, IndexKey, Schema, Value,
     claim::{key_capacity, push_key_part},
     comparator::{MAX_CANONICAL_BYTES, Unfit},
     digest::{Digest, DigestKeys},
@@ -222,8 +222,13 @@ impl IndexBuilder {
                 .comparator
                 .canonical_into(*value, &mut self.scratch)
                 .map_err(|unfit| (key.len() + position, unfit))?;
-            self.row_fields
-                .push(self.keys.compared(position, &key_digest, &self.scratch));
+            let digest = match field.comparator {
+                Comparator::AtLeast => self.keys.sealed(position, &key_digest, &self.scratch),
+                Comparator::Date | Comparator::Exact | Comparator::Folded | Comparator::Integer => {
+                    self.keys.compared(position, &key_digest, &self.scratch)
+                }
+            };
+            self.row_fields.push(digest);
         }
         // Last, so that a refused row leaves no key without fields.
         self.row_keys.push(key_digest.stored());
@@ -240,7 +245,7 @@ impl fmt::Debug for IndexBuilder {
     }
 }
 
-fn refused(row: usize, field: &Field, unfit: Unfit) -> RowRefused {
+pub(crate) fn refused(row: usize, field: &Field, unfit: Unfit) -> RowRefused {
     let field = field.name.clone();
     match unfit {
         Unfit::TooLong => RowRefused::TooLong { row, field },

@@ -1,7 +1,8 @@
 //! The published rules by which a claimed value equals a registered one.
 //!
 //! Both sides are brought to one canonical byte string and compared by digest, so equality here is
-//! always an equivalence: there is no "almost", no score, and nothing to tune per caller.
+//! always an equivalence: there is no "almost", no score, and nothing to tune per caller. One rule is
+//! an order and no equality: [`Comparator::AtLeast`].
 
 use std::{fmt, str::FromStr};
 
@@ -29,8 +30,15 @@ pub(crate) const MAX_CANONICAL_BYTES: usize = 1 + MAX_TEXT_BYTES + 64;
 /// in transcribed names, or removes zero-width characters. A unit whose register needs this cleans
 /// it before loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Comparator {
+    /// Whole numbers, read as by [`Comparator::Integer`]: holds if the register's number is the
+    /// claimed one or greater. Only for compared fields.
+    ///
+    /// Whoever may ask about one subject with every number finds the register's by halving. A
+    /// product that must not allow this limits how often, or by which numbers, a subject is asked
+    /// about.
+    AtLeast,
     /// Calendar dates. Text is an ISO 8601 complete date, extended or basic, years 0000 to 9999,
     /// full-width digits and surrounding white space allowed.
     Date,
@@ -48,9 +56,9 @@ pub enum Comparator {
     Integer,
 }
 
-/// The comparator's name is none of the four.
+/// The comparator's name is none of the five.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown comparator, expected one of `date`, `exact`, `folded`, `integer`")]
+#[error("unknown comparator, expected one of `at_least`, `date`, `exact`, `folded`, `integer`")]
 pub struct UnknownComparator;
 
 /// Why a value has no canonical form. The caller adds the field's name; nothing else is kept.
@@ -75,6 +83,7 @@ impl Comparator {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Comparator::AtLeast => "at_least",
             Comparator::Date => "date",
             Comparator::Exact => "exact",
             Comparator::Folded => "folded",
@@ -100,12 +109,16 @@ impl Comparator {
                     return Err(Unfit::TooLong);
                 }
             }
-            (Comparator::Integer, Value::Integer(number)) => push_integer(number, out),
-            (Comparator::Integer, Value::Text(text)) => push_integer(read_integer(text)?, out),
+            (Comparator::AtLeast | Comparator::Integer, Value::Integer(number)) => {
+                push_integer(number, out);
+            }
+            (Comparator::AtLeast | Comparator::Integer, Value::Text(text)) => {
+                push_integer(read_integer(text)?, out);
+            }
             (Comparator::Date, Value::Date(days)) => push_date(days, out),
             (Comparator::Date, Value::Text(text)) => push_date(read_date(text)?, out),
             (Comparator::Exact | Comparator::Folded, Value::Date(_) | Value::Integer(_))
-            | (Comparator::Integer, Value::Date(_))
+            | (Comparator::AtLeast | Comparator::Integer, Value::Date(_))
             | (Comparator::Date, Value::Integer(_)) => return Err(Unfit::WrongType),
         }
         Ok(())
@@ -123,12 +136,27 @@ impl FromStr for Comparator {
 
     fn from_str(name: &str) -> Result<Self, UnknownComparator> {
         match name {
+            "at_least" => Ok(Comparator::AtLeast),
             "date" => Ok(Comparator::Date),
             "exact" => Ok(Comparator::Exact),
             "folded" => Ok(Comparator::Folded),
             "integer" => Ok(Comparator::Integer),
             _ => Err(UnknownComparator),
         }
+    }
+}
+
+/// The number of a canonical integer, so that greater numbers are greater here; 0 for a NULL.
+pub(crate) fn rank(canonical: &[u8]) -> u64 {
+    match canonical.split_first() {
+        Some((&TAG_INTEGER, bytes)) => {
+            let bytes = bytes
+                .try_into()
+                .expect("a canonical integer has eight bytes");
+            // The sign bit turned over puts negative numbers below the others.
+            u64::from_be_bytes(bytes) ^ (1 << 63)
+        }
+        _ => 0,
     }
 }
 

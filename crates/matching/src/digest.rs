@@ -9,7 +9,10 @@ use std::fmt;
 use ring::{hmac, rand::SecureRandom};
 use zeroize::Zeroizing;
 
-use crate::{Field, Schema, comparator::CANONICAL_NULL};
+use crate::{
+    Field, Schema,
+    comparator::{CANONICAL_NULL, rank},
+};
 
 #[cfg(test)]
 mod tests;
@@ -71,6 +74,8 @@ pub(crate) struct DigestKeys {
     key_tuple: hmac::Key,
     /// In the order of the compared fields.
     compared: Vec<hmac::Key>,
+    /// Likewise; used where a field is compared by order.
+    ordering: Vec<hmac::Key>,
 }
 
 impl DigestKeys {
@@ -84,13 +89,14 @@ impl DigestKeys {
             context.update(field.map_or("", |field| &field.name).as_bytes());
             hmac::Key::new(hmac::HMAC_SHA256, context.sign().as_ref())
         };
+        let each = |purpose: &[u8]| {
+            let fields = schema.compared().iter();
+            fields.map(|field| derive(purpose, Some(field))).collect()
+        };
         DigestKeys {
             key_tuple: derive(b"lingqu key tuple", None),
-            compared: schema
-                .compared()
-                .iter()
-                .map(|field| derive(b"lingqu compared ", Some(field)))
-                .collect(),
+            compared: each(b"lingqu compared "),
+            ordering: each(b"lingqu ordering "),
         }
     }
 
@@ -118,6 +124,35 @@ impl DigestKeys {
     pub(crate) fn null(&self, field: usize, key: &KeyDigest) -> Digest {
         self.compared(field, key, &CANONICAL_NULL)
     }
+}
+
+impl DigestKeys {
+    /// What is stored for a field that is compared by order: half a digest of the value, and its
+    /// rank under a pad that is made from that half. Equal values of one key look equal, as with
+    /// [`Self::compared`]; which of two is greater, nobody sees without the key.
+    pub(crate) fn sealed(&self, field: usize, key: &KeyDigest, canonical: &[u8]) -> Digest {
+        let half = self.compared(field, key, canonical) & !u128::from(u64::MAX);
+        half | u128::from(rank(canonical) ^ self.pad(field, key, half))
+    }
+
+    /// The rank in what [`Self::sealed`] gave; a meaningless number for anything else.
+    pub(crate) fn unsealed(&self, field: usize, key: &KeyDigest, stored: Digest) -> u64 {
+        let half = stored & !u128::from(u64::MAX);
+        low_half(stored) ^ self.pad(field, key, half)
+    }
+
+    fn pad(&self, field: usize, key: &KeyDigest, half: Digest) -> u64 {
+        #[cfg(test)]
+        crate::work::count_hmac();
+        let mut context = hmac::Context::with_key(&self.ordering[field]);
+        context.update(&key.0);
+        context.update(&half.to_be_bytes());
+        low_half(cut(context.sign().as_ref()))
+    }
+}
+
+fn low_half(digest: Digest) -> u64 {
+    u64::try_from(digest & u128::from(u64::MAX)).expect("half the bits")
 }
 
 fn cut(tag: &[u8]) -> Digest {

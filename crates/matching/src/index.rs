@@ -9,8 +9,9 @@ use std::{fmt, hint::black_box, num::NonZeroU8};
 use ring::digest;
 
 use crate::{
-    Claim, Schema,
-    digest::{Digest, DigestKeys},
+    Claim, Comparator, Schema,
+    comparator::{CANONICAL_NULL, rank},
+    digest::{Digest, DigestKeys, KeyDigest},
 };
 
 #[cfg(test)]
@@ -22,7 +23,8 @@ pub enum Finding {
     /// No row with this key matches, but one differs from the claim only where the register itself
     /// has no value.
     Indeterminate,
-    /// A row with this key equals the claim in every compared field.
+    /// A row with this key agrees with the claim in every compared field: by equality, or by order
+    /// where the field's comparator says so.
     Match,
     /// Rows have this key, and each differs in a field that has a value.
     NoMatch,
@@ -43,6 +45,14 @@ pub struct Index {
     /// As many per row as there are compared fields, in the order of `row_keys`.
     row_fields: Vec<Digest>,
     content_digest: [u8; 32],
+}
+
+/// What one compared field of a row is compared with.
+enum Claimed {
+    /// The register's number must be of this rank or a higher one.
+    AtLeast { least: u64, null: Digest },
+    /// The register's value must have this digest.
+    Equal { value: Digest, null: Digest },
 }
 
 impl Index {
@@ -87,21 +97,12 @@ impl Index {
             "a claim is looked up in an index of its own schema"
         );
         let key = self.keys.key_tuple(claim.key());
-        let claimed: Vec<(Digest, Digest)> = claim
-            .compared()
-            .enumerate()
-            .map(|(field, canonical)| {
-                (
-                    self.keys.compared(field, &key, canonical),
-                    self.keys.null(field, &key),
-                )
-            })
-            .collect();
+        let claimed = self.claimed(claim, &key);
         let first = self.first_at_or_above(key.stored());
         let (mut found, mut matched, mut undecided) = (0, 0, 0);
         for row in first..first + usize::from(self.max_rows_per_key.get()) {
             let here = self.is_row_of(row, key.stored());
-            let (equal, equal_or_null) = self.compare_row(row, &claimed);
+            let (equal, equal_or_null) = self.compare_row(row, &key, &claimed);
             found |= here;
             matched |= here & equal;
             undecided |= here & equal_or_null;
@@ -159,20 +160,51 @@ impl Index {
         equal(self.row_keys[row], key) & u8::from(row < self.rows)
     }
 
-    /// Whether all fields of `row` equal the claimed digests, and whether those that do not are
+    /// What the fields of the rows with this key are compared with.
+    fn claimed(&self, claim: &Claim, key: &KeyDigest) -> Vec<Claimed> {
+        let fields = self.schema.compared().iter().zip(claim.compared());
+        fields
+            .enumerate()
+            .map(|(at, (field, canonical))| match field.comparator {
+                Comparator::AtLeast => Claimed::AtLeast {
+                    least: rank(canonical),
+                    null: self.keys.sealed(at, key, &CANONICAL_NULL),
+                },
+                Comparator::Date | Comparator::Exact | Comparator::Folded | Comparator::Integer => {
+                    Claimed::Equal {
+                        value: self.keys.compared(at, key, canonical),
+                        null: self.keys.null(at, key),
+                    }
+                }
+            })
+            .collect()
+    }
+
+    /// Whether all fields of `row` agree with what is claimed, and whether those that do not are
     /// NULL in the register; each 1 or 0.
-    fn compare_row(&self, row: usize, claimed: &[(Digest, Digest)]) -> (u8, u8) {
+    fn compare_row(&self, row: usize, key: &KeyDigest, claimed: &[Claimed]) -> (u8, u8) {
         #[cfg(test)]
         crate::work::count_row();
         let width = claimed.len();
         let fields = &self.row_fields[row * width..(row + 1) * width];
-        fields
-            .iter()
-            .zip(claimed)
-            .fold((1, 1), |(all, all_or_null), (field, (value, null))| {
-                let same = equal(*field, *value);
-                (all & same, all_or_null & (same | equal(*field, *null)))
-            })
+        fields.iter().zip(claimed).enumerate().fold(
+            (1, 1),
+            |(all, all_or_null), (at, (stored, claimed))| {
+                // Which arm is taken depends on the schema, never on the claim or the row.
+                let (agrees, unknown) = match claimed {
+                    Claimed::Equal { value, null } => {
+                        (equal(*stored, *value), equal(*stored, *null))
+                    }
+                    Claimed::AtLeast { least, null } => {
+                        let unknown = equal(*stored, *null);
+                        let rank = self.keys.unsealed(at, key, *stored);
+                        // A NULL has the lowest rank, which the lowest number has too.
+                        (not_below(rank, *least) & (unknown ^ 1), unknown)
+                    }
+                };
+                (all & agrees, all_or_null & (agrees | unknown))
+            },
+        )
     }
 }
 
@@ -192,6 +224,13 @@ fn equal(a: Digest, b: Digest) -> u8 {
     // The top bit of x | −x is set exactly if x is not zero.
     let differs = (difference | difference.wrapping_neg()) >> (Digest::BITS - 1);
     black_box(differs as u8 ^ 1)
+}
+
+/// 1 if `a` is `b` or greater, else 0, without a branch.
+fn not_below(a: u64, b: u64) -> u8 {
+    // The borrow of a subtraction in twice the width is its top bit.
+    let borrow = black_box(u128::from(a)).wrapping_sub(u128::from(b)) >> (u128::BITS - 1);
+    black_box(borrow as u8 ^ 1)
 }
 
 /// Reads the three bits as a table, again without a branch.

@@ -24,6 +24,7 @@ mod claim;
 mod comparator;
 mod date;
 mod digest;
+mod directory;
 mod fold;
 mod index;
 mod schema;
@@ -35,6 +36,7 @@ pub use builder::{BuildRefused, IndexBuilder, Limits, RowRefused};
 pub use claim::{Claim, ClaimRefused};
 pub use comparator::{Comparator, MAX_TEXT_BYTES, UnknownComparator};
 pub use digest::{IndexKey, RandomnessUnavailable};
+pub use directory::{Directory, DirectoryBuilder, KeyShared};
 pub use index::{Finding, Index};
 pub use schema::{
     Field, MAX_COMPARED_FIELDS, MAX_KEY_FIELDS, MAX_NAME_BYTES, Schema, SchemaRefused,

@@ -73,6 +73,12 @@ pub enum SchemaRefused {
         /// Counted from 0, key fields first.
         position: usize,
     },
+    /// A key field has a comparator that is no equality, so no digest finds its rows.
+    #[error("key field `{field}` is compared by order; only compared fields can be")]
+    OrderedKey {
+        /// The name.
+        field: String,
+    },
 }
 
 impl Schema {
@@ -82,13 +88,26 @@ impl Schema {
     ///
     /// [`SchemaRefused`] names the first rule that does not hold.
     pub fn new(key: Vec<Field>, compared: Vec<Field>) -> Result<Self, SchemaRefused> {
-        if !(1..=MAX_KEY_FIELDS).contains(&key.len()) {
-            return Err(SchemaRefused::KeyFields { found: key.len() });
-        }
         if !(1..=MAX_COMPARED_FIELDS).contains(&compared.len()) {
             return Err(SchemaRefused::ComparedFields {
                 found: compared.len(),
             });
+        }
+        Schema::checked(key, compared)
+    }
+
+    /// A schema that only finds a row and compares nothing, for a [`crate::Directory`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Schema::new`].
+    pub fn of_key(key: Vec<Field>) -> Result<Self, SchemaRefused> {
+        Schema::checked(key, Vec::new())
+    }
+
+    fn checked(key: Vec<Field>, compared: Vec<Field>) -> Result<Self, SchemaRefused> {
+        if !(1..=MAX_KEY_FIELDS).contains(&key.len()) {
+            return Err(SchemaRefused::KeyFields { found: key.len() });
         }
         let fields: Vec<&Field> = key.iter().chain(&compared).collect();
         for (position, field) in fields.iter().enumerate() {
@@ -103,6 +122,14 @@ impl Schema {
                     field: field.name.clone(),
                 });
             }
+        }
+        if let Some(field) = key
+            .iter()
+            .find(|field| field.comparator == Comparator::AtLeast)
+        {
+            return Err(SchemaRefused::OrderedKey {
+                field: field.name.clone(),
+            });
         }
         let digest = digest_of(&key, &compared);
         Ok(Schema {

@@ -27,7 +27,7 @@ pub use identity::{Peer, PeerId};
 pub use limits::Limits;
 pub use reload::{ReloadableTls, TlsFiles};
 pub use serve::serve;
-pub use status::{code_of, problem_of, status_of, status_of_field, status_with};
+pub use status::{code_of, problem_of, problem_of_field, status_of, status_of_field, status_with};
 
 #[cfg(test)]
 mod testbed;

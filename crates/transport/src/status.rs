@@ -47,12 +47,22 @@ pub fn code_of(status: &Status) -> Option<ErrorCode> {
 
 /// The answer of an HTTP endpoint: a problem (RFC 9457) whose `type` is the code.
 pub fn problem_of(code: ErrorCode) -> Response {
+    problem(code, None)
+}
+
+/// The same naming a field of the request and what is wrong with it; both are constants.
+pub fn problem_of_field(code: ErrorCode, invalid: &FieldInvalid) -> Response {
+    problem(code, Some(invalid.to_string()))
+}
+
+fn problem(code: ErrorCode, detail: Option<String>) -> Response {
     let status = http_status(code.class());
     let problem = Problem {
         code: code.as_str(),
         title: code.message_en(),
         title_zh: code.message_zh(),
         status: status.as_u16(),
+        detail,
     };
     let mut response = (status, Json(problem)).into_response();
     let media_type = HeaderValue::from_static("application/problem+json");
@@ -69,6 +79,8 @@ struct Problem {
     title: &'static str,
     title_zh: &'static str,
     status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 /// The gRPC code of a class.
@@ -78,11 +90,14 @@ pub const fn grpc_code(class: Class) -> Code {
         Class::FailedPrecondition => Code::FailedPrecondition,
         Class::Internal => Code::Internal,
         Class::InvalidArgument => Code::InvalidArgument,
+        // A service that sends one has mistaken its own trouble for the caller's.
+        Class::Local => Code::Unknown,
         Class::NotFound => Code::NotFound,
         Class::PermissionDenied => Code::PermissionDenied,
         Class::ResourceExhausted => Code::ResourceExhausted,
         Class::Unauthenticated => Code::Unauthenticated,
         Class::Unavailable => Code::Unavailable,
+        Class::Unimplemented => Code::Unimplemented,
     }
 }
 
@@ -90,13 +105,14 @@ pub const fn grpc_code(class: Class) -> Code {
 pub const fn http_status(class: Class) -> StatusCode {
     match class {
         Class::AlreadyExists | Class::FailedPrecondition => StatusCode::CONFLICT,
-        Class::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Class::Internal | Class::Local => StatusCode::INTERNAL_SERVER_ERROR,
         Class::InvalidArgument => StatusCode::BAD_REQUEST,
         Class::NotFound => StatusCode::NOT_FOUND,
         Class::PermissionDenied => StatusCode::FORBIDDEN,
         Class::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
         Class::Unauthenticated => StatusCode::UNAUTHORIZED,
         Class::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Class::Unimplemented => StatusCode::NOT_IMPLEMENTED,
     }
 }
 

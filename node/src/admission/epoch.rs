@@ -115,11 +115,14 @@ impl EpochKeeper {
         let epoch = self.check(envelope, *floor)?;
         let current = self.held.load_full();
         if let Some(held) = &current {
-            // What was revoked stays revoked: a node only ever narrows, whoever holds the coordinator's keys. The same
-            // number must be the same list, and a renewal is never older.
+            // What was revoked stays revoked: a node only ever narrows, whoever holds the coordinator's keys. What is
+            // suspended may be lifted, but only under a higher number. The same number must be the same two lists, and
+            // a renewal is never older.
             let lost = !held.epoch.revoked.is_subset(&epoch.revoked);
             let changed = held.epoch.number == epoch.number
-                && (held.epoch.revoked != epoch.revoked || held.epoch.issued > epoch.issued);
+                && (held.epoch.revoked != epoch.revoked
+                    || held.epoch.suspended != epoch.suspended
+                    || held.epoch.issued > epoch.issued);
             if lost || changed {
                 return Err(ErrorCode::EpochRollback);
             }

@@ -11,7 +11,7 @@ use lingqu_core::decide::ProductFact;
 use lingqu_core::envelope::{Envelope, SignedBy};
 use lingqu_core::grant::{FILING_TYPE, Filing, GRANT_TYPE, Grant};
 use lingqu_core::product::{
-    APPROVAL_TYPE, Approval, POLICY_TYPE, PRODUCT_TYPE, Product, ProductRef, SignedPolicy,
+    APPROVAL_TYPE, Approval, Definition, POLICY_TYPE, PRODUCT_TYPE, Product, ProductRef, SignedPolicy,
 };
 use lingqu_core::{ErrorCode, GrantId, NodeId, PartyId};
 use lingqu_proto::open;
@@ -112,6 +112,11 @@ impl Holdings {
         self.refused.get(id).copied()
     }
 
+    /// Every held grant.
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.values().map(Arc::as_ref)
+    }
+
     /// Held grants that admit `party`.
     pub fn grants_of<'a, 'p>(
         &'a self,
@@ -144,6 +149,12 @@ impl Holdings {
         };
         let mut versions = self.products.range(of_version(0)..=of_version(u32::MAX));
         versions.next_back().map(|(reference, _)| reference)
+    }
+
+    /// The policy in force on a resource.
+    pub fn policy_on(&self, resource: &str) -> Option<Arc<SignedPolicy>> {
+        let (policy, _) = self.policies.get(resource)?;
+        Some(Arc::clone(policy))
     }
 
     /// Every product that may be called.
@@ -236,6 +247,9 @@ impl Holdings {
             return Err(ErrorCode::ObjectSignatureInvalid);
         }
         let product = open::<Product>(envelope).map_err(|_| ErrorCode::ObjectInvalid)?;
+        if let Definition::Model(model) = &product.definition {
+            crate::evaluate::model::check(model).map_err(|_| ErrorCode::ModelRefused)?;
+        }
         let digest = envelope.digest();
         if let Some((_, held)) = self.products.get(&product.reference) {
             return if *held == digest {

@@ -76,6 +76,17 @@ impl<R> Retries<R> {
         }
     }
 
+    /// How many records are kept, running calls included.
+    pub fn len(&self) -> usize {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.slots.len()
+    }
+
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Enters a call; `at` is monotonic time. Waits while a copy of the call is being evaluated.
     pub async fn enter(&self, key: &RetryKey, tag: [u8; 16], at: Duration) -> Entered<R> {
         let record = {
@@ -113,6 +124,20 @@ impl<R> Retries<R> {
 }
 
 impl<R> Retries<R> {
+    /// The records of `party` that are kept, the newest first, at most `most`. Calls under way are left out.
+    pub fn kept_of(&self, party: &PartyId, most: usize) -> Vec<Arc<R>> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let theirs = inner
+            .order
+            .iter()
+            .rev()
+            .filter(|(key, _)| key.party == *party);
+        theirs
+            .filter_map(|(key, _)| inner.slots.get(key)?.record.try_lock().ok()?.clone())
+            .take(most)
+            .collect()
+    }
+
     /// Says how much memory the record takes that was put into the slot of `key`. The next call to enter forgets the
     /// oldest ones if all together take too much.
     pub fn weigh(&self, key: &RetryKey, bytes: usize) {
@@ -176,6 +201,27 @@ mod tests {
             retries.enter(&key(2), [2; 16], Duration::ZERO).await,
             Entered::New(_)
         ));
+    }
+
+    #[tokio::test]
+    async fn a_party_sees_its_own_records_newest_first() {
+        let retries = Retries::<u8>::new(8, 1_000, Duration::from_secs(60));
+        let party = key(1).party;
+        for call in 1..=3 {
+            let Entered::New(mut slot) = retries.enter(&key(call), [1; 16], Duration::ZERO).await
+            else {
+                panic!()
+            };
+            *slot = Some(Arc::new(call));
+        }
+        let running = retries.enter(&key(4), [1; 16], Duration::ZERO).await;
+        let kept = |most| -> Vec<u8> {
+            let kept = retries.kept_of(&party, most);
+            kept.iter().map(|record| **record).collect()
+        };
+        assert_eq!((kept(8), kept(2)), (vec![3, 2, 1], vec![3, 2]));
+        drop(running);
+        assert!(retries.kept_of(&"party_b".parse().unwrap(), 8).is_empty());
     }
 
     #[tokio::test]

@@ -104,14 +104,7 @@ impl Prepared {
 
     /// Binds the claim of a request to the product's fields.
     pub fn claim(&self, values: &[(String, ClaimValue)]) -> Result<Claim, ClaimRefused> {
-        let values = values.iter().map(|(field, value)| {
-            let value = match value {
-                ClaimValue::Text(text) => Value::Text(text),
-                ClaimValue::Integer(integer) => Value::Integer(*integer),
-            };
-            (field.as_str(), value)
-        });
-        Claim::parse(self.index.schema(), values)
+        Claim::parse(self.index.schema(), values_of(values))
     }
 
     /// Looks the claim up and tells what the permit lets the caller know.
@@ -125,7 +118,20 @@ impl Prepared {
     }
 }
 
-fn fields(rules: &[FieldRule]) -> Result<Vec<Field>, PrepareRefused> {
+/// A call's arguments as values to compare.
+pub(super) fn values_of(
+    arguments: &[(String, ClaimValue)],
+) -> impl Iterator<Item = (&str, Value<'_>)> {
+    arguments.iter().map(|(field, value)| {
+        let value = match value {
+            ClaimValue::Text(text) => Value::Text(text),
+            ClaimValue::Integer(integer) => Value::Integer(*integer),
+        };
+        (field.as_str(), value)
+    })
+}
+
+pub(super) fn fields(rules: &[FieldRule]) -> Result<Vec<Field>, PrepareRefused> {
     rules
         .iter()
         .map(|rule| {

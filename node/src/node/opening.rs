@@ -11,7 +11,8 @@ use lingqu_core::Clock;
 use lingqu_core::envelope::SignedBy;
 use lingqu_core::grant::Environment;
 use lingqu_core::product::PRODUCT_TYPE;
-use lingqu_journal::{FatalHook, FileStore, Journal, JournalLimits, JournalOptions};
+use lingqu_guard::GuardLimits;
+use lingqu_journal::{FatalHook, FileStore, Journal, JournalOptions};
 use lingqu_proto::decode_envelope;
 use lingqu_transport::{Connections, signing_key};
 use ring::hmac;
@@ -24,7 +25,8 @@ use crate::admission::holdings::{Holdings, Pinned};
 use crate::admission::retries::Retries;
 use crate::admission::throttle::Throttle;
 use crate::config::NodeConfig;
-use crate::products::{Products, Resource};
+use crate::observe::Observe;
+use crate::products::{ProductLimits, Products, Resource};
 use crate::sources::ParquetFile;
 use crate::state::{create_dir, read_all, write_durably};
 use crate::stops::{StopKeeper, StopsUnreadable};
@@ -57,6 +59,9 @@ pub enum OpenError {
     /// it once replaced may hold again.
     #[error("the stored object `{0}` is damaged, or not signed with the unit's present key")]
     Object(PathBuf),
+    /// The settings of metrics and traces cannot be used.
+    #[error(transparent)]
+    Observe(#[from] lingqu_telemetry::SettingsRefused),
     /// A setting has an impossible value.
     #[error("`{0}` has an impossible value")]
     Setting(&'static str),
@@ -70,26 +75,18 @@ impl Node {
         clock: Arc<dyn Clock>,
         on_fatal: FatalHook,
     ) -> Result<Arc<Node>, OpenError> {
+        config.observe.check()?;
         create_dir(&config.data_dir)?;
         create_dir(&config.data_dir.join("objects"))?;
-        let origin = std::fs::read_to_string(config.data_dir.join(ORIGIN_FILE))
-            .map_err(|_| OpenError::NotEnrolled)?;
+        let origin = Node::read_origin(&config).ok_or(OpenError::NotEnrolled)?;
         let limits = &config.limits;
         let journal = Journal::open(
             JournalOptions {
-                origin: origin.trim().to_owned(),
+                origin,
                 signer: Arc::new(signing_key::read(&config.keys.log)?),
                 mirror_key: config.trust.mirror_key.clone(),
                 clock: Arc::clone(&clock),
-                limits: JournalLimits {
-                    segment_len: limits.journal_segment_bytes,
-                    // A frame travels whole, and must fit into the mirror's largest batch.
-                    frame_bytes_max: 1 << 20,
-                    batch_bytes_max: 1 << 20,
-                    batch_entries_max: 4_096,
-                    queue_max: limits.journal_queue_max,
-                    ..JournalLimits::default()
-                },
+                limits: limits.journal(),
                 on_fatal,
             },
             Box::new(FileStore::open(config.data_dir.join("journal"))?),
@@ -112,6 +109,7 @@ impl Node {
             ),
             retry_key: retry_key(&config)?,
             connections: Connections::new(),
+            observe: Observe::new(&config, &clock),
             blocking: TaskTracker::new(),
             holdings: ArcSwap::default(),
             adopting: Mutex::new(()),
@@ -129,6 +127,12 @@ impl Node {
         node.record_unlogged();
         node.record_loads(node.prepare_products());
         Ok(Arc::new(node))
+    }
+
+    /// The stream origin that enrolment left; none before it.
+    pub fn read_origin(config: &NodeConfig) -> Option<String> {
+        let text = std::fs::read_to_string(config.data_dir.join(ORIGIN_FILE)).ok()?;
+        Some(text.trim().to_owned())
     }
 
     /// Leaves the stream origin that enrolment gave, for [`Node::open`].
@@ -207,8 +211,20 @@ fn products(config: &NodeConfig) -> Result<Products, OpenError> {
             })
         })
         .collect::<Result<Vec<_>, OpenError>>()?;
-    let per_key = per_key.ok_or(OpenError::Setting("limits.rows_per_key_max"))?;
-    Ok(Products::new(resources, config.limits.rows_max, per_key))
+    let limits = &config.limits;
+    let limits = ProductLimits {
+        rows_max: limits.rows_max,
+        rows_per_key_max: per_key.ok_or(OpenError::Setting("limits.rows_per_key_max"))?,
+        guard: GuardLimits {
+            memory_bytes_max: limits.statistic_memory_bytes_max,
+            rows_out_max: limits.statistic_rows_max,
+            seconds_max: limits.statistic_seconds_max,
+            partitions: limits.statistic_threads,
+            result_bytes_max: limits.statistic_result_bytes_max,
+            ..GuardLimits::default()
+        },
+    };
+    Ok(Products::new(resources, limits))
 }
 
 /// The environments of one resource. Sample data and production data never share one: what is tried out on samples must

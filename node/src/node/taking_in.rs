@@ -162,7 +162,7 @@ impl Node {
 
     pub(super) fn prepare_products(&self) -> Vec<Load> {
         self.products
-            .prepare(|| self.holdings.load().approved().map(Arc::clone).collect())
+            .prepare(|| self.holdings.load_full())
     }
 
     fn store_object(

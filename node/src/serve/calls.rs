@@ -143,7 +143,7 @@ fn connected(extensions: &tonic::Extensions) -> Result<Arc<Connected>, Status> {
     found.ok_or_else(|| status_of(ErrorCode::CallerCertUntrusted))
 }
 
-fn caller(extensions: &tonic::Extensions) -> Result<Caller, Status> {
+pub(super) fn caller(extensions: &tonic::Extensions) -> Result<Caller, Status> {
     caller_of(connected(extensions)?.as_ref())
 }
 

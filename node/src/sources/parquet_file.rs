@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader as _};
 use arrow_schema::DataType;
 use lingqu_core::product::Load;
 use lingqu_core::{LoadId, Timestamp};
 use lingqu_matching::Value;
 use lingqu_tlog::Hash;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use ring::digest::{SHA256, digest};
 
 use super::{Register, RegisterUnreadable};
@@ -40,6 +40,37 @@ impl Register for ParquetFile {
         columns: &[&str],
         row: &mut dyn FnMut(&[Value<'_>]) -> bool,
     ) -> Result<Load, RegisterUnreadable> {
+        let (load, reader) = self.open(columns, check_compared)?;
+        for batch in reader {
+            let batch = batch.map_err(|_| RegisterUnreadable::File)?;
+            if !each_row(&batch, columns, row)? {
+                break;
+            }
+        }
+        Ok(load)
+    }
+
+    fn table(&self, columns: &[&str]) -> Result<(Load, Vec<RecordBatch>), RegisterUnreadable> {
+        let (load, reader) = self.open(columns, check_computed)?;
+        let schema = reader.schema();
+        let mut batches = reader
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| RegisterUnreadable::File)?;
+        if batches.is_empty() {
+            batches.push(RecordBatch::new_empty(schema));
+        }
+        Ok((load, batches))
+    }
+}
+
+type Check = fn(&str, &DataType) -> Result<(), RegisterUnreadable>;
+
+impl ParquetFile {
+    fn open(
+        &self,
+        columns: &[&str],
+        check: Check,
+    ) -> Result<(Load, ParquetRecordBatchReader), RegisterUnreadable> {
         // The bytes are read once: what is hashed is what is used, even if the file is replaced meanwhile.
         let bytes = self.bytes()?;
         let content = Hash(
@@ -55,7 +86,7 @@ impl Register for ParquetFile {
             let found = schema.field_with_name(column);
             let field =
                 found.map_err(|_| RegisterUnreadable::ColumnMissing((*column).to_owned()))?;
-            check_type(column, field.data_type())?;
+            check(column, field.data_type())?;
         }
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         if rows > self.rows_max as u64 {
@@ -67,24 +98,16 @@ impl Register for ParquetFile {
             .with_batch_size(8_192)
             .build()
             .map_err(|_| RegisterUnreadable::File)?;
-        for batch in reader {
-            let batch = batch.map_err(|_| RegisterUnreadable::File)?;
-            if !read_batch(&batch, columns, row)? {
-                break;
-            }
-        }
-        let id = load_id(&self.resource, &content)?;
-        Ok(Load {
-            id,
+        let load = Load {
+            id: load_id(&self.resource, &content)?,
             resource: self.resource.clone(),
             as_of: self.as_of,
             rows,
             digest: content,
-        })
+        };
+        Ok((load, reader))
     }
-}
 
-impl ParquetFile {
     fn bytes(&self) -> Result<Vec<u8>, RegisterUnreadable> {
         let file = File::open(&self.path).map_err(|_| RegisterUnreadable::File)?;
         let mut bytes = Vec::new();
@@ -107,7 +130,17 @@ fn load_id(resource: &str, content: &Hash) -> Result<LoadId, RegisterUnreadable>
     id.parse().map_err(|_| RegisterUnreadable::File)
 }
 
-fn check_type(column: &str, data_type: &DataType) -> Result<(), RegisterUnreadable> {
+/// What can be computed with: what can be compared, and measures.
+fn check_computed(column: &str, data_type: &DataType) -> Result<(), RegisterUnreadable> {
+    match data_type {
+        DataType::Float32 | DataType::Float64 | DataType::Decimal128(_, _) | DataType::UInt64 => {
+            Ok(())
+        }
+        other => check_compared(column, other),
+    }
+}
+
+fn check_compared(column: &str, data_type: &DataType) -> Result<(), RegisterUnreadable> {
     match data_type {
         DataType::Int8
         | DataType::Int16
@@ -126,8 +159,11 @@ fn check_type(column: &str, data_type: &DataType) -> Result<(), RegisterUnreadab
     }
 }
 
-/// Hands the rows of one batch on; false when the receiver wants no more.
-fn read_batch(
+/// Hands the rows of one batch on, with the values of `columns` in that order; false when the receiver wants no more.
+///
+/// # Errors
+/// A column is missing, or has a type that is not compared.
+pub fn each_row(
     batch: &RecordBatch,
     columns: &[&str],
     row: &mut dyn FnMut(&[Value<'_>]) -> bool,
@@ -138,6 +174,7 @@ fn read_batch(
             let array = batch
                 .column_by_name(column)
                 .ok_or(RegisterUnreadable::File)?;
+            check_compared(column, array.data_type())?;
             widened(array)
         })
         .collect::<Result<Vec<ArrayRef>, _>>()?;

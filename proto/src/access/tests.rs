@@ -70,9 +70,22 @@ fn expected(rpc: Rpc) -> Vec<&'static str> {
         }
         Rpc::EnrolmentEnrol => [&parties[..], &["node", "unenrolled node"]].concat(),
         Rpc::EnrolmentIssueCode => vec!["operating_agency"],
-        Rpc::RegistryFile | Rpc::RegistryRevoke => vec!["operating_agency", "data_source_unit"],
+        Rpc::RegistryFile | Rpc::RegistryLift | Rpc::RegistryRevoke | Rpc::RegistrySuspend => {
+            vec!["operating_agency", "data_source_unit"]
+        }
         Rpc::MirrorEntries | Rpc::MirrorReplicate | Rpc::SyncWatch => vec!["node"],
         Rpc::AuditFollow => vec!["regulator"],
+        Rpc::WorkflowAct | Rpc::WorkflowApply => {
+            vec!["catalog_licensee", "operating_agency", "scenario_licensee"]
+        }
+        Rpc::WorkflowList | Rpc::WorkflowShow => parties[..8].to_vec(),
+        Rpc::WorkflowOpine => vec![
+            "data_source_unit",
+            "implementing_agency",
+            "operating_agency",
+        ],
+        Rpc::WorkflowPropose => vec!["operating_agency"],
+        Rpc::WorkflowSign => vec!["catalog_licensee", "data_source_unit", "scenario_licensee"],
     }
 }
 

@@ -1,4 +1,4 @@
-//! The revocation epoch.
+//! The revocation epoch, with what is suspended.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +21,7 @@ impl SignedObject for Epoch {
             issued_us: self.issued.0,
             valid_until_us: self.valid_until.0,
             revoked: self.revoked.iter().cloned().collect(),
+            suspended: self.suspended.iter().map(ToString::to_string).collect(),
         };
         epoch.encode_to_vec()
     }
@@ -36,24 +37,30 @@ fn from_pb(epoch: pb::Epoch) -> Result<Epoch, FieldInvalid> {
     if valid_until <= issued {
         return refuse("valid_until_us", "is not after `issued_us`");
     }
+    // Both lists count together: one envelope must hold them.
+    if epoch.revoked.len().saturating_add(epoch.suspended.len()) > REVOKED_MAX {
+        return refuse("revoked", "has with `suspended` more than 13000 entries");
+    }
     Ok(Epoch {
         coordinator: parse("coordinator", &epoch.coordinator)?,
         number: from_one("number", epoch.number)?,
         issued,
         valid_until,
-        revoked: revoked(epoch.revoked)?,
+        revoked: ascending("revoked", epoch.revoked, |entry| target("revoked", entry))?,
+        suspended: ascending("suspended", epoch.suspended, |entry| {
+            parse("suspended", &entry)
+        })?,
     })
 }
 
-fn revoked(entries: Vec<String>) -> Result<BTreeSet<String>, FieldInvalid> {
-    if entries.len() > REVOKED_MAX {
-        return refuse("revoked", "has more than 100000 entries");
-    }
+/// A set has one encoding: strictly ascending.
+fn ascending<T: Ord>(
+    field: &'static str,
+    entries: Vec<String>,
+    convert: impl FnMut(String) -> Result<T, FieldInvalid>,
+) -> Result<BTreeSet<T>, FieldInvalid> {
     if !entries.is_sorted_by(|earlier, later| earlier < later) {
-        return refuse("revoked", "is not strictly ascending");
+        return refuse(field, "is not strictly ascending");
     }
-    entries
-        .into_iter()
-        .map(|entry| target("revoked", entry))
-        .collect()
+    entries.into_iter().map(convert).collect()
 }

@@ -13,6 +13,12 @@ use lingqu_tlog::Hash;
 pub(super) const LIST_LEN_MAX: usize = 1_024;
 /// Longest free text, in bytes: what a record's clear field can hold.
 const TEXT_LEN_MAX: usize = 256;
+/// Longest reason of an act, in bytes.
+pub(super) const REASON_LEN_MAX: usize = 2_048;
+/// Longest term of an agreement, or summary of an application, in bytes.
+pub(super) const PROSE_LEN_MAX: usize = 8_192;
+/// Why an agreement without a mandatory term is refused; it has a code of its own.
+const TERM_MISSING: &str = "is a mandatory term, and missing";
 /// Longest name or code word, in bytes.
 const WORD_LEN_MAX: usize = 64;
 /// Length of a unified social credit code (统一社会信用代码, GB 32100), in characters.
@@ -35,10 +41,20 @@ impl FieldInvalid {
         reason: "is more than five years after `not_before_us`",
     };
 
+    /// A mandatory term that an agreement lacks, by its name.
+    pub(super) const fn missing_term(field: &'static str) -> FieldInvalid {
+        FieldInvalid {
+            field,
+            reason: TERM_MISSING,
+        }
+    }
+
     /// The code with which a signed object that has this field is refused.
     pub fn code(&self) -> ErrorCode {
         if *self == Self::TERM {
             ErrorCode::TermTooLong
+        } else if self.reason == TERM_MISSING {
+            ErrorCode::AgreementTermMissing
         } else {
             ErrorCode::ObjectInvalid
         }
@@ -61,10 +77,6 @@ pub(super) fn parse<T: FromStr>(field: &'static str, text: &str) -> Result<T, Fi
 /// Free text for people; may be empty. Characters that hide or reorder others are refused, since people sign what
 /// they believe to read.
 pub(super) fn text(field: &'static str, value: String) -> Result<String, FieldInvalid> {
-    let deceives = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
     if value.len() > TEXT_LEN_MAX {
         refuse(field, "is longer than 256 bytes")
     } else if value.chars().any(deceives) {
@@ -72,6 +84,36 @@ pub(super) fn text(field: &'static str, value: String) -> Result<String, FieldIn
     } else {
         Ok(value)
     }
+}
+
+/// The same with line ends, for what has paragraphs; at most `len_max` bytes.
+pub(super) fn prose(
+    field: &'static str,
+    value: String,
+    len_max: usize,
+) -> Result<String, FieldInvalid> {
+    if value.len() > len_max {
+        refuse(field, "is too long")
+    } else if value.chars().any(|c| c != '\n' && deceives(c)) {
+        refuse(field, "has control or invisible characters")
+    } else {
+        Ok(value)
+    }
+}
+
+/// A text that must say something.
+pub(super) fn named(field: &'static str, value: String) -> Result<String, FieldInvalid> {
+    if value.trim().is_empty() {
+        refuse(field, "is missing")
+    } else {
+        Ok(value)
+    }
+}
+
+/// Whether the character hides, reorders or steers others.
+fn deceives(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A name of a column, resource or field of a product: `[a-z0-9_]{1,64}`.

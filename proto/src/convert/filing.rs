@@ -1,5 +1,6 @@
 //! The coordinator's "filed, number, date".
 
+use lingqu_core::agreement::AGREEMENT_TYPE;
 use lingqu_core::grant::{FILING_TYPE, Filing, GRANT_TYPE};
 use lingqu_core::product::{APPROVAL_TYPE, POLICY_TYPE, PRODUCT_TYPE};
 use prost::Message;
@@ -10,7 +11,13 @@ use super::{FieldInvalid, SignedObject};
 use crate::pb;
 
 /// What can be filed.
-const FILED_TYPES: [&str; 4] = [APPROVAL_TYPE, GRANT_TYPE, POLICY_TYPE, PRODUCT_TYPE];
+const FILED_TYPES: [&str; 5] = [
+    AGREEMENT_TYPE,
+    APPROVAL_TYPE,
+    GRANT_TYPE,
+    POLICY_TYPE,
+    PRODUCT_TYPE,
+];
 
 impl SignedObject for Filing {
     const TYPE: &'static str = FILING_TYPE;

@@ -35,7 +35,7 @@ fn from_pb(grant: pb::Grant) -> Result<Grant, FieldInvalid> {
     let read = Grant {
         id: parse("id", &grant.id)?,
         version: from_one("version", grant.version)?,
-        kind: kind(grant.kind)?,
+        kind: grant_kind(grant.kind)?,
         agency: parse("agency", &grant.agency)?,
         licensee: parse("licensee", &grant.licensee)?,
         licensee_key: grant.licensee_key,
@@ -75,11 +75,19 @@ fn from_pb(grant: pb::Grant) -> Result<Grant, FieldInvalid> {
     Ok(read)
 }
 
-fn kind(number: i32) -> Result<GrantKind, FieldInvalid> {
+pub(super) fn grant_kind(number: i32) -> Result<GrantKind, FieldInvalid> {
     match pb::GrantKind::try_from(number) {
         Ok(pb::GrantKind::Catalog) => Ok(GrantKind::Catalog),
         Ok(pb::GrantKind::Scenario) => Ok(GrantKind::Scenario),
         Ok(pb::GrantKind::Unspecified) | Err(_) => refuse("kind", "is unspecified or unknown"),
+    }
+}
+
+/// The kind for the wire.
+pub fn grant_kind_to_pb(kind: GrantKind) -> pb::GrantKind {
+    match kind {
+        GrantKind::Catalog => pb::GrantKind::Catalog,
+        GrantKind::Scenario => pb::GrantKind::Scenario,
     }
 }
 
@@ -140,11 +148,7 @@ fn to_pb(grant: &Grant) -> pb::Grant {
     pb::Grant {
         id: grant.id.to_string(),
         version: grant.version,
-        kind: match grant.kind {
-            GrantKind::Catalog => pb::GrantKind::Catalog,
-            GrantKind::Scenario => pb::GrantKind::Scenario,
-        }
-        .into(),
+        kind: grant_kind_to_pb(grant.kind).into(),
         agency: grant.agency.to_string(),
         licensee: grant.licensee.to_string(),
         licensee_key: grant.licensee_key.clone(),

@@ -575,7 +575,7 @@ pub struct FieldRule {
     /// The resource's column.
     #[prost(string, tag = "2")]
     pub column: ::prost::alloc::string::String,
-    /// "exact", "folded", "integer" or "date".
+    /// "exact", "folded", "integer" or "date"; in a compared field also "at_least".
     #[prost(string, tag = "3")]
     pub comparator: ::prost::alloc::string::String,
 }
@@ -682,6 +682,9 @@ pub struct Parameter {
     /// The values of an integer, ascending.
     #[prost(int64, repeated, tag = "4")]
     pub integers: ::prost::alloc::vec::Vec<i64>,
+    /// The values are edges of ranges, not values to be equal to.
+    #[prost(bool, tag = "5")]
+    pub edges: bool,
 }
 /// The unit's approval of one product version under one policy version. Signed by the unit.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -809,7 +812,8 @@ pub struct Filing {
     #[prost(int64, tag = "5")]
     pub filed_us: i64,
 }
-/// The full set of what is revoked. Signed by the coordinator; a node never accepts a lower number than one it saw.
+/// The full set of what is revoked, and of the grants that are suspended. Signed by the coordinator; a node never accepts
+/// a lower number than one it saw.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Epoch {
     #[prost(string, tag = "1")]
@@ -823,6 +827,9 @@ pub struct Epoch {
     /// Typed ids: grants, "product@version", parties.
     #[prost(string, repeated, tag = "5")]
     pub revoked: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Ids of grants. A later number may name fewer: a suspension can be lifted.
+    #[prost(string, repeated, tag = "6")]
+    pub suspended: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Asks the coordinator to add something to the revoked set. Signed by the agency, or by the unit for what is its own.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -832,6 +839,31 @@ pub struct Revocation {
     /// A typed id, as in Epoch.revoked.
     #[prost(string, tag = "2")]
     pub target: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(int64, tag = "4")]
+    pub issued_us: i64,
+}
+/// Asks the coordinator to suspend a grant. Signed by the agency, or by a unit of the grant.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Suspension {
+    #[prost(string, tag = "1")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub grant: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(int64, tag = "4")]
+    pub issued_us: i64,
+}
+/// Asks the coordinator to lift one suspension. Signed by whoever asked for it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Lifting {
+    #[prost(string, tag = "1")]
+    pub by: ::prost::alloc::string::String,
+    /// Digest of the Suspension.
+    #[prost(bytes = "vec", tag = "2")]
+    pub suspension_digest: ::prost::alloc::vec::Vec<u8>,
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
     #[prost(int64, tag = "4")]
@@ -2463,6 +2495,31 @@ pub struct RevokeResponse {
     #[prost(uint64, tag = "1")]
     pub epoch: u64,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SuspendRequest {
+    /// A signed Suspension.
+    #[prost(message, optional, tag = "1")]
+    pub suspension: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SuspendResponse {
+    #[prost(uint64, tag = "1")]
+    pub epoch: u64,
+    /// What a Lifting names.
+    #[prost(bytes = "vec", tag = "2")]
+    pub suspension_digest: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LiftRequest {
+    /// A signed Lifting.
+    #[prost(message, optional, tag = "1")]
+    pub lifting: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LiftResponse {
+    #[prost(uint64, tag = "1")]
+    pub epoch: u64,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {
     /// Highest epoch number that the node has seen.
@@ -3023,6 +3080,49 @@ pub mod registry_client {
             req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Registry", "Revoke"));
             self.inner.unary(req, path, codec).await
         }
+        /// Suspends a grant until the suspension is lifted by whoever asked for it.
+        pub async fn suspend(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SuspendRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SuspendResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lingqu.v1.Registry/Suspend",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lingqu.v1.Registry", "Suspend"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn lift(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LiftRequest>,
+        ) -> std::result::Result<tonic::Response<super::LiftResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Registry/Lift");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Registry", "Lift"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -3048,6 +3148,15 @@ pub mod registry_server {
             &self,
             request: tonic::Request<super::RevokeRequest>,
         ) -> std::result::Result<tonic::Response<super::RevokeResponse>, tonic::Status>;
+        /// Suspends a grant until the suspension is lifted by whoever asked for it.
+        async fn suspend(
+            &self,
+            request: tonic::Request<super::SuspendRequest>,
+        ) -> std::result::Result<tonic::Response<super::SuspendResponse>, tonic::Status>;
+        async fn lift(
+            &self,
+            request: tonic::Request<super::LiftRequest>,
+        ) -> std::result::Result<tonic::Response<super::LiftResponse>, tonic::Status>;
     }
     /// Filing and revocation of signed objects.
     #[derive(Debug)]
@@ -3197,6 +3306,92 @@ pub mod registry_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RevokeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Registry/Suspend" => {
+                    #[allow(non_camel_case_types)]
+                    struct SuspendSvc<T: Registry>(pub Arc<T>);
+                    impl<T: Registry> tonic::server::UnaryService<super::SuspendRequest>
+                    for SuspendSvc<T> {
+                        type Response = super::SuspendResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SuspendRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Registry>::suspend(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SuspendSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Registry/Lift" => {
+                    #[allow(non_camel_case_types)]
+                    struct LiftSvc<T: Registry>(pub Arc<T>);
+                    impl<T: Registry> tonic::server::UnaryService<super::LiftRequest>
+                    for LiftSvc<T> {
+                        type Response = super::LiftResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LiftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Registry>::lift(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LiftSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3540,6 +3735,1177 @@ pub mod sync_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "lingqu.v1.Sync";
     impl<T> tonic::server::NamedService for SyncServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Asks for authorisation. Signed by the applicant.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Application {
+    /// Typed id that the applicant chooses: `case_…`.
+    #[prost(string, tag = "1")]
+    pub case_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub coordinator: ::prost::alloc::string::String,
+    /// From 1; a supplement counts on.
+    #[prost(uint32, tag = "3")]
+    pub submission: u32,
+    #[prost(enumeration = "GrantKind", tag = "4")]
+    pub kind: i32,
+    #[prost(string, tag = "5")]
+    pub applicant: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub agency: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub summary: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "8")]
+    pub materials: ::prost::alloc::vec::Vec<Material>,
+    /// For a scenario, and only for one.
+    #[prost(message, optional, tag = "9")]
+    pub demand: ::core::option::Option<Demand>,
+    #[prost(int64, tag = "10")]
+    pub issued_us: i64,
+}
+/// One document of the checklist. The document itself stays with the parties.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Material {
+    /// For example "LEGAL_REPRESENTATIVE".
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, tag = "3")]
+    pub dated_us: i64,
+}
+/// What a scenario needs. The grant may be narrower, never wider.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Demand {
+    #[prost(string, tag = "1")]
+    pub scenario: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub purposes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(enumeration = "Environment", repeated, tag = "3")]
+    pub environments: ::prost::alloc::vec::Vec<i32>,
+    /// "unit.product@version".
+    #[prost(string, repeated, tag = "4")]
+    pub products: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Unified social credit codes.
+    #[prost(string, repeated, tag = "5")]
+    pub end_users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "6")]
+    pub delegates: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Expected at each node; days are those of UTC+8.
+    #[prost(uint64, tag = "7")]
+    pub calls_per_day: u64,
+    #[prost(uint64, tag = "8")]
+    pub calls_total: u64,
+    #[prost(bool, tag = "9")]
+    pub personal_data: bool,
+    #[prost(string, repeated, tag = "10")]
+    pub non_public_inputs: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Digest of the product's design document.
+    #[prost(bytes = "vec", tag = "11")]
+    pub design_digest: ::prost::alloc::vec::Vec<u8>,
+}
+/// An act that says no more than this. Signed by whoever acts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CaseAct {
+    #[prost(string, tag = "1")]
+    pub case_id: ::prost::alloc::string::String,
+    /// Digest of the application, or of the agreement once one is proposed.
+    #[prost(bytes = "vec", tag = "2")]
+    pub basis_digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(enumeration = "CaseAction", tag = "3")]
+    pub action: i32,
+    #[prost(string, tag = "4")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// For a notice: everything that is missing.
+    #[prost(string, repeated, tag = "6")]
+    pub missing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// For a notice: first instant at which it is too late.
+    #[prost(int64, tag = "7")]
+    pub supplement_due_us: i64,
+    #[prost(int64, tag = "8")]
+    pub issued_us: i64,
+}
+/// An opinion in the compliance review. Signed by the reviewer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Opinion {
+    #[prost(string, tag = "1")]
+    pub case_id: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub application_digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "3")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(enumeration = "Stance", tag = "4")]
+    pub stance: i32,
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(int64, tag = "6")]
+    pub issued_us: i64,
+}
+/// 目录授权协议、场景授权协议. Signed by operating agency and licensee, then filed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Agreement {
+    #[prost(string, tag = "1")]
+    pub case_id: ::prost::alloc::string::String,
+    /// From 1; each renewal counts on.
+    #[prost(uint32, tag = "2")]
+    pub round: u32,
+    #[prost(bytes = "vec", tag = "3")]
+    pub application_digest: ::prost::alloc::vec::Vec<u8>,
+    /// For a renewal: the agreement that it renews.
+    #[prost(bytes = "vec", tag = "4")]
+    pub previous_digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(enumeration = "GrantKind", tag = "5")]
+    pub kind: i32,
+    #[prost(string, tag = "6")]
+    pub agency: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub licensee: ::prost::alloc::string::String,
+    /// 授权期限
+    #[prost(int64, tag = "8")]
+    pub not_before_us: i64,
+    #[prost(int64, tag = "9")]
+    pub not_after_us: i64,
+    /// 授权范围
+    #[prost(string, tag = "10")]
+    pub scope: ::prost::alloc::string::String,
+    /// 数据处理要求
+    #[prost(string, tag = "11")]
+    pub processing: ::prost::alloc::string::String,
+    /// 收益分配模式
+    #[prost(string, tag = "12")]
+    pub revenue_mode: ::prost::alloc::string::String,
+    /// 收益计算方法
+    #[prost(string, tag = "13")]
+    pub revenue_method: ::prost::alloc::string::String,
+    /// 数据安全要求
+    #[prost(string, tag = "14")]
+    pub security: ::prost::alloc::string::String,
+    /// 期限届满后资产处置
+    #[prost(string, tag = "15")]
+    pub disposal: ::prost::alloc::string::String,
+    /// 违约责任
+    #[prost(string, tag = "16")]
+    pub breach: ::prost::alloc::string::String,
+    /// Version of the reference text that it follows.
+    #[prost(string, tag = "17")]
+    pub template: ::prost::alloc::string::String,
+    /// For a scenario, and only for one.
+    #[prost(bytes = "vec", tag = "18")]
+    pub grant_digest: ::prost::alloc::vec::Vec<u8>,
+}
+/// 电子凭证. Signed by the coordinator.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Credential {
+    /// 授权编号
+    #[prost(string, tag = "1")]
+    pub number: ::prost::alloc::string::String,
+    /// 被授权主体名称
+    #[prost(string, tag = "2")]
+    pub holder_name: ::prost::alloc::string::String,
+    /// 授权范围
+    #[prost(string, tag = "3")]
+    pub scope: ::prost::alloc::string::String,
+    /// 授权期限
+    #[prost(int64, tag = "4")]
+    pub not_before_us: i64,
+    #[prost(int64, tag = "5")]
+    pub not_after_us: i64,
+    /// 发证部门
+    #[prost(string, tag = "6")]
+    pub issued_by: ::prost::alloc::string::String,
+    /// 发证日期
+    #[prost(int64, tag = "7")]
+    pub issued_us: i64,
+    #[prost(string, tag = "8")]
+    pub holder: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub case_id: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "10")]
+    pub agreement_digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "11")]
+    pub coordinator: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApplyRequest {
+    /// A signed Application.
+    #[prost(message, optional, tag = "1")]
+    pub application: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApplyResponse {
+    #[prost(message, optional, tag = "1")]
+    pub view: ::core::option::Option<CaseView>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ActRequest {
+    /// A signed CaseAct.
+    #[prost(message, optional, tag = "1")]
+    pub act: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ActResponse {
+    #[prost(message, optional, tag = "1")]
+    pub view: ::core::option::Option<CaseView>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpineRequest {
+    /// A signed Opinion.
+    #[prost(message, optional, tag = "1")]
+    pub opinion: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpineResponse {
+    #[prost(message, optional, tag = "1")]
+    pub view: ::core::option::Option<CaseView>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProposeRequest {
+    /// An Agreement that the agency signed.
+    #[prost(message, optional, tag = "1")]
+    pub agreement: ::core::option::Option<Envelope>,
+    /// For a scenario: the Grant that it names, signed by the agency.
+    #[prost(message, optional, tag = "2")]
+    pub grant: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProposeResponse {
+    #[prost(message, optional, tag = "1")]
+    pub view: ::core::option::Option<CaseView>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SignRequest {
+    #[prost(string, tag = "1")]
+    pub case_id: ::prost::alloc::string::String,
+    /// The proposed agreement with the caller's signature; for the licensee.
+    #[prost(message, optional, tag = "2")]
+    pub agreement: ::core::option::Option<Envelope>,
+    /// The proposed grant with the caller's signature; for licensee and units.
+    #[prost(message, optional, tag = "3")]
+    pub grant: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SignResponse {
+    #[prost(message, optional, tag = "1")]
+    pub view: ::core::option::Option<CaseView>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShowRequest {
+    #[prost(string, tag = "1")]
+    pub case_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ShowResponse {
+    #[prost(message, optional, tag = "1")]
+    pub view: ::core::option::Option<CaseView>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRequest {
+    /// Only cases in this state, in the words of CaseSummary.state; empty for all.
+    #[prost(string, tag = "1")]
+    pub state: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub overdue_only: bool,
+    /// Only cases after this place; from CaseSummary.place.
+    #[prost(uint64, tag = "3")]
+    pub after: u64,
+    /// Most cases; the coordinator may give fewer. 0 for as many as it gives.
+    #[prost(uint32, tag = "4")]
+    pub count: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub cases: ::prost::alloc::vec::Vec<CaseSummary>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CaseSummary {
+    #[prost(uint64, tag = "1")]
+    pub place: u64,
+    #[prost(string, tag = "2")]
+    pub case_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "GrantKind", tag = "3")]
+    pub kind: i32,
+    /// For example "COMPLIANCE_REVIEW".
+    #[prost(string, tag = "4")]
+    pub state: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub applicant: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub agency: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub region: ::prost::alloc::string::String,
+    /// When the current submission was received.
+    #[prost(int64, tag = "8")]
+    pub accepted_us: i64,
+    /// First instant at which the agency's review is overdue.
+    #[prost(int64, tag = "9")]
+    pub due_us: i64,
+    #[prost(bool, tag = "10")]
+    pub overdue: bool,
+    /// The grant, once one is proposed.
+    #[prost(string, tag = "11")]
+    pub grant: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CaseView {
+    #[prost(message, optional, tag = "1")]
+    pub summary: ::core::option::Option<CaseSummary>,
+    /// Of what is filed: "VALID", "NOT_YET_VALID", "SUSPENDED", "REVOKED" or "EXPIRED"; empty before.
+    #[prost(string, tag = "2")]
+    pub standing: ::prost::alloc::string::String,
+    /// Items of the checklist that the current submission lacks.
+    #[prost(string, repeated, tag = "3")]
+    pub missing_materials: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whose data bureau organises the compliance review, and which party that is if it is known.
+    #[prost(string, tag = "4")]
+    pub organiser_region: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub organiser: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "6")]
+    pub reviewers: ::prost::alloc::vec::Vec<ReviewerView>,
+    #[prost(message, repeated, tag = "7")]
+    pub signers: ::prost::alloc::vec::Vec<SignerView>,
+    #[prost(message, repeated, tag = "8")]
+    pub history: ::prost::alloc::vec::Vec<HistoryEntry>,
+    /// The current submission, the notice, and what is proposed with the signatures so far.
+    #[prost(message, optional, tag = "9")]
+    pub application: ::core::option::Option<Envelope>,
+    #[prost(message, optional, tag = "10")]
+    pub notice: ::core::option::Option<Envelope>,
+    #[prost(message, optional, tag = "11")]
+    pub agreement: ::core::option::Option<Envelope>,
+    #[prost(message, optional, tag = "12")]
+    pub grant: ::core::option::Option<Envelope>,
+    /// What the current round was filed under.
+    #[prost(string, tag = "13")]
+    pub number: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "14")]
+    pub agreement_filing: ::core::option::Option<Envelope>,
+    #[prost(string, tag = "15")]
+    pub grant_number: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "16")]
+    pub grant_filing: ::core::option::Option<Envelope>,
+    /// For a filed catalog authorisation.
+    #[prost(message, optional, tag = "17")]
+    pub credential: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReviewerView {
+    #[prost(string, tag = "1")]
+    pub party: ::prost::alloc::string::String,
+    /// Unspecified before it gave its opinion.
+    #[prost(enumeration = "Stance", tag = "2")]
+    pub stance: i32,
+    /// The signed Opinion.
+    #[prost(message, optional, tag = "3")]
+    pub opinion: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignerView {
+    #[prost(string, tag = "1")]
+    pub party: ::prost::alloc::string::String,
+    /// What it is to sign, and what it has signed.
+    #[prost(bool, tag = "2")]
+    pub agreement_needed: bool,
+    #[prost(bool, tag = "3")]
+    pub agreement_signed: bool,
+    #[prost(bool, tag = "4")]
+    pub grant_needed: bool,
+    #[prost(bool, tag = "5")]
+    pub grant_signed: bool,
+}
+/// One act, in order.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HistoryEntry {
+    /// For example "ACCEPT"; also "SUSPEND", "LIFT" and "REVOKE" of the grant.
+    #[prost(string, tag = "1")]
+    pub action: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub actor: ::prost::alloc::string::String,
+    #[prost(int64, tag = "3")]
+    pub at_us: i64,
+    /// The state after it; empty for what does not change the state.
+    #[prost(string, tag = "4")]
+    pub state: ::prost::alloc::string::String,
+    /// Digest of the signed bytes, signatures included: what the own stream has of it.
+    #[prost(bytes = "vec", tag = "5")]
+    pub evidence: ::prost::alloc::vec::Vec<u8>,
+    /// Digest of the signed object, by which later objects name it. Of a suspension: what its lifting names.
+    #[prost(bytes = "vec", tag = "6")]
+    pub object_digest: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CaseAction {
+    Unspecified = 0,
+    /// 受理
+    Accept = 1,
+    /// 备案
+    File = 2,
+    /// 初审通过
+    Pass = 3,
+    /// 不予通过
+    Reject = 4,
+    /// 一次性告知
+    Return = 5,
+    /// 终止
+    Terminate = 6,
+    /// 撤回
+    Withdraw = 7,
+}
+impl CaseAction {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CASE_ACTION_UNSPECIFIED",
+            Self::Accept => "CASE_ACTION_ACCEPT",
+            Self::File => "CASE_ACTION_FILE",
+            Self::Pass => "CASE_ACTION_PASS",
+            Self::Reject => "CASE_ACTION_REJECT",
+            Self::Return => "CASE_ACTION_RETURN",
+            Self::Terminate => "CASE_ACTION_TERMINATE",
+            Self::Withdraw => "CASE_ACTION_WITHDRAW",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CASE_ACTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "CASE_ACTION_ACCEPT" => Some(Self::Accept),
+            "CASE_ACTION_FILE" => Some(Self::File),
+            "CASE_ACTION_PASS" => Some(Self::Pass),
+            "CASE_ACTION_REJECT" => Some(Self::Reject),
+            "CASE_ACTION_RETURN" => Some(Self::Return),
+            "CASE_ACTION_TERMINATE" => Some(Self::Terminate),
+            "CASE_ACTION_WITHDRAW" => Some(Self::Withdraw),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Stance {
+    Unspecified = 0,
+    Agree = 1,
+    Disagree = 2,
+}
+impl Stance {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STANCE_UNSPECIFIED",
+            Self::Agree => "STANCE_AGREE",
+            Self::Disagree => "STANCE_DISAGREE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STANCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "STANCE_AGREE" => Some(Self::Agree),
+            "STANCE_DISAGREE" => Some(Self::Disagree),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod workflow_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// From an application to a filed grant or a credential: every act is an object that its party signed, and is in the
+    /// coordinator's own stream before it is acknowledged. The coordinator can refuse an act; it can make none.
+    #[derive(Debug, Clone)]
+    pub struct WorkflowClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> WorkflowClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> WorkflowClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            WorkflowClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Opens a case, or supplements one that was returned.
+        pub async fn apply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ApplyRequest>,
+        ) -> std::result::Result<tonic::Response<super::ApplyResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Workflow/Apply");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Workflow", "Apply"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Accept, file, pass, reject, return, terminate or withdraw.
+        pub async fn act(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ActRequest>,
+        ) -> std::result::Result<tonic::Response<super::ActResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Workflow/Act");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Workflow", "Act"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives an opinion in the compliance review.
+        pub async fn opine(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OpineRequest>,
+        ) -> std::result::Result<tonic::Response<super::OpineResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Workflow/Opine");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Workflow", "Opine"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Proposes the agreement and, for a scenario, the grant; also to renew what is filed.
+        pub async fn propose(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ProposeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProposeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lingqu.v1.Workflow/Propose",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lingqu.v1.Workflow", "Propose"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Adds a signature to what was proposed.
+        pub async fn sign(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignRequest>,
+        ) -> std::result::Result<tonic::Response<super::SignResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Workflow/Sign");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Workflow", "Sign"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// One case, for whoever takes part in it and for regulators of its region.
+        pub async fn show(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ShowRequest>,
+        ) -> std::result::Result<tonic::Response<super::ShowResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Workflow/Show");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Workflow", "Show"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The cases that the caller may see, oldest first.
+        pub async fn list(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Workflow/List");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Workflow", "List"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod workflow_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with WorkflowServer.
+    #[async_trait]
+    pub trait Workflow: std::marker::Send + std::marker::Sync + 'static {
+        /// Opens a case, or supplements one that was returned.
+        async fn apply(
+            &self,
+            request: tonic::Request<super::ApplyRequest>,
+        ) -> std::result::Result<tonic::Response<super::ApplyResponse>, tonic::Status>;
+        /// Accept, file, pass, reject, return, terminate or withdraw.
+        async fn act(
+            &self,
+            request: tonic::Request<super::ActRequest>,
+        ) -> std::result::Result<tonic::Response<super::ActResponse>, tonic::Status>;
+        /// Gives an opinion in the compliance review.
+        async fn opine(
+            &self,
+            request: tonic::Request<super::OpineRequest>,
+        ) -> std::result::Result<tonic::Response<super::OpineResponse>, tonic::Status>;
+        /// Proposes the agreement and, for a scenario, the grant; also to renew what is filed.
+        async fn propose(
+            &self,
+            request: tonic::Request<super::ProposeRequest>,
+        ) -> std::result::Result<tonic::Response<super::ProposeResponse>, tonic::Status>;
+        /// Adds a signature to what was proposed.
+        async fn sign(
+            &self,
+            request: tonic::Request<super::SignRequest>,
+        ) -> std::result::Result<tonic::Response<super::SignResponse>, tonic::Status>;
+        /// One case, for whoever takes part in it and for regulators of its region.
+        async fn show(
+            &self,
+            request: tonic::Request<super::ShowRequest>,
+        ) -> std::result::Result<tonic::Response<super::ShowResponse>, tonic::Status>;
+        /// The cases that the caller may see, oldest first.
+        async fn list(
+            &self,
+            request: tonic::Request<super::ListRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListResponse>, tonic::Status>;
+    }
+    /// From an application to a filed grant or a credential: every act is an object that its party signed, and is in the
+    /// coordinator's own stream before it is acknowledged. The coordinator can refuse an act; it can make none.
+    #[derive(Debug)]
+    pub struct WorkflowServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> WorkflowServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for WorkflowServer<T>
+    where
+        T: Workflow,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lingqu.v1.Workflow/Apply" => {
+                    #[allow(non_camel_case_types)]
+                    struct ApplySvc<T: Workflow>(pub Arc<T>);
+                    impl<T: Workflow> tonic::server::UnaryService<super::ApplyRequest>
+                    for ApplySvc<T> {
+                        type Response = super::ApplyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ApplyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Workflow>::apply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ApplySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Workflow/Act" => {
+                    #[allow(non_camel_case_types)]
+                    struct ActSvc<T: Workflow>(pub Arc<T>);
+                    impl<T: Workflow> tonic::server::UnaryService<super::ActRequest>
+                    for ActSvc<T> {
+                        type Response = super::ActResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ActRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Workflow>::act(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ActSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Workflow/Opine" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpineSvc<T: Workflow>(pub Arc<T>);
+                    impl<T: Workflow> tonic::server::UnaryService<super::OpineRequest>
+                    for OpineSvc<T> {
+                        type Response = super::OpineResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OpineRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Workflow>::opine(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpineSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Workflow/Propose" => {
+                    #[allow(non_camel_case_types)]
+                    struct ProposeSvc<T: Workflow>(pub Arc<T>);
+                    impl<T: Workflow> tonic::server::UnaryService<super::ProposeRequest>
+                    for ProposeSvc<T> {
+                        type Response = super::ProposeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ProposeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Workflow>::propose(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ProposeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Workflow/Sign" => {
+                    #[allow(non_camel_case_types)]
+                    struct SignSvc<T: Workflow>(pub Arc<T>);
+                    impl<T: Workflow> tonic::server::UnaryService<super::SignRequest>
+                    for SignSvc<T> {
+                        type Response = super::SignResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Workflow>::sign(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SignSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Workflow/Show" => {
+                    #[allow(non_camel_case_types)]
+                    struct ShowSvc<T: Workflow>(pub Arc<T>);
+                    impl<T: Workflow> tonic::server::UnaryService<super::ShowRequest>
+                    for ShowSvc<T> {
+                        type Response = super::ShowResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ShowRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Workflow>::show(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ShowSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Workflow/List" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSvc<T: Workflow>(pub Arc<T>);
+                    impl<T: Workflow> tonic::server::UnaryService<super::ListRequest>
+                    for ListSvc<T> {
+                        type Response = super::ListResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Workflow>::list(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for WorkflowServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lingqu.v1.Workflow";
+    impl<T> tonic::server::NamedService for WorkflowServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -25,10 +25,28 @@ pub enum Rpc {
     MirrorReplicate,
     /// `File` of the service `Registry`.
     RegistryFile,
+    /// `Lift` of the service `Registry`.
+    RegistryLift,
     /// `Revoke` of the service `Registry`.
     RegistryRevoke,
+    /// `Suspend` of the service `Registry`.
+    RegistrySuspend,
     /// `Watch` of the service `Sync`.
     SyncWatch,
+    /// `Act` of the service `Workflow`.
+    WorkflowAct,
+    /// `Apply` of the service `Workflow`.
+    WorkflowApply,
+    /// `List` of the service `Workflow`.
+    WorkflowList,
+    /// `Opine` of the service `Workflow`.
+    WorkflowOpine,
+    /// `Propose` of the service `Workflow`.
+    WorkflowPropose,
+    /// `Show` of the service `Workflow`.
+    WorkflowShow,
+    /// `Sign` of the service `Workflow`.
+    WorkflowSign,
 }
 
 impl Rpc {
@@ -44,8 +62,17 @@ impl Rpc {
         Self::MirrorEntries,
         Self::MirrorReplicate,
         Self::RegistryFile,
+        Self::RegistryLift,
         Self::RegistryRevoke,
+        Self::RegistrySuspend,
         Self::SyncWatch,
+        Self::WorkflowAct,
+        Self::WorkflowApply,
+        Self::WorkflowList,
+        Self::WorkflowOpine,
+        Self::WorkflowPropose,
+        Self::WorkflowShow,
+        Self::WorkflowSign,
     ];
 
     /// The path of the HTTP/2 request that calls this RPC: `/package.Service/Method`.
@@ -61,8 +88,17 @@ impl Rpc {
             Self::MirrorEntries => "/lingqu.v1.Mirror/Entries",
             Self::MirrorReplicate => "/lingqu.v1.Mirror/Replicate",
             Self::RegistryFile => "/lingqu.v1.Registry/File",
+            Self::RegistryLift => "/lingqu.v1.Registry/Lift",
             Self::RegistryRevoke => "/lingqu.v1.Registry/Revoke",
+            Self::RegistrySuspend => "/lingqu.v1.Registry/Suspend",
             Self::SyncWatch => "/lingqu.v1.Sync/Watch",
+            Self::WorkflowAct => "/lingqu.v1.Workflow/Act",
+            Self::WorkflowApply => "/lingqu.v1.Workflow/Apply",
+            Self::WorkflowList => "/lingqu.v1.Workflow/List",
+            Self::WorkflowOpine => "/lingqu.v1.Workflow/Opine",
+            Self::WorkflowPropose => "/lingqu.v1.Workflow/Propose",
+            Self::WorkflowShow => "/lingqu.v1.Workflow/Show",
+            Self::WorkflowSign => "/lingqu.v1.Workflow/Sign",
         }
     }
 

@@ -1,7 +1,8 @@
 //! `cargo xtask test [ARGS]`: every test of the workspace, then a search of all its output.
 //!
 //! Runs `cargo test` (unit, integration and documentation tests), going on after a failure, and
-//! hands on its output as it comes. What was printed and what tests logged into
+//! hands on its output as it comes. The clients that tests talk to a node with are brought first
+//! (`tools`). What was printed and what tests logged into
 //! `LINGQU_TEST_LOG_DIR` is then searched for canaries. An ignored test fails the run: it would
 //! look like a promise that is kept.
 
@@ -10,6 +11,7 @@ mod tests;
 mod totals;
 
 use crate::canaries::{self, CanaryError};
+use crate::tools::{self, ToolError};
 use crate::workspace::{self, LoadError};
 use std::ffi::OsString;
 use std::fmt;
@@ -36,6 +38,7 @@ enum TestError {
     Load(LoadError),
     /// Output could not be passed on or kept, so it could not be searched either.
     Output(io::Error),
+    Tool(ToolError),
 }
 
 impl fmt::Display for TestError {
@@ -47,6 +50,7 @@ impl fmt::Display for TestError {
             Self::Output(source) => {
                 write!(f, "cannot run cargo test and keep its output: {source}")
             }
+            Self::Tool(source) => write!(f, "{source}"),
         }
     }
 }
@@ -67,7 +71,13 @@ fn run_and_search(args: &[OsString]) -> Result<ExitCode, TestError> {
     let logs = fresh_directory(&target).map_err(TestError::Output)?;
     let printed = logs.join("cargo-test.log");
 
-    let status = cargo_test(args, &logs, &printed)?;
+    let tools = if needs_tools(args) {
+        tools::bring(workspace::root(), &target).map_err(TestError::Tool)?
+    } else {
+        Vec::new()
+    };
+
+    let status = cargo_test(args, &tools, &logs, &printed)?;
     let output = std::fs::read(&printed).map_err(TestError::Output)?;
     let totals = Totals::of(&String::from_utf8_lossy(&output));
     // Whoever closes our output (`| head`) still gets a complete and searched run.
@@ -104,7 +114,12 @@ fn fresh_directory(target: &Path) -> io::Result<PathBuf> {
 }
 
 /// Runs `cargo test`, with both its outputs in one pipe so that their order is kept.
-fn cargo_test(args: &[OsString], logs: &Path, printed: &Path) -> Result<ExitStatus, TestError> {
+fn cargo_test(
+    args: &[OsString],
+    tools: &[(&'static str, PathBuf)],
+    logs: &Path,
+    printed: &Path,
+) -> Result<ExitStatus, TestError> {
     let (reader, writer) = io::pipe().map_err(TestError::Output)?;
     let file = File::create(printed).map_err(TestError::Output)?;
     let mut command = workspace::cargo();
@@ -115,6 +130,7 @@ fn cargo_test(args: &[OsString], logs: &Path, printed: &Path) -> Result<ExitStat
     command
         .args(args)
         .env(LOG_DIR_VARIABLE, logs)
+        .envs(tools.iter().cloned())
         .stdout(writer.try_clone().map_err(TestError::Output)?)
         .stderr(writer);
     let mut child = command.spawn().map_err(TestError::Output)?;
@@ -132,6 +148,12 @@ fn cargo_test(args: &[OsString], logs: &Path, printed: &Path) -> Result<ExitStat
         Err(_) => return Err(TestError::LeftBehind),
     }
     Ok(status)
+}
+
+/// Whether the integration tests run: they alone talk to a node with programs of others.
+fn needs_tools(args: &[OsString]) -> bool {
+    let mut named = args.iter().map(|arg| arg.to_string_lossy());
+    !names_packages(args) || named.any(|arg| arg.contains("lingqu-tests") || arg == "--workspace")
 }
 
 /// Whether the arguments choose packages themselves.

@@ -6,6 +6,7 @@ use clap::Args;
 use lingqu_core::grant::Filing;
 use lingqu_proto::pb::registry_client::RegistryClient;
 use lingqu_proto::{envelope_from_pb, envelope_to_pb, open, pb};
+use serde_json::json;
 
 use crate::connection::{CoordinatorAt, Identity};
 use crate::document::{self, Document};
@@ -57,7 +58,12 @@ impl File {
             format_args!("filed; `{}` is the filing", path.display()),
             format_args!("已备案，备案凭据见 `{}`", path.display()),
         );
-        session.line(filing.number)
+        let value = json!({
+            "number": filing.number,
+            "filed": filing.filed.to_string(),
+            "filing": path.display().to_string(),
+        });
+        session.answer(&filing.number, &value)
     }
 }
 

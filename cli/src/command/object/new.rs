@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use crate::document::{Document, author};
 use crate::failure::Failure;
@@ -27,6 +28,7 @@ impl New {
         let envelope =
             author::<T>(&text, base).map_err(|error| Failure::file(&self.file, error))?;
         envelope_file::create(&self.out, &envelope)?;
-        session.line(envelope.digest())
+        let digest = envelope.digest();
+        session.answer(digest, &json!({ "digest": digest.to_string() }))
     }
 }

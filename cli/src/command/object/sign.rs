@@ -7,6 +7,7 @@ use lingqu_core::PartyId;
 use lingqu_core::envelope::SignedBy;
 use lingqu_tlog::Signer;
 use lingqu_transport::signing_key;
+use serde_json::json;
 
 use crate::document::{self, Document};
 use crate::envelope_file;
@@ -32,12 +33,14 @@ impl Sign {
         let mut envelope = envelope_file::read(&self.file)?;
         // Nobody signs what could not be read back as what it was called.
         document::open::<T>(&self.file, &envelope)?;
-        let key =
-            signing_key::read(&self.key).map_err(|error| Failure::Unusable(error.to_string()))?;
+        let key = signing_key::read(&self.key).map_err(Failure::key)?;
         let digest = envelope.digest();
         if envelope.signed_by(key.public_key()) == SignedBy::Yes {
             session.say("signed with this key already", "该密钥已签名");
-            return session.line(digest);
+            return session.answer(
+                digest,
+                &json!({ "digest": digest.to_string(), "signed": false }),
+            );
         }
         // A signature by this key that does not fit is replaced by one that does.
         envelope
@@ -49,6 +52,9 @@ impl Sign {
             format_args!("signed as {}", self.signer),
             format_args!("已以 {} 的名义签名", self.signer),
         );
-        session.line(digest)
+        session.answer(
+            digest,
+            &json!({ "digest": digest.to_string(), "signed": true }),
+        )
     }
 }

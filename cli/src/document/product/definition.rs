@@ -28,7 +28,7 @@ struct FieldToml {
     name: String,
     /// The resource's column.
     column: String,
-    /// `exact`, `folded`, `integer` or `date`.
+    /// `exact`, `folded`, `integer` or `date`; in a compared field also `at_least`.
     comparator: String,
 }
 
@@ -120,7 +120,11 @@ struct ParameterToml {
     #[serde(rename = "type")]
     kind: String,
     /// The declared values; no other may be given. Ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     values: Vec<ValueToml>,
+    /// In place of values: the edges that a range may begin or end at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    edges: Vec<ValueToml>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -340,15 +344,25 @@ fn parameter(toml: ParameterToml) -> Result<Parameter, DocumentRefused> {
         };
         values.into_iter().map(text).collect::<Result<Vec<_>, _>>()
     };
+    let (edges, values) = match (toml.edges.is_empty(), toml.values.is_empty()) {
+        (true, false) => (false, toml.values),
+        (false, true) => (true, toml.edges),
+        (true, true) | (false, false) => {
+            return Err(DocumentRefused::key(
+                "statistic.parameters",
+                "do not have either `values` or `edges`",
+            ));
+        }
+    };
     let allowed = match toml.kind.as_str() {
-        "text" => ParameterValues::Texts(texts(toml.values)?),
-        "date" => ParameterValues::Dates(texts(toml.values)?),
+        "text" => ParameterValues::Texts(texts(values)?),
+        "date" => ParameterValues::Dates(texts(values)?),
         "integer" => {
             let integer = |value| match value {
                 ValueToml::Integer(integer) => Ok(integer),
                 ValueToml::Text(_) => Err(wrong()),
             };
-            let values = toml.values.into_iter().map(integer);
+            let values = values.into_iter().map(integer);
             ParameterValues::Integers(values.collect::<Result<_, _>>()?)
         }
         _ => return Err(wrong()),
@@ -356,21 +370,30 @@ fn parameter(toml: ParameterToml) -> Result<Parameter, DocumentRefused> {
     Ok(Parameter {
         name: toml.name,
         allowed,
+        edges,
     })
 }
 
 fn statistic_written(statistic: &Statistic) -> StatisticToml {
-    let parameter = |parameter: &Parameter| ParameterToml {
-        name: parameter.name.clone(),
-        kind: parameter.allowed.type_word().to_owned(),
-        values: match &parameter.allowed {
+    let parameter = |parameter: &Parameter| {
+        let declared: Vec<ValueToml> = match &parameter.allowed {
             ParameterValues::Integers(values) => {
                 values.iter().copied().map(ValueToml::Integer).collect()
             }
             ParameterValues::Dates(values) | ParameterValues::Texts(values) => {
                 values.iter().cloned().map(ValueToml::Text).collect()
             }
-        },
+        };
+        let (values, edges) = match parameter.edges {
+            true => (Vec::new(), declared),
+            false => (declared, Vec::new()),
+        };
+        ParameterToml {
+            name: parameter.name.clone(),
+            kind: parameter.allowed.type_word().to_owned(),
+            values,
+            edges,
+        }
     };
     StatisticToml {
         sql: statistic.sql.clone(),

@@ -153,6 +153,14 @@ fn epoch<const N: usize>(revoked: [&str; N]) -> Epoch {
             .into_iter()
             .map(str::to_owned)
             .collect::<BTreeSet<_>>(),
+        suspended: BTreeSet::new(),
+    }
+}
+
+fn suspending(grant: &str) -> Epoch {
+    Epoch {
+        suspended: BTreeSet::from([grant.parse().unwrap()]),
+        ..epoch([])
     }
 }
 
@@ -268,6 +276,9 @@ const REFUSALS: &[(ErrorCode, &str, Spoil)] = &[
     (ErrorCode::GrantRevoked, "grant revoked", |w| {
         w.epoch = Some((epoch(["grant_1"]), Duration::ZERO))
     }),
+    (ErrorCode::GrantSuspended, "grant suspended", |w| {
+        w.epoch = Some((suspending("grant_1"), Duration::ZERO))
+    }),
     (ErrorCode::GrantPartyMismatch, "another party", |w| {
         w.caller = "party_other".parse().unwrap()
     }),
@@ -380,6 +391,21 @@ fn the_good_call_is_allowed() {
     let mut edge = good();
     edge.now = Timestamp(1_000);
     assert!(matches!(edge.decide(), Decision::Allow(_)));
+}
+
+/// A suspension is the grant's own, and ends with the list that no longer names it.
+#[test]
+fn only_the_suspended_grant_is_suspended() {
+    let mut world = good();
+    world.epoch = Some((suspending("grant_2"), Duration::ZERO));
+    assert!(matches!(world.decide(), Decision::Allow(_)));
+    // Revoked weighs more than suspended: it will not end.
+    let both = Epoch {
+        revoked: BTreeSet::from(["grant_1".to_owned()]),
+        ..suspending("grant_1")
+    };
+    world.epoch = Some((both, Duration::ZERO));
+    assert_eq!(world.decide(), Decision::Deny(ErrorCode::GrantRevoked));
 }
 
 #[test]

@@ -86,7 +86,7 @@ pub struct FieldRule {
     pub name: String,
     /// The resource's column.
     pub column: String,
-    /// `exact`, `folded`, `integer` or `date`.
+    /// `exact`, `folded`, `integer` or `date`; in a compared field also `at_least`.
     pub comparator: String,
 }
 
@@ -181,6 +181,8 @@ pub struct Parameter {
     pub name: String,
     /// What it may be.
     pub allowed: ParameterValues,
+    /// Whether the values are edges of ranges, and not values to be equal to.
+    pub edges: bool,
 }
 
 /// The declared values of a parameter, ascending.

@@ -2,23 +2,25 @@
 //!
 //! ```text
 //! ca/            the development authority           coordinator/   coordinator.toml, keys, state
-//! parties/ID/    TLS certificate and key, approval    node/          node.toml, keys, registers, state
-//! trust          whom offline checks believe          network.json   all of it, for programs
+//! parties/ID/    TLS certificate and key, approval    node/          the transport bureau's: node.toml, keys, data, state
+//! trust          whom offline checks believe          node-ssb/      likewise of the social-security bureau
+//! network.json   all of it, for programs
 //! ```
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lingqu_core::Clock;
 use lingqu_core::id::IdPrefix;
-use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Signer, VerifierKey};
+use lingqu_tlog::{Ed25519Signer, Signer};
 use lingqu_transport::pki::DevAuthority;
 use lingqu_transport::reload::AuthorityFile;
 use lingqu_transport::{ClientTls, PeerId, TlsFiles, signing_key};
 
-use super::{During, NetworkFailed};
-use crate::cast::{self, Party};
+use super::{During, NetworkFailed, node_toml};
+use crate::cast::{self, Party, Unit};
 use crate::register;
 
 /// Days that the demo's certificates hold.
@@ -37,13 +39,13 @@ impl Files {
     pub(super) fn write(
         dir: &Path,
         coordinator: SocketAddr,
-        node: SocketAddr,
+        nodes: &BTreeMap<Unit, SocketAddr>,
         clock: &dyn Clock,
     ) -> Result<Files, NetworkFailed> {
         let files = Files {
             dir: dir.to_owned(),
         };
-        for sub in ["ca", "coordinator", "node"] {
+        for sub in ["ca", "coordinator"] {
             make_dir(&dir.join(sub))?;
         }
         let authority =
@@ -72,17 +74,33 @@ impl Files {
             let path = dir.join("coordinator").join(format!("{role}.key"));
             signing_key::create(&path).during("making a coordinator key")?;
         }
-        issue(&PeerId::Node(cast::node()), &dir.join("node"))?;
-        signing_key::create(&dir.join("node/log.key")).during("making the node's log key")?;
-        register::write(&dir.join("node/data")).during("writing the registers")?;
         std::fs::write(
             files.coordinator_toml(),
             files.coordinator_config(coordinator)?,
         )
         .during("writing coordinator.toml")?;
-        std::fs::write(files.node_toml(), files.node_config(coordinator, node)?)
-            .during("writing node.toml")?;
+        for (unit, listen) in nodes {
+            let home = files.node_dir(*unit);
+            make_dir(&home)?;
+            issue(&PeerId::Node(unit.node()), &home)?;
+            signing_key::create(&home.join("log.key")).during("making a node's log key")?;
+            let config = node_toml::text(&files, *unit, coordinator, *listen)?;
+            std::fs::write(files.node_toml_of(*unit), config).during("writing node.toml")?;
+        }
+        // The transport bureau's data is small; whoever needs the social-security register asks for it.
+        let data = files.node_dir(Unit::Transport).join("data");
+        register::transport::write(&data).during("writing the registers")?;
         Ok(files)
+    }
+
+    /// Draws the social-security register and writes it where that bureau's node reads it; `progress` is told how many
+    /// persons are written and how many there will be. Takes a second or two: not for an asynchronous thread.
+    pub fn write_social_security(
+        &self,
+        progress: &mut dyn FnMut(u32, u32),
+    ) -> Result<(), NetworkFailed> {
+        let data = self.node_dir(Unit::SocialSecurity).join("data");
+        register::social_security::write(&data, progress).during("writing the register")
     }
 
     /// The directory.
@@ -95,9 +113,19 @@ impl Files {
         self.dir.join("coordinator/coordinator.toml")
     }
 
-    /// `node.toml`.
+    /// The directory of a unit's node.
+    pub fn node_dir(&self, unit: Unit) -> PathBuf {
+        self.dir.join(unit.dir())
+    }
+
+    /// `node.toml` of the transport bureau.
     pub fn node_toml(&self) -> PathBuf {
-        self.dir.join("node/node.toml")
+        self.node_toml_of(Unit::Transport)
+    }
+
+    /// `node.toml` of a unit.
+    pub fn node_toml_of(&self, unit: Unit) -> PathBuf {
+        self.node_dir(unit).join("node.toml")
     }
 
     /// The trust file for offline checks.
@@ -148,7 +176,10 @@ impl Files {
     ) -> Result<ClientTls, NetworkFailed> {
         let home = match id {
             PeerId::Party(party) => self.dir.join("parties").join(party.as_str()),
-            PeerId::Node(_) => self.dir.join("node"),
+            PeerId::Node(node) => {
+                let unit = Unit::of_node(node).ok_or("no unit has this node");
+                self.node_dir(unit.during("reading TLS files")?)
+            }
             PeerId::Coordinator(_) => self.dir.join("coordinator"),
         };
         let files = self.tls_files(
@@ -169,9 +200,14 @@ impl Files {
         signing_key::read(&path).during("reading a coordinator key")
     }
 
-    /// The node's log key.
+    /// The log key of the transport bureau's node.
     pub fn node_log_key(&self) -> Result<Ed25519Signer, NetworkFailed> {
-        signing_key::read(&self.dir.join("node/log.key")).during("reading the node's log key")
+        self.node_log_key_of(Unit::Transport)
+    }
+
+    /// The log key of a unit's node.
+    pub fn node_log_key_of(&self, unit: Unit) -> Result<Ed25519Signer, NetworkFailed> {
+        signing_key::read(&self.node_dir(unit).join("log.key")).during("reading a node's log key")
     }
 
     fn coordinator_config(&self, listen: SocketAddr) -> Result<String, NetworkFailed> {
@@ -217,72 +253,6 @@ queue_max = 16
             origin = cast::ORIGIN_NAME,
             region = cast::REGION,
             agency_id = Party::Agency.id(),
-        ))
-    }
-
-    fn node_config(
-        &self,
-        coordinator: SocketAddr,
-        listen: SocketAddr,
-    ) -> Result<String, NetworkFailed> {
-        let id = cast::node();
-        let key = |signer: Ed25519Signer| hex::encode(signer.public_key());
-        let mirror_name: KeyName = format!("{}/mirror", cast::ORIGIN_NAME)
-            .parse()
-            .during("naming the mirror")?;
-        let mirror = self.coordinator_key("mirror")?;
-        let mirror: VerifierKey<Intl> = VerifierKey::cosignature(mirror_name, mirror.public_key())
-            .during("naming the mirror")?;
-        Ok(format!(
-            r#"# The demo's node. Paths are relative to this file.
-id = "{id}"
-unit = "{unit}"
-region = "{region}"
-data_dir = "state"
-listen = "{listen}"
-
-[tls]
-cert_chain = "{id}.pem"
-key = "{id}.key"
-[[tls.authorities]]
-name = "demo"
-path = "../ca/ca.pem"
-prefixes = ["party_gx.", "coord_gx"]
-
-[keys]
-log = "log.key"
-
-# Whom the node believes. A signature by any other key counts for nothing.
-[trust]
-unit_key = "{unit_key}"
-coordinator_key = "{coordinator_key}"
-mirror_key = "{mirror}"
-[[trust.agency]]
-id = "{agency}"
-key = "{agency_key}"
-
-[coordinator]
-url = "https://{coordinator}"
-id = "{coordinator_id}"
-
-[[resource]]
-name = "planes"
-path = "data/planes.parquet"
-as_of = "{as_of}"
-
-[[resource]]
-name = "flights"
-path = "data/flights.parquet"
-as_of = "{as_of}"
-"#,
-            unit = Party::Unit.id(),
-            region = cast::CITY,
-            unit_key = key(self.approval_key(Party::Unit)?),
-            coordinator_key = key(self.coordinator_key("signing")?),
-            agency = Party::Agency.id(),
-            agency_key = key(self.approval_key(Party::Agency)?),
-            coordinator_id = cast::coordinator(),
-            as_of = register::AS_OF,
         ))
     }
 }

@@ -5,7 +5,7 @@ use lingqu_tlog::{Intl, VerifierKey};
 use serde::Serialize;
 
 use super::Network;
-use crate::cast::{self, Party};
+use crate::cast::{self, Party, Unit};
 use crate::objects::Which;
 
 /// The whole file.
@@ -30,12 +30,14 @@ struct Coordinator {
     http: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Node {
     id: String,
     region: &'static str,
     url: String,
-    admin_socket: &'static str,
+    /// The unit that owns it.
+    unit: String,
+    admin_socket: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -94,12 +96,7 @@ impl NetworkJson {
                 grpc: network.coordinator_url(),
                 http: None,
             },
-            nodes: vec![Node {
-                id: cast::node().to_string(),
-                region: cast::CITY,
-                url: network.node_url(),
-                admin_socket: "node/state/admin.sock",
-            }],
+            nodes: Unit::ALL.map(|unit| node(network, unit)).to_vec(),
             ca: "ca/ca.pem",
             trust: "trust",
             head_log_keys: keys.iter().map(ToString::to_string).collect(),
@@ -107,6 +104,16 @@ impl NetworkJson {
             grants: network.grants().to_vec(),
             products: Which::ALL.map(product).to_vec(),
         }
+    }
+}
+
+fn node(network: &Network, unit: Unit) -> Node {
+    Node {
+        id: unit.node().to_string(),
+        region: unit.city(),
+        url: network.node_url_of(unit),
+        unit: unit.party().id().to_string(),
+        admin_socket: format!("{}/state/admin.sock", unit.dir()),
     }
 }
 
@@ -128,8 +135,8 @@ fn product(which: Which) -> Product {
     Product {
         id: reference.id.to_string(),
         version: reference.version,
-        kind: "verification",
-        node: cast::node().to_string(),
+        kind: which.kind().as_str(),
+        node: which.unit().node().to_string(),
         sql_name: reference.id.to_string(),
     }
 }

@@ -1,22 +1,22 @@
-//! Chapter 4: revocation, the coordinator away, the unit's own stop.
+//! Chapter 8: suspension and its lifting, revocation at both nodes within a second.
 
 use std::time::Duration;
 
 use lingqu_client::Question;
-use lingqu_core::ErrorCode;
-use lingqu_core::epoch::Revocation;
-use lingqu_core::stop::{StopOrder, StopScope};
-use lingqu_node::admin::{self, AdminRequest};
-use lingqu_proto::{encode_envelope, envelope_to_pb, pb};
+use lingqu_core::epoch::{Lifting, Suspension};
+use lingqu_core::{ErrorCode, GrantId};
 
 use super::Tale;
-use super::caller::{asked, flight, plane};
-use super::calling::level;
-use super::setting_up::{GRANT, SMALL_GRANT};
-use crate::cast::{self, Party};
-use crate::network::{During, Network, NetworkFailed, code, wait_until};
+use super::caller::{months, plane, question};
+use super::grants::{GRANT, SMALL_GRANT};
+use crate::cast::Party;
+use crate::network::{During, Network, NetworkFailed};
 use crate::objects::Which;
 use crate::report::Report;
+
+const NARROWING: &str = "the coordinator's signing key, which can only narrow";
+/// How long a change may take until every node follows it.
+const BOUND: Duration = Duration::from_secs(1);
 
 pub(super) async fn tell(
     network: &mut Network,
@@ -24,19 +24,89 @@ pub(super) async fn tell(
     report: &mut Report<'_>,
 ) -> Result<(), NetworkFailed> {
     report
-        .heading("4. Ending · 撤销、断连与停用")
+        .heading("8. Suspension and revocation · 中止与撤销")
         .during("reporting")?;
-    revoke(network, tale, report).await?;
-    away(network, tale, report).await?;
-    stop(network, tale, report).await?;
-    back(network, tale, report).await
+    suspend(network, tale, report).await?;
+    revoke(network, tale, report).await
 }
 
-fn plane_call(grant: &str) -> Question {
-    Question::new(
-        asked(Which::Plane, grant),
-        plane("N104UW", "AIRBUS INDUSTRIE", "A320-214", 1999),
-    )
+fn claim(tale: &Tale, which: Which, grant: &str) -> Question {
+    let arguments = match which {
+        Which::Plane => plane("N104UW", "AIRBUS INDUSTRIE", "A320-214", 1999),
+        _ => {
+            let driver = &tale.people[0];
+            months(&driver.id_no, &driver.name, 12)
+        }
+    };
+    question(which, grant, arguments)
+}
+
+/// Polls as a caller would: the first call that is told `expected` ends it.
+async fn within_a_second(
+    network: &Network,
+    tale: &mut Tale,
+    (which, grant): (Which, &str),
+    expected: &str,
+) -> String {
+    let began = network.clock().monotonic();
+    loop {
+        let call = claim(tale, which, grant);
+        let told = tale.told(which, &call).await;
+        let took = network.clock().monotonic().saturating_sub(began);
+        if told == expected && took <= BOUND {
+            return format!("{told} within a second");
+        }
+        if took > BOUND {
+            return format!("still {told} after a second");
+        }
+    }
+}
+
+async fn suspend(
+    network: &Network,
+    tale: &mut Tale,
+    report: &mut Report<'_>,
+) -> Result<(), NetworkFailed> {
+    let grant: GrantId = GRANT.parse().during("naming a grant")?;
+    let suspension = Suspension {
+        by: Party::Agency.id(),
+        grant,
+        reason: "整改密钥管理 key handling to be rectified".to_owned(),
+        issued: network.clock().now(),
+    };
+    let envelope = network.signed(&suspension, &[Party::Agency])?;
+    let agency = network.desk(Party::Agency).await?;
+    let (_, digest) = agency.suspend(&envelope).await.during("suspending")?;
+    let at = (Which::ContribMonths, GRANT);
+    let code = ErrorCode::GrantSuspended.as_str();
+    let got = within_a_second(network, tale, at, code).await;
+    report
+        .step(
+            "003 Art. 17–19; R-492",
+            "the bank must change how it handles keys; meanwhile the agency suspends its grant",
+            format!("{code} within a second"),
+            got,
+            NARROWING,
+        )
+        .during("reporting")?;
+    let lifting = Lifting {
+        by: Party::Agency.id(),
+        suspension: digest,
+        reason: "整改完成 rectified".to_owned(),
+        issued: network.clock().now(),
+    };
+    let envelope = network.signed(&lifting, &[Party::Agency])?;
+    agency.lift(&envelope).await.during("lifting")?;
+    let got = within_a_second(network, tale, at, "MATCH").await;
+    report
+        .step(
+            "003 Art. 17–19; R-492",
+            "… the keys are in order, the suspension is lifted",
+            "MATCH within a second",
+            got,
+            NARROWING,
+        )
+        .during("reporting")
 }
 
 async fn revoke(
@@ -44,192 +114,42 @@ async fn revoke(
     tale: &mut Tale,
     report: &mut Report<'_>,
 ) -> Result<(), NetworkFailed> {
-    let began = network.clock().monotonic();
     let revoked = network
         .revoke(Party::Agency, SMALL_GRANT, "re-supplying to a third party")
         .await?;
-    // Poll as a caller would: the first refusal with the new code ends it.
-    let limit = Duration::from_secs(1);
-    let mut got = revoked.map_or_else(|code| code.to_string(), |_| String::new());
-    while got.is_empty() && network.clock().monotonic().saturating_sub(began) < limit {
-        let told = tale.bank.told(&plane_call(SMALL_GRANT)).await;
-        if told == ErrorCode::GrantRevoked.as_str() {
-            got = format!("{told} within a second");
-        }
+    let code = ErrorCode::GrantRevoked.as_str();
+    for (what, which) in [
+        (
+            "the bank re-supplied verdicts: the agency revokes its small grant, and the bank keeps calling Lanxi's node",
+            Which::Plane,
+        ),
+        ("… and Qinghe's", Which::ContribMonths),
+    ] {
+        let got = match &revoked {
+            Ok(_) => within_a_second(network, tale, (which, SMALL_GRANT), code).await,
+            Err(refused) => refused.to_string(),
+        };
+        report
+            .step(
+                "003 Art. 12(三), 17, 19; R-282",
+                what,
+                format!("{code} within a second"),
+                got,
+                NARROWING,
+            )
+            .during("reporting")?;
     }
-    if got.is_empty() {
-        got = "still not refused after a second".to_owned();
-    }
+    // Whoever neither agreed to a grant nor is bound by it cannot end it either.
+    let foreign = network
+        .revoke(Party::Broker, GRANT, "a competitor's wish")
+        .await?;
     report
         .step(
-            "003 Art. 12(三), 17, 19; R-282",
-            "the agency revokes the small grant; the bank keeps calling under it",
-            "GRANT_REVOKED within a second",
-            got,
-            "the coordinator's signing key, which can only narrow",
+            "003 Art. 19",
+            "another licensee asks to revoke the bank's main grant",
+            ErrorCode::RevocationForbidden.as_str(),
+            super::outcome(&foreign.map(|_| "revoked")),
+            "the coordinator's registry",
         )
         .during("reporting")
-}
-
-async fn away(
-    network: &mut Network,
-    tale: &mut Tale,
-    report: &mut Report<'_>,
-) -> Result<(), NetworkFailed> {
-    network.stop_coordinator().await?;
-    wait_until(
-        network,
-        "the node notices that the mirror is away",
-        |node| {
-            node.journal()
-                .audit_ready(lingqu_policy::AuditTerms::Mirrored { wait_ms_max: 1 })
-                .is_err()
-        },
-    )
-    .await?;
-    let got = tale.bank.told(&plane_call(GRANT)).await;
-    report
-        .step(
-            "001 Art. 48; R-412",
-            "the coordinator goes away; the product that must be mirrored gives no answer",
-            ErrorCode::AuditUnavailable.as_str(),
-            got,
-            "the mirror's key, whose cosignature is missing",
-        )
-        .during("reporting")?;
-    let mut flown = Question::new(asked(Which::Flight, GRANT), flight("N14228", "IAH"));
-    flown.lagged_accepted = true;
-    let got = match tale.bank.verify(&flown).await {
-        Ok(answer) => format!("{}, {}", answer.value, level(answer.proven.level)),
-        Err(failed) => failed.to_string(),
-    };
-    tale.answered += 1;
-    report
-        .step(
-            "001 Art. 29",
-            "… the product whose unit allows a bounded lag answers, and its receipt says how far it is secured",
-            "MATCH, local",
-            got,
-            "the node's log key",
-        )
-        .during("reporting")
-}
-
-async fn stop(
-    network: &mut Network,
-    tale: &mut Tale,
-    report: &mut Report<'_>,
-) -> Result<(), NetworkFailed> {
-    let party = StopScope::Party(Party::Bank.id());
-    let stopped = network.order(1, false, party.clone()).await?;
-    // The stop cut the bank's connection; it dials again and is refused call by call.
-    tale.bank =
-        super::caller::Caller::connect_with(network, Party::Bank, tale.trust.clone()).await?;
-    let mut flown = Question::new(asked(Which::Flight, GRANT), flight("N14228", "IAH"));
-    flown.lagged_accepted = true;
-    let told = tale.bank.told(&flown).await;
-    let got = if stopped {
-        told
-    } else {
-        "the order was refused".to_owned()
-    };
-    report
-        .step(
-            "004 Art. 10; R-049",
-            "the unit stops the bank at its own node, with the coordinator still away",
-            ErrorCode::Stopped.as_str(),
-            got,
-            "the unit's approval key",
-        )
-        .during("reporting")?;
-    network.order(2, true, party).await?;
-    Ok(())
-}
-
-async fn back(
-    network: &mut Network,
-    tale: &mut Tale,
-    report: &mut Report<'_>,
-) -> Result<(), NetworkFailed> {
-    network.start_coordinator().await?;
-    wait_until(network, "the mirror has caught up", |node| {
-        let journal = node.journal();
-        journal
-            .audit_ready(lingqu_policy::AuditTerms::Mirrored { wait_ms_max: 1 })
-            .is_ok()
-            && journal.mirrored_size() == journal.size()
-    })
-    .await?;
-    let call = plane_call(GRANT);
-    let got = match tale.bank.verify(&call).await {
-        Ok(answer) => format!("{}, {}", answer.value, level(answer.proven.level)),
-        Err(failed) => failed.to_string(),
-    };
-    tale.answered += 1;
-    report
-        .step(
-            "001 Art. 48; R-412",
-            "the coordinator is back: what happened meanwhile is mirrored in order, and calls go on",
-            "MATCH, mirrored",
-            got,
-            "the node's log key and the mirror's key",
-        )
-        .during("reporting")
-}
-
-impl Network {
-    /// Revokes `target` as `party`: the new epoch's number, or the code of the refusal.
-    pub async fn revoke(
-        &self,
-        party: Party,
-        target: &str,
-        reason: &str,
-    ) -> Result<Result<u64, ErrorCode>, NetworkFailed> {
-        let revocation = Revocation {
-            by: party.id(),
-            target: target.to_owned(),
-            reason: reason.to_owned(),
-            issued: self.clock().now(),
-        };
-        let envelope = self.signed(&revocation, &[party])?;
-        let channel = self.dial_coordinator(&self.identity(party)?).await?;
-        let mut registry = pb::registry_client::RegistryClient::new(channel);
-        let request = pb::RevokeRequest {
-            revocation: Some(envelope_to_pb(&envelope)),
-        };
-        match registry.revoke(request).await {
-            Ok(response) => Ok(Ok(response.into_inner().epoch)),
-            Err(status) => code(&status).map(Err),
-        }
-    }
-
-    /// Gives the unit's signed order to its node over the local socket; whether it was carried out.
-    pub async fn order(
-        &self,
-        number: u64,
-        lift: bool,
-        scope: StopScope,
-    ) -> Result<bool, NetworkFailed> {
-        let order = StopOrder {
-            unit: Party::Unit.id(),
-            node: cast::node(),
-            number,
-            issued: self.clock().now(),
-            lift,
-            scope,
-        };
-        let envelope = self.signed(&order, &[Party::Unit])?;
-        let request = AdminRequest::Stop {
-            order: hex::encode(encode_envelope(&envelope)),
-        };
-        let node = self
-            .node()
-            .ok_or("it is not running")
-            .during("asking the node")?;
-        let socket = node.config().admin_socket();
-        let response = admin::ask(&socket, &request)
-            .await
-            .during("asking the node")?;
-        Ok(response.ok)
-    }
 }

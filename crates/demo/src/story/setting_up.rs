@@ -1,57 +1,58 @@
-//! Chapter 1: enrolment, what the unit allows, what is registered, what is granted.
+//! Chapter 1: everybody enrols, with proof of their keys; the units' data lies where their nodes read it.
 
-use lingqu_core::ErrorCode;
-use lingqu_core::envelope::Envelope;
-use lingqu_core::grant::{Grant, GrantKind};
-use lingqu_proto::{pb, role_to_pb};
-use lingqu_tlog::{Hash, Signer};
-use lingqu_transport::PeerId;
+use lingqu_core::{Clock, ErrorCode};
 
-use super::Tale;
-use super::caller::Caller;
-use crate::cast::{self, Party};
-use crate::network::{During, Network, NetworkFailed, code, wait_until};
+use super::outcome;
+use crate::cast::{self, Party, Unit};
+use crate::network::{During, Network, NetworkFailed, wait_until_of};
 use crate::objects::{self, Which};
+use crate::register::social_security;
 use crate::report::Report;
-
-/// The bank's grant for everyday use.
-pub(super) const GRANT: &str = "grant_sc-0001";
-/// The bank's grant with three calls a day.
-pub(super) const SMALL_GRANT: &str = "grant_sc-0001-small";
-/// The catalog licensee's grant.
-pub(super) const CATALOG_GRANT: &str = "grant_cat-0001";
-/// Calls a day under [`SMALL_GRANT`].
-pub(super) const SMALL_QUOTA: u64 = 3;
 
 pub(super) async fn tell(
     network: &mut Network,
     report: &mut Report<'_>,
-) -> Result<Tale, NetworkFailed> {
-    enrol(network, report).await?;
-    let digests = register(network, report).await?;
-    grant(network, report, &digests).await?;
-    network.start_node().await?;
-    // The node has what was filed as soon as its coordinator has pushed it.
-    wait_until(network, "the node has all that was filed", |node| {
-        node.journal().reconciled() && node.products_open() == 2 && node.holdings().len() >= 9
-    })
-    .await?;
-    let trust = network.trust()?;
-    let bank = Caller::connect_with(network, Party::Bank, trust.clone()).await?;
-    let broker = Caller::connect_with(network, Party::Broker, trust.clone()).await?;
-    Ok(Tale {
-        trust,
-        bank,
-        broker,
-        answered: 0,
-        kept: None,
-    })
+) -> Result<(), NetworkFailed> {
+    report.heading("1. Setting up · 准入").during("reporting")?;
+    // The register is drawn while the parties enrol: neither waits for the other.
+    let files = network.files().clone();
+    let clock = std::sync::Arc::clone(network.clock());
+    let drawing = tokio::task::spawn_blocking(move || {
+        let began = clock.monotonic();
+        let drawn = files.write_social_security(&mut |_, _| {});
+        drawn.map(|()| clock.monotonic().saturating_sub(began))
+    });
+    enrol_parties(network, report).await?;
+    enrol_nodes(network, report).await?;
+    report
+        .progress("drawing the social-security register · 生成社保登记数据 …")
+        .during("reporting")?;
+    let took = drawing.await.during("drawing the register")??;
+    let months = social_security::months();
+    report
+        .step(
+            "001 Art. 24–26; R-142",
+            "each unit puts its data beside its node: 3,322 aircraft and 336,776 flights (real, CC0), and insured persons, drawn from a seed; nobody real is among them",
+            "100000 insured persons, contributions from 202201 to 202604",
+            format!(
+                "{} insured persons, contributions from {} to {}",
+                social_security::PERSONS, months.0, months.1
+            ),
+            "nobody's: no node has read anything yet",
+        )
+        .during("reporting")?;
+    report
+        .progress(&format!(
+            "the register took {:.1} s to draw · 用时",
+            took.as_secs_f64()
+        ))
+        .during("reporting")
 }
 
-async fn enrol(network: &mut Network, report: &mut Report<'_>) -> Result<(), NetworkFailed> {
-    report
-        .heading("1. Setting up · 准入与登记")
-        .during("reporting")?;
+async fn enrol_parties(
+    network: &mut Network,
+    report: &mut Report<'_>,
+) -> Result<(), NetworkFailed> {
     let mut enrolled = 0;
     for party in Party::ALL {
         // The agency is the coordinator's founder: somebody must issue the first code.
@@ -63,252 +64,76 @@ async fn enrol(network: &mut Network, report: &mut Report<'_>) -> Result<(), Net
     report
         .step(
             "003 附件1; 003 Art. 4",
-            "the agency issues one-time codes; unit, bank, broker and two data bureaus enrol with proof of their keys",
-            "5 parties enrolled",
+            "the agency issues one-time codes; two units, bank, broker, implementing centre and two data bureaus enrol with proof of their keys",
+            format!("{} parties enrolled", Party::ALL.len() - 1),
             format!("{enrolled} parties enrolled"),
             "each party's own approval key",
         )
-        .during("reporting")?;
-
-    let code = network.issue_node_code().await?;
-    let origin = network.enrol_node(&code).await?;
-    let got = match &origin {
-        Ok(origin) => format!("writes the stream {origin}"),
-        Err(code) => code.to_string(),
-    };
-    let stream = format!("writes the stream {}/s/", cast::ORIGIN_NAME);
-    report
-        .step(
-            "004 Art. 18",
-            "the unit's node enrols with its log key and is told which stream it writes",
-            format!("{stream}…"),
-            got,
-            "the node's log key",
-        )
-        .during("reporting")?;
-
-    let again = network.enrol_node(&code).await?;
-    report
-        .step(
-            "003 Art. 4",
-            "somebody tries the node's code a second time",
-            ErrorCode::CodeInvalid.as_str(),
-            outcome(&again.map(|_| "enrolled")),
-            "the coordinator's registry",
-        )
         .during("reporting")
 }
 
-async fn register(
-    network: &mut Network,
-    report: &mut Report<'_>,
-) -> Result<Vec<(Which, Hash)>, NetworkFailed> {
-    let mut digests = Vec::new();
-    let mut filed = 0;
-    for which in Which::ALL {
-        let policy = network.signed(&objects::policy(which), &[Party::Unit])?;
-        let product = network.signed(&objects::product(which), &[Party::Agency])?;
-        let approval =
-            network.signed(&objects::approval(which, &product, &policy), &[Party::Unit])?;
-        for (party, object) in [
-            (Party::Unit, &policy),
-            (Party::Agency, &product),
-            (Party::Unit, &approval),
-        ] {
-            filed += u32::from(network.file(party, object).await?.is_ok());
-        }
-        digests.push((which, product.digest()));
-    }
-    report
-        .step(
-            "003 Art. 7(五)–(七); 001 Art. 45",
-            "for two products: the unit signs its policy, the agency registers, the unit approves exactly those bytes",
-            "6 objects filed",
-            format!("{filed} objects filed"),
-            "the unit's and the agency's approval keys",
-        )
-        .during("reporting")?;
-    Ok(digests)
-}
-
-async fn grant(
-    network: &mut Network,
-    report: &mut Report<'_>,
-    digests: &[(Which, Hash)],
-) -> Result<(), NetworkFailed> {
-    let now = network.clock().now();
-    let bank_key = network.approval_key(Party::Bank)?;
-    let broker_key = network.approval_key(Party::Broker)?;
-    let full = objects::grant(GRANT, Party::Bank, bank_key.public_key(), digests, now);
-    let mut small = objects::grant(
-        SMALL_GRANT,
-        Party::Bank,
-        bank_key.public_key(),
-        &digests[..1],
-        now,
-    );
-    small.quotas[0].calls_per_day = SMALL_QUOTA;
-    let mut catalog = objects::grant(
-        CATALOG_GRANT,
-        Party::Broker,
-        broker_key.public_key(),
-        digests,
-        now,
-    );
-    catalog.kind = GrantKind::Catalog;
-
-    let unsigned = network.signed(&full, &[Party::Agency, Party::Bank])?;
-    let refused = network.file(Party::Agency, &unsigned).await?;
-    report
-        .step(
-            "003 Art. 12(三)",
-            "the agency tries to file a grant that the unit has not signed",
-            ErrorCode::GrantUnsignedByUnit.as_str(),
-            outcome(&refused.map(|_| "filed")),
-            "the unit's approval key, whose signature is missing",
-        )
-        .during("reporting")?;
-
-    let mut numbers = Vec::new();
-    for (grant, licensee) in [
-        (&full, Party::Bank),
-        (&small, Party::Bank),
-        (&catalog, Party::Broker),
+async fn enrol_nodes(network: &mut Network, report: &mut Report<'_>) -> Result<(), NetworkFailed> {
+    for (unit, what) in [
+        (
+            Unit::Transport,
+            "the transport bureau of Lanxi enrols its node with its log key and is told which stream it writes",
+        ),
+        (
+            Unit::SocialSecurity,
+            "… and so does the social-security bureau of Qinghe, another city's",
+        ),
     ] {
-        let envelope = network.signed(grant, &[Party::Agency, licensee, Party::Unit])?;
-        if let Some(number) = file_grant(network, grant, &envelope).await? {
-            numbers.push(number);
+        let code = network.issue_node_code_of(unit).await?;
+        let origin = network.enrol_node_of(unit, &code).await?;
+        let got = match &origin {
+            Ok(origin) => format!("writes the stream {origin}"),
+            Err(code) => code.to_string(),
+        };
+        let stream = format!("writes the stream {}/s/", cast::ORIGIN_NAME);
+        report
+            .step(
+                "003 Art. 4, 17; 004 Art. 18",
+                what,
+                format!("{stream}…"),
+                got,
+                "the node's log key",
+            )
+            .during("reporting")?;
+        if unit == Unit::SocialSecurity {
+            let again = network.enrol_node_of(unit, &code).await?;
+            report
+                .step(
+                    "003 Art. 4",
+                    "somebody tries the node's code a second time",
+                    ErrorCode::CodeInvalid.as_str(),
+                    outcome(&again.map(|_| "enrolled")),
+                    "the coordinator's registry",
+                )
+                .during("reporting")?;
         }
     }
-    report
-        .step(
-            "003 Art. 12(三); 002 §7",
-            "agency, licensee and unit sign three grants: 5,000 calls a day, 3 calls a day, and one for the catalog only",
-            "3 grants filed, the first under …",
-            format!(
-                "{} grants filed, the first under {}",
-                numbers.len(),
-                numbers.first().map_or("nothing", String::as_str)
-            ),
-            "agency's, licensee's and unit's approval keys",
-        )
-        .during("reporting")
+    Ok(())
 }
 
-async fn file_grant(
-    network: &mut Network,
-    grant: &Grant,
-    envelope: &Envelope,
-) -> Result<Option<String>, NetworkFailed> {
-    let filed = network.file(Party::Agency, envelope).await?;
-    if filed.is_ok() && grant.id.as_str() != SMALL_GRANT {
-        network.list_grant(grant);
+/// Starts both nodes and waits until each has what was filed.
+pub(super) async fn start_nodes(network: &mut Network) -> Result<(), NetworkFailed> {
+    for unit in Unit::ALL {
+        network.start_node_of(unit).await?;
     }
-    Ok(filed.ok().map(|(number, _)| number))
-}
-
-/// What came of an attempt, in a word.
-pub(super) fn outcome<T: ToString>(result: &Result<T, ErrorCode>) -> String {
-    match result {
-        Ok(done) => done.to_string(),
-        Err(code) => code.to_string(),
-    }
-}
-
-impl Network {
-    /// The agency issues a code for a party of the cast.
-    pub async fn issue_party_code(&self, party: Party) -> Result<String, NetworkFailed> {
-        let request = pb::IssueCodeRequest {
-            subject: party.id().to_string(),
-            roles: vec![role_to_pb(party.role()) as i32],
-            region: party.region().to_string(),
-            unit: String::new(),
-            display_name: party.name().to_owned(),
+    for unit in Unit::ALL {
+        let products = Which::of(unit).count();
+        // Policies, products and their approvals, the product that was not approved, and the grants.
+        let others = match unit {
+            Unit::SocialSecurity => 1 + 4,
+            Unit::Transport => 3,
         };
-        self.issue_code(request).await
+        let held = objects::resources(unit).len() + 2 * products + others;
+        wait_until_of(network, unit, "the node has all that was filed", |node| {
+            node.journal().reconciled()
+                && node.products_open() >= products
+                && node.holdings().len() >= held
+        })
+        .await?;
     }
-
-    /// The agency issues a code for the node.
-    pub async fn issue_node_code(&self) -> Result<String, NetworkFailed> {
-        let request = pb::IssueCodeRequest {
-            subject: cast::node().to_string(),
-            roles: Vec::new(),
-            region: cast::CITY.to_owned(),
-            unit: Party::Unit.id().to_string(),
-            display_name: String::new(),
-        };
-        self.issue_code(request).await
-    }
-
-    async fn issue_code(&self, request: pb::IssueCodeRequest) -> Result<String, NetworkFailed> {
-        let channel = self
-            .dial_coordinator(&self.identity(Party::Agency)?)
-            .await?;
-        let mut enrolment = pb::enrolment_client::EnrolmentClient::new(channel);
-        let response = enrolment
-            .issue_code(request)
-            .await
-            .during("issuing a code")?;
-        Ok(response.into_inner().code)
-    }
-
-    /// A party enrols its approval key.
-    pub async fn enrol_party(
-        &self,
-        party: Party,
-        one_time: &str,
-    ) -> Result<Result<(), ErrorCode>, NetworkFailed> {
-        let key = self.approval_key(party)?;
-        let id = PeerId::Party(party.id());
-        Ok(self
-            .enrol(&id, one_time, "approval", &key)
-            .await?
-            .map(|_| ()))
-    }
-
-    /// The node enrols its log key; the origin of its stream is kept where the node looks for it.
-    pub async fn enrol_node(
-        &self,
-        one_time: &str,
-    ) -> Result<Result<String, ErrorCode>, NetworkFailed> {
-        let key = self.files().node_log_key()?;
-        let origin = self
-            .enrol(&PeerId::Node(cast::node()), one_time, "log", &key)
-            .await?;
-        if let Ok(origin) = &origin {
-            let config = lingqu_node::NodeConfig::read(&self.files().node_toml())
-                .during("reading node.toml")?;
-            lingqu_node::Node::write_origin(&config, origin)
-                .during("keeping the stream's origin")?;
-        }
-        Ok(origin)
-    }
-
-    /// Enrols `key` as whoever `id` is.
-    pub async fn enrol(
-        &self,
-        id: &PeerId,
-        one_time: &str,
-        usage: &str,
-        key: &dyn Signer,
-    ) -> Result<Result<String, ErrorCode>, NetworkFailed> {
-        let identity = self.files().identity(id, self.clock())?;
-        let channel = self.dial_coordinator(&identity).await?;
-        let mut enrolment = pb::enrolment_client::EnrolmentClient::new(channel);
-        let message =
-            lingqu_proto::key_proof_message(one_time, id.as_str(), usage, key.public_key());
-        let proof = pb::KeyProof {
-            r#use: usage.to_owned(),
-            public_key: key.public_key().to_vec(),
-            signature: key.sign(&message),
-        };
-        let request = pb::EnrolRequest {
-            code: one_time.to_owned(),
-            keys: vec![proof],
-        };
-        match enrolment.enrol(request).await {
-            Ok(response) => Ok(Ok(response.into_inner().stream_origin)),
-            Err(status) => code(&status).map(Err),
-        }
-    }
+    Ok(())
 }

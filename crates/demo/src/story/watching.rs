@@ -1,4 +1,4 @@
-//! Chapter 3: the regulators follow. One sees everything of its region, the other nothing of a city that is not its own.
+//! Chapter 6: the regulators follow. One sees everything of its region, the other its own city and nothing of the next.
 
 use std::collections::BTreeMap;
 
@@ -8,47 +8,65 @@ use lingqu_core::{ErrorCode, Region};
 use lingqu_transport::code_of;
 
 use super::Tale;
-use crate::cast::{self, Party};
+use crate::cast::{self, Party, Unit};
 use crate::network::{During, Network, NetworkFailed};
 use crate::report::Report;
 
+const ANSWERED: &str = "ANSWERED";
 const FEED_KEYS: &str = "the node's log key, the mirror's key, the head log's key";
 
 pub(super) async fn tell(
     network: &mut Network,
-    tale: &mut Tale,
+    tale: &Tale,
     report: &mut Report<'_>,
 ) -> Result<(), NetworkFailed> {
     report
-        .heading("3. Supervision · 监管")
+        .heading("6. Supervision · 监管")
         .during("reporting")?;
+    let seen = region(network, tale, report).await?;
+    resume(network, seen, report).await?;
+    cities(network, tale, report).await
+}
+
+async fn region(
+    network: &Network,
+    tale: &Tale,
+    report: &mut Report<'_>,
+) -> Result<Seen, NetworkFailed> {
     let (found, seen) = follow(network, Party::Bureau, cast::REGION, Seen::default()).await?;
-    let calls = found.get("ANSWERED").copied().unwrap_or(0);
+    let calls = found.get(ANSWERED).copied().unwrap_or(0);
+    let answered: u64 = tale.answered.values().sum();
     report
         .step(
             "003 Art. 4; 001 Art. 48",
-            "the regional bureau follows the call log; its client proves each span complete before it shows it",
-            format!("{} answered calls, every span complete", tale.answered),
+            "the regional bureau follows the call logs of both nodes; its client proves each span complete before it shows it",
+            format!("{answered} answered calls, every span complete"),
             format!("{calls} answered calls, every span complete"),
             FEED_KEYS,
         )
         .during("reporting")?;
-    let denied: u64 = found
+    let refused = found
         .iter()
-        .filter(|(outcome, _)| outcome.as_str() != "ANSWERED")
-        .map(|(_, count)| count)
-        .sum();
+        .filter(|(outcome, _)| outcome.as_str() != ANSWERED);
+    let denied: u64 = refused.map(|(_, count)| count).sum();
     let kinds = found.len().saturating_sub(1);
     report
         .step(
             "003 Art. 18; R-410",
             "… refused calls are there too, each with its code",
-            "7 codes, …",
+            "11 codes, …",
             format!("{kinds} codes, {denied} refusals recorded so far"),
             FEED_KEYS,
         )
         .during("reporting")?;
+    Ok(seen)
+}
 
+async fn resume(
+    network: &Network,
+    seen: Seen,
+    report: &mut Report<'_>,
+) -> Result<(), NetworkFailed> {
     let (again, _) = follow(network, Party::Bureau, cast::REGION, seen).await?;
     report
         .step(
@@ -57,25 +75,36 @@ pub(super) async fn tell(
             "0 answered calls",
             format!(
                 "{} answered calls",
-                again.get("ANSWERED").copied().unwrap_or(0)
+                again.get(ANSWERED).copied().unwrap_or(0)
             ),
             FEED_KEYS,
         )
-        .during("reporting")?;
+        .during("reporting")
+}
 
-    let (other, _) = follow(
+async fn cities(
+    network: &Network,
+    tale: &Tale,
+    report: &mut Report<'_>,
+) -> Result<(), NetworkFailed> {
+    let (own, _) = follow(
         network,
         Party::OtherBureau,
         cast::OTHER_CITY,
         Seen::default(),
     )
     .await?;
+    let answered = tale
+        .answered
+        .get(&Unit::SocialSecurity)
+        .copied()
+        .unwrap_or(0);
     report
         .step(
             "000 Art. 4; R-088",
-            "the bureau of another city follows its own region",
-            "0 events of this city",
-            format!("{} events of this city", other.values().sum::<u64>()),
+            "Qinghe's bureau follows its own city: the calls of Qinghe's node and none of Lanxi's",
+            format!("{answered} answered calls"),
+            format!("{} answered calls", own.get(ANSWERED).copied().unwrap_or(0)),
             FEED_KEYS,
         )
         .during("reporting")?;
@@ -91,7 +120,7 @@ pub(super) async fn tell(
     report
         .step(
             "000 Art. 4; R-088",
-            "… and asks for this city's",
+            "… and asks for Lanxi's",
             ErrorCode::RegionForbidden.as_str(),
             got,
             "the coordinator's registry",

@@ -86,6 +86,19 @@ pub enum Outcome<T> {
     Unrecorded(ErrorCode),
 }
 
+/// What became of a call, without the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Summary {
+    /// An answer leaves.
+    Answered(Level),
+    /// A recorded refusal leaves.
+    Denied(ErrorCode),
+    /// A recorded failure leaves.
+    Failed(ErrorCode, Level),
+    /// A refusal leaves of which there is no record.
+    Unrecorded(ErrorCode),
+}
+
 /// The refusals that may leave without a record. They are counted, and carry nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unrecorded {
@@ -113,6 +126,16 @@ impl<T> Released<T> {
     /// A refusal that is on record.
     pub(crate) fn denied(code: ErrorCode) -> Released<T> {
         Released(Outcome::Denied(code))
+    }
+
+    /// What became of the call, for whoever counts: nothing of the answer is in it.
+    pub fn summary(&self) -> Summary {
+        match &self.0 {
+            Outcome::Answered { level, .. } => Summary::Answered(*level),
+            Outcome::Denied(code) => Summary::Denied(*code),
+            Outcome::Failed { code, level, .. } => Summary::Failed(*code, *level),
+            Outcome::Unrecorded(code) => Summary::Unrecorded(*code),
+        }
     }
 
     /// What leaves.

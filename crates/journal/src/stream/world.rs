@@ -148,6 +148,7 @@ pub(crate) fn permitted(call: u64, terms: &Terms) -> Call<Permitted> {
         issued: Timestamp(0),
         valid_until: Timestamp(i64::MAX),
         revoked: Default::default(),
+        suspended: Default::default(),
     };
     let asked = header.asked.clone();
     Call::received(header)

@@ -47,6 +47,11 @@ impl WalReader {
         lock(&self.index).frames
     }
 
+    /// Bytes of all segments, room for further frames included.
+    pub fn disk_bytes(&self) -> u64 {
+        lock(&self.index).segment_lens.iter().sum()
+    }
+
     /// Hands the payloads of the durable frames from number `first` on to `visit`, until it breaks.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ use serde::{
 use super::{Comparator, MAX_TEXT_BYTES, Unfit};
 use crate::Value;
 
-const ALL: [Comparator; 4] = [
+const ALL: [Comparator; 5] = [
+    Comparator::AtLeast,
     Comparator::Date,
     Comparator::Exact,
     Comparator::Folded,

@@ -1,3 +1,5 @@
+mod ordered;
+
 use std::num::NonZeroU8;
 
 use proptest::prelude::*;

@@ -87,3 +87,16 @@ fn the_digest_tells_every_part_of_a_schema_apart() {
         }
     }
 }
+
+#[test]
+fn a_key_is_found_by_equality_only() {
+    let field = |comparator| vec![Field::new("months", comparator)];
+    let other = || vec![Field::new("name", Comparator::Exact)];
+    assert_eq!(
+        Schema::new(field(Comparator::AtLeast), other()),
+        Err(SchemaRefused::OrderedKey {
+            field: "months".into()
+        })
+    );
+    assert!(Schema::new(other(), field(Comparator::AtLeast)).is_ok());
+}

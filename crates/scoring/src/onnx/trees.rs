@@ -6,6 +6,7 @@
 //! onnxruntime makes them. Built and checked by [`build`].
 
 pub(super) mod build;
+pub(super) mod described;
 #[cfg(test)]
 mod tests;
 
@@ -123,6 +124,10 @@ impl<'a> Block<'a> {
         let begin = row * self.stride + self.first;
         &self.values[begin..begin + self.width]
     }
+
+    fn has_nan(&self) -> bool {
+        (0..self.rows).any(|row| self.row(row).iter().any(|value| value.is_nan()))
+    }
 }
 
 impl Forest {
@@ -144,10 +149,11 @@ impl Forest {
     /// The sums of every row, row after row; `sums` has `rows * targets` entries.
     pub(super) fn sum(&self, block: Block<'_>, sums: &mut [f32]) {
         sums.fill(0.0);
-        match (&self.tests, self.nan_left) {
-            (Some(tests), _) => self.sum_tested(tests, block, sums),
-            (None, true) => self.sum_plain::<true>(block, sums),
-            (None, false) => self.sum_plain::<false>(block, sums),
+        match &self.tests {
+            Some(tests) => self.sum_tested(tests, block, sums),
+            // Looking once at every value is less than asking at every branch.
+            None if self.nan_left && block.has_nan() => self.sum_plain::<true>(block, sums),
+            None => self.sum_plain::<false>(block, sums),
         }
     }
 

@@ -7,7 +7,8 @@ use super::attributes::Attributes;
 use super::pipeline::Span;
 use super::transform::{Transform, argmax, logistic};
 use super::trees::Forest;
-use super::trees::build::{Facts, WeightNames, forest};
+use super::trees::build::{Facts, forest};
+use super::trees::described::WeightNames;
 use crate::{Limits, ModelRefused};
 
 /// A forest, and what becomes of its sums.

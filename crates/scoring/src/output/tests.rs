@@ -1,4 +1,4 @@
-//! Rules that could let out more than an answer are refused, and those that pass let out nothing else.
+//! Rules that could let out more than an answer are refused, and those that pass let out nothing else.
 
 use proptest::prelude::*;
 

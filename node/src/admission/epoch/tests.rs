@@ -14,6 +14,7 @@ fn held() -> Held {
             issued: ISSUED,
             valid_until: ISSUED.plus(Duration::from_secs(3_600)),
             revoked: BTreeSet::new(),
+            suspended: BTreeSet::new(),
         },
         age_at_receipt: Duration::from_secs(2),
         received: Duration::from_secs(100),

@@ -16,7 +16,7 @@ const KEY_FIELDS_MAX: usize = 8;
 /// Most fields that are compared.
 const COMPARED_FIELDS_MAX: usize = 16;
 /// The comparators that a field may name.
-const COMPARATORS: [&str; 4] = ["date", "exact", "folded", "integer"];
+const COMPARATORS: [&str; 5] = ["at_least", "date", "exact", "folded", "integer"];
 /// Most features of a model.
 const FEATURES_MAX: usize = 256;
 /// Largest model, in bytes: an envelope has little more than a mebibyte.
@@ -73,6 +73,10 @@ fn key(field: &'static str, rules: Vec<pb::FieldRule>) -> Result<Vec<FieldRule>,
     if !(1..=KEY_FIELDS_MAX).contains(&rules.len()) {
         return refuse(field, "does not have 1 to 8 fields");
     }
+    // Rows are found by equality only; a product that could never open is refused where it is registered.
+    if rules.iter().any(|rule| rule.comparator == "at_least") {
+        return refuse(field, "has a field that is compared by order");
+    }
     list(field, rules, rule)
 }
 
@@ -80,7 +84,7 @@ fn rule(rule: pb::FieldRule) -> Result<FieldRule, FieldInvalid> {
     if !COMPARATORS.contains(&rule.comparator.as_str()) {
         return refuse(
             "field.comparator",
-            "is not `exact`, `folded`, `integer` or `date`",
+            "is not `at_least`, `exact`, `folded`, `integer` or `date`",
         );
     }
     Ok(FieldRule {
@@ -234,6 +238,7 @@ fn parameter(wire: pb::Parameter) -> Result<Parameter, FieldInvalid> {
             return Ok(Parameter {
                 name: name("statistic.parameters.name", wire.name)?,
                 allowed: ParameterValues::Integers(integers),
+                edges: wire.edges,
             });
         }
         _ => {
@@ -251,6 +256,7 @@ fn parameter(wire: pb::Parameter) -> Result<Parameter, FieldInvalid> {
             Ok(Parameter {
                 name: name("statistic.parameters.name", wire.name)?,
                 allowed,
+                edges: wire.edges,
             })
         }
     }
@@ -342,6 +348,7 @@ fn statistic_to_pb(statistic: &Statistic) -> pb::Statistic {
             kind: kind.into(),
             texts,
             integers,
+            edges: parameter.edges,
         }
     };
     pb::Statistic {

@@ -85,6 +85,7 @@ pub(super) fn statistic() -> Product {
     let parameter = |name: &str, allowed| Parameter {
         name: name.to_owned(),
         allowed,
+        edges: name == "age",
     };
     Product {
         definition: Definition::Statistic(Statistic {
@@ -219,6 +220,7 @@ pub(super) fn epoch() -> Epoch {
         revoked: ["civil.residence@1", "grant_2", "party_x"]
             .map(str::to_owned)
             .into(),
+        suspended: ["grant_3", "grant_4"].map(|id| id.parse().unwrap()).into(),
     }
 }
 
@@ -493,13 +495,16 @@ fn targets() -> impl Strategy<Value = String> {
 
 pub(super) fn epochs() -> impl Strategy<Value = Epoch> {
     let revoked = proptest::collection::btree_set(targets(), 0..20);
-    (id("coord_"), 1..=u64::MAX, instants(), 1..YEAR_US, revoked).prop_map(
-        |(coordinator, number, issued, validity, revoked)| Epoch {
+    let suspended = proptest::collection::btree_set(id("grant_"), 0..5);
+    let lists = (revoked, suspended);
+    (id("coord_"), 1..=u64::MAX, instants(), 1..YEAR_US, lists).prop_map(
+        |(coordinator, number, issued, validity, (revoked, suspended))| Epoch {
             coordinator,
             number,
             issued,
             valid_until: Timestamp(issued.0 + validity),
             revoked,
+            suspended,
         },
     )
 }

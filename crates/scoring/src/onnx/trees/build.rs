@@ -5,59 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use super::described::{Described, Mode, Weight, WeightNames, described, weights};
 use super::{FEATURES_MAX, Forest, Leaves, NEXT, Node, Test, Tree};
 use crate::onnx::attributes::Attributes;
-use crate::refused::shown;
 use crate::{Limits, ModelRefused};
-
-/// Where the weights of leaves stand: `class_*` or `target_*`.
-pub(in crate::onnx) struct WeightNames {
-    pub(in crate::onnx) ids: &'static str,
-    pub(in crate::onnx) nodes: &'static str,
-    pub(in crate::onnx) trees: &'static str,
-    pub(in crate::onnx) weights: &'static str,
-}
-
-/// One node as the attributes describe it.
-#[derive(Clone, Copy)]
-struct Described {
-    id: i64,
-    mode: Mode,
-    feature: i64,
-    value: f32,
-    /// Ids of the nodes for rows that pass the test and for those that do not.
-    children: [i64; 2],
-    missing_true: bool,
-}
-
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Mode {
-    Equal,
-    Greater,
-    GreaterOrEqual,
-    Leaf,
-    Less,
-    LessOrEqual,
-    NotEqual,
-}
-
-impl Mode {
-    fn parse(name: &str) -> Option<Mode> {
-        Some(match name {
-            "BRANCH_EQ" => Mode::Equal,
-            "BRANCH_GT" => Mode::Greater,
-            "BRANCH_GTE" => Mode::GreaterOrEqual,
-            "BRANCH_LEQ" => Mode::LessOrEqual,
-            "BRANCH_LT" => Mode::Less,
-            "BRANCH_NEQ" => Mode::NotEqual,
-            "LEAF" => Mode::Leaf,
-            _ => return None,
-        })
-    }
-}
-
-/// A weight: its target and what it adds.
-type Weight = (u32, f32);
 
 /// What the weights of an ensemble look like, as far as its answer depends on it.
 #[derive(Debug)]
@@ -127,99 +78,6 @@ pub(in crate::onnx) fn forest(
     Ok(build.finish())
 }
 
-/// The lists, brought together by node.
-fn described(
-    attributes: &mut Attributes,
-    limits: &Limits,
-) -> Result<(Vec<i64>, Vec<Described>), ModelRefused> {
-    let trees = attributes.ints("nodes_treeids")?;
-    let count = trees.len();
-    if count > limits.nodes_max {
-        return Err(ModelRefused::TooMany {
-            what: "nodes",
-            max: limits.nodes_max,
-        });
-    }
-    let mut ints = |name| {
-        let list = attributes.ints(name)?;
-        attributes.length(name, &list, count)?;
-        Ok::<_, ModelRefused>(list)
-    };
-    let ids = ints("nodes_nodeids")?;
-    let features = ints("nodes_featureids")?;
-    let (yes, no) = (ints("nodes_truenodeids")?, ints("nodes_falsenodeids")?);
-    let missing = if attributes.has("nodes_missing_value_tracks_true") {
-        let missing = attributes.ints("nodes_missing_value_tracks_true")?;
-        attributes.length("nodes_missing_value_tracks_true", &missing, count)?;
-        missing
-    } else {
-        vec![0; count]
-    };
-    if missing.iter().any(|m| !matches!(m, 0 | 1)) {
-        return Err(attributes.value("nodes_missing_value_tracks_true"));
-    }
-    let values = attributes.floats("nodes_values")?;
-    attributes.length("nodes_values", &values, count)?;
-    let modes = attributes.texts("nodes_modes")?;
-    attributes.length("nodes_modes", &modes, count)?;
-    // How often a branch was taken in training; nothing follows from it.
-    attributes.ignore("nodes_hitrates");
-
-    let mut described = Vec::with_capacity(count);
-    for at in 0..count {
-        let mode = Mode::parse(&modes[at]).ok_or_else(|| ModelRefused::Operator {
-            domain: "nodes_modes".to_owned(),
-            operator: shown(&modes[at]),
-        })?;
-        if values[at].is_nan() {
-            return Err(ModelRefused::NotANumber {
-                operator: attributes.operator(),
-                attribute: "nodes_values",
-            });
-        }
-        described.push(Described {
-            id: ids[at],
-            mode,
-            feature: features[at],
-            value: values[at],
-            children: [yes[at], no[at]],
-            missing_true: missing[at] == 1,
-        });
-    }
-    Ok((trees, described))
-}
-
-/// The weights by tree and node.
-fn weights(
-    attributes: &mut Attributes,
-    names: &WeightNames,
-    targets: usize,
-) -> Result<BTreeMap<(i64, i64), Vec<Weight>>, ModelRefused> {
-    let weights = attributes.finite(names.weights)?;
-    let trees = attributes.ints(names.trees)?;
-    let nodes = attributes.ints(names.nodes)?;
-    let ids = attributes.ints(names.ids)?;
-    for (name, list) in [
-        (names.trees, &trees),
-        (names.nodes, &nodes),
-        (names.ids, &ids),
-    ] {
-        attributes.length(name, list, weights.len())?;
-    }
-    let mut by_node: BTreeMap<(i64, i64), Vec<Weight>> = BTreeMap::new();
-    for (at, weight) in weights.into_iter().enumerate() {
-        let target = usize::try_from(ids[at]).ok().filter(|t| *t < targets);
-        let target = target.ok_or_else(|| attributes.value(names.ids))?;
-        let (tree, node) = (trees[at], nodes[at]);
-        let of_node = by_node.entry((tree, node)).or_default();
-        if of_node.iter().any(|(other, _)| *other == target as u32) {
-            return Err(ModelRefused::Weights { tree, node });
-        }
-        of_node.push((target as u32, weight));
-    }
-    Ok(by_node)
-}
-
 struct Build {
     forest: Forest,
     tests: Vec<Test>,
@@ -240,58 +98,59 @@ impl Build {
         let children = children(tree, nodes)?;
         let first = self.forest.nodes.len();
         let mut always: Option<Vec<u32>> = None;
-        // A tree of one leaf gets a branch to two copies of it, so that a leaf is never at place 0.
-        let lone = nodes[0].mode == Mode::Leaf;
-        let mut level: Vec<usize> = if lone { vec![0, 0] } else { vec![0] };
-        if lone {
+        let mut level = vec![0];
+        let mut place = 0;
+        if nodes[0].mode == Mode::Leaf {
+            // A tree of one leaf gets a branch to two copies of it, so that a leaf is never at place 0.
             self.push(Node::branch(f32::NAN, 0, 1, false), Test::AtMost, vec![]);
+            (level, place) = (vec![0, 0], 1);
         }
-        let mut place = usize::from(lone);
-        let mut depth = 0;
-        while !level.is_empty() {
+        for depth in 0.. {
+            if level.is_empty() {
+                break;
+            }
             if depth > self.depth_max {
                 let max = self.depth_max;
                 return Err(ModelRefused::TooDeep { tree, max });
             }
             let mut below = Vec::new();
             let next_level = place + level.len();
-            for &at in &level {
+            for at in level {
                 let node = nodes[at];
-                if node.mode == Mode::Leaf {
-                    let of_leaf = if lone {
-                        weights.get(&(tree, node.id)).cloned()
-                    } else {
-                        weights.remove(&(tree, node.id))
-                    };
-                    let of_leaf = of_leaf.ok_or(ModelRefused::Weights {
-                        tree,
-                        node: node.id,
-                    })?;
-                    note(&mut always, &of_leaf);
-                    self.push(Node::leaf(place), Test::AtMost, of_leaf);
-                } else {
-                    let next = next_level + below.len();
-                    let swapped = self.branch(tree, &node, next)?;
-                    let [yes, no] = children[at];
-                    below.extend(if swapped { [no, yes] } else { [yes, no] });
+                let next = next_level + below.len();
+                match self.branch(tree, &node, next)? {
+                    Some(swapped) => {
+                        let [yes, no] = children[at];
+                        below.extend(if swapped { [no, yes] } else { [yes, no] });
+                    }
+                    None => {
+                        let (of_leaf, node) = (weights.get(&(tree, node.id)), node.id);
+                        let of_leaf = of_leaf.ok_or(ModelRefused::Weights { tree, node })?;
+                        note(&mut always, of_leaf);
+                        self.push(Node::leaf(place), Test::AtMost, of_leaf.clone());
+                    }
                 }
                 place += 1;
             }
             level = below;
-            depth += 1;
         }
-        if lone {
-            weights.remove(&(tree, nodes[0].id));
+        for node in nodes.iter().filter(|node| node.mode == Mode::Leaf) {
+            weights.remove(&(tree, node.id));
         }
+        for target in always.unwrap_or_default() {
+            self.facts.always[target as usize] = true;
+        }
+        self.planted(first)
+    }
+
+    /// Keeps the tree whose nodes begin at `first`.
+    fn planted(&mut self, first: usize) -> Result<(), ModelRefused> {
         let len = self.forest.nodes.len() - first;
         if len > NEXT as usize {
             return Err(ModelRefused::TooMany {
                 what: "nodes of a tree",
                 max: NEXT as usize,
             });
-        }
-        for target in always.unwrap_or_default() {
-            self.facts.always[target as usize] = true;
         }
         self.forest.trees.push(Tree {
             first: first as u32,
@@ -311,15 +170,14 @@ impl Build {
         self.weights.push(weights);
     }
 
-    /// Adds a branch whose children are at `next` and behind; says whether they change places.
-    fn branch(&mut self, tree: i64, node: &Described, next: usize) -> Result<bool, ModelRefused> {
-        let width = self.facts.looks_at.len().min(FEATURES_MAX);
-        let feature = usize::try_from(node.feature).ok().filter(|f| *f < width);
-        let feature = feature.ok_or(ModelRefused::FeatureId {
-            tree,
-            node: node.id,
-        })?;
-        self.facts.looks_at[feature] = true;
+    /// Adds a branch whose children are at `next` and behind, and says whether they change places; does nothing about
+    /// a leaf.
+    fn branch(
+        &mut self,
+        tree: i64,
+        node: &Described,
+        next: usize,
+    ) -> Result<Option<bool>, ModelRefused> {
         // `x < t` is `x <= next_down(t)`, and `x < -inf` is nothing, as is being at most NaN.
         let below = if node.value == f32::NEG_INFINITY {
             f32::NAN
@@ -333,8 +191,15 @@ impl Build {
             Mode::GreaterOrEqual => (Test::AtMost, below, true),
             Mode::Equal => (Test::Equal, node.value, false),
             Mode::NotEqual => (Test::NotEqual, node.value, false),
-            Mode::Leaf => unreachable!("leaves are not branches"),
+            Mode::Leaf => return Ok(None),
         };
+        let width = self.facts.looks_at.len().min(FEATURES_MAX);
+        let feature = usize::try_from(node.feature).ok().filter(|f| *f < width);
+        let feature = feature.ok_or(ModelRefused::FeatureId {
+            tree,
+            node: node.id,
+        })?;
+        self.facts.looks_at[feature] = true;
         // NaN passes no test but "not equal", unless it is told to.
         let nan_left = node.missing_true != swapped;
         self.forest.nan_left |= nan_left;
@@ -344,7 +209,7 @@ impl Build {
             test,
             vec![],
         );
-        Ok(swapped)
+        Ok(Some(swapped))
     }
 
     fn finish(mut self) -> (Forest, Facts) {

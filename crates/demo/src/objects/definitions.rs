@@ -1,0 +1,163 @@
+//! What the products compute.
+
+use lingqu_core::product::{
+    Definition, Feature, FieldRule, Model, ModelOutput, Parameter, ParameterValues, Statistic,
+    Verification,
+};
+
+use super::Which;
+
+/// The scorecard of income stability, as the agency had it reviewed.
+pub const SCORECARD: &[u8] = include_bytes!("../../data/income_stability.scorecard.json");
+/// Where the bins of ages begin and end.
+pub const AGE_EDGES: [i64; 6] = [16, 25, 35, 45, 55, 65];
+/// Airports that flights depart from.
+pub const ORIGINS: [&str; 3] = ["EWR", "JFK", "LGA"];
+/// Districts and counties of the city, by division code.
+pub const REGIONS: [&str; 7] = [
+    "459201", "459202", "459203", "459221", "459222", "459223", "459281",
+];
+
+type Rule = (&'static str, &'static str, &'static str);
+
+fn rules(rules: &[Rule]) -> Vec<FieldRule> {
+    rules
+        .iter()
+        .map(|(name, column, comparator)| FieldRule {
+            name: (*name).to_owned(),
+            column: (*column).to_owned(),
+            comparator: (*comparator).to_owned(),
+        })
+        .collect()
+}
+
+/// The definition of a product.
+pub(super) fn of(which: Which) -> Definition {
+    match which {
+        Which::ContribMonths => Definition::Verification(Verification {
+            key: rules(&[("id_no", "id_no", "folded")]),
+            compared: rules(&[
+                ("name", "name", "folded"),
+                ("months", "contribution_months", "at_least"),
+            ]),
+        }),
+        Which::Contributions => Definition::Statistic(contributions()),
+        Which::Delays => Definition::Statistic(delays()),
+        Which::Flight => Definition::Verification(Verification {
+            key: rules(&[
+                ("year", "year", "integer"),
+                ("month", "month", "integer"),
+                ("day", "day", "integer"),
+                ("carrier", "carrier", "folded"),
+                ("flight", "flight", "integer"),
+                ("origin", "origin", "folded"),
+            ]),
+            compared: rules(&[
+                ("tail_number", "tailnum", "folded"),
+                ("destination", "dest", "folded"),
+            ]),
+        }),
+        Which::IncomeStability => Definition::Model(income_stability()),
+        Which::Plane => Definition::Verification(Verification {
+            key: rules(&[("tail_number", "tailnum", "folded")]),
+            compared: rules(&[
+                ("manufacturer", "manufacturer", "folded"),
+                ("model", "model", "folded"),
+                ("year", "year", "integer"),
+            ]),
+        }),
+    }
+}
+
+/// The class comes from the scorecard's own cut-offs. Whoever is not in the register is told the lowest class, so that
+/// nobody learns who is.
+fn income_stability() -> Model {
+    let feature = |name: &str, column: &str| Feature {
+        name: name.to_owned(),
+        column: column.to_owned(),
+    };
+    Model {
+        key: rules(&[("id_no", "id_no", "folded")]),
+        features: vec![
+            feature("contribution_months_24", "contribution_months"),
+            feature("employers_count", "employers"),
+            feature("average_contribution_base", "average_base"),
+        ],
+        format: "scorecard".to_owned(),
+        model: SCORECARD.to_vec(),
+        output: ModelOutput::Classes {
+            cutoffs: Vec::new(),
+            lowest: String::new(),
+            unknown: "C".to_owned(),
+        },
+        reasons_max: 0,
+    }
+}
+
+fn parameter(name: &str, allowed: ParameterValues, edges: bool) -> Parameter {
+    Parameter {
+        name: name.to_owned(),
+        allowed,
+        edges,
+    }
+}
+
+fn texts(values: &[&str]) -> ParameterValues {
+    ParameterValues::Texts(values.iter().map(|value| (*value).to_owned()).collect())
+}
+
+/// `region`, `age_from`, `age_below`.
+pub fn contributions_parameters() -> Vec<Parameter> {
+    vec![
+        parameter("region", texts(&REGIONS), false),
+        parameter(
+            "age_from",
+            ParameterValues::Integers(AGE_EDGES.into()),
+            true,
+        ),
+        parameter(
+            "age_below",
+            ParameterValues::Integers(AGE_EDGES.into()),
+            true,
+        ),
+    ]
+}
+
+fn contributions() -> Statistic {
+    Statistic {
+        sql: "SELECT industry.name_zh, industry.name_en, count(*) AS persons, \
+              avg(insured_person.average_base) AS average_base \
+              FROM insured_person JOIN industry ON insured_person.industry = industry.code \
+              WHERE insured_person.region = $region AND insured_person.age >= $age_from \
+              AND insured_person.age < $age_below \
+              GROUP BY industry.name_zh, industry.name_en ORDER BY name_en"
+            .to_owned(),
+        parameters: contributions_parameters(),
+        dimensions: vec!["industry".to_owned()],
+    }
+}
+
+/// `origin`, `month`.
+pub fn delays_parameters() -> Vec<Parameter> {
+    vec![
+        parameter("origin", texts(&ORIGINS), false),
+        parameter(
+            "month",
+            ParameterValues::Integers((1..=12).collect()),
+            false,
+        ),
+    ]
+}
+
+fn delays() -> Statistic {
+    Statistic {
+        sql: "SELECT airlines.name, count(*) AS flights, count(distinct flights.tailnum) AS aircraft, \
+              avg(flights.arr_delay) AS average_delay \
+              FROM flights JOIN airlines ON flights.carrier = airlines.carrier \
+              WHERE flights.origin = $origin AND flights.month = $month \
+              GROUP BY airlines.name ORDER BY name"
+            .to_owned(),
+        parameters: delays_parameters(),
+        dimensions: vec!["airlines".to_owned()],
+    }
+}

@@ -1,0 +1,47 @@
+//! The journal in numbers, for whoever watches it. Nothing is decided by them.
+
+use std::time::Duration;
+
+use lingqu_tlog::Suite;
+
+use super::Journal;
+use super::state::Phase;
+
+/// Numbers of one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Whether records can be made, or could be once journal and mirror were compared.
+    pub open: bool,
+    /// Durable records.
+    pub records: u64,
+    /// Records that the mirror has not cosigned, as far as this process knows.
+    pub records_unmirrored: u64,
+    /// Of these, calls: what the limits of lagging terms count.
+    pub calls_unmirrored: u64,
+    /// Age of the oldest of these calls; zero if there is none.
+    pub oldest_unmirrored: Duration,
+    /// Whether the mirror can be reached.
+    pub mirror_connected: bool,
+    /// Bytes that the journal takes of the disk, room for further records included.
+    pub disk_bytes: u64,
+}
+
+impl<S: Suite> Journal<S> {
+    /// The journal in numbers, now.
+    pub fn figures(&self) -> Figures {
+        let disk_bytes = self.inner.reader.disk_bytes();
+        let shared = &self.inner.shared;
+        let monotonic = shared.clock.monotonic();
+        let state = shared.lock();
+        let records = state.fold.tree.size();
+        Figures {
+            open: matches!(state.phase, Phase::Ready | Phase::Unreconciled { .. }),
+            records,
+            records_unmirrored: records.saturating_sub(state.mirror.size()),
+            calls_unmirrored: state.mirror.lag.calls(),
+            oldest_unmirrored: state.mirror.lag.age(monotonic),
+            mirror_connected: state.mirror.connected,
+            disk_bytes,
+        }
+    }
+}

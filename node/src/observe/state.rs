@@ -1,0 +1,305 @@
+//! What the node's state is at this moment, read when somebody asks.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use lingqu_core::decide::ClockState;
+use lingqu_core::grant::{Environment, Grant};
+use lingqu_core::{ErrorCode, GrantId, Timestamp};
+use lingqu_telemetry::listener::Told;
+use lingqu_telemetry::{Exposition, Health, Observed};
+
+use crate::Node;
+use crate::node::View;
+
+impl Observed for Node {
+    fn metrics(self: Arc<Self>) -> Told<String> {
+        Box::pin(async move {
+            // Many locks are taken for a moment each; none is held where others wait for the thread.
+            let text = tokio::task::spawn_blocking(move || exposition(&self).into_text());
+            text.await.unwrap_or_default()
+        })
+    }
+
+    fn health(&self) -> Health {
+        let view = self.facts();
+        Health(vec![
+            ("serving", !self.observe.ending.load(Ordering::SeqCst)),
+            ("journal_open", self.journal.figures().open),
+            ("reconciled", self.ready()),
+            ("epoch_fresh", epoch_is_fresh(&view)),
+            ("clock_good", view.clock() == ClockState::Good),
+        ])
+    }
+}
+
+/// Whether the list of what is revoked would do for at least one product that the unit has approved.
+fn epoch_is_fresh(view: &View) -> bool {
+    let Some(held) = view.epoch() else {
+        return false;
+    };
+    let policies = view
+        .holdings()
+        .approved()
+        .map(|approved| &approved.policy.policy);
+    let age_max = policies.map(|policy| policy.epoch_age_max_s()).max();
+    let age_max = age_max.map_or(Duration::MAX, |age_s| Duration::from_secs(age_s.into()));
+    view.now() < held.epoch.valid_until && view.epoch_age() <= Some(age_max)
+}
+
+fn exposition(node: &Node) -> Exposition {
+    let mut exposition = Exposition::of(&node.observe.meters.registry);
+    process(node, &mut exposition);
+    journal(node, &mut exposition);
+    authority(node, &mut exposition);
+    grants(node, &mut exposition);
+    products(node, &mut exposition);
+    connections(node, &mut exposition);
+    spans(node, &mut exposition);
+    exposition
+}
+
+fn process(node: &Node, exposition: &mut Exposition) {
+    let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
+    exposition.gauges(
+        "lingqu_node_build_info",
+        "Always 1; the label tells the version of the software.",
+        [(version, 1.0)],
+    );
+    exposition.gauge(
+        "lingqu_node_start_time_seconds",
+        "When the node was opened, in seconds since the Unix epoch.",
+        Some(seconds(node.observe.started)),
+    );
+    let health = node.health();
+    exposition.gauge(
+        "lingqu_node_ready",
+        "1 if calls can be answered now.",
+        Some(flag(health.is_ready())),
+    );
+    let checks = health
+        .0
+        .into_iter()
+        .map(|(check, holds)| (vec![("check", check.to_owned())], flag(holds)));
+    exposition.gauges(
+        "lingqu_node_health_check",
+        "1 if the condition holds; all of them make the node ready.",
+        checks,
+    );
+}
+
+fn journal(node: &Node, exposition: &mut Exposition) {
+    let figures = node.journal.figures();
+    let gauges = [
+        (
+            "lingqu_node_journal_records",
+            "Durable records in the journal.",
+            number(figures.records),
+        ),
+        (
+            "lingqu_node_journal_disk_bytes",
+            "Bytes that the journal takes of the disk, room for further records included.",
+            number(figures.disk_bytes),
+        ),
+        (
+            "lingqu_node_mirror_connected",
+            "1 if the mirror can be reached.",
+            flag(figures.mirror_connected),
+        ),
+        (
+            "lingqu_node_mirror_lag_records",
+            "Records that the mirror has not cosigned.",
+            number(figures.records_unmirrored),
+        ),
+        (
+            "lingqu_node_mirror_lag_calls",
+            "Of these, calls: what the limits of lagging terms count.",
+            number(figures.calls_unmirrored),
+        ),
+        (
+            "lingqu_node_mirror_lag_seconds",
+            "Age of the oldest call that the mirror has not cosigned.",
+            figures.oldest_unmirrored.as_secs_f64(),
+        ),
+        (
+            "lingqu_node_retries_kept",
+            "Recorded answers that are kept for retries, running calls included.",
+            count(node.retries.len()),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        exposition.gauge(name, help, Some(value));
+    }
+}
+
+/// What calls are decided by: the list of what is revoked, and the unit's own stops.
+fn authority(node: &Node, exposition: &mut Exposition) {
+    let view = node.facts();
+    exposition.gauge(
+        "lingqu_node_epoch_number",
+        "Number of the revocation list in force.",
+        view.epoch().map(|held| number(held.epoch.number)),
+    );
+    exposition.gauge(
+        "lingqu_node_epoch_age_seconds",
+        "Age of the revocation list in force.",
+        view.epoch_age().map(|age| age.as_secs_f64()),
+    );
+    exposition.gauge(
+        "lingqu_node_epoch_expiry_timestamp_seconds",
+        "When the revocation list in force ends, in seconds since the Unix epoch.",
+        view.epoch().map(|held| seconds(held.epoch.valid_until)),
+    );
+    exposition.gauge(
+        "lingqu_node_stops",
+        "Stop orders of the unit that are in force.",
+        Some(count(node.stops.current().scopes().count())),
+    );
+}
+
+/// The grants that are nearest to their end of quantity, and how many there are in all.
+fn grants(node: &Node, exposition: &mut Exposition) {
+    let holdings = node.holdings();
+    exposition.gauge(
+        "lingqu_node_grants",
+        "Grants that the node holds.",
+        Some(count(holdings.grants().count())),
+    );
+    let now = node.clock.now();
+    let mut left: Vec<Left> = holdings
+        .grants()
+        .flat_map(|grant| left_of(node, grant, now))
+        .collect();
+    left.sort_by_key(|left| left.day.min(left.term));
+    left.truncate(node.observe.series_max);
+    let series = left.into_iter().flat_map(|left| {
+        let labels = |window: &str| {
+            vec![
+                ("environment", left.environment.as_str().to_owned()),
+                ("grant", left.grant.to_string()),
+                ("window", window.to_owned()),
+            ]
+        };
+        [
+            (labels("day"), number(left.day)),
+            (labels("term"), number(left.term)),
+        ]
+    });
+    exposition.gauges(
+        "lingqu_node_grant_units_left",
+        "Units that a grant has left at this node, today (UTC+8) and over its term; the grants with the least left.",
+        series,
+    );
+}
+
+/// What a grant has left in each environment that it is for.
+fn left_of(node: &Node, grant: &Grant, now: Timestamp) -> Vec<Left> {
+    let left_in = |environment: &Environment| {
+        let quota = grant.quota_in(*environment, &node.config.id)?;
+        let used = node.journal.usage_in(*environment, &grant.id, now);
+        Some(Left {
+            grant: grant.id.clone(),
+            environment: *environment,
+            day: quota.calls_per_day.saturating_sub(used.today),
+            term: quota.calls_total.saturating_sub(used.total),
+        })
+    };
+    grant.environments.iter().filter_map(left_in).collect()
+}
+
+struct Left {
+    grant: GrantId,
+    environment: Environment,
+    day: u64,
+    term: u64,
+}
+
+fn products(node: &Node, exposition: &mut Exposition) {
+    exposition.gauge(
+        "lingqu_node_objects_held",
+        "Signed objects that the node holds.",
+        Some(count(node.holdings().len())),
+    );
+    exposition.gauge(
+        "lingqu_node_products_open",
+        "Products that can be called, counted for each environment.",
+        Some(count(node.products.len())),
+    );
+    let dates = node
+        .products
+        .dates()
+        .into_iter()
+        .take(node.observe.series_max);
+    let series = dates.map(|((resource, environment), date)| {
+        let environment = environment.as_str().to_owned();
+        let labels = vec![("environment", environment), ("resource", resource)];
+        (labels, seconds(date))
+    });
+    exposition.gauges(
+        "lingqu_node_resource_as_of_timestamp_seconds",
+        "The date that a resource's data speaks for, in seconds since the Unix epoch.",
+        series,
+    );
+}
+
+fn connections(node: &Node, exposition: &mut Exposition) {
+    exposition.gauge(
+        "lingqu_node_connections",
+        "Open connections of callers.",
+        Some(count(node.connections.count())),
+    );
+    let refused = ErrorCode::ALL.iter().filter_map(|code| {
+        let refused = node.connections.refused(*code);
+        (refused > 0).then(|| (vec![("code", code.as_str().to_owned())], number(refused)))
+    });
+    exposition.counters(
+        "lingqu_node_connections_refused_total",
+        "Connections that were refused, by error code.",
+        refused,
+    );
+}
+
+fn spans(node: &Node, exposition: &mut Exposition) {
+    let spans = &node.observe.meters.spans;
+    if !spans.wanted() {
+        return;
+    }
+    let tally = spans.tally();
+    exposition.counters(
+        "lingqu_node_spans_exported_total",
+        "Spans that the receiver of traces has taken.",
+        [(Vec::new(), number(tally.exported))],
+    );
+    let dropped = [
+        ("overflow", tally.overflow),
+        ("refused", tally.refused),
+        ("unreachable", tally.unreachable),
+    ];
+    exposition.counters(
+        "lingqu_node_spans_dropped_total",
+        "Spans that were dropped: the queue was full, or the receiver refused them or could not be reached.",
+        dropped.map(|(reason, spans)| (vec![("reason", reason.to_owned())], number(spans))),
+    );
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    Duration::from_micros(u64::try_from(time.0).unwrap_or(0)).as_secs_f64()
+}
+
+fn flag(holds: bool) -> f64 {
+    if holds { 1.0 } else { 0.0 }
+}
+
+/// Exact up to 2^53, which is how far the text format counts.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "metrics are floating-point numbers"
+)]
+fn number(value: u64) -> f64 {
+    value as f64
+}
+
+fn count(value: usize) -> f64 {
+    number(value as u64)
+}

@@ -1,0 +1,151 @@
+//! What a caller may use right now: the approved products of its grants that hold. Listings show these and nothing else,
+//! so that nobody learns of a product, a unit or a grant that is not its own.
+//!
+//! This only shows. Whether a call is allowed is decided by `core::decide`, call by call.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use lingqu_core::grant::{Grant, GrantKind};
+use lingqu_core::product::{Definition, FieldRule, Product, ProductKind, ProductRef};
+use lingqu_core::{GrantId, PartyId};
+use lingqu_tlog::Hash;
+
+use crate::Node;
+use crate::admission::caller::Caller;
+use crate::admission::holdings::ApprovedProduct;
+
+/// A product as a caller sees it.
+#[derive(Clone, Debug)]
+pub struct VisibleProduct {
+    /// Name and version.
+    pub reference: ProductRef,
+    /// The unit whose data it reads.
+    pub unit: PartyId,
+    /// Its kind.
+    pub kind: ProductKind,
+    /// Title in Chinese.
+    pub title_zh: String,
+    /// Title in English.
+    pub title_en: String,
+    /// Names and types (`text`, `integer` or `date`) of what it takes, in the order of positional calls.
+    pub parameters: Vec<(String, &'static str)>,
+    /// The columns of its answer; none where they are known only with the answer.
+    pub output: SchemaRef,
+    /// The caller's grants for it.
+    pub grants: Vec<GrantId>,
+}
+
+impl Node {
+    /// What `caller` may use now, in order of name and version.
+    pub fn visible_products(&self, caller: &Caller) -> Vec<VisibleProduct> {
+        let view = self.facts();
+        let shown = |approved: &Arc<ApprovedProduct>| {
+            let reference = &approved.product.reference;
+            let names = |grant: &Grant| {
+                let named = |hash: Hash| hash == approved.digest;
+                let mut products = grant.products.iter();
+                products.any(|granted| granted.reference == *reference && named(granted.digest))
+            };
+            let grants: Vec<GrantId> = view
+                .grants_that_hold(self.id(), &caller.party, reference)
+                .filter(|grant| names(grant))
+                .map(|grant| grant.id.clone())
+                .collect();
+            (!grants.is_empty()).then(|| VisibleProduct::of(&approved.product, grants))
+        };
+        view.holdings().approved().filter_map(shown).collect()
+    }
+}
+
+impl VisibleProduct {
+    fn of(product: &Product, grants: Vec<GrantId>) -> VisibleProduct {
+        let (parameters, output) = match &product.definition {
+            Definition::Model(model) => (fields(&model.key), score_schema()),
+            Definition::Statistic(statistic) => {
+                let parameters = statistic.parameters.iter();
+                let parameters = parameters.map(|one| (one.name.clone(), one.allowed.type_word()));
+                (parameters.collect(), Arc::new(Schema::empty()))
+            }
+            Definition::Verification(verification) => {
+                let mut parameters = fields(&verification.key);
+                parameters.extend(fields(&verification.compared));
+                (parameters, verdict_schema())
+            }
+        };
+        VisibleProduct {
+            reference: product.reference.clone(),
+            unit: product.unit.clone(),
+            kind: product.definition.kind(),
+            title_zh: product.title_zh.clone(),
+            title_en: product.title_en.clone(),
+            parameters,
+            output,
+            grants,
+        }
+    }
+}
+
+impl super::node::View {
+    /// The caller's scenario grants that hold at this node now and that nobody has revoked or stopped.
+    fn grants_that_hold<'a>(
+        &'a self,
+        node: &'a lingqu_core::NodeId,
+        caller: &'a PartyId,
+        product: &'a ProductRef,
+    ) -> impl Iterator<Item = &'a Grant> {
+        let now = self.now();
+        self.holdings().grants_of(caller).filter(move |grant| {
+            let revoked = self.epoch().is_none_or(|held| {
+                let epoch = &held.epoch;
+                epoch.revokes_party(caller)
+                    || epoch.revokes_party(&grant.licensee)
+                    || epoch.revokes_grant(&grant.id)
+                    || epoch.suspends(&grant.id)
+                    || epoch.revokes_product(product)
+            });
+            grant.kind == GrantKind::Scenario
+                && (grant.not_before..grant.not_after).contains(&now)
+                && grant.quota_at(node).is_some()
+                && !revoked
+                && !self.stops().stops_call(caller, product, &grant.id)
+        })
+    }
+}
+
+/// What selects or is compared, as a caller gives it.
+fn fields(rules: &[FieldRule]) -> Vec<(String, &'static str)> {
+    let kind = |rule: &FieldRule| match rule.comparator.as_str() {
+        "integer" => "integer",
+        "date" => "date",
+        _ => "text",
+    };
+    rules
+        .iter()
+        .map(|rule| (rule.name.clone(), kind(rule)))
+        .collect()
+}
+
+/// The columns of a verdict.
+pub(crate) fn verdict_schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        Arc::new(Schema::new(vec![
+            Field::new("verdict", DataType::Utf8, false),
+            Field::new("verdict_zh", DataType::Utf8, false),
+        ]))
+    });
+    Arc::clone(&SCHEMA)
+}
+
+/// The columns of a score: a class or a number, and reason codes.
+pub(crate) fn score_schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        let reason = Field::new_list_field(DataType::Utf8, true);
+        Arc::new(Schema::new(vec![
+            Field::new("class", DataType::Utf8, true),
+            Field::new("score", DataType::Float64, true),
+            Field::new_list("reasons", reason, false),
+        ]))
+    });
+    Arc::clone(&SCHEMA)
+}
