@@ -87,7 +87,11 @@ impl Products {
 
     /// The product that the permit allows, over the environment's own resource and no other.
     pub(crate) fn get(&self, permit: &Permit) -> Option<Arc<Prepared>> {
-        self.opened(permit.product(), permit.environment(), permit.product_digest())
+        self.opened(
+            permit.product(),
+            permit.environment(),
+            permit.product_digest(),
+        )
     }
 
     /// The same by name, for listings.
@@ -223,16 +227,19 @@ impl Products {
                         .iter()
                         .all(|environment| candidate.environments.contains(environment))
             };
-            let found = self.resources.iter().find(serves).ok_or_else(|| {
-                statistic::PrepareRefused::TableMissing(policy.resource.clone())
-            })?;
+            let found =
+                self.resources.iter().find(serves).ok_or_else(|| {
+                    statistic::PrepareRefused::TableMissing(policy.resource.clone())
+                })?;
             sources.push(TableSource {
                 name: &found.name,
                 policy: Arc::new(policy.policy.clone()),
                 register: found.register.as_ref(),
             });
         }
-        let engine = self.engine(&resource.environments).ok_or(Unopened::Engine)?;
+        let engine = self
+            .engine(&resource.environments)
+            .ok_or(Unopened::Engine)?;
         Ok(statistic::Prepared::build(
             definition,
             &sources,

@@ -3,11 +3,11 @@
 pub mod bearer;
 mod calling;
 mod calls;
-mod health;
 mod coded;
 pub mod context;
 pub mod door;
 mod flight_sql;
+mod health;
 pub mod http;
 pub mod sql;
 mod words;

@@ -60,6 +60,7 @@ fn not_opened(error: OpenError) -> Failure {
         OpenError::Keys(KeysError::Equal(..)) => ErrorCode::KeyShared,
         OpenError::Keys(_) => ErrorCode::KeyUnreadable,
         OpenError::Mirror(_) | OpenError::Settle(_) => ErrorCode::JournalDamaged,
+        OpenError::Observe(_) => ErrorCode::ListenUnusable,
         OpenError::Task => ErrorCode::SystemRefused,
         OpenError::Tls(_) => ErrorCode::CertUnreadable,
     };

@@ -92,6 +92,7 @@ fn not_opened(error: OpenError) -> Failure {
         OpenError::Journal(Journal::Store(_)) => ErrorCode::DataDirUnusable,
         OpenError::Journal(Journal::Thread(_)) => ErrorCode::SystemRefused,
         OpenError::Journal(Journal::Limits(_) | Journal::MirrorKey | Journal::Origin)
+        | OpenError::Observe(_)
         | OpenError::Setting(_) => ErrorCode::ConfigInvalid,
         OpenError::Object(_) | OpenError::Stops(_) => ErrorCode::FileInvalid,
     };

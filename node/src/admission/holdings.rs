@@ -11,7 +11,8 @@ use lingqu_core::decide::ProductFact;
 use lingqu_core::envelope::{Envelope, SignedBy};
 use lingqu_core::grant::{FILING_TYPE, Filing, GRANT_TYPE, Grant};
 use lingqu_core::product::{
-    APPROVAL_TYPE, Approval, Definition, POLICY_TYPE, PRODUCT_TYPE, Product, ProductRef, SignedPolicy,
+    APPROVAL_TYPE, Approval, Definition, POLICY_TYPE, PRODUCT_TYPE, Product, ProductRef,
+    SignedPolicy,
 };
 use lingqu_core::{ErrorCode, GrantId, NodeId, PartyId};
 use lingqu_proto::open;

@@ -161,8 +161,7 @@ impl Node {
     }
 
     pub(super) fn prepare_products(&self) -> Vec<Load> {
-        self.products
-            .prepare(|| self.holdings.load_full())
+        self.products.prepare(|| self.holdings.load_full())
     }
 
     fn store_object(
