@@ -96,8 +96,11 @@ struct Round {
     p99_us: f64,
 }
 
-/// The metrics of a case, each with its unit and how it follows from a round. Latencies are those of a whole call.
-const METRICS: [(&str, &str, fn(&Round) -> f64); 3] = [
+/// The name of a metric, its unit, and how it follows from a round.
+type Metric = (&'static str, &'static str, fn(&Round) -> f64);
+
+/// What is reported of every case. Latencies are those of a whole call.
+const METRICS: [Metric; 3] = [
     ("rows_per_s", "rows/s", |round| round.rows_per_s),
     ("p50_us", "us", |round| round.p50_us),
     ("p99_us", "us", |round| round.p99_us),

@@ -96,6 +96,11 @@ pub(crate) fn code_of(error: &LoadError) -> ErrorCode {
 }
 
 impl CoordinatorAt {
+    /// The coordinator `id` at `url`.
+    pub(crate) fn new(url: String, id: CoordinatorId) -> CoordinatorAt {
+        CoordinatorAt { url, id }
+    }
+
     /// Connects to the coordinator, which must be the expected one.
     pub(crate) async fn dial(&self, tls: &ClientTls) -> Result<Channel, Failure> {
         let expected = PeerId::Coordinator(self.id.clone());

@@ -3,6 +3,8 @@
 //! What is written becomes a typed object, the object its one canonical payload, and only that is signed. The schema
 //! structs are the manual of the files; `samples/` has one of each, which a test reads.
 
+mod agreement;
+mod application;
 mod approval;
 mod grant;
 mod pinned;
@@ -66,6 +68,11 @@ pub(crate) fn author<T: Document>(text: &str, base: &Path) -> Result<Envelope, D
     // The reader's rules are the ones that count: what no node would read is not worth signing.
     T::from_payload(&envelope.payload)?;
     Ok(envelope)
+}
+
+/// The object in an envelope file, of a kind that nobody writes by hand.
+pub(crate) fn open_object<T: SignedObject>(path: &Path, envelope: &Envelope) -> Result<T, Failure> {
+    lingqu_proto::open(envelope).map_err(|error| Failure::file(path, error))
 }
 
 /// The object that a file says, be it TOML or an envelope, signed or not.

@@ -254,8 +254,13 @@ impl Watched {
         );
         exposition.gauge(
             "lingqu_coordinator_revocations",
-            "Entries of the current revocation list.",
+            "What the current list names as revoked.",
             Some(count(epoch.revoked.len())),
+        );
+        exposition.gauge(
+            "lingqu_coordinator_suspensions",
+            "Grants that the current list names as suspended.",
+            Some(count(epoch.suspended.len())),
         );
     }
 

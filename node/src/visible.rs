@@ -6,7 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use lingqu_core::grant::{Grant, GrantKind};
+use lingqu_core::grant::{Environment, Grant, GrantKind};
 use lingqu_core::product::{Definition, FieldRule, Product, ProductKind, ProductRef};
 use lingqu_core::{GrantId, PartyId};
 use lingqu_tlog::Hash;
@@ -14,6 +14,7 @@ use lingqu_tlog::Hash;
 use crate::Node;
 use crate::admission::caller::Caller;
 use crate::admission::holdings::ApprovedProduct;
+use crate::evaluate::Prepared;
 
 /// A product as a caller sees it.
 #[derive(Clone, Debug)]
@@ -52,25 +53,52 @@ impl Node {
                 .filter(|grant| names(grant))
                 .map(|grant| grant.id.clone())
                 .collect();
-            (!grants.is_empty()).then(|| VisibleProduct::of(&approved.product, grants))
+            (!grants.is_empty()).then(|| {
+                let output = self.output(approved);
+                VisibleProduct::of(&approved.product, output, grants)
+            })
         };
         view.holdings().approved().filter_map(shown).collect()
+    }
+
+    /// The columns of a product's answer. Those of a statistic are inferred when it is opened over its loads; until
+    /// then nothing is told of them.
+    fn output(&self, approved: &ApprovedProduct) -> SchemaRef {
+        match &approved.product.definition {
+            Definition::Model(_) => score_schema(),
+            Definition::Statistic(_) => {
+                let environments = [Environment::Prod, Environment::ProdDebug, Environment::Test];
+                let reference = &approved.product.reference;
+                let opened = environments.into_iter().find_map(|environment| {
+                    self.products
+                        .opened(reference, environment, approved.digest)
+                });
+                match opened.as_deref() {
+                    Some(Prepared::Statistic(statistic)) => statistic.output_schema(),
+                    Some(Prepared::Model(_) | Prepared::Verification(_)) | None => {
+                        Arc::new(Schema::empty())
+                    }
+                }
+            }
+            Definition::Verification(_) => verdict_schema(),
+        }
     }
 }
 
 impl VisibleProduct {
-    fn of(product: &Product, grants: Vec<GrantId>) -> VisibleProduct {
-        let (parameters, output) = match &product.definition {
-            Definition::Model(model) => (fields(&model.key), score_schema()),
+    fn of(product: &Product, output: SchemaRef, grants: Vec<GrantId>) -> VisibleProduct {
+        let parameters = match &product.definition {
+            Definition::Model(model) => fields(&model.key),
             Definition::Statistic(statistic) => {
                 let parameters = statistic.parameters.iter();
-                let parameters = parameters.map(|one| (one.name.clone(), one.allowed.type_word()));
-                (parameters.collect(), Arc::new(Schema::empty()))
+                parameters
+                    .map(|one| (one.name.clone(), one.allowed.type_word()))
+                    .collect()
             }
             Definition::Verification(verification) => {
                 let mut parameters = fields(&verification.key);
                 parameters.extend(fields(&verification.compared));
-                (parameters, verdict_schema())
+                parameters
             }
         };
         VisibleProduct {

@@ -125,6 +125,32 @@ async fn check_metrics(text: &str) {
     assert!(output.status.success() && said.trim().is_empty(), "{said}");
 }
 
+/// Every metric that came out is explained in both manuals, and every one that they explain came out.
+fn check_manuals(prefix: &str, text: &str, only_with_traces: bool) {
+    let told: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
+    for manual in ["observability.md", "observability.zh-CN.md"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating");
+        let manual = std::fs::read_to_string(path.join(manual)).unwrap();
+        let explained: BTreeSet<&str> = manual
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split(['`', '{']).next())
+            .filter(|name| name.starts_with(prefix))
+            // What there is only when something was refused, or is traced, is absent otherwise.
+            .filter(|name| !name.ends_with("connections_refused_total"))
+            .filter(|name| only_with_traces || !name.contains("_spans_"))
+            .collect();
+        let told: BTreeSet<&str> = told
+            .iter()
+            .copied()
+            .filter(|name| !name.ends_with("connections_refused_total"))
+            .collect();
+        assert_eq!(told, explained);
+    }
+}
+
 fn with_purpose(purpose: &str) -> Question {
     let mut question = call(GRANT);
     question.asked.purpose = purpose.to_owned();
@@ -153,6 +179,8 @@ async fn the_nodes_metrics_say_what_happened_and_pass_prometheus_own_check() {
     world.mirrored().await;
     let (_, text) = world.node_says("/metrics").await;
     check_metrics(&text).await;
+    check_manuals("lingqu_node_", &text, false);
+    assert!(!text.contains("MARKETING"), "what a refused caller wrote");
 
     for (series, expected) in [
         (
@@ -270,6 +298,7 @@ async fn the_coordinators_metrics_say_who_takes_part_and_pass_the_check() {
     let (status, text) = world.coordinator_says("/metrics").await;
     assert_eq!(status, 200);
     check_metrics(&text).await;
+    check_manuals("lingqu_coordinator_", &text, false);
     let node = cast::node();
     for (series, expected) in [
         ("lingqu_coordinator_ready".to_owned(), 1.0),
@@ -573,6 +602,7 @@ async fn a_receiver_that_does_not_listen_holds_no_call_up() {
     }
     let (_, text) = world.node_says("/metrics").await;
     check_metrics(&text).await;
+    check_manuals("lingqu_node_", &text, true);
     // A call has six spans. Twelve fit into the queue, and twelve more into each batch that was given up meanwhile.
     assert!(
         sample(

@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
+use lingqu_client::workflow::{Wanted, Workflow};
 use lingqu_core::envelope::Envelope;
 use lingqu_core::{ErrorCode, Role};
 use lingqu_demo::cast::{self, Party};
@@ -88,8 +89,17 @@ fn at_coordinator(rpc: Rpc) -> Row {
         Rpc::MirrorEntries      => [X, X, P, F, V, F, F, F, F, F, F, F, I, I, P],
         Rpc::MirrorReplicate    => [X, X, P, F, V, F, F, F, F, F, F, F, I, I, P],
         Rpc::RegistryFile       => [X, X, P, N, V, I, F, I, F, F, F, F, F, F, P],
+        Rpc::RegistryLift       => [X, X, P, N, V, I, F, I, F, F, F, F, F, F, P],
         Rpc::RegistryRevoke     => [X, X, P, N, V, I, F, I, F, F, F, F, F, F, P],
+        Rpc::RegistrySuspend    => [X, X, P, N, V, I, F, I, F, F, F, F, F, F, P],
         Rpc::SyncWatch          => [X, X, P, F, V, F, F, F, F, F, F, F, I, I, P],
+        Rpc::WorkflowAct        => [X, X, P, N, V, F, F, I, I, I, F, F, F, F, P],
+        Rpc::WorkflowApply      => [X, X, P, N, V, F, F, I, I, I, F, F, F, F, P],
+        Rpc::WorkflowList       => [X, X, P, N, V, I, I, I, I, I, I, I, F, F, P],
+        Rpc::WorkflowOpine      => [X, X, P, N, V, I, I, I, F, F, F, F, F, F, P],
+        Rpc::WorkflowPropose    => [X, X, P, N, V, F, F, I, F, F, F, F, F, F, P],
+        Rpc::WorkflowShow       => [X, X, P, N, V, I, I, I, I, I, I, I, F, F, P],
+        Rpc::WorkflowSign       => [X, X, P, N, V, I, F, F, I, I, F, F, F, F, P],
     }
 }
 
@@ -110,8 +120,17 @@ fn at_node(rpc: Rpc) -> Row {
         Rpc::MirrorEntries      => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
         Rpc::MirrorReplicate    => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
         Rpc::RegistryFile       => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
+        Rpc::RegistryLift       => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
         Rpc::RegistryRevoke     => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
+        Rpc::RegistrySuspend    => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
         Rpc::SyncWatch          => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
+        Rpc::WorkflowAct        => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
+        Rpc::WorkflowApply      => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
+        Rpc::WorkflowList       => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
+        Rpc::WorkflowOpine      => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
+        Rpc::WorkflowPropose    => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
+        Rpc::WorkflowShow       => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
+        Rpc::WorkflowSign       => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
     }
 }
 
@@ -126,7 +145,16 @@ fn handler_says(rpc: Rpc) -> Outcome {
         }
         Rpc::EnrolmentEnrol => Outcome::Refused(ErrorCode::CodeInvalid),
         Rpc::EnrolmentIssueCode => Outcome::Refused(ErrorCode::RegionForbidden),
-        Rpc::RegistryFile | Rpc::RegistryRevoke => Outcome::Refused(ErrorCode::ObjectInvalid),
+        Rpc::RegistryFile
+        | Rpc::RegistryLift
+        | Rpc::RegistryRevoke
+        | Rpc::RegistrySuspend
+        | Rpc::WorkflowAct
+        | Rpc::WorkflowApply
+        | Rpc::WorkflowOpine
+        | Rpc::WorkflowPropose => Outcome::Refused(ErrorCode::ObjectInvalid),
+        Rpc::WorkflowList => Outcome::Answered,
+        Rpc::WorkflowShow | Rpc::WorkflowSign => Outcome::Refused(ErrorCode::CaseUnknown),
     }
 }
 
@@ -316,6 +344,15 @@ async fn attempt(rpc: Rpc, channel: Channel, origin: &str) -> Outcome {
                 .await
                 .map(drop)
         }
+        Rpc::RegistryLift
+        | Rpc::RegistrySuspend
+        | Rpc::WorkflowAct
+        | Rpc::WorkflowApply
+        | Rpc::WorkflowList
+        | Rpc::WorkflowOpine
+        | Rpc::WorkflowPropose
+        | Rpc::WorkflowShow
+        | Rpc::WorkflowSign => return in_a_case(rpc, channel).await,
         Rpc::SyncWatch => {
             let mut sync = pb::sync_client::SyncClient::new(channel);
             first(sync.watch(pb::WatchRequest { epoch_seen: 0 }).await)
@@ -324,6 +361,29 @@ async fn attempt(rpc: Rpc, channel: Channel, origin: &str) -> Outcome {
         }
     };
     outcome.map_or_else(|status| refused(&status), |()| Outcome::Answered)
+}
+
+/// The acts of a case, with nothing in them that any case knows.
+async fn in_a_case(rpc: Rpc, channel: Channel) -> Outcome {
+    let desk = Workflow::over(channel);
+    let case = "case_unknown".parse().unwrap();
+    let object = Envelope::new("lingqu.v1.Nonsense", vec![1, 2, 3]);
+    let outcome = match rpc {
+        Rpc::RegistryLift => desk.lift(&object).await.map(drop),
+        Rpc::RegistrySuspend => desk.suspend(&object).await.map(drop),
+        Rpc::WorkflowAct => desk.act(&object).await.map(drop),
+        Rpc::WorkflowApply => desk.apply(&object).await.map(drop),
+        Rpc::WorkflowList => desk.list(&Wanted::default()).await.map(drop),
+        Rpc::WorkflowOpine => desk.opine(&object).await.map(drop),
+        Rpc::WorkflowPropose => desk.propose(&object, None).await.map(drop),
+        Rpc::WorkflowShow => desk.show(&case).await.map(drop),
+        Rpc::WorkflowSign => desk.sign(&case, None, None).await.map(drop),
+        other => panic!("{other:?} is no act of a case"),
+    };
+    match outcome {
+        Ok(()) => Outcome::Answered,
+        Err(failed) => failed.code().map_or(Outcome::Cut, Outcome::Refused),
+    }
 }
 
 fn refused(status: &Status) -> Outcome {

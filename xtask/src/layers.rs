@@ -163,6 +163,7 @@ pub(crate) const ROWS: &[Row] = &[
             "lingqu-demo",
             "lingqu-journal",
             "lingqu-proto",
+            "lingqu-scoring",
             "lingqu-tlog",
             "lingqu-transport",
         ]),

@@ -4,7 +4,7 @@
 //! passed.
 
 mod prometheus;
-mod python;
+pub(crate) mod python;
 
 use std::fmt;
 use std::io;
@@ -32,7 +32,7 @@ impl fmt::Display for ToolError {
         match self {
             Self::Command { command, source } => write!(
                 f,
-                "cannot run `{command}`: {source}; the tests of real clients need Python 3.11 or later with `venv`"
+                "cannot run `{command}`: {source}; real clients and models of other libraries need Python 3.11 or later with `venv`"
             ),
             Self::Failed { command, output } => {
                 write!(f, "`{command}` failed:\n{}", output.trim_end())
@@ -45,7 +45,7 @@ impl fmt::Display for ToolError {
 /// Brings every tool and says how tests find it.
 pub(crate) fn bring(root: &Path, target: &Path) -> Result<Vec<(&'static str, PathBuf)>, ToolError> {
     let requirements = root.join("tests/clients/requirements.txt");
-    let python = python::bring(&requirements, &target.join("tools").join("python"))?;
+    let python = python::bring(&requirements, &target.join("tools/python"), "pyarrow")?;
     let named = std::env::var_os(PROMTOOL_VARIABLE);
     let promtool = prometheus::bring(named.as_deref(), &target.join("tools").join("prometheus"))?;
     Ok(vec![

@@ -91,11 +91,11 @@ impl Baseline {
 fn python() -> Result<PathBuf, Failed> {
     let exe = std::env::current_exe()?;
     let target = { exe.ancestors().skip(1) }
-        .map(|above| above.join("models-venv/bin/python"))
+        .map(|above| above.join("tools/models/bin/python"))
         .find(|python| python.exists());
     target.ok_or_else(|| {
         let target = exe.ancestors().nth(2).unwrap_or(Path::new("target"));
-        let python = target.join("models-venv/bin/python");
+        let python = target.join("tools/models/bin/python");
         Failed::NoPython(python.display().to_string())
     })
 }

@@ -5,7 +5,13 @@ mod new;
 mod show;
 mod sign;
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
+
+pub(crate) use new::New;
+
+use crate::connection::{CoordinatorAt, Identity};
 
 use crate::document::Document;
 use crate::failure::Failure;
@@ -25,6 +31,20 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    /// Show what is in a file.
+    pub(crate) fn show(file: PathBuf, json: bool) -> Verb {
+        Verb::Show(show::Show { file, json })
+    }
+
+    /// File what is in a file.
+    pub(crate) fn file(file: PathBuf, coordinator: CoordinatorAt, identity: Identity) -> Verb {
+        Verb::File(file::File {
+            file,
+            coordinator,
+            identity,
+        })
+    }
+
     /// Does it with an object of this kind.
     pub(crate) fn run<T: Document>(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self {

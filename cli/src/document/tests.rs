@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use lingqu_core::agreement::Agreement;
+use lingqu_core::application::Application;
 use lingqu_core::grant::Grant;
 use lingqu_core::product::{Approval, Product, SignedPolicy};
 use lingqu_proto::open;
@@ -22,6 +24,10 @@ fn with_envelopes() -> tempfile::TempDir {
     let policy = author::<SignedPolicy>(&sample("policy.toml"), dir.path()).unwrap();
     crate::envelope_file::create(&dir.path().join("product.env"), &product).unwrap();
     crate::envelope_file::create(&dir.path().join("policy.env"), &policy).unwrap();
+    let grant = author::<Grant>(&sample("grant.toml"), dir.path()).unwrap();
+    let application = author::<Application>(&sample("application.toml"), dir.path()).unwrap();
+    crate::envelope_file::create(&dir.path().join("grant.env"), &grant).unwrap();
+    crate::envelope_file::create(&dir.path().join("application.env"), &application).unwrap();
     dir
 }
 
@@ -64,6 +70,34 @@ fn the_sample_of_each_kind_is_read_whole() {
     holds::<Product>("product.toml");
     holds::<Approval>("approval.toml");
     holds::<Grant>("grant.toml");
+    holds::<Application>("application.toml");
+    holds::<Agreement>("agreement.toml");
+}
+
+/// the refusal names the term, before anybody signs.
+#[test]
+fn an_agreement_without_a_mandatory_term_is_refused_by_name() {
+    let dir = with_envelopes();
+    let text = sample("agreement.toml");
+    for (line, named) in [
+        ("scope = ", "授权范围"),
+        ("processing = ", "数据处理要求"),
+        ("revenue_mode = ", "收益分配模式"),
+        ("revenue_method = ", "收益计算方法"),
+        ("security = ", "数据安全要求"),
+        ("disposal = ", "期限届满后资产处置"),
+        ("breach = ", "违约责任"),
+    ] {
+        let kept = text.lines().filter(|known| !known.starts_with(line));
+        let without: String = kept.map(|kept| format!("{kept}\n")).collect();
+        let error = author::<Agreement>(&without, dir.path()).unwrap_err();
+        assert!(error.to_string().contains(named), "{line}: {error}");
+    }
+    let six_years = text.replace("2029-01-01", "2032-01-01");
+    let error = author::<Agreement>(&six_years, dir.path()).unwrap_err();
+    assert!(error.to_string().contains("five years"), "{error}");
+    let other_case = text.replace("case_gx.2026-0001", "case_gx.2026-0002");
+    assert!(author::<Agreement>(&other_case, dir.path()).is_err());
 }
 
 #[test]

@@ -66,6 +66,8 @@ pub(crate) enum GrantState {
     InForce,
     NotYetValid,
     Revoked,
+    /// Until its suspension is lifted.
+    Suspended,
 }
 
 impl Registry {
@@ -209,6 +211,8 @@ fn state_of(grant: &Grant, epoch: &CurrentEpoch, now: Timestamp) -> GrantState {
     let revoked = |id: &str| epoch.revoked.contains(id);
     if revoked(grant.id.as_str()) || revoked(grant.licensee.as_str()) {
         GrantState::Revoked
+    } else if epoch.suspended.contains(&grant.id) {
+        GrantState::Suspended
     } else if now >= grant.not_after {
         GrantState::Expired
     } else if now < grant.not_before {

@@ -2,7 +2,7 @@
 
 use lingqu_policy::DomainKind;
 
-use crate::infer::Shown;
+use crate::infer::{Shown, Test};
 use crate::query::{Bindable, Cell, Query};
 use crate::tables::TableRules;
 use crate::template::Explanation;
@@ -39,6 +39,18 @@ pub(crate) fn explain(
         say(
             format!("joins the public table `{name}`, whose key must be unique"),
             format!("连接公开表 `{name}`，其连接键须唯一"),
+        );
+    }
+    for atom in &query.atoms {
+        let column = rules[query.scans[atom.origin.scan]].column(atom.origin.column);
+        let (en, zh) = match &atom.test {
+            Test::Among(_) => ("equals a declared value", "等于已声明的取值"),
+            Test::AtLeast(_) => ("is not below a declared edge", "不低于已声明的分界"),
+            Test::Below(_) => ("is below a declared edge", "低于已声明的分界"),
+        };
+        say(
+            format!("takes only rows whose `{column}` {en}"),
+            format!("只取 `{column}` {zh}的行"),
         );
     }
     for output in &query.outputs {

@@ -174,11 +174,7 @@ impl Reading {
         }
         let shown = self.aggregated(&projection.input)?;
         for (output, field) in projection.expr.iter().zip(projection.schema.fields()) {
-            let inner = match term(output) {
-                Term::Alias(inner) => term(inner),
-                other => other,
-            };
-            let Term::Column(column) = inner else {
+            let Term::Column(column) = unnamed(output) else {
                 return Err(TemplateRefused::bare(Rule::OutputForm));
             };
             self.outputs.push(Output {
@@ -205,11 +201,7 @@ impl Reading {
             self.groups.push(origins[place(schema, column)?]);
         }
         for output in &aggregate.aggr_expr {
-            let inner = match term(output) {
-                Term::Alias(inner) => term(inner),
-                other => other,
-            };
-            let Term::Aggregate(function) = inner else {
+            let Term::Aggregate(function) = unnamed(output) else {
                 return Err(TemplateRefused::bare(Rule::AggregateForm));
             };
             shown.push(Shown::Figure(self.figures.len()));
@@ -386,6 +378,14 @@ fn place(schema: &DFSchema, column: &Column) -> Result<usize, TemplateRefused> {
     schema
         .index_of_column(column)
         .map_err(|_| TemplateRefused::new(Rule::ColumnUnknown, column.name.clone()))
+}
+
+/// What an output is, under the names that were given to it.
+fn unnamed(expr: &Expr) -> Term<'_> {
+    match term(expr) {
+        Term::Alias(inner) => unnamed(inner),
+        other => other,
+    }
 }
 
 fn operand(expr: &Expr) -> Result<Operand, TemplateRefused> {

@@ -93,16 +93,16 @@ rules! {
             "select by a column whose uses include `filter`";
         zh: "策略未开放该列用于筛选",
             "只按用途含 `filter` 的列筛选";
-    GroupUse "GROUP_USE"
-        en: "the policy does not open the column for grouping",
-            "group by a column whose uses include `group`";
-        zh: "策略未开放该列用于分组",
-            "只按用途含 `group` 的列分组";
     GroupsMany "GROUPS_MANY"
         en: "the declared domains make more groups than the policy or the node allows",
             "group by fewer columns or declare coarser bins";
         zh: "按声明的值域，分组数超过策略或节点的上限",
             "减少分组列，或声明更粗的分箱";
+    GroupUse "GROUP_USE"
+        en: "the policy does not open the column for grouping",
+            "group by a column whose uses include `group`";
+        zh: "策略未开放该列用于分组",
+            "只按用途含 `group` 的列分组";
     JoinForm "JOIN_FORM"
         en: "a join is not an inner join on equality of columns",
             "write `JOIN table ON protected.column = table.column`, with AND for further columns";

@@ -3,6 +3,10 @@
 //! Whoever submits never waits: what does not fit is dropped and counted, a trace as a whole. The exporter holds one
 //! batch at a time and tries it a few times while the queue takes what comes, so that a receiver that restarts misses
 //! little and one that stays away costs a fixed amount of memory. What it answers is counted and never read further.
+//!
+//! The spans are built and sent with the official messages and client. The SDK's tracer and batch processor are not
+//! used: trace ids are given to us, drops and partial refusals must be counted, and no environment variable may
+//! redirect what a node tells of its calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

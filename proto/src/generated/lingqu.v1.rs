@@ -575,7 +575,7 @@ pub struct FieldRule {
     /// The resource's column.
     #[prost(string, tag = "2")]
     pub column: ::prost::alloc::string::String,
-    /// "exact", "folded", "integer" or "date".
+    /// "exact", "folded", "integer" or "date"; in a compared field also "at_least".
     #[prost(string, tag = "3")]
     pub comparator: ::prost::alloc::string::String,
 }

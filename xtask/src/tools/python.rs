@@ -13,12 +13,17 @@ use std::process::Command;
 /// half made is made again.
 const MADE_FROM: &str = "made-from-requirements.txt";
 
-/// The environment's interpreter. The environment is made anew unless it was made from the same requirements.
-pub(super) fn bring(requirements: &Path, environment: &Path) -> Result<PathBuf, ToolError> {
+/// The environment's interpreter. The environment is made anew unless it was made from the same requirements and can
+/// still import `module`.
+pub(crate) fn bring(
+    requirements: &Path,
+    environment: &Path,
+    module: &str,
+) -> Result<PathBuf, ToolError> {
     let wanted = read(requirements)?;
     let python = environment.join("bin").join("python");
     let made_from = environment.join(MADE_FROM);
-    if is_current(&wanted, &made_from)? && works(&python) {
+    if is_current(&wanted, &made_from)? && works(&python, module) {
         return Ok(python);
     }
     eprintln!("making the Python environment {}", environment.display());
@@ -54,8 +59,9 @@ fn is_current(wanted: &str, made_from: &Path) -> Result<bool, ToolError> {
 }
 
 /// Whether the interpreter still runs: the system's own, which it stands on, may have been replaced.
-fn works(python: &Path) -> bool {
-    let output = Command::new(python).args(["-c", "import pyarrow"]).output();
+fn works(python: &Path, module: &str) -> bool {
+    let import = format!("import {module}");
+    let output = Command::new(python).args(["-c", &import]).output();
     output.is_ok_and(|output| output.status.success())
 }
 

@@ -19,11 +19,11 @@ use crate::{envelope_file, written};
 pub(crate) struct File {
     /// The signed object · 已签名对象
     #[arg(value_name = "X.env")]
-    file: PathBuf,
+    pub(super) file: PathBuf,
     #[command(flatten)]
-    coordinator: CoordinatorAt,
+    pub(super) coordinator: CoordinatorAt,
     #[command(flatten)]
-    identity: Identity,
+    pub(super) identity: Identity,
 }
 
 impl File {

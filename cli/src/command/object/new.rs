@@ -22,7 +22,7 @@ pub(crate) struct New {
 }
 
 impl New {
-    pub(super) fn run<T: Document>(self, session: &mut Session<'_>) -> Result<(), Failure> {
+    pub(crate) fn run<T: Document>(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let text = written::text(&self.file)?;
         let base = self.file.parent().unwrap_or(Path::new("."));
         let envelope =

@@ -118,6 +118,7 @@ pub(super) fn grant_state(language: Language, state: GrantState) -> Mark {
         GrantState::InForce => mark(language, "good", "有效", "in force"),
         GrantState::NotYetValid => mark(language, "wait", "未生效", "not yet valid"),
         GrantState::Revoked => mark(language, "bad", "已撤销", "revoked"),
+        GrantState::Suspended => mark(language, "wait", "已暂停", "suspended"),
     }
 }
 

@@ -91,10 +91,10 @@ pub(super) fn term(expr: &Expr) -> Term<'_> {
         Expr::InList(_) => Term::Refused("NOT IN"),
         Expr::Literal(value, None) => Term::Literal(value),
         Expr::Literal(_, Some(_)) => Term::Refused("metadata"),
-        Expr::Placeholder(Placeholder { id, field: None }) => id
+        // The field is what the engine guesses of its type; the domain of the column decides.
+        Expr::Placeholder(Placeholder { id, field: _ }) => id
             .strip_prefix('$')
             .map_or(Term::Refused("placeholder"), Term::Placeholder),
-        Expr::Placeholder(_) => Term::Refused("placeholder"),
         Expr::Between(_) => Term::Refused("BETWEEN"),
         Expr::Case(_) => Term::Refused("CASE"),
         Expr::Cast(_) | Expr::TryCast(_) => Term::Refused("CAST"),

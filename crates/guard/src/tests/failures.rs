@@ -142,7 +142,8 @@ fn a_table_that_is_gone_or_changed_ends_the_run() {
     engine.remove_table("flights");
     assert_eq!(run_template(&template, &engine, &[]), Err(RunFailed));
     // The entity is a number now: what was checked is no longer what would be read.
-    let fields = schema().fields().iter().map(|field| {
+    let unchanged = schema();
+    let fields = unchanged.fields().iter().map(|field| {
         if field.name() == "tailnum" {
             Field::new("tailnum", DataType::Int64, true)
         } else {

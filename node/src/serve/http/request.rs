@@ -38,7 +38,7 @@ macro_rules! call_body {
             grant: Option<String>,
             /// The purpose, as the grant has it. 用途，须与授权一致。
             #[serde(default)]
-            #[schema(required = true, example = "AIRCRAFT-LENDING")]
+            #[schema(required = true, example = "LENDING_CREDIT")]
             purpose: String,
             /// The scenario, as the grant has it. 场景标识，须与授权一致。
             #[serde(default)]

@@ -10,7 +10,7 @@ fn an_environment_is_current_only_for_the_same_requirements() {
     assert!(is_current("a==1", &made_from).unwrap());
     assert!(!is_current("a==2", &made_from).unwrap());
     std::fs::remove_dir_all(&directory).unwrap();
-    assert!(!works(&directory.join("bin/python")));
+    assert!(!works(&directory.join("bin/python"), "sys"));
     remove(&directory).unwrap();
 }
 
