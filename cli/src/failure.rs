@@ -15,6 +15,7 @@ use std::path::Path;
 
 use lingqu_client::{CallFailed, FeedBroken};
 use lingqu_core::ErrorCode;
+use lingqu_node::config::ConfigRefused;
 use lingqu_transport::{ConnectError, code_of};
 
 use crate::language::Language;
@@ -221,6 +222,15 @@ impl From<io::Error> for Failure {
     /// Only for writing to standard output; everything else names its file.
     fn from(error: io::Error) -> Failure {
         Failure::Output(error)
+    }
+}
+
+impl From<ConfigRefused> for Failure {
+    fn from(error: ConfigRefused) -> Failure {
+        match error {
+            ConfigRefused::Malformed { .. } => Failure::config(error),
+            ConfigRefused::Unreadable { .. } => Failure::local(ErrorCode::FileUnreadable, error),
+        }
     }
 }
 

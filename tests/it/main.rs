@@ -7,6 +7,7 @@
 )]
 
 mod authorisation;
+mod bad_input;
 mod binary;
 mod canary;
 mod certificates;
@@ -15,7 +16,9 @@ mod crash;
 mod deploy;
 mod docs;
 mod doctor;
+mod flight;
 mod grants;
+mod http;
 mod impostor;
 mod lagged;
 mod network;

@@ -58,7 +58,7 @@ impl Node {
 }
 
 fn read(path: &std::path::Path) -> Result<NodeConfig, Failure> {
-    NodeConfig::read(path).map_err(Failure::config)
+    NodeConfig::read(path).map_err(Failure::from)
 }
 
 fn serve(config: &std::path::Path, session: &mut Session<'_>) -> Result<(), Failure> {

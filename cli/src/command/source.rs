@@ -46,7 +46,7 @@ impl Source {
 
 impl Check {
     fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let config = NodeConfig::read(&self.config).map_err(Failure::config)?;
+        let config = NodeConfig::read(&self.config)?;
         let wanted = |resource: &&ResourceSection| {
             self.name.as_ref().is_none_or(|name| *name == resource.name)
         };

@@ -39,7 +39,7 @@ impl Service {
                 .map_err(|error| Failure::config(format_args!("`{}`: {error}", path.display())))?;
             Ok(Service::Coordinator(Box::new(config)))
         } else {
-            let config = NodeConfig::read(path).map_err(Failure::config)?;
+            let config = NodeConfig::read(path)?;
             Ok(Service::Node(Box::new(config)))
         }
     }

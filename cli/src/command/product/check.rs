@@ -63,7 +63,7 @@ fn against_policy(product: &Product, policy: &SignedPolicy) -> Result<(), Failur
 
 /// Whether the node is the product's, and its resource has the columns, of types that can be used.
 fn against_node(product: &Product, path: &Path) -> Result<(), Failure> {
-    let config = NodeConfig::read(path).map_err(Failure::config)?;
+    let config = NodeConfig::read(path)?;
     if config.id != product.node || config.unit != product.unit {
         return Err(cannot_run(format_args!(
             "the configuration is of {} of {}",

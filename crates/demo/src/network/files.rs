@@ -22,6 +22,7 @@ use lingqu_transport::{ClientTls, PeerId, TlsFiles, signing_key};
 use super::{During, NetworkFailed, node_toml};
 use crate::cast::{self, Party, Unit};
 use crate::register;
+use crate::register::social_security::Written;
 
 /// Days that the demo's certificates hold.
 const CERTIFICATE_DAYS: u32 = 30;
@@ -98,7 +99,7 @@ impl Files {
     pub fn write_social_security(
         &self,
         progress: &mut dyn FnMut(u32, u32),
-    ) -> Result<(), NetworkFailed> {
+    ) -> Result<Written, NetworkFailed> {
         let data = self.node_dir(Unit::SocialSecurity).join("data");
         register::social_security::write(&data, progress).during("writing the register")
     }

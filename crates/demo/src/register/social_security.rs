@@ -7,7 +7,7 @@
 use std::io;
 use std::path::Path;
 
-use super::calendar::{Date, Month};
+use super::calendar::Date;
 use super::names::Sex;
 use super::persons::{Persona, Persons, Recipe};
 use super::tables;
@@ -154,9 +154,18 @@ pub fn sample_persons() -> Persons {
     Persons::of(&SAMPLE)
 }
 
+/// How many rows were written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Rows of `insured_person`.
+    pub persons: u32,
+    /// Rows of `contribution_record`.
+    pub records: u32,
+}
+
 /// Writes every table into `dir`; `progress` is told after each part how many persons are written and how many there
-/// will be.
-pub fn write(dir: &Path, progress: &mut dyn FnMut(u32, u32)) -> io::Result<()> {
+/// will be. What is returned is about PROD.
+pub fn write(dir: &Path, progress: &mut dyn FnMut(u32, u32)) -> io::Result<Written> {
     std::fs::create_dir_all(dir)?;
     tables::write_industries(&dir.join("industry.parquet"))?;
     write_sample(dir)?;
@@ -170,20 +179,11 @@ pub fn write(dir: &Path, progress: &mut dyn FnMut(u32, u32)) -> io::Result<()> {
 }
 
 /// Writes the tables of TEST into `dir`.
-pub fn write_sample(dir: &Path) -> io::Result<()> {
+pub fn write_sample(dir: &Path) -> io::Result<Written> {
     std::fs::create_dir_all(dir)?;
     let files = [
         dir.join("insured_person.sample.parquet"),
         dir.join("contribution_record.sample.parquet"),
     ];
     tables::write_persons(sample_persons(), &files[0], &files[1], &mut |_| {})
-}
-
-/// The first and the last month that the tables have, as they write them.
-pub fn months() -> (i32, i32) {
-    let number = |month: Month| month.number();
-    (
-        number(super::careers::HISTORY_FIRST),
-        number(super::careers::HISTORY_LAST),
-    )
 }

@@ -17,6 +17,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::industries::INDUSTRIES;
 use super::persons::{Person, Persons, age_band};
+use super::social_security::Written;
 
 /// Persons in a part.
 const PART: usize = 8_192;
@@ -51,8 +52,8 @@ pub(super) fn write_persons(
     person_path: &Path,
     record_path: &Path,
     progress: &mut dyn FnMut(u32),
-) -> io::Result<()> {
-    let mut done = 0;
+) -> io::Result<Written> {
+    let mut written = Written::default();
     let mut tables = (PersonTable::new(), RecordTable::new());
     let mut person_file = writer(person_path, tables.0.schema.clone(), &["id_no", "name"])?;
     let mut record_file = writer(record_path, tables.1.schema.clone(), &["id_no"])?;
@@ -60,7 +61,7 @@ pub(super) fn write_persons(
         let mut part = 0;
         for person in persons.by_ref().take(PART) {
             tables.0.append(&person);
-            tables.1.append(&person);
+            written.records += tables.1.append(&person);
             part += 1;
         }
         if part == 0 {
@@ -72,11 +73,12 @@ pub(super) fn write_persons(
         record_file
             .write(&tables.1.part()?)
             .map_err(io::Error::other)?;
-        done += part;
-        progress(done);
+        written.persons += part;
+        progress(written.persons);
     }
     close(person_file)?;
-    close(record_file)
+    close(record_file)?;
+    Ok(written)
 }
 
 fn writer(path: &Path, schema: SchemaRef, distinct: &[&str]) -> io::Result<ArrowWriter<File>> {
@@ -232,7 +234,8 @@ impl RecordTable {
         }
     }
 
-    fn append(&mut self, person: &Person) {
+    /// How many rows the person has.
+    fn append(&mut self, person: &Person) -> u32 {
         for record in &person.records {
             self.id_no.append_value(&person.id_no);
             self.employer.append_value(&record.employer);
@@ -241,6 +244,7 @@ impl RecordTable {
             self.last_month.append_value(record.last.number());
             self.contribution_base.append_value(yuan(record.base));
         }
+        u32::try_from(person.records.len()).expect("there are fewer than the months of the history")
     }
 
     fn part(&mut self) -> io::Result<RecordBatch> {

@@ -41,14 +41,13 @@ fn claim(tale: &Tale, which: Which, grant: &str) -> Question {
     question(which, grant, arguments)
 }
 
-/// Polls as a caller would: the first call that is told `expected` ends it.
+/// Polls as a caller would since `began`: the first call that is told `expected` ends it.
 async fn within_a_second(
     network: &Network,
     tale: &mut Tale,
     (which, grant): (Which, &str),
-    expected: &str,
+    (began, expected): (Duration, &str),
 ) -> String {
-    let began = network.clock().monotonic();
     loop {
         let call = claim(tale, which, grant);
         let told = tale.told(which, &call).await;
@@ -76,10 +75,11 @@ async fn suspend(
     };
     let envelope = network.signed(&suspension, &[Party::Agency])?;
     let agency = network.desk(Party::Agency).await?;
+    let began = network.clock().monotonic();
     let (_, digest) = agency.suspend(&envelope).await.during("suspending")?;
     let at = (Which::ContribMonths, GRANT);
     let code = ErrorCode::GrantSuspended.as_str();
-    let got = within_a_second(network, tale, at, code).await;
+    let got = within_a_second(network, tale, at, (began, code)).await;
     report
         .step(
             "003 Art. 17–19; R-492",
@@ -96,8 +96,9 @@ async fn suspend(
         issued: network.clock().now(),
     };
     let envelope = network.signed(&lifting, &[Party::Agency])?;
+    let began = network.clock().monotonic();
     agency.lift(&envelope).await.during("lifting")?;
-    let got = within_a_second(network, tale, at, "MATCH").await;
+    let got = within_a_second(network, tale, at, (began, "MATCH")).await;
     report
         .step(
             "003 Art. 17–19; R-492",
@@ -114,6 +115,7 @@ async fn revoke(
     tale: &mut Tale,
     report: &mut Report<'_>,
 ) -> Result<(), NetworkFailed> {
+    let began = network.clock().monotonic();
     let revoked = network
         .revoke(Party::Agency, SMALL_GRANT, "re-supplying to a third party")
         .await?;
@@ -126,7 +128,7 @@ async fn revoke(
         ("… and Qinghe's", Which::ContribMonths),
     ] {
         let got = match &revoked {
-            Ok(_) => within_a_second(network, tale, (which, SMALL_GRANT), code).await,
+            Ok(_) => within_a_second(network, tale, (which, SMALL_GRANT), (began, code)).await,
             Err(refused) => refused.to_string(),
         };
         report

@@ -1,12 +1,14 @@
 //! Chapter 1: everybody enrols, with proof of their keys; the units' data lies where their nodes read it.
 
-use lingqu_core::{Clock, ErrorCode};
+use std::sync::Arc;
+
+use lingqu_core::ErrorCode;
+use tokio::sync::mpsc;
 
 use super::outcome;
 use crate::cast::{self, Party, Unit};
 use crate::network::{During, Network, NetworkFailed, wait_until_of};
 use crate::objects::{self, Which};
-use crate::register::social_security;
 use crate::report::Report;
 
 pub(super) async fn tell(
@@ -16,36 +18,40 @@ pub(super) async fn tell(
     report.heading("1. Setting up · 准入").during("reporting")?;
     // The register is drawn while the parties enrol: neither waits for the other.
     let files = network.files().clone();
-    let clock = std::sync::Arc::clone(network.clock());
+    let clock = Arc::clone(network.clock());
+    let (told, mut hears) = mpsc::unbounded_channel();
     let drawing = tokio::task::spawn_blocking(move || {
         let began = clock.monotonic();
-        let drawn = files.write_social_security(&mut |_, _| {});
-        drawn.map(|()| clock.monotonic().saturating_sub(began))
+        let written = files.write_social_security(&mut |done, all| {
+            // Nobody listens any more once the story has failed elsewhere.
+            let _ = told.send((done, all));
+        });
+        written.map(|written| (written, clock.monotonic().saturating_sub(began)))
     });
     enrol_parties(network, report).await?;
     enrol_nodes(network, report).await?;
-    report
-        .progress("drawing the social-security register · 生成社保登记数据 …")
-        .during("reporting")?;
-    let took = drawing.await.during("drawing the register")??;
-    let months = social_security::months();
+    let mut quarter = 0;
+    while let Some((done, all)) = hears.recv().await {
+        if done * 4 / all > quarter {
+            quarter = done * 4 / all;
+            let line = format!("… drawing insured persons · 生成参保数据: {done} of {all}");
+            report.progress(&line).during("reporting")?;
+        }
+    }
+    let (written, took) = drawing.await.during("drawing the register")??;
+    let line = format!("… drawn in {:.1} s · 用时 {0:.1} 秒", took.as_secs_f64());
+    report.progress(&line).during("reporting")?;
     report
         .step(
             "001 Art. 24–26; R-142",
-            "each unit puts its data beside its node: 3,322 aircraft and 336,776 flights (real, CC0), and insured persons, drawn from a seed; nobody real is among them",
-            "100000 insured persons, contributions from 202201 to 202604",
+            "each unit's data lies beside its node, read only: real flights (CC0), and insured persons drawn from a seed, none of whom exists",
+            "100000 insured persons, 199612 records of contributions",
             format!(
-                "{} insured persons, contributions from {} to {}",
-                social_security::PERSONS, months.0, months.1
+                "{} insured persons, {} records of contributions",
+                written.persons, written.records
             ),
             "nobody's: no node has read anything yet",
         )
-        .during("reporting")?;
-    report
-        .progress(&format!(
-            "the register took {:.1} s to draw · 用时",
-            took.as_secs_f64()
-        ))
         .during("reporting")
 }
 
