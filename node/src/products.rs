@@ -1,7 +1,7 @@
 //! Products over their loads, ready to be asked. Built off the call's path when a product is approved or a resource is
 //! loaded; swapped in whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU8;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -120,9 +120,12 @@ impl Products {
         dates
     }
 
-    /// How many are open.
+    /// How many are open, in whichever environments.
     pub(crate) fn len(&self) -> usize {
-        self.open.load().len()
+        let open = self.open.load();
+        let references: BTreeSet<&ProductRef> =
+            open.keys().map(|(reference, _)| reference).collect();
+        references.len()
     }
 
     /// Opens what is approved and not open yet, closes what is no longer approved. Returns the new loads. Blocking.
