@@ -120,12 +120,11 @@ impl Products {
         dates
     }
 
-    /// How many are open, in whichever environments.
+    /// How many are open, in whatever number of environments.
     pub(crate) fn len(&self) -> usize {
         let open = self.open.load();
-        let references: BTreeSet<&ProductRef> =
-            open.keys().map(|(reference, _)| reference).collect();
-        references.len()
+        let products: BTreeSet<&ProductRef> = open.keys().map(|(product, _)| product).collect();
+        products.len()
     }
 
     /// Opens what is approved and not open yet, closes what is no longer approved. Returns the new loads. Blocking.

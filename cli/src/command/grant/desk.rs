@@ -21,23 +21,24 @@ use crate::envelope_file;
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// The connection of a command that signs; left out where nothing is handed in.
+/// The connection of a command that signs; left out where nothing is handed in. No part is required by itself: a part
+/// that is given without the others is refused when the whole is read.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Online {
     /// Where the coordinator is, `https://host:port` · 协调端地址
-    #[arg(long = "coordinator", value_name = "URL")]
+    #[arg(long = "coordinator", value_name = "URL", required = false)]
     url: String,
     /// The id that its certificate must carry, `coord_…` · 协调端标识
-    #[arg(long, value_name = "COORD_ID")]
+    #[arg(long, value_name = "COORD_ID", required = false)]
     id: CoordinatorId,
     /// Own certificate and intermediate ones, PEM · 本方证书
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required = false)]
     tls_cert: PathBuf,
     /// Private key of the certificate, PEM · 证书私钥
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required = false)]
     tls_key: PathBuf,
     /// Certificates of the authority that vouches for the other end, PEM · 受信任的签发机构
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required = false)]
     ca: PathBuf,
 }
 
