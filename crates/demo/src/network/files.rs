@@ -177,10 +177,11 @@ impl Files {
     ) -> Result<ClientTls, NetworkFailed> {
         let home = match id {
             PeerId::Party(party) => self.dir.join("parties").join(party.as_str()),
-            PeerId::Node(node) => {
-                // One that is not in the cast has its files beside the transport bureau's.
-                self.node_dir(Unit::of_node(node).unwrap_or(Unit::Transport))
-            }
+            PeerId::Node(node) => match Unit::of_node(node) {
+                Some(unit) => self.node_dir(unit),
+                // One that is not in the cast, as tests make them.
+                None => self.dir.join("nodes").join(node.as_str()),
+            },
             PeerId::Coordinator(_) => self.dir.join("coordinator"),
         };
         let files = self.tls_files(
