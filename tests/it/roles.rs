@@ -53,7 +53,7 @@ enum Cell {
 }
 
 /// Who tries, in the order of the table's columns.
-const WHO: [&str; 15] = [
+pub(crate) const WHO: [&str; 15] = [
     "without a certificate",
     "of a foreign authority",
     "outside the authority's prefix",
@@ -171,7 +171,7 @@ fn expected(cell: Cell, rpc: Rpc) -> Outcome {
 }
 
 /// Who is who: nobody's identity is the one without a certificate.
-type Somebody = Option<ClientTls>;
+pub(crate) type Somebody = Option<ClientTls>;
 
 impl World {
     /// Enrols a party that is not in the cast.
@@ -218,7 +218,7 @@ impl World {
     }
 
     /// Everybody of [`WHO`], each with the origin of the stream it may read, if it is a node.
-    async fn everybody(&self) -> Vec<(Somebody, String)> {
+    pub(crate) async fn everybody(&self) -> Vec<(Somebody, String)> {
         let network = &self.network;
         let foreign = network.foreign_authority().unwrap();
         let ours = self.authority();

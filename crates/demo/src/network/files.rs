@@ -178,8 +178,8 @@ impl Files {
         let home = match id {
             PeerId::Party(party) => self.dir.join("parties").join(party.as_str()),
             PeerId::Node(node) => {
-                let unit = Unit::of_node(node).ok_or("no unit has this node");
-                self.node_dir(unit.during("reading TLS files")?)
+                // One that is not in the cast has its files beside the transport bureau's.
+                self.node_dir(Unit::of_node(node).unwrap_or(Unit::Transport))
             }
             PeerId::Coordinator(_) => self.dir.join("coordinator"),
         };
