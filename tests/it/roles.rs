@@ -184,7 +184,8 @@ impl World {
     async fn enrol_as(&self, id: &PeerId, roles: Vec<i32>, unit: &str, usage: &str) -> ClientTls {
         let dir = match id {
             PeerId::Party(id) => format!("parties/{id}"),
-            PeerId::Coordinator(_) | PeerId::Node(_) => "node".to_owned(),
+            PeerId::Node(id) => format!("nodes/{id}"),
+            PeerId::Coordinator(_) => "coordinator".to_owned(),
         };
         let identity = self.identity_of(id, &self.authority(), &dir);
         let agency = self.network.identity(Party::Agency).unwrap();

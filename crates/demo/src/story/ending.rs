@@ -149,7 +149,7 @@ async fn revoke(
         .step(
             "003 Art. 19",
             "another licensee asks to revoke the bank's main grant",
-            ErrorCode::RevocationForbidden.as_str(),
+            ErrorCode::CallerRoleForbidden.as_str(),
             super::outcome(&foreign.map(|_| "revoked")),
             "the coordinator's registry",
         )
