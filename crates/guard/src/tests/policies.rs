@@ -102,6 +102,9 @@ fn the_entity_is_neither_grouped_nor_filtered_nor_aggregated_even_where_the_poli
         code("SELECT count(id) AS n FROM t", &rules),
         "AGGREGATE_USE"
     );
+    rules.push(super::register::rules().remove(1));
+    let joined = "SELECT state, count(*) AS n FROM t JOIN airports ON id = faa GROUP BY state";
+    assert_eq!(code(joined, &rules), "JOIN_KEY");
 }
 
 #[test]
