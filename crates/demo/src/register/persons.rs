@@ -53,7 +53,7 @@ impl fmt::Debug for Person {
 }
 
 impl Person {
-    /// Completed years on [`AS_OF`].
+    /// Completed years on the day that the register speaks for.
     pub fn age(&self) -> i32 {
         AS_OF.age_of(self.birth)
     }
