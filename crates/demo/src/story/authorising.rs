@@ -96,7 +96,7 @@ async fn apply(
         .step(
             "003 Art. 12(一); R-270",
             "the bank tries to accept its own application",
-            ErrorCode::CallerRoleForbidden.as_str(),
+            ErrorCode::CaseActorForbidden.as_str(),
             state(&own),
             REGISTRY,
         )

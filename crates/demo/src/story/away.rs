@@ -72,7 +72,7 @@ async fn away(
             "… and so does its statistic",
             Which::Delays,
             departures("LGA", 2),
-            "11 rows, local",
+            "12 rows, local",
         ),
     ] {
         let call = question(which, GRANT, arguments);
