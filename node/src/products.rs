@@ -1,7 +1,7 @@
 //! Products over their loads, ready to be asked. Built off the call's path when a product is approved or a resource is
 //! loaded; swapped in whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU8;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -120,9 +120,11 @@ impl Products {
         dates
     }
 
-    /// How many are open.
+    /// How many are open, in whatever number of environments.
     pub(crate) fn len(&self) -> usize {
-        self.open.load().len()
+        let open = self.open.load();
+        let products: BTreeSet<&ProductRef> = open.keys().map(|(product, _)| product).collect();
+        products.len()
     }
 
     /// Opens what is approved and not open yet, closes what is no longer approved. Returns the new loads. Blocking.

@@ -1,6 +1,7 @@
 """ADBC's Flight SQL driver: statements, parameters, refusals, metadata, receipts."""
 
 import adbc_driver_manager
+import pyarrow
 
 from adbc_connection import connect
 from setting import refused, report, same, setting
@@ -69,9 +70,12 @@ def refusals(given, connection):
         ("another unit", "PRODUCT_", "SELECT * FROM nobody.plane_registered(1)", None),
     ]:
         refused(what, code, ERRORS, lambda: fetch(connection, statement, parameters))
+    names = [str(place) for place in range(len(arguments))]
+    rows = pyarrow.RecordBatch.from_pydict(dict(zip(names, [[value, value] for value in arguments])))
+    refused("two rows", "PARAMETER_INVALID", ERRORS, lambda: fetch(connection, given.placeholders(), rows))
     with connection.cursor() as cursor:
-        rows = [tuple(arguments), tuple(arguments)]
-        refused("two rows", "PARAMETER_INVALID", ERRORS, lambda: cursor.executemany(given.placeholders(), rows))
+        once = [tuple(arguments)]
+        refused("an update", "COMMAND_UNSUPPORTED", ERRORS, lambda: cursor.executemany(given.placeholders(), once))
     for what, code, changed in [
         ("another purpose", "PURPOSE_MISMATCH", {"lingqu_purpose": "MARKETING"}),
         ("no purpose", "PURPOSE_MISMATCH", {"lingqu_purpose": None}),

@@ -436,7 +436,10 @@ async fn refusals(bank: &Caller, told: &mut Told) {
             |r| r.claims[3].value = text(MISTYPED),
             Some(ErrorCode::ClaimInvalid),
         ),
-        (|r| r.claims[0].value = text(&PERSON.repeat(9_000)), None),
+        (
+            |r| r.claims[0].value = text(&PERSON.repeat(9_000)),
+            Some(ErrorCode::RequestInvalid),
+        ),
     ];
     let mut streamed = Vec::new();
     for (change, code) in changes {

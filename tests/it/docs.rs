@@ -77,6 +77,45 @@ fn every_error_code_has_its_page() {
     );
 }
 
+/// The sources of what is built, without tests: what is only tested for is said by nobody.
+fn sources(dir: &Path, into: &mut String) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            let apart = ["target", "tests", "testkit", "benches", "generated", ".git"];
+            if !apart.contains(&name.as_str()) {
+                sources(&path, into);
+            }
+        } else if name.ends_with(".rs") && name != "tests.rs" && name != "code.rs" {
+            into.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_error_code_is_said_by_somebody() {
+    let mut text = String::new();
+    sources(&docs().join(".."), &mut text);
+    let is_said = |code: &ErrorCode| {
+        // The rows of the decision table name their codes without the enum.
+        if TABLE.iter().any(|row| row.code == *code) {
+            return true;
+        }
+        let variant = format!("{code:?}");
+        text.match_indices(&format!("ErrorCode::{variant}"))
+            .any(|(at, found)| {
+                let after = text[at + found.len()..].chars().next();
+                !after.is_some_and(char::is_alphanumeric)
+            })
+    };
+    let unsaid: Vec<&ErrorCode> = ErrorCode::ALL
+        .iter()
+        .filter(|code| !is_said(code))
+        .collect();
+    assert!(unsaid.is_empty(), "nothing says {unsaid:?}");
+}
+
 #[test]
 fn the_decision_table_has_its_page() {
     let mut text = String::from(

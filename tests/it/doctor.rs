@@ -5,10 +5,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use lingqu_core::ErrorCode;
+use lingqu_core::{Clock, ErrorCode, Timestamp};
 use lingqu_demo::cast::{self, Party};
 use lingqu_demo::network::Network;
 use lingqu_journal::SystemClock;
+use lingqu_testkit::ManualClock;
 use lingqu_transport::PeerId;
 use lingqu_transport::pki::DevAuthority;
 
@@ -113,9 +114,11 @@ impl Place {
 
     /// A new certificate for `id`, in the place of the node's.
     fn reissue(&self, authority: &DevAuthority, id: &PeerId, days: u32) {
-        let issued = authority
-            .issue(id, &["localhost"], days, &SystemClock)
-            .unwrap();
+        self.reissue_by(&SystemClock, authority, id, days);
+    }
+
+    fn reissue_by(&self, clock: &dyn Clock, authority: &DevAuthority, id: &PeerId, days: u32) {
+        let issued = authority.issue(id, &["localhost"], days, clock).unwrap();
         let files = issued.write(&self.node_dir()).unwrap();
         let own = |suffix| self.node_dir().join(format!("{}.{suffix}", cast::node()));
         fs::rename(files.certificate, own("pem")).unwrap();
@@ -320,7 +323,10 @@ async fn files_that_are_spoilt_are_found() {
         ),
         (
             "CERT_EXPIRED",
-            Box::new(|| place.reissue(&authority, &own, 0)),
+            Box::new(|| {
+                let before = Timestamp(SystemClock.now().0 - 2 * 86_400_000_000);
+                place.reissue_by(ManualClock::at(before).as_ref(), &authority, &own, 1);
+            }),
         ),
     ];
     for (code, spoil) in cases {

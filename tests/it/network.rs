@@ -141,7 +141,7 @@ impl World {
         self.open_node(change).await;
         wait_until(&self.network, "the node has caught up", |node| {
             node.journal().reconciled()
-                && node.products_open() == 1
+                && node.products_open() > 0
                 && node.holdings().len() >= 4
                 && node.epoch().is_some()
         })

@@ -77,10 +77,10 @@ impl World {
 
     /// The console as `identity` gets it over mutual TLS; status and page.
     pub(crate) async fn console(&self, identity: &ClientTls, query: &str) -> (u16, String) {
-        let mut channel = self.network.dial_coordinator(identity).await.unwrap();
+        let channel = self.network.dial_coordinator(identity).await.unwrap();
         let request = http::Request::get(format!("https://localhost/console{query}"));
         let request = request.body(tonic::body::Body::empty()).unwrap();
-        let answered = tower_service::Service::call(&mut channel, request).await;
+        let answered = tower::ServiceExt::oneshot(channel, request).await;
         let (parts, body) = answered.unwrap().into_parts();
         let body = http_body_util::BodyExt::collect(body).await.unwrap();
         let page = String::from_utf8(body.to_bytes().to_vec()).unwrap();

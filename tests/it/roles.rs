@@ -53,7 +53,7 @@ enum Cell {
 }
 
 /// Who tries, in the order of the table's columns.
-const WHO: [&str; 15] = [
+pub(crate) const WHO: [&str; 15] = [
     "without a certificate",
     "of a foreign authority",
     "outside the authority's prefix",
@@ -171,7 +171,7 @@ fn expected(cell: Cell, rpc: Rpc) -> Outcome {
 }
 
 /// Who is who: nobody's identity is the one without a certificate.
-type Somebody = Option<ClientTls>;
+pub(crate) type Somebody = Option<ClientTls>;
 
 impl World {
     /// Enrols a party that is not in the cast.
@@ -184,7 +184,8 @@ impl World {
     async fn enrol_as(&self, id: &PeerId, roles: Vec<i32>, unit: &str, usage: &str) -> ClientTls {
         let dir = match id {
             PeerId::Party(id) => format!("parties/{id}"),
-            PeerId::Coordinator(_) | PeerId::Node(_) => "node".to_owned(),
+            PeerId::Node(id) => format!("nodes/{id}"),
+            PeerId::Coordinator(_) => "coordinator".to_owned(),
         };
         let identity = self.identity_of(id, &self.authority(), &dir);
         let agency = self.network.identity(Party::Agency).unwrap();
@@ -218,7 +219,7 @@ impl World {
     }
 
     /// Everybody of [`WHO`], each with the origin of the stream it may read, if it is a node.
-    async fn everybody(&self) -> Vec<(Somebody, String)> {
+    pub(crate) async fn everybody(&self) -> Vec<(Somebody, String)> {
         let network = &self.network;
         let foreign = network.foreign_authority().unwrap();
         let ours = self.authority();

@@ -52,9 +52,7 @@ fn refused(path: &Path, error: &ConfigError) -> Failure {
 /// Each reason for which a coordinator does not open, under the code by which `lingqu doctor` knows it.
 fn not_opened(error: OpenError) -> Failure {
     let code = match &error {
-        OpenError::Config(_) | OpenError::Founding(_) | OpenError::Observe(_) => {
-            ErrorCode::ConfigInvalid
-        }
+        OpenError::Config(_) | OpenError::Founding(_) => ErrorCode::ConfigInvalid,
         OpenError::DataDir { .. } | OpenError::Files(_) | OpenError::Store(_) => {
             ErrorCode::DataDirUnusable
         }
@@ -62,6 +60,7 @@ fn not_opened(error: OpenError) -> Failure {
         OpenError::Keys(KeysError::Equal(..)) => ErrorCode::KeyShared,
         OpenError::Keys(_) => ErrorCode::KeyUnreadable,
         OpenError::Mirror(_) | OpenError::Settle(_) => ErrorCode::JournalDamaged,
+        OpenError::Observe(_) => ErrorCode::ListenUnusable,
         OpenError::Task => ErrorCode::SystemRefused,
         OpenError::Tls(_) => ErrorCode::CertUnreadable,
     };

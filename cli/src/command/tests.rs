@@ -26,6 +26,29 @@ fn what_the_documentation_shows_is_understood() {
     }
 }
 
+/// There "…" stands for the connection: with its TLS options under their own names where a command also signs.
+#[test]
+fn what_the_page_on_authorisation_shows_is_understood() {
+    let at = "--coordinator https://coordinator.example:7600 --id coord_gx --ca ca.pem";
+    let signing = format!("{at} --tls-cert own.pem --tls-key own.key");
+    let plain = format!("{at} --cert own.pem --key own.key");
+    for document in [
+        include_str!("../../../docs/authorisation.md"),
+        include_str!("../../../docs/authorisation.zh-CN.md"),
+    ] {
+        let examples = examples(document);
+        assert!(examples.len() >= 14, "only {} examples", examples.len());
+        for example in examples {
+            let parses = |connection: &str| {
+                let whole = example.replace('…', connection);
+                let words = whole.split_whitespace();
+                Arguments::try_parse_from(words.map(|word| word.trim_matches('"'))).is_ok()
+            };
+            assert!(parses(&signing) || parses(&plain), "{example}");
+        }
+    }
+}
+
 /// The lines of the code blocks that begin with `lingqu`, continued lines joined.
 fn examples(document: &str) -> Vec<String> {
     let joined = document.replace("\\\n", " ");

@@ -69,3 +69,35 @@ fn the_default_batch_of_a_journal_fits() {
     assert!(mirror.batch_entries_max >= journal.frame_entries_max);
     assert!(mirror.batch_bytes_max >= journal.frame_bytes_max);
 }
+
+/// The calendar is a table that people write each year: a day that is no day, or both kinds of day, is refused.
+#[test]
+fn the_workflow_has_a_calendar_and_bounds() {
+    let with = |section: &str| {
+        let text = format!(
+            "{}\n[workflow]\n{section}\n",
+            crate::registry::testbed::config_text()
+        );
+        Config::parse(&text, Path::new("/nowhere"))
+    };
+    let read = with("holidays = [\"2026-10-01\"]\nworkdays = [\"2026-10-10\"]").unwrap();
+    assert_eq!(
+        (read.workflow.holidays.len(), read.workflow.workdays.len()),
+        (1, 1)
+    );
+    assert_eq!(read.workflow.review_days, 3);
+    assert_eq!(read.workflow.materials_catalog.len(), 8);
+    for wrong in [
+        "holidays = [\"2026-02-29\"]",
+        "holidays = [\"2026-10-01T00:00:00Z\"]",
+        "holidays = [\"2026-10-10\"]\nworkdays = [\"2026-10-10\"]",
+        "review_days = 0",
+        "page_max = 0",
+        "cases_open_max = 0",
+        "surprise = 1",
+        "issuing_department = \"a\\nb\"",
+        "bureaus = [{ region = \"45\", party = \"party_a\" }, { region = \"45\", party = \"party_b\" }]",
+    ] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
+}

@@ -105,28 +105,13 @@ pub(crate) fn build(
     }
     let mut figures = Vec::new();
     for (index, partial) in partials.iter().enumerate() {
-        let input = format!("input{index}");
-        let value = |column| {
-            columns.expr(Origin {
-                scan: query.protected,
-                column,
-            })
-        };
-        let figure = match *partial {
-            Partial::Rows => count(lit(1_i64)),
-            Partial::Present(column) => {
-                inputs.push(value(column).alias(&input));
-                count(named(&input))
-            }
-            Partial::Count(column, measure) => {
-                inputs.push(bounded(value(column), measure).alias(&input));
-                count(named(&input))
-            }
-            Partial::Sum(column, measure) => {
-                inputs.push(bounded(value(column), measure).alias(&input));
-                sum(named(&input))
-            }
-        };
+        let (input, figure) = figure(
+            *partial,
+            &columns,
+            query.protected,
+            &format!("input{index}"),
+        );
+        inputs.extend(input);
         figures.push(figure.alias(format!("figure{index}")));
     }
     let outputs: Vec<Expr> = keys
@@ -139,6 +124,33 @@ pub(crate) fn build(
         .aggregate(groups, figures)?
         .project(outputs)?
         .build()
+}
+
+/// A partial: the input that it needs, under the name `input`, and the aggregate over it.
+fn figure(
+    partial: Partial,
+    columns: &Columns<'_>,
+    protected: usize,
+    input: &str,
+) -> (Option<Expr>, Expr) {
+    let value = |column| {
+        columns.expr(Origin {
+            scan: protected,
+            column,
+        })
+    };
+    match partial {
+        Partial::Rows => (None, count(lit(1_i64))),
+        Partial::Present(column) => (Some(value(column).alias(input)), count(named(input))),
+        Partial::Count(column, measure) => {
+            let value = bounded(value(column), measure);
+            (Some(value.alias(input)), count(named(input)))
+        }
+        Partial::Sum(column, measure) => {
+            let value = bounded(value(column), measure);
+            (Some(value.alias(input)), sum(named(input)))
+        }
+    }
 }
 
 /// A column below the aggregation, by its name and without reading the name as SQL.

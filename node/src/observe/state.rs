@@ -223,7 +223,7 @@ fn products(node: &Node, exposition: &mut Exposition) {
     );
     exposition.gauge(
         "lingqu_node_products_open",
-        "Products that can be called, counted for each environment.",
+        "Products that can be called, each counted once.",
         Some(count(node.products.len())),
     );
     let dates = node

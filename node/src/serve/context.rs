@@ -7,6 +7,7 @@ use lingqu_core::decide::Asked;
 use lingqu_core::grant::Environment;
 use lingqu_core::{CallId, ErrorCode, ProductId, Timestamp};
 use lingqu_proto::CallInvalid;
+use ring::rand::{SecureRandom, SystemRandom};
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 
 /// Every header of ours begins like this; one that is none of [`HEADERS`] is refused, since it may be a restriction
@@ -132,6 +133,18 @@ pub fn environment_from_word(word: &str) -> Option<Environment> {
     [Environment::Test, Environment::ProdDebug, Environment::Prod]
         .into_iter()
         .find(|environment| environment.as_str() == word)
+}
+
+/// An id for a call whose caller chose none. Its answer cannot be asked for again: every request without one gets another.
+pub(super) fn minted() -> Result<CallId, CallInvalid> {
+    let no_id = CallInvalid {
+        code: ErrorCode::Internal,
+        field: "call_id",
+        reason: "cannot be chosen",
+    };
+    let mut id = [0; 16];
+    SystemRandom::new().fill(&mut id).map_err(|_| no_id)?;
+    CallId::try_from(&id[..]).map_err(|_| no_id)
 }
 
 fn invalid(field: &'static str, reason: &'static str) -> CallInvalid {

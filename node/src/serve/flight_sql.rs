@@ -10,6 +10,7 @@ mod answer;
 mod binding;
 mod command;
 mod execute;
+mod left;
 mod metadata;
 mod own_tables;
 
@@ -41,7 +42,8 @@ use super::calls::caller;
 use crate::admission::caller::Caller;
 use crate::serve::context::Stated;
 
-pub(super) use self::execute::{Execution, Kept};
+pub(super) use self::execute::Execution;
+pub(super) use self::left::Kept;
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 

@@ -96,10 +96,25 @@ async fn replicate(
     node.record_pending().await;
     // With something to send, the mirror is there once it has cosigned it: only then is it known that it does, and how
     // far its clock is from ours. No call under `Mirrored` terms is begun before.
-    if node.journal.mirrored_size() == node.journal.size() {
+    let from = begin(node, &resume);
+    if from == node.journal.size() {
         node.journal.set_mirror_connected(true);
     }
-    pump(node, resume, requests, responses).await
+    pump(node, resume.window, from, requests, responses).await
+}
+
+/// Where replication begins. A mirror that was restored from a backup has less than it once cosigned: it gets again what
+/// it lacks. It is never believed to have more than what its cosignatures show.
+fn begin(node: &Node, resume: &pb::MirrorResume) -> u64 {
+    let mirrored = node.journal.mirrored_size();
+    if resume.size < mirrored {
+        tracing::warn!(
+            from = resume.size,
+            mirrored,
+            "the mirror lost entries that it had cosigned; it gets them again"
+        );
+    }
+    resume.size.min(mirrored)
 }
 
 /// Takes over what the mirror has and this journal lost, or finds that both are one log.
@@ -166,16 +181,16 @@ fn heed_what_came_back(node: &Node) -> Result<(), Ended> {
     Ok(())
 }
 
-/// Sends batches and takes cosignatures, at most `window` batches unanswered.
+/// Sends batches from entry `from` on and takes cosignatures, at most `window` batches unanswered.
 async fn pump(
     node: &Arc<Node>,
-    resume: pb::MirrorResume,
+    window: u32,
+    mut from: u64,
     requests: mpsc::Sender<pb::ReplicateRequest>,
     mut responses: Streaming<pb::ReplicateResponse>,
 ) -> Result<(), Ended> {
-    let window = resume.window.clamp(1, WINDOW_MAX);
+    let window = window.clamp(1, WINDOW_MAX);
     let mut unanswered = 0;
-    let mut from = node.journal.mirrored_size();
     loop {
         tokio::select! {
             response = next(&mut responses) => {

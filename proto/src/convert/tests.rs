@@ -7,6 +7,7 @@ mod grant;
 mod objects;
 mod receipt;
 mod rules;
+mod workflow;
 
 use std::fmt::Debug;
 

@@ -17,9 +17,21 @@ fn sample(name: &str) -> String {
     std::fs::read_to_string(root().join("deploy").join(name)).unwrap()
 }
 
-/// The sample with every optional key switched on: a line `#key = …` is one.
+/// Keys that a shared section has and one service refuses.
+const REFUSED: [(&str, &str); 1] = [("coordinator.toml", "otlp")];
+
+/// The sample with every default written out: a line `#key = …` is one.
 fn written_out(text: &str) -> String {
-    let line = |line: &str| match line.strip_prefix('#') {
+    switched_on(text, "#")
+}
+
+/// The same with every example too: a line `##key = …` is one.
+fn with_examples(text: &str) -> String {
+    switched_on(&switched_on(text, "##"), "#")
+}
+
+fn switched_on(text: &str, sign: &str) -> String {
+    let line = |line: &str| match line.strip_prefix(sign) {
         Some(rest) if is_key(rest) => rest.to_owned(),
         _ => line.to_owned(),
     };
@@ -28,7 +40,7 @@ fn written_out(text: &str) -> String {
 
 fn is_key(rest: &str) -> bool {
     let key = rest.split(" = ").next().unwrap_or_default();
-    let is_table = rest.starts_with('[');
+    let is_table = rest.starts_with('[') && rest.ends_with(']');
     is_table || (rest.contains(" = ") && !key.is_empty() && !key.contains(' '))
 }
 
@@ -54,11 +66,6 @@ fn the_samples_are_read_and_the_defaults_that_they_state_are_the_defaults() {
         let text = sample(name);
         let short = read(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         let long = read(&written_out(&text)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        // The one default that depends on another key.
-        let long = long.replace(
-            "admin_socket: Some(\"/var/lib/lingqu-node/admin.sock\")",
-            "admin_socket: None",
-        );
         assert_eq!(short, long, "{name}: a default is not what the sample says");
     }
 }
@@ -66,7 +73,8 @@ fn the_samples_are_read_and_the_defaults_that_they_state_are_the_defaults() {
 #[test]
 fn every_key_stands_in_the_sample() {
     for (name, read) in SAMPLES {
-        let text = written_out(&sample(name));
+        let text = with_examples(&sample(name));
+        read(&text).unwrap_or_else(|error| panic!("{name}, with examples: {error}"));
         let document: Table = text.parse().unwrap();
         let mut paths = Vec::new();
         tables(&document, &mut Vec::new(), &mut paths);
@@ -78,6 +86,9 @@ fn every_key_stands_in_the_sample() {
             table.insert(UNKNOWN.to_owned(), Value::Integer(1));
             let told = read(&spoilt.to_string()).expect_err("an unknown key is refused");
             for key in expected(&told) {
+                if REFUSED.contains(&(name, &key)) {
+                    continue;
+                }
                 assert!(
                     written.contains(&key),
                     "{name}: `{key}` is missing in [{}]",

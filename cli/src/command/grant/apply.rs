@@ -29,7 +29,7 @@ pub(super) struct Apply {
     #[command(flatten)]
     hand: Hand,
     #[command(flatten)]
-    online: Option<Online>,
+    online: Online,
 }
 
 /// `grant agree agreement.toml [--grant grant.env] --as AGENCY --key approval.key …`
@@ -50,7 +50,7 @@ pub(super) struct Agree {
     #[command(flatten)]
     hand: Hand,
     #[command(flatten)]
-    online: Option<Online>,
+    online: Online,
 }
 
 impl Apply {
@@ -60,7 +60,7 @@ impl Apply {
             envelope_file::create(out, &envelope)?;
             return session.line(envelope.digest());
         }
-        let online = online(self.online.as_ref())?;
+        let online = &self.online;
         let tls = online.tls(session)?;
         let seen = session.wait(async {
             let desk = online.desk(&tls).await?;
@@ -83,7 +83,7 @@ impl Agree {
             envelope_file::create(out, &agreement)?;
             return session.line(agreement.digest());
         }
-        let online = online(self.online.as_ref())?;
+        let online = &self.online;
         let tls = online.tls(session)?;
         let seen = session.wait(async {
             let desk = online.desk(&tls).await?;
@@ -101,11 +101,6 @@ impl Agree {
         bare.sign(self.hand.by.as_str(), &self.hand.key()?);
         Ok(bare)
     }
-}
-
-fn online(online: Option<&Online>) -> Result<&Online, Failure> {
-    online
-        .ok_or_else(|| Failure::Unusable("neither `--out` nor `--coordinator` is given".to_owned()))
 }
 
 /// The object that a TOML file says, signed.

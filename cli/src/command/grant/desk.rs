@@ -21,42 +21,55 @@ use crate::envelope_file;
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// The connection of a command that signs; left out where nothing is handed in.
+/// The connection of a command that signs. All of it or none: what is only written needs no coordinator.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Online {
     /// Where the coordinator is, `https://host:port` · 协调端地址
-    #[arg(long = "coordinator", value_name = "URL")]
-    url: String,
+    #[arg(long = "coordinator", value_name = "URL", requires_all = ["id", "tls_cert", "tls_key", "ca"])]
+    url: Option<String>,
     /// The id that its certificate must carry, `coord_…` · 协调端标识
     #[arg(long, value_name = "COORD_ID")]
-    id: CoordinatorId,
+    id: Option<CoordinatorId>,
     /// Own certificate and intermediate ones, PEM · 本方证书
     #[arg(long, value_name = "FILE")]
-    tls_cert: PathBuf,
+    tls_cert: Option<PathBuf>,
     /// Private key of the certificate, PEM · 证书私钥
     #[arg(long, value_name = "FILE")]
-    tls_key: PathBuf,
+    tls_key: Option<PathBuf>,
     /// Certificates of the authority that vouches for the other end, PEM · 受信任的签发机构
     #[arg(long, value_name = "FILE")]
-    ca: PathBuf,
+    ca: Option<PathBuf>,
 }
 
 impl Online {
     /// The own TLS identity.
     pub(super) fn tls(&self, session: &Session<'_>) -> Result<ClientTls, Failure> {
+        let (Some(cert), Some(key), Some(ca)) = (&self.tls_cert, &self.tls_key, &self.ca) else {
+            return Err(offline());
+        };
         let identity = Identity {
-            cert: self.tls_cert.clone(),
-            key: self.tls_key.clone(),
-            ca: self.ca.clone(),
+            cert: cert.clone(),
+            key: key.clone(),
+            ca: ca.clone(),
         };
         identity.load(&session.clock)
     }
 
     /// The own desk at the coordinator.
     pub(super) async fn desk(&self, tls: &ClientTls) -> Result<Workflow, Failure> {
-        let at = CoordinatorAt::new(self.url.clone(), self.id.clone());
+        let (Some(url), Some(id)) = (&self.url, &self.id) else {
+            return Err(offline());
+        };
+        let at = CoordinatorAt::new(url.clone(), id.clone());
         Ok(Workflow::over(at.dial(tls).await?))
     }
+}
+
+fn offline() -> Failure {
+    Failure::Unusable(
+        "`--coordinator`, `--id`, `--tls-cert`, `--tls-key` and `--ca` are needed to hand it in"
+            .to_owned(),
+    )
 }
 
 /// Who signs.
@@ -99,7 +112,7 @@ pub(super) struct Target {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    online: Option<Online>,
+    online: Online,
 }
 
 /// What an act is about.
@@ -119,7 +132,7 @@ impl Target {
         }
         let case = self.case.clone();
         let case = case.ok_or_else(|| Failure::Unusable("`--case` is missing".to_owned()))?;
-        let online = self.online()?;
+        let online = &self.online;
         let tls = online.tls(session)?;
         let seen = session.wait(async {
             let desk = online.desk(&tls).await?;
@@ -153,18 +166,13 @@ impl Target {
             );
             return session.line(act.digest());
         }
-        let online = self.online()?;
+        let online = &self.online;
         let tls = online.tls(session)?;
         let seen = session.wait(async {
             let desk = online.desk(&tls).await?;
             hand_in(desk, act).await.map_err(failed)
         })??;
         shown(session, &seen, self.json)
-    }
-
-    pub(super) fn online(&self) -> Result<&Online, Failure> {
-        let missing = || Failure::Unusable("`--coordinator` is missing".to_owned());
-        self.online.as_ref().ok_or_else(missing)
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Show {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    online: Option<Online>,
+    online: Online,
 }
 
 impl Show {
@@ -39,9 +39,10 @@ impl Show {
         if let Some(file) = self.file {
             return object::Verb::show(file, self.json).run::<Grant>(session);
         }
-        let (Some(case), Some(online)) = (self.case, self.online) else {
-            return Err(Failure::Unusable("`--coordinator` is missing".to_owned()));
+        let Some(case) = self.case else {
+            return Err(Failure::Unusable("`--case` is missing".to_owned()));
         };
+        let online = self.online;
         let tls = online.tls(session)?;
         let seen = session.wait(async {
             let desk = online.desk(&tls).await?;

@@ -33,7 +33,7 @@ pub(super) struct Sign {
     #[command(flatten)]
     hand: Hand,
     #[command(flatten)]
-    online: Option<Online>,
+    online: Online,
 }
 
 impl Sign {
@@ -41,9 +41,10 @@ impl Sign {
         if let Some(file) = &self.file {
             return self.in_file(session, file);
         }
-        let (Some(case), Some(online)) = (&self.case, &self.online) else {
-            return Err(Failure::Unusable("`--coordinator` is missing".to_owned()));
+        let Some(case) = &self.case else {
+            return Err(Failure::Unusable("`--case` is missing".to_owned()));
         };
+        let online = &self.online;
         let tls = online.tls(session)?;
         let key = self.hand.key()?;
         let seen = session.wait(async {

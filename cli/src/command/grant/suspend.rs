@@ -47,15 +47,7 @@ struct Request {
     #[command(flatten)]
     hand: Hand,
     #[command(flatten)]
-    online: Option<Online>,
-}
-
-impl Request {
-    fn online(&self) -> Result<&Online, Failure> {
-        let missing =
-            || Failure::Unusable("neither `--out` nor `--coordinator` is given".to_owned());
-        self.online.as_ref().ok_or_else(missing)
-    }
+    online: Online,
 }
 
 impl Suspend {
@@ -71,7 +63,7 @@ impl Suspend {
             envelope_file::create(out, &envelope)?;
             return session.line(envelope.digest());
         }
-        let online = request.online()?;
+        let online = &request.online;
         let tls = online.tls(session)?;
         let (epoch, digest) = session.wait(async {
             let desk = online.desk(&tls).await?;
@@ -101,7 +93,7 @@ impl Resume {
             envelope_file::create(out, &envelope)?;
             return session.line(envelope.digest());
         }
-        let online = request.online()?;
+        let online = &request.online;
         let tls = online.tls(session)?;
         let epoch = session.wait(async {
             let desk = online.desk(&tls).await?;

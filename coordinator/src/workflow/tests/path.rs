@@ -1,10 +1,11 @@
 //! The path as the regulations draw it: what each act leads to, and what is filed in the end.
 
-use lingqu_core::ErrorCode;
 use lingqu_core::case::{Action, Stance, State};
 use lingqu_core::credential::{Credential, Validity};
 use lingqu_core::envelope::SignedBy;
 use lingqu_core::grant::{Filing, Grant, GrantKind};
+use lingqu_core::product::ProductRef;
+use lingqu_core::{ErrorCode, Role};
 use lingqu_proto::{decode_envelope, open};
 use lingqu_tlog::Signer;
 
@@ -346,4 +347,86 @@ async fn an_undecided_case_is_overdue_and_stays_where_it_is() {
         .unwrap()
         .0;
     assert!(listed.is_empty(), "what is decided is not overdue");
+}
+
+/// units of two cities, and the superior's bureau organises; a table in the configuration overrules the rest.
+#[tokio::test]
+async fn units_of_two_cities_are_reviewed_under_their_superior() {
+    let mut net = Net::new();
+    net.config.workflow.bureaus = vec![crate::config::Bureau {
+        region: crate::mirror::testbed::region("4503"),
+        party: party("party_named"),
+    }];
+    let world = World::of(net).await;
+    let registry = &world.registry;
+    for new in [
+        new_party("party_far", Role::DataSourceUnit, "4503"),
+        new_party("party_superior", Role::Regulator, "45"),
+        new_node("node_f", "party_far", "4503"),
+    ] {
+        enrol(registry, new).await.unwrap();
+    }
+    let mut far = product();
+    far.reference.id = "far.person".parse().unwrap();
+    (far.unit, far.node) = (party("party_far"), node("node_f"));
+    registry
+        .file(&party(AGENCY), sealed(&far, &[AGENCY]))
+        .await
+        .unwrap();
+    let organised = async |case: &str, products: Vec<ProductRef>| {
+        let mut application = world.application(GrantKind::Scenario);
+        application.case = case.parse().unwrap();
+        application.demand.as_mut().unwrap().products = products;
+        let shown = world.apply(&application).await.unwrap();
+        let region = shown.organiser_region.unwrap().to_string();
+        (region, shown.organiser.map(|party| party.to_string()))
+    };
+    let both = vec![product().reference, far.reference.clone()];
+    let superior = ("45".to_owned(), Some("party_superior".to_owned()));
+    assert_eq!(organised("case_both", both).await, superior);
+    let named = ("4503".to_owned(), Some("party_named".to_owned()));
+    assert_eq!(organised("case_far", vec![far.reference]).await, named);
+}
+
+/// the implementing agency closest to the unit is asked, and then the operating agency is not.
+#[tokio::test]
+async fn the_closest_implementing_agency_gives_its_opinion() {
+    let world = World::new().await;
+    for (id, region) in [("party_impl", "4501"), ("party_above", "45")] {
+        let new = new_party(id, Role::ImplementingAgency, region);
+        enrol(&world.registry, new).await.unwrap();
+    }
+    world
+        .apply(&world.application(GrantKind::Scenario))
+        .await
+        .unwrap();
+    world.act(CASE, AGENCY, Action::Accept).await.unwrap();
+    let shown = world.act(CASE, AGENCY, Action::Pass).await.unwrap();
+    let reviewers: Vec<_> = shown.case.reviewers.keys().cloned().collect();
+    assert_eq!(reviewers, [party("party_impl"), party("party_unit")]);
+    let refused = world.opine(CASE, AGENCY, Stance::Agree).await;
+    assert_eq!(code(refused), ErrorCode::CaseActorForbidden);
+    // Who enrols later is not asked in a review that has begun.
+    let late = new_party("party_late", Role::ImplementingAgency, "4501");
+    enrol(&world.registry, late).await.unwrap();
+    world
+        .opine(CASE, "party_impl", Stance::Agree)
+        .await
+        .unwrap();
+    let shown = world
+        .opine(CASE, "party_unit", Stance::Agree)
+        .await
+        .unwrap();
+    assert_eq!(shown.case.row.state, State::Agreement);
+}
+
+/// Where the configuration says so, a grant that no case brought is not filed.
+#[tokio::test]
+async fn grants_can_be_bound_to_cases() {
+    let mut net = Net::new();
+    net.config.workflow.grants_need_case = true;
+    let world = World::of(net).await;
+    let refused = file_grant(&world.registry, &grant(&world.net.clock)).await;
+    assert_eq!(code(refused), ErrorCode::IllegalTransition);
+    assert_eq!(world.filed().await.standing, Some("VALID"));
 }

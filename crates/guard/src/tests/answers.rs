@@ -48,7 +48,11 @@ fn groups_above_the_threshold_equal_the_bare_engine() {
         let answer = ask(sql, &flights);
         let expected = oracle(sql, &flights);
         assert!(answer.num_rows() > 0, "{sql}");
-        assert_eq!(rows(&[answer.clone()]), rows(&expected), "{sql}");
+        assert_eq!(
+            rows(std::slice::from_ref(&answer)),
+            rows(&expected),
+            "{sql}"
+        );
         let names = |schema: &arrow_schema::Schema| -> Vec<String> {
             schema.fields().iter().map(|f| f.name().clone()).collect()
         };

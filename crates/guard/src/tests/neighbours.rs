@@ -73,9 +73,12 @@ fn flights() -> impl Strategy<Value = Vec<Flight>> {
     prop::collection::vec(flight, 0..220)
 }
 
+/// What one entity has in a group: rows, values, and their sum.
+type Has = (i128, i128, i128);
+
 /// What the model shows per group: the row as texts.
 fn model(question: &Question, flights: &[Flight]) -> BTreeMap<Vec<String>, Vec<String>> {
-    let mut groups: BTreeMap<Vec<String>, BTreeMap<&str, (i128, i128, i128)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<String>, BTreeMap<&str, Has>> = BTreeMap::new();
     for flight in flights {
         let (Some(tail), Some(group)) = (&flight.tail, (question.group)(flight)) else {
             continue;
@@ -91,7 +94,7 @@ fn model(question: &Question, flights: &[Flight]) -> BTreeMap<Vec<String>, Vec<S
         .into_iter()
         .filter(|(_, entities)| entities.len() >= 10)
         .map(|(group, entities)| {
-            let shown = |of: fn(&(i128, i128, i128)) -> i128| {
+            let shown = |of: fn(&Has) -> i128| {
                 let mut sizes: Vec<i128> = entities.values().map(of).filter(|v| *v != 0).collect();
                 sizes.sort_unstable_by(|a, b| b.cmp(a));
                 let total: i128 = sizes.iter().sum();
@@ -138,7 +141,7 @@ fn entities<'a>(question: &Question, flights: &'a [Flight], group: &[String]) ->
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn the_answer_is_the_models(flights in flights()) {

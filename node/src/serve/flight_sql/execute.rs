@@ -6,108 +6,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use lingqu_core::decide::Asked;
-use lingqu_core::{CallId, ErrorCode, GrantId, ProductId, Timestamp};
+use arrow_schema::SchemaRef;
+use lingqu_core::{ErrorCode, GrantId, ProductId};
 use lingqu_journal::Outcome;
 use lingqu_proto::{CallInvalid, ClaimValue, ProductCall};
 use lingqu_transport::status_of;
 use prost::bytes::Bytes;
-use ring::rand::{SecureRandom, SystemRandom};
 use tonic::Status;
 
-use super::command::{Metadata, Wanted};
+use super::command::Wanted;
+use super::left::{
+    Issued, Kept, NOT_AS_MANY, Pending, Prepared, PreparedResult, Ticket, What, parameters, pending,
+};
 use super::metadata::{Shown, schema_of};
 use super::{answer, own_tables, status_for};
 use crate::admission::caller::Caller;
 use crate::admission::throttle::Place;
-use crate::config::LimitsSection;
 use crate::serve::bearer::{Bearer, Token};
 use crate::serve::calling::Calling;
 use crate::serve::context::Stated;
-use crate::serve::sql::{Argument, ProductCallForm, Statement};
+use crate::serve::sql::Statement;
 use crate::{Node, VisibleProduct};
-
-/// What callers have left at the node, shared by all their requests.
-#[derive(Debug)]
-pub(in crate::serve) struct Kept {
-    statements: Bearer<Prepared>,
-    tickets: Bearer<Ticket>,
-}
-
-impl Kept {
-    pub(in crate::serve) fn new(limits: &LimitsSection) -> Kept {
-        Kept {
-            statements: Bearer::new(
-                limits.statements_per_party_max,
-                limits.tokens_max,
-                Duration::from_secs(limits.statements_kept_s),
-            ),
-            tickets: Bearer::new(
-                limits.tickets_per_party_max,
-                limits.tokens_max,
-                Duration::from_secs(limits.tickets_kept_s),
-            ),
-        }
-    }
-
-    /// Forgets what is too old.
-    pub(in crate::serve) fn sweep(&self, at: Duration) {
-        self.statements.sweep(at);
-        self.tickets.sweep(at);
-    }
-}
-
-/// A prepared statement; the values are there once they were bound. Binding again makes another one.
-#[derive(Debug)]
-struct Prepared {
-    certificate: [u8; 32],
-    statement: Statement,
-    values: Vec<ClaimValue>,
-}
-
-/// What a ticket is good for.
-#[derive(Debug)]
-struct Ticket {
-    certificate: [u8; 32],
-    stated: Stated,
-    what: What,
-}
-
-#[derive(Debug)]
-enum What {
-    Call(Box<Pending>),
-    Metadata(Metadata),
-    Products,
-    Receipts,
-}
-
-/// A call that is not made yet.
-#[derive(Debug)]
-struct Pending {
-    id: CallId,
-    asked: Asked,
-    as_of_min: Option<Timestamp>,
-    values: Vec<ClaimValue>,
-}
-
-/// A ticket for the caller.
-pub(super) struct Issued {
-    pub(super) token: Bytes,
-    /// The id of the call that the ticket will make; empty if it makes none.
-    pub(super) call_id: Bytes,
-    /// The answer's schema, where clients lose nothing by it.
-    pub(super) schema: Option<SchemaRef>,
-}
-
-/// A prepared statement for the caller.
-pub(super) struct PreparedResult {
-    pub(super) handle: Bytes,
-    /// The answer's schema, if the caller may use the product.
-    pub(super) schema: Option<SchemaRef>,
-    /// What is to be bound; the same condition.
-    pub(super) parameters: Option<Schema>,
-}
 
 /// The means of everything above.
 #[derive(Clone)]
@@ -438,61 +357,4 @@ impl Execution {
     fn now(&self) -> Duration {
         self.node().clock.monotonic()
     }
-}
-
-const NOT_AS_MANY: CallInvalid = CallInvalid {
-    code: ErrorCode::ParameterInvalid,
-    field: "parameters",
-    reason: "are not as many as the product has",
-};
-
-/// The call that a statement makes with these bound values.
-fn pending(
-    form: &ProductCallForm,
-    bound: &[ClaimValue],
-    stated: &Stated,
-) -> Result<Pending, CallInvalid> {
-    let values = form.values(bound).ok_or(CallInvalid {
-        code: ErrorCode::ParameterInvalid,
-        field: "parameters",
-        reason: "are not bound",
-    })?;
-    let (id, asked, as_of_min) = stated.asked(form.product.clone(), minted()?)?;
-    Ok(Pending {
-        id,
-        asked,
-        as_of_min,
-        values,
-    })
-}
-
-/// An id for a call whose caller chose none. Its answer cannot be asked for again: every ticket has another.
-fn minted() -> Result<CallId, CallInvalid> {
-    let no_id = CallInvalid {
-        code: ErrorCode::Internal,
-        field: "call_id",
-        reason: "cannot be chosen",
-    };
-    let mut id = [0; 16];
-    SystemRandom::new().fill(&mut id).map_err(|_| no_id)?;
-    CallId::try_from(&id[..]).map_err(|_| no_id)
-}
-
-/// What is to be bound to a statement, in order, under the names of the product's parameters.
-fn parameters(form: &ProductCallForm, product: &VisibleProduct) -> Schema {
-    let mut fields: Vec<Field> = (0..form.placeholders)
-        .map(|place| Field::new(place.to_string(), DataType::Utf8, false))
-        .collect();
-    for (argument, (name, kind)) in form.arguments.iter().zip(&product.parameters) {
-        if let Argument::Bound(place) = argument
-            && let Some(field) = fields.get_mut(*place)
-        {
-            let data_type = match *kind {
-                "integer" => DataType::Int64,
-                _ => DataType::Utf8,
-            };
-            *field = Field::new(name, data_type, false);
-        }
-    }
-    Schema::new(fields)
 }

@@ -2,16 +2,15 @@
 
 use std::fmt;
 
+use lingqu_core::ErrorCode;
 use lingqu_core::decide::Asked;
 use lingqu_core::product::ProductKind;
-use lingqu_core::{CallId, ErrorCode};
 use lingqu_proto::{CallInvalid, ClaimValue, ProductCall};
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error, MapAccess, Visitor};
 use utoipa::ToSchema;
 
-use crate::serve::context::environment_from_word;
+use crate::serve::context::{environment_from_word, minted};
 use crate::serve::sql::ARGUMENTS_MAX;
 
 /// A body that becomes a call.
@@ -265,17 +264,6 @@ fn parsed<T: std::str::FromStr>(
     text.map(str::parse)
         .transpose()
         .map_err(|_| invalid(field, "cannot be read"))
-}
-
-fn minted() -> Result<CallId, CallInvalid> {
-    let no_id = CallInvalid {
-        code: ErrorCode::Internal,
-        field: "call_id",
-        reason: "cannot be chosen",
-    };
-    let mut id = [0; 16];
-    SystemRandom::new().fill(&mut id).map_err(|_| no_id)?;
-    CallId::try_from(&id[..]).map_err(|_| no_id)
 }
 
 fn invalid(field: &'static str, reason: &'static str) -> CallInvalid {

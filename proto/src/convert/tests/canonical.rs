@@ -58,7 +58,7 @@ fn other_encodings(payload: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn has_one_encoding<M, T>(object: &T)
+pub(super) fn has_one_encoding<M, T>(object: &T)
 where
     M: Message + Default + PartialEq,
     T: SignedObject + PartialEq + Debug,
@@ -113,7 +113,7 @@ one_encoding! {
 }
 
 /// Bytes are refused, or they are what the object encodes to.
-fn strict<T: SignedObject>(bytes: &[u8]) -> bool {
+pub(super) fn strict<T: SignedObject>(bytes: &[u8]) -> bool {
     T::from_payload(bytes).map_or(true, |object| object.to_payload() == bytes)
 }
 
