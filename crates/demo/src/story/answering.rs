@@ -166,7 +166,7 @@ async fn statistics(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Netw
     report
         .step(
             "003 Art. 17; R-316, R-320",
-            "… aged 26–34? Bins are declared, and nobody cuts finer: two answers never differ by a few people",
+            "… aged 26–34? Bins are declared, and nobody cuts finer",
             ErrorCode::ParameterInvalid.as_str(),
             got,
             "the product's signed parameters",
