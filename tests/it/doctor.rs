@@ -4,8 +4,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use lingqu_core::ErrorCode;
+use lingqu_core::{Clock, ErrorCode, Timestamp};
 use lingqu_demo::cast::{self, Party};
 use lingqu_demo::network::Network;
 use lingqu_journal::SystemClock;
@@ -113,13 +114,28 @@ impl Place {
 
     /// A new certificate for `id`, in the place of the node's.
     fn reissue(&self, authority: &DevAuthority, id: &PeerId, days: u32) {
-        let issued = authority
-            .issue(id, &["localhost"], days, &SystemClock)
-            .unwrap();
+        self.reissue_by(authority, id, days, &SystemClock);
+    }
+
+    fn reissue_by(&self, authority: &DevAuthority, id: &PeerId, days: u32, clock: &dyn Clock) {
+        let issued = authority.issue(id, &["localhost"], days, clock).unwrap();
         let files = issued.write(&self.node_dir()).unwrap();
         let own = |suffix| self.node_dir().join(format!("{}.{suffix}", cast::node()));
         fs::rename(files.certificate, own("pem")).unwrap();
         fs::rename(files.key, own("key")).unwrap();
+    }
+}
+
+/// The clock of an authority that issued something a week ago.
+struct LastWeek;
+
+impl Clock for LastWeek {
+    fn now(&self) -> Timestamp {
+        Timestamp(SystemClock.now().0 - 7 * 86_400 * 1_000_000)
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClock.monotonic()
     }
 }
 
@@ -320,7 +336,7 @@ async fn files_that_are_spoilt_are_found() {
         ),
         (
             "CERT_EXPIRED",
-            Box::new(|| place.reissue(&authority, &own, 0)),
+            Box::new(|| place.reissue_by(&authority, &own, 1, &LastWeek)),
         ),
     ];
     for (code, spoil) in cases {
