@@ -3,14 +3,17 @@
 //! In scope: what a caller sees (throughput, latency), what the machine can do at most, where the processor time goes.
 //! Out of scope: thresholds. A number never fails a run; a call that is refused or fails does.
 //! stdout is data, stderr is for people. Exit codes: 0 measured, 1 not measured, 2 wrong arguments.
-//! Start reading at [`verify::run`] or [`score::run`].
+//! Start reading at [`verify::run`], [`score::run`] or [`statistic::run`].
 
 mod chart;
+mod filing;
 mod machine;
 mod measure;
 mod processor;
 mod report;
 mod score;
+mod statistic;
+mod tools;
 mod verify;
 
 use std::io::{self, Write};
@@ -38,6 +41,8 @@ struct Arguments {
 enum Scenario {
     /// Scores of exported models, beside onnxruntime in a Python process.
     Score(Settings),
+    /// Governed statistics, beside the same SQL ungoverned: in bare DataFusion and in roapi.
+    Statistic(Settings),
     /// Unary verifications with mirrored receipts, beside a bare gRPC echo over the same transport.
     Verify(Settings),
 }
@@ -80,6 +85,8 @@ enum Failed {
     #[error(transparent)]
     Score(#[from] score::Failed),
     #[error(transparent)]
+    Statistic(#[from] statistic::Failed),
+    #[error(transparent)]
     Verify(#[from] verify::Failed),
 }
 
@@ -97,6 +104,10 @@ fn measure(scenario: &Scenario) -> Result<(), Failed> {
     match scenario {
         Scenario::Score(settings) => {
             let measured = score::run(settings)?;
+            print(settings, &measured.rows, &measured.notes)
+        }
+        Scenario::Statistic(settings) => {
+            let measured = statistic::run(settings)?;
             print(settings, &measured.rows, &measured.notes)
         }
         Scenario::Verify(settings) => {

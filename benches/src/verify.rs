@@ -7,7 +7,7 @@
 
 mod echo;
 mod load;
-mod network;
+pub(crate) mod network;
 mod verification;
 
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use self::echo::Echo;
 use self::network::Running;
 use self::verification::Verification;
 use crate::Settings;
+use crate::filing::FilingFailed;
 use crate::machine;
 use crate::measure::Round;
 use crate::processor::Usages;
@@ -50,6 +51,9 @@ pub(crate) enum Failed {
     /// A call was refused or its connection failed: numbers of the rest would say nothing.
     #[error("a call was refused or failed: {0}")]
     Call(String),
+    /// There is no product to call.
+    #[error("setting up: {0}")]
+    Filing(#[from] FilingFailed),
     /// The machine's limits could not be measured.
     #[error(transparent)]
     Machine(#[from] machine::Unmeasured),

@@ -98,6 +98,10 @@ fn every_error_code_is_said_by_somebody() {
     let mut text = String::new();
     sources(&docs().join(".."), &mut text);
     let is_said = |code: &ErrorCode| {
+        // The rows of the decision table name their codes without the enum.
+        if TABLE.iter().any(|row| row.code == *code) {
+            return true;
+        }
         let variant = format!("{code:?}");
         // The name as a word: some places say it through a shorter path.
         let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');

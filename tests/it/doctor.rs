@@ -4,12 +4,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use lingqu_core::{Clock, ErrorCode, Timestamp};
 use lingqu_demo::cast::{self, Party};
 use lingqu_demo::network::Network;
 use lingqu_journal::SystemClock;
+use lingqu_testkit::ManualClock;
 use lingqu_transport::PeerId;
 use lingqu_transport::pki::DevAuthority;
 
@@ -114,28 +114,15 @@ impl Place {
 
     /// A new certificate for `id`, in the place of the node's.
     fn reissue(&self, authority: &DevAuthority, id: &PeerId, days: u32) {
-        self.reissue_by(authority, id, days, &SystemClock);
+        self.reissue_by(&SystemClock, authority, id, days);
     }
 
-    fn reissue_by(&self, authority: &DevAuthority, id: &PeerId, days: u32, clock: &dyn Clock) {
+    fn reissue_by(&self, clock: &dyn Clock, authority: &DevAuthority, id: &PeerId, days: u32) {
         let issued = authority.issue(id, &["localhost"], days, clock).unwrap();
         let files = issued.write(&self.node_dir()).unwrap();
         let own = |suffix| self.node_dir().join(format!("{}.{suffix}", cast::node()));
         fs::rename(files.certificate, own("pem")).unwrap();
         fs::rename(files.key, own("key")).unwrap();
-    }
-}
-
-/// The clock of an authority that issued something a week ago.
-struct LastWeek;
-
-impl Clock for LastWeek {
-    fn now(&self) -> Timestamp {
-        Timestamp(SystemClock.now().0 - 7 * 86_400 * 1_000_000)
-    }
-
-    fn monotonic(&self) -> Duration {
-        SystemClock.monotonic()
     }
 }
 
@@ -189,10 +176,7 @@ async fn a_good_node_and_its_coordinator_are_found_good() {
     assert_eq!(strict.await.unwrap().code, Some(1));
 
     let (ran, found) = place.look(place.network.files().coordinator_toml()).await;
-    assert!(
-        troubles(&found).iter().all(|found| soon(found)),
-        "{found:?}"
-    );
+    assert!(troubles(&found).iter().all(soon), "{found:?}");
     assert_eq!(ran.code, Some(0));
     // It runs in this very process: its log is taken, and it answers at its own address.
     let text = |check: &str| {
@@ -336,7 +320,10 @@ async fn files_that_are_spoilt_are_found() {
         ),
         (
             "CERT_EXPIRED",
-            Box::new(|| place.reissue_by(&authority, &own, 1, &LastWeek)),
+            Box::new(|| {
+                let before = Timestamp(SystemClock.now().0 - 2 * 86_400_000_000);
+                place.reissue_by(ManualClock::at(before).as_ref(), &authority, &own, 1);
+            }),
         ),
     ];
     for (code, spoil) in cases {

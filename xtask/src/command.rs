@@ -8,6 +8,7 @@ mod dist;
 mod generate;
 mod help;
 mod models;
+pub(crate) mod peers;
 mod sizes;
 mod test;
 #[cfg(test)]
@@ -54,6 +55,11 @@ pub(crate) const COMMANDS: &[Command] = &[
         name: "models",
         summary: "train and export the models that the scorer is tested with; --check only compares",
         run: models::run,
+    },
+    Command {
+        name: "peers",
+        summary: "bring what `benches statistic` is measured beside: roapi, and ADBC's client",
+        run: |args| without_arguments(args, peers::run),
     },
     Command {
         name: "sizes",

@@ -1,7 +1,7 @@
 //! onnxruntime's side: a Python process that is told what to measure, line by line.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::rows::directory;
 use super::{Failed, ROWS, Round};
+use crate::tools;
 
 const SCRIPT: &str = include_str!("baseline.py");
 
@@ -89,13 +90,5 @@ impl Baseline {
 
 /// The Python of the environment that `cargo xtask models` makes beside what cargo builds.
 fn python() -> Result<PathBuf, Failed> {
-    let exe = std::env::current_exe()?;
-    let target = { exe.ancestors().skip(1) }
-        .map(|above| above.join("tools/models/bin/python"))
-        .find(|python| python.exists());
-    target.ok_or_else(|| {
-        let target = exe.ancestors().nth(2).unwrap_or(Path::new("target"));
-        let python = target.join("tools/models/bin/python");
-        Failed::NoPython(python.display().to_string())
-    })
+    tools::find("tools/models/bin/python")?.map_err(Failed::NoPython)
 }

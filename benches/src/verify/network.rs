@@ -4,13 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use lingqu_core::ErrorCode;
-use lingqu_core::envelope::Envelope;
 use lingqu_core::trust::Trust;
 use lingqu_demo::cast::{self, Party};
-use lingqu_demo::network::{Network, wait_until};
-use lingqu_demo::objects::{self, Which};
-use lingqu_tlog::{Intl, Signer};
+use lingqu_demo::network::Network;
+use lingqu_demo::objects::Which;
+use lingqu_tlog::Intl;
 use lingqu_transport::{ClientTls, Connections, Limits, PeerId, ReloadableTls};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -21,11 +19,7 @@ use tonic::transport::Channel;
 
 use super::Failed;
 use super::echo::EchoServer;
-
-/// The bank's grant: the story's, with a quota that no run exhausts.
-pub(super) const GRANT: &str = "grant_bench";
-/// Calls that it allows.
-const QUOTA: u64 = 1_000_000_000_000;
+use crate::filing;
 
 /// Everything that runs.
 pub(super) struct Running {
@@ -53,18 +47,9 @@ impl Running {
             runtime("callers")?,
         );
         let mut network = coordinator.block_on(Network::make(dir))?;
-        callers.block_on(set_up(&network))?;
+        callers.block_on(filing::file(&network, Which::Plane))?;
         node.block_on(network.start_node())?;
-        callers.block_on(wait_until(
-            &network,
-            "the node has all that was filed",
-            |node| {
-                // Policy, product, approval and grant.
-                node.journal().reconciled()
-                    && node.products_open() == 1
-                    && node.holdings().len() >= 4
-            },
-        ))?;
+        callers.block_on(filing::ready(&network, Which::Plane))?;
         let echo = node.block_on(serve_echo(&network))?;
         Ok(Running {
             bank: network.identity(Party::Bank)?,
@@ -111,48 +96,12 @@ impl Running {
     }
 }
 
-fn runtime(name: &str) -> std::io::Result<Runtime> {
+/// A runtime with threads of this name.
+pub(crate) fn runtime(name: &str) -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .thread_name(name)
         .enable_all()
         .build()
-}
-
-/// Enrols the unit, the bank and the node, and files what the node needs to answer.
-async fn set_up(network: &Network) -> Result<(), Failed> {
-    for party in [Party::Unit, Party::Bank] {
-        let code = network.issue_party_code(party).await?;
-        accepted("enrolling", network.enrol_party(party, &code).await?)?;
-    }
-    let code = network.issue_node_code().await?;
-    accepted("enrolling", network.enrol_node(&code).await?)?;
-
-    let which = Which::Plane;
-    let policy = network.signed(&objects::policy(which), &[Party::Unit])?;
-    let product = network.signed(&objects::product(which), &[Party::Agency])?;
-    let approval = objects::approval(which, &product, &policy);
-    let approval = network.signed(&approval, &[Party::Unit])?;
-    let key = network.approval_key(Party::Bank)?;
-    let products = [(which, product.digest())];
-    let now = network.clock().now();
-    let mut grant = objects::grant(GRANT, Party::Bank, key.public_key(), &products, now);
-    grant.quotas[0].calls_per_day = QUOTA;
-    grant.quotas[0].calls_total = QUOTA;
-    let grant = network.signed(&grant, &[Party::Agency, Party::Bank, Party::Unit])?;
-    let objects: [(Party, &Envelope); 4] = [
-        (Party::Unit, &policy),
-        (Party::Agency, &product),
-        (Party::Unit, &approval),
-        (Party::Agency, &grant),
-    ];
-    for (party, object) in objects {
-        accepted("filing", network.file(party, object).await?)?;
-    }
-    Ok(())
-}
-
-fn accepted<T>(what: &str, outcome: Result<T, ErrorCode>) -> Result<T, Failed> {
-    outcome.map_err(|code| Failed::SettingUp(format!("{what}: {code}")))
 }
 
 /// Serves the echo as the node serves its calls: same identity, same limits, same accept loop, HTTP and TLS.

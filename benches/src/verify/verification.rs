@@ -19,7 +19,7 @@ use tonic::transport::Channel;
 
 use super::Failed;
 use super::load::Target;
-use super::network::GRANT;
+use crate::filing::GRANT;
 
 /// Aircraft that are asked for in turn: tail number, manufacturer, model, year. The last is not registered.
 const CLAIMS: [(&str, &str, &str, i64); 5] = [
