@@ -82,8 +82,8 @@ pub(crate) enum Failed {
 struct Plan {
     /// Rows and entities of the generated register.
     register: (usize, usize),
-    /// Runs of each side over it.
-    runs: usize,
+    /// Most runs of each side over it, and after how long no new ones begin.
+    runs: (usize, Duration),
     /// Rounds of small queries.
     rounds: usize,
     /// How long one of them goes on at least.
@@ -95,14 +95,14 @@ impl Plan {
         if settings.quick {
             Plan {
                 register: (200_000, 20_000),
-                runs: 7,
+                runs: (7, Duration::from_secs(10)),
                 rounds: 3,
                 round: Duration::from_millis(1_000),
             }
         } else {
             Plan {
                 register: (1_000_000, 100_000),
-                runs: 41,
+                runs: (41, Duration::from_secs(90)),
                 rounds: 9,
                 round: Duration::from_millis(2_500),
             }
@@ -116,7 +116,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Measured, Failed> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let dir = machine::directory(settings.dir.as_deref())?;
     let mut notes = machine::limits(dir.path(), clock.as_ref())?;
-    let bar = progress(plan.runs * engine::SIDES + plan.rounds * small::SIDES);
+    let bar = progress(plan.runs.0 * engine::SIDES + plan.rounds * small::SIDES);
 
     // Found first, so that nobody waits for half of the numbers to learn that the peers are missing.
     let peers = peers::Tools::find()?;

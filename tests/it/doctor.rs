@@ -176,10 +176,7 @@ async fn a_good_node_and_its_coordinator_are_found_good() {
     assert_eq!(strict.await.unwrap().code, Some(1));
 
     let (ran, found) = place.look(place.network.files().coordinator_toml()).await;
-    assert!(
-        troubles(&found).iter().all(|found| soon(found)),
-        "{found:?}"
-    );
+    assert!(troubles(&found).iter().all(soon), "{found:?}");
     assert_eq!(ran.code, Some(0));
     // It runs in this very process: its log is taken, and it answers at its own address.
     let text = |check: &str| {

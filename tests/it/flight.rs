@@ -463,9 +463,12 @@ async fn every_way_in_is_open_to_parties_and_to_nobody_else() {
     world.end().await;
 }
 
-/// Every command that Flight SQL knows, with nothing in it, and what comes of it at `GetFlightInfo` and at `DoAction`.
+/// A command, and what comes of it at `GetFlightInfo` and at `DoAction`.
+type Outcomes = (&'static str, Result<(), ErrorCode>, Result<(), ErrorCode>);
+
+/// Every command that Flight SQL knows, with nothing in it.
 #[rustfmt::skip]
-const COMMANDS: [(&str, Result<(), ErrorCode>, Result<(), ErrorCode>); 32] = {
+const COMMANDS: [Outcomes; 32] = {
     const U: Result<(), ErrorCode> = Err(ErrorCode::CommandUnsupported);
     const FORM: Result<(), ErrorCode> = Err(ErrorCode::SqlFormUnsupported);
     const UNKNOWN: Result<(), ErrorCode> = Err(ErrorCode::StatementUnknown);

@@ -41,10 +41,13 @@ struct Sides {
     callers: Runtime,
 }
 
-/// Measures so many runs of each side, in turns.
+/// Runs of each side, however slow they are.
+const RUNS_MIN: usize = 3;
+
+/// Measures at most so many runs of each side, in turns, and no new ones after so long.
 pub(super) fn measure(
     size: (usize, usize),
-    runs: usize,
+    (runs, time): (usize, Duration),
     clock: &dyn Clock,
     bar: &ProgressBar,
 ) -> Result<Vec<Row>, Failed> {
@@ -57,6 +60,9 @@ pub(super) fn measure(
     let mut seen: [Vec<f64>; SIDES] = Default::default();
     let begin = clock.monotonic();
     for run in 0..runs {
+        if run >= RUNS_MIN && clock.monotonic().saturating_sub(begin) > time {
+            break;
+        }
         // Each is first, second and third as often as the others.
         for side in (0..SIDES).map(|side| (side + run) % SIDES) {
             let before = clock.monotonic();

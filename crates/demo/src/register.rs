@@ -22,4 +22,4 @@ pub use credit_code::is_well_formed as is_credit_code;
 pub use identity_number::is_well_formed as is_identity_number;
 pub use industries::{INDUSTRIES, Industry};
 pub use names::Sex;
-pub use persons::{AGE_BANDS, Person, Persona, Persons, age_band};
+pub use persons::{AGE_BANDS, Person, Persona, Persons, Spell, age_band};

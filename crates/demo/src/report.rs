@@ -4,6 +4,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+#[cfg(test)]
+mod tests;
+
+/// Columns of a line of text, before which a word begins a new one.
+const COLUMNS: usize = 100;
+
 /// One step: what was done, what must come of it, what came of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
@@ -102,7 +108,8 @@ impl<'a> Report<'a> {
             return writeln!(self.out);
         }
         let mark = if ok { "✓" } else { "✗" };
-        writeln!(self.out, "{mark} {:>2}  {}", step.step, step.what)?;
+        let what = wrapped(&step.what);
+        writeln!(self.out, "{mark} {:>2}  {what}", step.step)?;
         if !ok {
             writeln!(self.out, "      expected {}", step.expected)?;
         }
@@ -133,4 +140,32 @@ impl<'a> Report<'a> {
         }
         Ok(self.ok == self.steps && self.steps > 0)
     }
+}
+
+/// What is done, in lines that a terminal shows whole; the later ones stand below the first one's text.
+fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let wide = width(word);
+        if column > 0 && column + 1 + wide > COLUMNS {
+            out.push_str("\n      ");
+            column = 0;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += wide;
+    }
+    out
+}
+
+/// Columns that a text takes: Chinese characters and punctuation take two each.
+fn width(text: &str) -> usize {
+    let of = |c: char| match c {
+        '\u{2e80}'..='\u{a4cf}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' => 2,
+        _ => 1,
+    };
+    text.chars().map(of).sum()
 }

@@ -53,7 +53,7 @@ impl fmt::Debug for Person {
 }
 
 impl Person {
-    /// Completed years on [`AS_OF`].
+    /// Completed years on the day that the register speaks for.
     pub fn age(&self) -> i32 {
         AS_OF.age_of(self.birth)
     }
@@ -79,6 +79,9 @@ pub fn age_band(age: i32) -> &'static str {
     AGE_BANDS[band]
 }
 
+/// A record of contributions: its first and last month as year and month, and the base in yuan.
+pub type Spell = ((i32, i32), (i32, i32), u32);
+
 /// Somebody whose answers are written down beforehand.
 #[derive(Clone, Copy, Debug)]
 pub struct Persona {
@@ -89,7 +92,7 @@ pub struct Persona {
     /// Date of birth.
     pub birth: Date,
     /// First and last month (year, month) and base of each record; each with another employer of the same industry.
-    pub records: &'static [((i32, i32), (i32, i32), u32)],
+    pub records: &'static [Spell],
     /// Position of the industry in the table.
     pub industry: usize,
 }

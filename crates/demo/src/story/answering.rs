@@ -166,7 +166,7 @@ async fn statistics(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Netw
     report
         .step(
             "003 Art. 17; R-316, R-320",
-            "… aged 26–34? Bins are declared, and nobody cuts finer: two answers never differ by a few people",
+            "… aged 26–34? Bins are declared, and nobody cuts finer",
             ErrorCode::ParameterInvalid.as_str(),
             got,
             "the product's signed parameters",
@@ -180,8 +180,8 @@ async fn statistics(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Netw
     report
         .step(
             "003 Art. 17; R-319",
-            "delays by airline from JFK in January: what counts is the aircraft, so an airline with thousands of flights on few aircraft stays out",
-            "no airline below 10 aircraft…",
+            "delays by airline from JFK in January: what counts is the aircraft, so an airline that flies daily with fewer than ten of them stays out",
+            "no airline below 10 aircraft, 9 of 10 shown",
             got,
             GATE,
         )
@@ -203,7 +203,10 @@ fn industries(rows: &RecordBatch) -> String {
 fn airlines(rows: &RecordBatch) -> String {
     let least = integers(rows, "aircraft").into_iter().min().unwrap_or(0);
     match least {
-        10.. => format!("no airline below 10 aircraft, {} shown", rows.num_rows()),
+        10.. => format!(
+            "no airline below 10 aircraft, {} of 10 shown",
+            rows.num_rows()
+        ),
         few => format!("an airline with {few} aircraft"),
     }
 }

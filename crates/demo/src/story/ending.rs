@@ -8,7 +8,7 @@ use lingqu_core::{ErrorCode, GrantId};
 
 use super::Tale;
 use super::caller::{months, plane, question};
-use super::grants::{GRANT, SMALL_GRANT};
+use super::grants::{CATALOG_GRANT, GRANT, SMALL_GRANT};
 use crate::cast::Party;
 use crate::network::{During, Network, NetworkFailed};
 use crate::objects::Which;
@@ -141,15 +141,15 @@ async fn revoke(
             )
             .during("reporting")?;
     }
-    // Whoever neither agreed to a grant nor is bound by it cannot end it either.
+    // A unit ends what touches its own data, and nobody else's.
     let foreign = network
-        .revoke(Party::Broker, GRANT, "a competitor's wish")
+        .revoke(Party::SocialSecurity, CATALOG_GRANT, "not its own")
         .await?;
     report
         .step(
             "003 Art. 19",
-            "another licensee asks to revoke the bank's main grant",
-            ErrorCode::CallerRoleForbidden.as_str(),
+            "the social-security bureau asks to revoke a grant that touches the transport bureau alone",
+            ErrorCode::RevocationForbidden.as_str(),
             super::outcome(&foreign.map(|_| "revoked")),
             "the coordinator's registry",
         )

@@ -232,7 +232,7 @@ impl ProductAnswer {
             title_zh: product.title_zh.clone(),
             title_en: product.title_en.clone(),
             parameters: parameters
-                .map(|(name, kind)| Column::new(name, &kind.to_string()))
+                .map(|(name, kind)| Column::new(name, kind))
                 .collect(),
             output: tables::columns(&product.output),
             grants: product.grants.iter().map(ToString::to_string).collect(),

@@ -244,7 +244,7 @@ fn size_and_depth_are_bounded() {
         format!("{}SELECT 1{}", "(".repeat(8_000), ")".repeat(8_000)),
         format!(
             "SELECT * FROM a.b({}1)",
-            "-".repeat(1) + &" -".repeat(7_000)
+            "-".to_owned() + &" -".repeat(7_000)
         ),
         format!("SELECT * FROM a.b({}1)", "NOT ".repeat(4_000)),
         format!("SELECT * FROM a.b(1{})", "+1".repeat(8_000)),
