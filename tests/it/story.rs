@@ -63,7 +63,7 @@ fn network_json(dir: &std::path::Path) {
         let word = |entry: &serde_json::Value| entry[field].as_str().unwrap().to_owned();
         list(key).iter().map(word).collect()
     };
-    assert_eq!(words("nodes", "region"), ["4592", "4591"]);
+    assert_eq!(words("nodes", "region"), ["4591", "4592"]);
     assert!(
         words("nodes", "url")
             .iter()

@@ -102,8 +102,8 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Every unit.
-    pub const ALL: [Unit; 2] = [Unit::SocialSecurity, Unit::Transport];
+    /// Every unit, in the order in which they came.
+    pub const ALL: [Unit; 2] = [Unit::Transport, Unit::SocialSecurity];
 
     /// The party that owns the node.
     pub fn party(self) -> Party {

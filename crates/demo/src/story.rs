@@ -114,6 +114,9 @@ async fn tell(network: &mut Network, report: &mut Report<'_>) -> Result<(), Netw
     let digests = registering::tell(network, report).await?;
     authorising::tell(network, &digests, report).await?;
     catalog::tell(network, report).await?;
+    report
+        .progress("… the nodes read their data and open what is approved · 节点装载数据、开放产品")
+        .during("reporting")?;
     let mut tale = Tale::begin(network).await?;
     trying::tell(&mut tale, report).await?;
     answering::tell(&mut tale, report).await?;

@@ -26,8 +26,8 @@ pub struct NetworkJson {
 struct Coordinator {
     id: String,
     grpc: String,
-    /// The coordinator has no HTTP face in this version.
-    http: Option<String>,
+    /// Where its page for people is, over mutual TLS: `/console`.
+    http: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -94,7 +94,7 @@ impl NetworkJson {
             coordinator: Coordinator {
                 id: cast::coordinator().to_string(),
                 grpc: network.coordinator_url(),
-                http: None,
+                http: network.coordinator_url(),
             },
             nodes: Unit::ALL.map(|unit| node(network, unit)).to_vec(),
             ca: "ca/ca.pem",

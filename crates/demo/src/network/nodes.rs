@@ -126,8 +126,8 @@ impl Network {
     }
 }
 
-/// Waits until `holds` of the running node of the transport bureau, looking every few milliseconds, for at most half a
-/// minute.
+/// Waits until `holds` of the running node of the transport bureau, looking every few milliseconds, for at most two
+/// minutes: only a failure takes so long.
 pub async fn wait_until(
     network: &Network,
     what: &'static str,
@@ -152,7 +152,7 @@ pub async fn wait_until_of(
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
-    let limit = std::time::Duration::from_secs(30);
+    let limit = std::time::Duration::from_secs(120);
     tokio::time::timeout(limit, looking)
         .await
         .map_err(|_| "it took too long")
