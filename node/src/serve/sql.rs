@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use lingqu_core::ProductId;
 use lingqu_proto::ClaimValue;
 
@@ -24,6 +25,10 @@ pub const ARGUMENTS_MAX: usize = 32;
 const TEXT_LEN_MAX: usize = 1_024;
 /// How deep the parser may go. The form needs about ten levels.
 const DEPTH_MAX: usize = 24;
+/// Most tokens, apart from blanks and comments: the form with 32 negative arguments has 105.
+const TOKENS_MAX: usize = 128;
+/// Most words. The form has four; a few more keep the refusal of what people try first to the point.
+const WORDS_MAX: usize = 8;
 /// The schema of the tables that each caller has of its own.
 pub const OWN_SCHEMA: &str = "lingqu";
 
@@ -82,12 +87,17 @@ impl Statement {
         if text.len() > bytes_max {
             return Err(FormRefused("is too long"));
         }
+        // The words of tokenizer and parser quote the statement; ours do not.
+        let unread = FormRefused("cannot be read");
+        let tokens = Tokenizer::new(&Narrow, text)
+            .tokenize()
+            .map_err(|_| unread)?;
+        check_tokens(&tokens)?;
         let parsed = Parser::new(&Narrow)
             .with_recursion_limit(DEPTH_MAX)
-            .try_with_sql(text)
-            .and_then(|mut parser| parser.parse_statements())
-            // The parser's own words quote the statement.
-            .map_err(|_| FormRefused("cannot be read"))?;
+            .with_tokens(tokens)
+            .parse_statements()
+            .map_err(|_| unread)?;
         match <[Parsed; 1]>::try_from(parsed) {
             Ok([Parsed::Query(query)]) => of_query(*query),
             Ok(_) => Err(FormRefused("is not a `SELECT`")),
@@ -135,6 +145,35 @@ impl Dialect for Narrow {
     fn is_delimited_identifier_start(&self, character: char) -> bool {
         character == '"'
     }
+}
+
+/// Whether these tokens could be the form at all: it has one parenthesis and four words. A parser of all SQL goes back
+/// and tries other readings in many places, and has had faults there; what the form does not need never reaches it.
+fn check_tokens(tokens: &[Token]) -> Result<(), FormRefused> {
+    let (mut words, mut parentheses, mut all) = (0, 0, 0);
+    for token in tokens {
+        match token {
+            Token::Whitespace(_) => continue,
+            Token::Word(_) => words += 1,
+            Token::LParen => parentheses += 1,
+            Token::Comma
+            | Token::Minus
+            | Token::Mul
+            | Token::Number(_, _)
+            | Token::Period
+            | Token::Placeholder(_)
+            | Token::RParen
+            | Token::SemiColon
+            | Token::SingleQuotedString(_) => {}
+            // A sign that has no place in the form; the list of those that have is complete.
+            _ => return Err(CLAUSE),
+        }
+        all += 1;
+    }
+    if words > WORDS_MAX || parentheses > 1 || all > TOKENS_MAX {
+        return Err(CLAUSE);
+    }
+    Ok(())
 }
 
 /// What every clause beside `SELECT * FROM …` is refused with.

@@ -122,7 +122,8 @@ impl Execution {
 
     /// Forgets a prepared statement. One that is unknown is forgotten already.
     pub(super) fn close(&self, caller: &Caller, handle: &[u8]) {
-        if self.prepared(caller, handle).is_ok() {
+        let found = self.kept.statements.look(&caller.party, handle, self.now());
+        if found.is_some_and(|prepared| prepared.certificate == caller.certificate) {
             self.kept.statements.take(&caller.party, handle, self.now());
         }
     }

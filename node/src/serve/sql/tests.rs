@@ -251,10 +251,42 @@ fn size_and_depth_are_bounded() {
     ] {
         assert!(parse(&deep).is_err());
     }
-    let most = format!("SELECT * FROM a.b({})", ["1"; ARGUMENTS_MAX].join(","));
+    let most = format!(
+        "SELECT * FROM a.b({});",
+        ["-1"; ARGUMENTS_MAX].join(", /* */ ")
+    );
     assert_eq!(call_of(&most).arguments.len(), ARGUMENTS_MAX);
     let more = format!("SELECT * FROM a.b({})", ["1"; ARGUMENTS_MAX + 1].join(","));
     assert!(parse(&more).is_err());
+}
+
+/// Levels within levels, as a parser of all SQL would try to read them, do not get as far as the parser.
+#[test]
+fn what_is_nested_never_reaches_the_parser() {
+    for level in [8, 16, 24, 500] {
+        let nested = |open: &str, inner: &str, close: &str| {
+            format!("{}{inner}{}", open.repeat(level), close.repeat(level))
+        };
+        for text in [
+            format!("SELECT * FROM {}", nested("(", "a.b(1) x", ")")),
+            format!("SELECT * FROM {}", nested("(", "a.b(1 x", "")),
+            format!("SELECT * FROM a.b({})", nested("(", "1 x", ")")),
+            format!("SELECT * FROM a.b({})", nested("(", "1", "")),
+            format!("SELECT * FROM a.b({})", nested("CASE WHEN ", "1", "")),
+            format!("SELECT * FROM a.b({})", nested("INTERVAL ", "1", "")),
+            format!("SELECT * FROM a.b({})", nested("DATE ", "x", "")),
+            format!("SELECT * FROM a.b({})", nested("[", "1", "")),
+            format!("SELECT * FROM a.b({})", nested("ARRAY<", "INT", "")),
+            format!("SELECT * FROM a.b({})", nested("EXISTS (SELECT ", "1", "")),
+            format!("SELECT * FROM a.b({})", nested("{", "1", "")),
+            nested("(SELECT * FROM ", "a.b(1) x y", ")"),
+            nested("WITH x AS (", "SELECT 1", ""),
+        ] {
+            let tokens = Tokenizer::new(&Narrow, &text).tokenize().unwrap();
+            assert_eq!(check_tokens(&tokens), Err(CLAUSE), "{text}");
+            assert!(parse(&text).is_err(), "{text}");
+        }
+    }
 }
 
 #[test]
