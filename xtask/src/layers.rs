@@ -95,8 +95,30 @@ pub(crate) const ROWS: &[Row] = &[
         why: "a caller checks receipts with public formats only, without any code of a server",
     },
     Row {
+        package: "lingqu-workspace-hack",
+        may_use: Only(&[]),
+        why: "it holds no code, only features of others' crates",
+    },
+    Row {
+        package: "lingqu-connector-sdk",
+        may_use: Only(&[]),
+        why: "a stranger writes a connector against this alone; what is done with its rows is not its concern",
+    },
+    Row {
+        package: "lingqu-connectors",
+        may_use: Only(&["lingqu-connector-sdk"]),
+        why: "reading a source must not depend on who asks or what may leave",
+    },
+    Row {
+        package: "lingqu-odbc",
+        may_use: Only(&[]),
+        why: "vendor drivers run in a process of their own, which shares nothing with the node",
+    },
+    Row {
         package: "lingqu-node",
         may_use: Only(&[
+            "lingqu-connector-sdk",
+            "lingqu-connectors",
             "lingqu-core",
             "lingqu-guard",
             "lingqu-journal",
@@ -159,6 +181,8 @@ pub(crate) const ROWS: &[Row] = &[
         package: "lingqu-benches",
         may_use: Only(&[
             "lingqu-client",
+            "lingqu-connector-sdk",
+            "lingqu-connectors",
             "lingqu-core",
             "lingqu-demo",
             "lingqu-guard",

@@ -1,0 +1,79 @@
+//! What can go wrong at a source. Names and codes only: a server's own message may quote the row it stumbled over.
+
+/// Why a source cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// Nothing answers there, or it does not speak the expected protocol.
+    #[error("the source cannot be reached")]
+    Unreachable,
+    /// The server's certificate is not the expected one, or it offers no encryption.
+    #[error("the source does not prove its identity")]
+    Untrusted,
+    /// The account or its secret is refused.
+    #[error("the source refuses the account")]
+    AccountRefused,
+    /// A secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] crate::SecretUnavailable),
+    /// There is no such table, or the account may not read it.
+    #[error("there is no table `{0}`, or the account may not read it")]
+    TableMissing(crate::TableName),
+    /// A requested column is not there.
+    #[error("there is no column `{0}`")]
+    ColumnMissing(String),
+    /// A column's type has no faithful counterpart.
+    #[error("column `{column}` has the unsupported type {found}")]
+    ColumnType {
+        /// The column.
+        column: String,
+        /// Its type as the source names it.
+        found: String,
+    },
+    /// A value does not fit the declared type of its column. Which value is not said.
+    #[error("column `{column}` has a value that does not fit its declared type")]
+    ValueUnfit {
+        /// The column.
+        column: String,
+    },
+    /// The table has other columns or types than when it was opened.
+    #[error("table `{0}` has changed its columns")]
+    SchemaChanged(crate::TableName),
+    /// More rows or bytes than the limits allow.
+    #[error("the table is larger than its limit")]
+    TooLarge,
+    /// The source took longer than allowed.
+    #[error("the source did not answer in time")]
+    TimedOut,
+    /// The source reports an error; its code, if it has one (SQLSTATE, HTTP status), never its message.
+    #[error("the source failed{}", code.as_deref().map(|code| format!(" with code `{code}`")).unwrap_or_default())]
+    Failed {
+        /// The code.
+        code: Option<String>,
+    },
+}
+
+/// Why the settings of a source are refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsRefused {
+    /// No connector has this name.
+    #[error("there is no connector `{found}`; there are {known}")]
+    KindUnknown {
+        /// What was asked for.
+        found: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A key is missing, unknown or malformed.
+    #[error(transparent)]
+    Malformed(#[from] toml::de::Error),
+    /// A value is not usable.
+    #[error("`{key}` {why}")]
+    Unusable {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it, as a clause.
+        why: String,
+    },
+}

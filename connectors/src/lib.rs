@@ -1,0 +1,1 @@
+//! Connectors to the sources that units have.
