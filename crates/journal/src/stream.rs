@@ -51,9 +51,8 @@ use crate::frame::LogId;
 use crate::store::Store;
 use crate::wal::{Wal, WalOpenError, WalOptions, WalReader};
 use denials::Denials;
-use fold::{Applied, Fold, FoldRefused};
+use fold::{Applied, Fold, FoldRefused, Frame};
 use mirror::Mirror;
-use payload::Payload;
 use stage::{Item, StreamStage};
 use state::{Phase, Shared};
 
@@ -248,17 +247,17 @@ fn replay<S: Suite>(
     log_key: &VerifierKey<S>,
     bytes: &[u8],
 ) -> Result<Applied, FoldRefused> {
-    let payload = Payload::read(bytes).ok_or(FoldRefused::Form)?;
+    let frame = Frame::read::<S>(bytes)?;
     let checkpoint = Checkpoint {
         origin: log_key.name().as_str().to_owned(),
-        size: payload.end(),
-        root: payload.root,
+        size: frame.payload.end(),
+        root: frame.payload.root,
     };
     let text = checkpoint.to_text();
-    if !S::verify(log_key.public_key(), text.as_bytes(), payload.signature) {
+    if !S::verify(log_key.public_key(), text.as_bytes(), frame.payload.signature) {
         return Err(FoldRefused::Signature);
     }
-    fold.apply(bytes)
+    fold.apply(&frame)
 }
 
 fn open_error(error: WalOpenError<FoldRefused>) -> OpenError {

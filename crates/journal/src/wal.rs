@@ -54,6 +54,8 @@ struct Index {
     marks: Vec<Position>,
     /// Number of durable frames.
     frames: u64,
+    /// Bytes that they take.
+    used_bytes: u64,
     /// Length of each segment, by number.
     segment_lens: Vec<u64>,
 }
@@ -170,7 +172,7 @@ impl Wal {
         let (sequence, position) = (self.sequence, self.tail);
         self.tail.offset += self.frame.len() as u64;
         self.sequence += 1;
-        lock(&self.index).push(position);
+        lock(&self.index).push(position, self.frame.len());
         Ok(sequence)
     }
 
@@ -207,11 +209,12 @@ impl Wal {
 }
 
 impl Index {
-    fn push(&mut self, position: Position) {
+    fn push(&mut self, position: Position, len: usize) {
         if self.frames.is_multiple_of(MARK_EVERY) {
             self.marks.push(position);
         }
         self.frames += 1;
+        self.used_bytes += len as u64;
     }
 
     /// Zero for a segment that is not there.

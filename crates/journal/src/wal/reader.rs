@@ -47,6 +47,11 @@ impl WalReader {
         lock(&self.index).frames
     }
 
+    /// Bytes of all durable frames, their padding included.
+    pub fn used_bytes(&self) -> u64 {
+        lock(&self.index).used_bytes
+    }
+
     /// Bytes of all segments, room for further frames included.
     pub fn disk_bytes(&self) -> u64 {
         lock(&self.index).segment_lens.iter().sum()

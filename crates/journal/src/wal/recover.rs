@@ -58,7 +58,7 @@ pub(super) fn recover<E>(
             }
             let payload = frame::payload(&frame, payload_len).expect("the frame was checked");
             replay(payload).map_err(WalOpenError::Refused)?;
-            end.index.push(position);
+            end.index.push(position, frame.len());
             offset += frame.len() as u64;
             end.last = Some((position, frame));
         }
