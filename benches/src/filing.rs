@@ -31,7 +31,8 @@ pub(crate) async fn enrol(network: &Network) -> Result<(), FilingFailed> {
         accepted("enrolling", network.enrol_party(party, &code).await?)?;
     }
     let code = network.issue_node_code().await?;
-    accepted("enrolling", network.enrol_node(&code).await?)
+    accepted("enrolling", network.enrol_node(&code).await?)?;
+    Ok(())
 }
 
 /// Enrols, and files what the node needs to answer.

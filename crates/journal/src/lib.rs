@@ -12,6 +12,7 @@
 mod clock;
 mod commit;
 mod frame;
+mod seal;
 mod store;
 mod stream;
 mod wal;
@@ -19,6 +20,9 @@ mod wal;
 pub use clock::SystemClock;
 pub use commit::{Committer, CommitterOptions, FatalHook, NotQueued, QueueFull, Stage};
 pub use frame::LogId;
+pub use seal::{
+    StateKey, StateKeyUnreadable, StateKeys, StateKeysRefused, Unsealable, is_sealed_file,
+};
 pub use store::{FileStore, Segment, Store, StoreError};
 pub use stream::{
     AppendFailed, Batch, Charge, ClosedError, CosignatureRefused, Figures, Journal, JournalLimits,

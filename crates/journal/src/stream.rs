@@ -48,6 +48,7 @@ pub use state::AppendFailed;
 
 use crate::commit::{Committer, CommitterOptions};
 use crate::frame::LogId;
+use crate::seal::StateKeys;
 use crate::store::Store;
 use crate::wal::{Wal, WalOpenError, WalOptions, WalReader};
 use denials::Denials;
@@ -93,6 +94,18 @@ impl<S: Suite> Journal<S> {
         options: JournalOptions<S>,
         store: Box<dyn Store>,
     ) -> Result<Journal<S>, OpenError> {
+        Journal::open_with(options, store, None)
+    }
+
+    /// As [`Journal::open`]; what lies in the store is sealed with `keys`. What goes to the mirror is not.
+    ///
+    /// # Errors
+    /// [`OpenError`]; [`OpenError::Clear`] and [`OpenError::Sealed`] when the store is the other way.
+    pub fn open_with(
+        options: JournalOptions<S>,
+        store: Box<dyn Store>,
+        keys: Option<Arc<StateKeys>>,
+    ) -> Result<Journal<S>, OpenError> {
         let limits = options.limits;
         limits.check()?;
         let name = KeyName::parse(&options.origin).map_err(|_| OpenError::Origin)?;
@@ -113,7 +126,7 @@ impl<S: Suite> Journal<S> {
             segment_len: limits.segment_len,
             payload_len_max: limits.frame_bytes_max,
         };
-        let wal = Wal::open(Arc::from(store), wal_options, |bytes| {
+        let wal = Wal::open_with(Arc::from(store), wal_options, keys, |bytes| {
             let applied = replay(&mut fold, &log_key, bytes)?;
             mirror.lag.push(&applied, now);
             Ok(())
@@ -262,6 +275,8 @@ fn replay<S: Suite>(
 
 fn open_error(error: WalOpenError<FoldRefused>) -> OpenError {
     match error {
+        WalOpenError::Clear => OpenError::Clear,
+        WalOpenError::Sealed => OpenError::Sealed,
         WalOpenError::Corrupt { .. } => OpenError::Corrupt(error.to_string()),
         WalOpenError::Refused(refused) => OpenError::Corrupt(refused.to_string()),
         WalOpenError::Options => OpenError::Limits("segments and frames do not fit"),

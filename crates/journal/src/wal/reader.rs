@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Index, MARK_EVERY, Position, WalOptions, lock};
 use crate::frame::{self, BLOCK, HEAD_LEN, Head};
+use crate::seal::{self, StateKeys};
 use crate::store::{Store, StoreError};
 
 /// The reading end of a log.
@@ -16,6 +17,7 @@ pub struct WalReader {
     store: Arc<dyn Store>,
     options: WalOptions,
     index: Arc<Mutex<Index>>,
+    keys: Option<Arc<StateKeys>>,
 }
 
 /// Why frames could not be read.
@@ -34,11 +36,13 @@ impl WalReader {
         store: Arc<dyn Store>,
         options: WalOptions,
         index: Arc<Mutex<Index>>,
+        keys: Option<Arc<StateKeys>>,
     ) -> WalReader {
         WalReader {
             store,
             options,
             index,
+            keys,
         }
     }
 
@@ -87,7 +91,14 @@ impl WalReader {
                     .read(position.segment, position.offset, &mut frame)?;
                 let payload =
                     frame::payload(&frame, head.payload_len).ok_or(ReadError::Damaged(number))?;
-                if visit(payload).is_break() {
+                let flow = match &self.keys {
+                    None => visit(payload),
+                    Some(keys) => {
+                        let opened = seal::open_frame(keys, self.options.log, number, payload);
+                        visit(&opened.map_err(|_| ReadError::Damaged(number))?)
+                    }
+                };
+                if flow.is_break() {
                     break;
                 }
             }
