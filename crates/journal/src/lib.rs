@@ -21,7 +21,8 @@ pub use clock::SystemClock;
 pub use commit::{Committer, CommitterOptions, FatalHook, NotQueued, QueueFull, Stage};
 pub use frame::LogId;
 pub use seal::{
-    StateKey, StateKeyUnreadable, StateKeys, StateKeysRefused, Unsealable, is_sealed_file,
+    ResealFailed, StateKey, StateKeyUnreadable, StateKeys, StateKeysRefused, Unsealable,
+    is_sealed_file, reseal,
 };
 pub use store::{FileStore, Segment, Store, StoreError};
 pub use stream::{

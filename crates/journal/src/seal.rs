@@ -11,6 +11,7 @@
 //! there are a few of them in the life of an outer key.
 
 mod keys;
+mod rewriting;
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use crate::frame::LogId;
 
 pub use keys::{StateKey, StateKeyUnreadable, StateKeys, StateKeysRefused};
+pub use rewriting::{ResealFailed, reseal};
 
 /// What a sealed file begins with.
 const FILE_MAGIC: &[u8; 4] = b"LQS1";
