@@ -53,7 +53,7 @@ fn found_in(error: &(dyn Error + 'static)) -> SourceError {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<SourceError>() {
-            return again(found);
+            return found.clone();
         }
         if let Some(DataFusionError::Shared(inner)) = error.downcast_ref::<DataFusionError>() {
             return found_in(inner.as_ref());
@@ -64,29 +64,6 @@ fn found_in(error: &(dyn Error + 'static)) -> SourceError {
         next = error.source();
     }
     SourceError::Failed { code: None }
-}
-
-/// A copy, as far as the parts can be copied.
-pub(crate) fn again(error: &SourceError) -> SourceError {
-    match error {
-        SourceError::Unreachable => SourceError::Unreachable,
-        SourceError::Untrusted => SourceError::Untrusted,
-        SourceError::AccountRefused => SourceError::AccountRefused,
-        SourceError::TableMissing(table) => SourceError::TableMissing(table.clone()),
-        SourceError::ColumnMissing(column) => SourceError::ColumnMissing(column.clone()),
-        SourceError::ColumnType { column, found } => SourceError::ColumnType {
-            column: column.clone(),
-            found: found.clone(),
-        },
-        SourceError::ValueUnfit { column } => SourceError::ValueUnfit {
-            column: column.clone(),
-        },
-        SourceError::SchemaChanged(table) => SourceError::SchemaChanged(table.clone()),
-        SourceError::TooLarge => SourceError::TooLarge,
-        SourceError::TimedOut => SourceError::TimedOut,
-        SourceError::Failed { code } => SourceError::Failed { code: code.clone() },
-        _ => SourceError::Failed { code: None },
-    }
 }
 
 /// The result of `work`, or the error when it takes longer than `limit`.

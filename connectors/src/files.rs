@@ -278,7 +278,7 @@ fn generic(error: &(dyn std::error::Error + 'static)) -> SourceError {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<SourceError>() {
-            return crate::bounded::again(found);
+            return found.clone();
         }
         if crate::net::refused_certificate(error) {
             return SourceError::Untrusted;

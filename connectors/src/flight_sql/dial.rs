@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use crate::bounded::{again, failed};
+use crate::bounded::failed;
 use crate::net;
 
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
@@ -150,14 +150,14 @@ pub(super) fn dial_error(error: &(dyn std::error::Error + 'static)) -> Option<So
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<SourceError>() {
-            return Some(again(found));
+            return Some(found.clone());
         }
         let inner = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
             .and_then(|inner| inner.downcast_ref::<SourceError>());
         if let Some(found) = inner {
-            return Some(again(found));
+            return Some(found.clone());
         }
         next = error.source();
     }
