@@ -11,6 +11,7 @@
 //! Start reading at [`Connector`].
 
 mod bounded;
+pub mod conformance;
 mod connector;
 mod digest;
 mod error;
