@@ -93,7 +93,7 @@
 mod bounded;
 pub mod conformance;
 mod connector;
-mod digest;
+pub mod digest;
 mod error;
 mod kind;
 mod limited;
