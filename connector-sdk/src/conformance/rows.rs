@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
-use datafusion::arrow::row::{OwnedRow, RowConverter, SortField};
+use datafusion::arrow::row::{RowConverter, SortField};
+
+/// One row in an encoding that is equal where all its values are.
+type Row = Box<[u8]>;
 
 /// The rows of a result in a canonical order.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Rows {
-    sorted: Vec<OwnedRow>,
+    sorted: Vec<Row>,
     /// In the order in which they came.
-    in_order: Vec<OwnedRow>,
+    in_order: Vec<Row>,
 }
 
 /// How two results differ, in numbers of rows.
@@ -36,13 +39,11 @@ impl Rows {
             }
             if batch.num_columns() == 0 {
                 // Rows without columns are all alike; only how many they are can be told.
-                let empty = converter.convert_columns(&[]).ok()?;
-                let parser = empty.iter().next().map(|row| row.owned());
-                in_order.extend(std::iter::repeat_n(parser?, batch.num_rows()));
+                in_order.extend(std::iter::repeat_n(Row::default(), batch.num_rows()));
                 continue;
             }
             let rows = converter.convert_columns(batch.columns()).ok()?;
-            in_order.extend(rows.iter().map(|row| row.owned()));
+            in_order.extend(rows.iter().map(|row| Row::from(row.as_ref())));
         }
         let mut sorted = in_order.clone();
         sorted.sort_unstable();

@@ -129,12 +129,12 @@ fn standard_columns() -> Vec<(Aspect, &'static str, ArrayRef)> {
     ]);
     let moment = TimestampMicrosecondArray::from(vec![
         // 1970-01-01T00:00:01.000001Z, 2024-02-29T15:59:59.123456Z, one second before and at midnight in Beijing, and
-        // the last of 32-bit time.
+        // the last that every source with 32-bit time has.
         Some(1_000_001),
         Some(1_709_222_399_123_456),
         Some(1_704_038_399_000_000),
         Some(1_704_038_400_000_000),
-        Some(2_147_483_647_999_999),
+        Some(2_147_483_647_499_999),
         None,
     ]);
     let number = Int64Array::from(vec![

@@ -15,7 +15,7 @@ use super::rows::Rows;
 use super::{CHECKS, Fixture, NotControlled, Options, Outcome, Report, Verdict};
 
 /// Most bytes that the kit keeps of one table.
-const BYTES_MAX: u64 = 1 << 30;
+const BYTES_MAX: u64 = 128 << 20;
 
 /// A table that was read whole.
 #[derive(Clone)]

@@ -138,7 +138,10 @@ fn section(text: &str, name: Option<&str>) -> Result<Section, String> {
         .filter(|section| name.is_none_or(|name| section.name.as_deref() == Some(name)));
     match (fitting.next(), fitting.next()) {
         (Some(section), None) => Ok(section),
-        (None, _) => Err(format!("there is no such source; there are: {}", names.join(", "))),
+        (None, _) => Err(format!(
+            "there is no such source; there are: {}",
+            names.join(", ")
+        )),
         (Some(_), Some(_)) => Err(format!("choose one with `--name`: {}", names.join(", "))),
     }
 }

@@ -35,7 +35,11 @@ impl Connector for Empty {
             may_write: Vec::new(),
             verified_tls: None,
         };
-        if self.answers { Ok(health) } else { Err(SourceError::Unreachable) }
+        if self.answers {
+            Ok(health)
+        } else {
+            Err(SourceError::Unreachable)
+        }
     }
 }
 
@@ -123,6 +127,8 @@ fn a_source_of_several_is_chosen_by_its_name() {
 
 #[test]
 fn the_words_of_a_broken_file_are_not_repeated() {
-    let refused = section("[source]\npassword = hunter2\n", None).err().unwrap();
+    let refused = section("[source]\npassword = hunter2\n", None)
+        .err()
+        .unwrap();
     assert!(!refused.contains("hunter2"), "{refused}");
 }
