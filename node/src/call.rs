@@ -233,10 +233,7 @@ async fn evaluate_and_record(
 /// Binds the call to its product over the current loads of its environment; no data is looked at.
 fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Bound, ErrorCode> {
     let permit = call.permit();
-    let prepared = node.products.get(permit);
-    prepared
-        .ok_or(ErrorCode::ResourceUnavailable)?
-        .bind(asked, permit)
+    node.products.get(permit)?.bind(asked, permit)
 }
 
 /// A refusal leaves once it is on record, and counts against its party.

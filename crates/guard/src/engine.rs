@@ -56,7 +56,8 @@ pub struct Engine {
     tables: RwLock<Tables>,
 }
 
-pub(crate) type Tables = HashMap<String, Arc<dyn TableProvider>>;
+/// Tables by the names that SQL knows them by.
+pub type Tables = HashMap<String, Arc<dyn TableProvider>>;
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,12 +124,21 @@ impl Engine {
     /// # Errors
     /// [`RunFailed`], whatever the reason.
     pub async fn run(&self, bound: Bound) -> Result<RecordBatch, RunFailed> {
-        let Some(runtime) = &self.runtime else {
-            return Err(RunFailed);
-        };
         let tables = {
             let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
             tables.clone()
+        };
+        self.run_over(bound, tables).await
+    }
+
+    /// As [`Engine::run`], over these tables and none of those that were put here: whoever holds several readings of one
+    /// resource says for each run which of them it is over.
+    ///
+    /// # Errors
+    /// [`RunFailed`], whatever the reason.
+    pub async fn run_over(&self, bound: Bound, tables: Tables) -> Result<RecordBatch, RunFailed> {
+        let Some(runtime) = &self.runtime else {
+            return Err(RunFailed);
         };
         let waiting = Arc::clone(&self.waiting)
             .try_acquire_owned()
