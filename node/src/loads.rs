@@ -7,14 +7,13 @@
 pub mod lineage;
 mod orders;
 mod schedule;
-mod state;
+mod remembered;
 pub mod status;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -31,8 +30,9 @@ use crate::products::{Loaded, Settled, Task};
 use crate::sources::reading::{LoadFailed, Progress, ReadTable, Wanted, read};
 use crate::sources::schema::{Columns, Drift};
 use crate::sources::{AsOf, Resource};
+use crate::state::State;
 use schedule::Attempt;
-use state::Kept;
+use remembered::Kept;
 use status::SourceHealth;
 
 pub(crate) use schedule::run;
@@ -74,12 +74,12 @@ pub enum LoaderRefused {
     Threads(#[source] std::io::Error),
     /// What it keeps in the state directory.
     #[error(transparent)]
-    State(#[from] state::KeptUnreadable),
+    State(#[from] remembered::KeptUnreadable),
 }
 
 impl Loader {
     pub(crate) fn open(
-        data_dir: &Path,
+        state: &State,
         resources: &[Arc<Resource>],
         pinned: &Pinned,
     ) -> Result<Loader, LoaderRefused> {
@@ -97,7 +97,7 @@ impl Loader {
             settled: Condvar::new(),
             closing: CancellationToken::new(),
             attempts: Mutex::new(vec![Attempt::default(); resources.len()]),
-            kept: Kept::open(data_dir, resources, pinned)?,
+            kept: Kept::open(state, resources, pinned)?,
             health: Mutex::default(),
         })
     }

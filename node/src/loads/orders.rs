@@ -6,7 +6,7 @@ use lingqu_core::record::{Clear, Field};
 use lingqu_core::source_order::{SourceAct, SourceOrder};
 
 use super::about;
-use super::state::check;
+use super::remembered::check;
 use crate::Node;
 use crate::products::{Correction, Task};
 

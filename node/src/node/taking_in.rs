@@ -16,7 +16,6 @@ use lingqu_tlog::Hash;
 
 use super::Node;
 use crate::admission::holdings::Adopted;
-use crate::state::write_durably;
 
 /// Longest that whoever brings an object waits for what it opens. Most often nothing is to be read, or little.
 const ADOPT_WAIT: Duration = Duration::from_secs(5);
@@ -184,9 +183,9 @@ impl Node {
     ) -> std::io::Result<()> {
         let stem = object_path(&self.config.data_dir.join("objects"), adopted.digest);
         if let Some(filing) = filing {
-            write_durably(&stem.with_extension("filing"), &encode_envelope(filing))?;
+            self.state.write(&stem.with_extension("filing"), &encode_envelope(filing))?;
         }
-        write_durably(&stem.with_extension("env"), &encode_envelope(envelope))
+        self.state.write(&stem.with_extension("env"), &encode_envelope(envelope))
     }
 }
 

@@ -4,13 +4,11 @@
 //! were read. Errors name sources, tables and columns, never values.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
-use datafusion::common::DataFusionError;
-use futures::StreamExt as _;
-use lingqu_connector_sdk::{LoadRequest, ReadLimits, SourceError, TableInfo};
+use arrow_schema::{Schema, SchemaRef};
+use lingqu_connector_sdk::{BoundedReading, LoadRequest, ReadLimits, SourceError, TableInfo};
 use lingqu_core::{Clock, ErrorCode, Timestamp};
 use lingqu_tlog::Hash;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +18,6 @@ use super::schema::{Columns, Drift};
 use super::{AsOf as AsOfRule, NamedSource, Resource};
 
 mod as_of;
-mod rows_digest;
 
 /// Why a resource could not be read, or what was read not be used.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -113,7 +110,7 @@ fn is_away(error: &SourceError) -> bool {
         | SourceError::ValueUnfit { .. }
         | SourceError::SchemaChanged(_)
         | SourceError::TooLarge => false,
-        // What a later version adds is not known to be harmless.
+        // What a later version of the contract adds is not known to be a matter of reaching the source.
         _ => false,
     }
 }
@@ -285,118 +282,78 @@ async fn read_from(
         return Err(LoadFailed::Changed(Box::new(Drift { accepted, found })));
     }
     progress.begin(&source.name, info.rows);
-    let date = as_of::Rule::of(resource, wanted, began);
-    let (columns, dropped) = date.columns(wanted.columns, &info.schema)?;
+    let rule = as_of::Rule::of(resource, wanted, began);
+    let (columns, is_extra) = rule.columns(wanted.columns, &info.schema)?;
     let request = LoadRequest {
         table: resource.table.clone(),
         columns,
         limits: wanted.limits,
     };
-    let mut reading = source.connector.load(&request).await.map_err(failed)?;
-    let declared = reading.batches.schema();
-    // The table may have been altered between the two looks at it.
-    let is_described = request.columns.iter().zip(declared.fields()).all(|(name, field)| {
-        let described = info.schema.field_with_name(name);
-        field.name() == name
-            && described.is_ok_and(|described| described.data_type() == field.data_type())
+    // No connector is believed: rows, bytes, time and the columns that were described a moment ago are checked again.
+    let declared = request.schema(&info.schema).map_err(failed)?;
+    let reading = BoundedReading::begin(source.connector.as_ref(), Arc::clone(&declared), &request);
+    let reading = reading.await.map_err(failed)?;
+    let mut gathered = Gathered::new(&declared, &rule, is_extra);
+    let facts = reading.for_each(|batch, so_far| {
+        progress.rows.store(so_far.rows, Ordering::Relaxed);
+        progress.bytes.store(so_far.bytes, Ordering::Relaxed);
+        gathered.add(&batch)
     });
-    if !is_described || declared.fields().len() != request.columns.len() {
-        return Err(failed(SourceError::SchemaChanged(resource.table.clone())));
-    }
-    let mut gathered = Gathered::new(&declared, &date, dropped);
-    while let Some(batch) = reading.batches.next().await {
-        let batch = batch.map_err(|error| failed_in_engine(source, &error))?;
-        gathered.add(&batch).map_err(failed)?;
-        progress.rows.store(gathered.rows, Ordering::Relaxed);
-        progress.bytes.store(gathered.bytes, Ordering::Relaxed);
-        if gathered.rows > wanted.limits.rows_max || gathered.bytes > wanted.limits.bytes_max {
-            return Err(failed(SourceError::TooLarge));
-        }
-        // A connector that always has a batch ready must still let the reading be stopped.
-        tokio::task::yield_now().await;
-    }
-    gathered.finish(reading.version, source, found, clock.now())
-}
-
-/// A connector's own error, out of the engine's; any other one is dropped unread, since it may quote a row.
-fn failed_in_engine(source: &NamedSource, error: &DataFusionError) -> LoadFailed {
-    let own = match error {
-        DataFusionError::External(inner) => inner.downcast_ref::<SourceError>(),
-        _ => None,
-    };
-    LoadFailed::source(source, own.unwrap_or(&SourceError::Failed { code: None }))
+    let facts = facts.await.map_err(failed)?;
+    let now = clock.now();
+    Ok(ReadTable {
+        as_of: gathered.latest.finish(now)?,
+        batches: gathered.finish(),
+        rows: facts.rows,
+        digest: Hash(facts.digest.0),
+        version: facts.version,
+        source: source.name.clone(),
+        found,
+        ended: now,
+    })
 }
 
 /// What has come so far.
 struct Gathered<'a> {
     plain: SchemaRef,
+    /// Without the column that was read for its date alone, which stands last.
     kept: SchemaRef,
     batches: Vec<RecordBatch>,
-    rows: u64,
-    bytes: u64,
-    digest: rows_digest::RowsDigest,
-    date: as_of::Latest<'a>,
-    dropped: bool,
+    latest: as_of::Latest<'a>,
 }
 
 impl<'a> Gathered<'a> {
-    fn new(declared: &SchemaRef, date: &'a as_of::Rule, dropped: bool) -> Gathered<'a> {
+    fn new(declared: &SchemaRef, rule: &'a as_of::Rule, is_extra: bool) -> Gathered<'a> {
         let plain = plain(declared);
-        // The date's own column stands last, and is not kept where no policy opens it.
-        let kept = plain.fields().len() - usize::from(dropped);
+        let kept = plain.fields().len() - usize::from(is_extra);
         let kept: Vec<_> = plain.fields()[..kept].to_vec();
-        let kept = SchemaRef::new(arrow_schema::Schema::new(kept));
         Gathered {
-            digest: rows_digest::RowsDigest::new(&kept),
-            date: as_of::Latest::of(date),
+            kept: Arc::new(Schema::new(kept)),
             plain,
-            kept,
             batches: Vec::new(),
-            rows: 0,
-            bytes: 0,
-            dropped,
+            latest: as_of::Latest::of(rule),
         }
     }
 
     fn add(&mut self, batch: &RecordBatch) -> Result<(), SourceError> {
-        let unfit = |column: &str| SourceError::ValueUnfit {
-            column: column.to_owned(),
-        };
-        let mut batch = to_plain(batch, &self.plain).map_err(|_| unfit("*"))?;
-        self.date.look_at(&batch);
-        if self.dropped {
+        let unfit = || SourceError::Failed { code: None };
+        let mut batch = to_plain(batch, &self.plain).map_err(|_| unfit())?;
+        self.latest.look_at(&batch);
+        if batch.num_columns() > self.kept.fields().len() {
             let kept: Vec<usize> = (0..self.kept.fields().len()).collect();
-            batch = batch.project(&kept).map_err(|_| unfit("*"))?;
+            batch = batch.project(&kept).map_err(|_| unfit())?;
         }
-        self.digest.add(&batch).map_err(|_| unfit("*"))?;
-        self.rows += batch.num_rows() as u64;
-        self.bytes += batch.get_array_memory_size() as u64;
         if batch.num_rows() > 0 {
             self.batches.push(batch);
         }
         Ok(())
     }
 
-    fn finish(
-        mut self,
-        version: Option<String>,
-        source: &NamedSource,
-        found: Columns,
-        now: Timestamp,
-    ) -> Result<ReadTable, LoadFailed> {
-        if self.batches.is_empty() {
-            self.batches.push(RecordBatch::new_empty(self.kept));
+    fn finish(self) -> Vec<RecordBatch> {
+        match self.batches.is_empty() {
+            true => vec![RecordBatch::new_empty(self.kept)],
+            false => self.batches,
         }
-        Ok(ReadTable {
-            as_of: self.date.finish(now)?,
-            batches: self.batches,
-            rows: self.rows,
-            digest: self.digest.finish(),
-            version,
-            source: source.name.clone(),
-            found,
-            ended: now,
-        })
     }
 }
 

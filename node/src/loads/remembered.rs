@@ -2,7 +2,7 @@
 //! were, the dates that were said, and the unit's orders. Names, digests and dates; no row.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lingqu_core::envelope::{Envelope, SignedBy};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::admission::holdings::Pinned;
 use crate::sources::Resource;
 use crate::sources::schema::Columns;
-use crate::state::{create_dir, read_all, write_durably};
+use crate::state::{State, create_dir};
 
 /// Most loads of one resource that are remembered by their ids.
 const LOADS_MAX: usize = 1_024;
@@ -48,6 +48,7 @@ struct OfResource {
 
 /// See the module.
 pub(super) struct Kept {
+    state: State,
     dir: PathBuf,
     labels: Vec<String>,
     inner: Mutex<Inner>,
@@ -62,15 +63,15 @@ struct Inner {
 
 impl Kept {
     pub(super) fn open(
-        data_dir: &Path,
+        state: &State,
         resources: &[Arc<Resource>],
         pinned: &Pinned,
     ) -> Result<Kept, KeptUnreadable> {
-        let dir = data_dir.join("sources");
+        let dir = state.dir().join("sources");
         create_dir(&dir)?;
         create_dir(&dir.join("orders"))?;
         let labels: Vec<String> = resources.iter().map(|resource| resource.label()).collect();
-        let files = read_all(&dir, "json")?;
+        let files = state.read_all(&dir, "json")?;
         let mut of_resources = Vec::new();
         for label in &labels {
             let path = dir.join(format!("{label}.json"));
@@ -86,7 +87,7 @@ impl Kept {
             wrong: BTreeSet::new(),
             number: 0,
         };
-        for (path, bytes) in read_all(&dir.join("orders"), "env")? {
+        for (path, bytes) in state.read_all(&dir.join("orders"), "env")? {
             let order = decode_envelope(&bytes).map_err(|_| ErrorCode::ObjectInvalid);
             let order = order.and_then(|envelope| check(&envelope, pinned));
             let order = order.map_err(|_| KeptUnreadable::Damaged(path))?;
@@ -96,6 +97,7 @@ impl Kept {
             }
         }
         Ok(Kept {
+            state: state.clone(),
             dir,
             labels,
             inner: Mutex::new(inner),
@@ -178,7 +180,7 @@ impl Kept {
             ErrorCode::Internal
         };
         let path = self.dir.join("orders").join(format!("{:020}.env", order.number));
-        write_durably(&path, &encode_envelope(envelope)).map_err(unwritten)?;
+        self.state.write(&path, &encode_envelope(envelope)).map_err(unwritten)?;
         // From here on the order counts: a restart finds it.
         inner.number = order.number;
         if let SourceAct::Correct { wrong, .. } = &order.act {
@@ -194,7 +196,7 @@ impl Kept {
 
     fn write(&self, place: usize, kept: &OfResource) -> std::io::Result<()> {
         let path = self.dir.join(format!("{}.json", self.labels[place]));
-        write_durably(&path, &serde_json::to_vec_pretty(kept)?)
+        self.state.write(&path, &serde_json::to_vec_pretty(kept)?)
     }
 }
 
