@@ -160,7 +160,8 @@ pub struct ResourceSection {
     /// The column whose latest day or instant is that date. Read for this alone if no policy opens it.
     pub as_of_column: Option<String>,
     /// `manual`, or `every` and a time such as `24h`: when it is read again by itself. Default `manual`.
-    pub refresh: Option<String>,
+    #[serde(default = "default_refresh")]
+    pub refresh: String,
     /// How often the unit brings the data up to date, in days; older data is reported as stale. Default: no cycle.
     pub update_cycle_days: Option<u32>,
 }
@@ -379,6 +380,10 @@ impl NodeConfig {
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7443))
+}
+
+fn default_refresh() -> String {
+    "manual".to_owned()
 }
 
 fn default_environments() -> Vec<String> {

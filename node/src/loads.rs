@@ -9,8 +9,6 @@ mod orders;
 mod schedule;
 mod remembered;
 pub mod status;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;

@@ -21,6 +21,7 @@ mod grants;
 mod http;
 mod impostor;
 mod lagged;
+mod loads;
 mod network;
 mod observed;
 mod replay;

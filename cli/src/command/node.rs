@@ -1,5 +1,7 @@
 //! `lingqu node`: runs a node until it is told to end, or enrols it first.
 
+mod init;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -30,6 +32,8 @@ pub(crate) struct Node {
 
 #[derive(Subcommand, Debug)]
 enum NodeCommand {
+    /// Draft a configuration and a policy after a look at a table · 查看数据表并生成配置与策略草稿
+    Init(init::Init),
     /// Enrol the node with its one-time code · 使用准入码登记节点
     Enrol(Enrol),
 }
@@ -49,6 +53,7 @@ impl Node {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match (self.command, self.config) {
             (Some(NodeCommand::Enrol(enrol)), _) => enrol.run(session),
+            (Some(NodeCommand::Init(init)), _) => init.run(session),
             (None, Some(config)) => serve(&config, session),
             (None, None) => Err(Failure::local(
                 ErrorCode::UsageInvalid,

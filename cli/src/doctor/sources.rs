@@ -133,7 +133,7 @@ pub(crate) fn read(config: &NodeConfig, section: &ResourceSection) -> Result<Rea
 ///
 /// # Errors
 /// [`ReadFailed::Source`].
-pub(crate) fn health(source: &NamedSource) -> Result<Health, ReadFailed> {
+fn health(source: &NamedSource) -> Result<Health, ReadFailed> {
     let looked = waiting(async {
         tokio::time::timeout(LOOK_TIME, source.connector.health()).await
     })?;

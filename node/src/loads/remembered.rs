@@ -50,6 +50,7 @@ struct OfResource {
 pub(super) struct Kept {
     state: State,
     dir: PathBuf,
+    orders: PathBuf,
     labels: Vec<String>,
     inner: Mutex<Inner>,
 }
@@ -69,7 +70,8 @@ impl Kept {
     ) -> Result<Kept, KeptUnreadable> {
         let dir = state.dir().join("sources");
         create_dir(&dir)?;
-        create_dir(&dir.join("orders"))?;
+        let orders = state.dir().join("source-orders");
+        create_dir(&orders)?;
         let labels: Vec<String> = resources.iter().map(|resource| resource.label()).collect();
         let files = state.read_all(&dir, "json")?;
         let mut of_resources = Vec::new();
@@ -87,7 +89,7 @@ impl Kept {
             wrong: BTreeSet::new(),
             number: 0,
         };
-        for (path, bytes) in state.read_all(&dir.join("orders"), "env")? {
+        for (path, bytes) in state.read_all(&orders, "env")? {
             let order = decode_envelope(&bytes).map_err(|_| ErrorCode::ObjectInvalid);
             let order = order.and_then(|envelope| check(&envelope, pinned));
             let order = order.map_err(|_| KeptUnreadable::Damaged(path))?;
@@ -99,6 +101,7 @@ impl Kept {
         Ok(Kept {
             state: state.clone(),
             dir,
+            orders,
             labels,
             inner: Mutex::new(inner),
         })
@@ -179,7 +182,7 @@ impl Kept {
             tracing::error!(%error, "cannot store a source order");
             ErrorCode::Internal
         };
-        let path = self.dir.join("orders").join(format!("{:020}.env", order.number));
+        let path = self.orders.join(format!("{:020}.env", order.number));
         self.state.write(&path, &encode_envelope(envelope)).map_err(unwritten)?;
         // From here on the order counts: a restart finds it.
         inner.number = order.number;

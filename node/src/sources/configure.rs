@@ -142,12 +142,8 @@ fn resource(
     let Some(environments) = environments(&section.environments) else {
         return refused("environments", "are PROD, PROD_DEBUG or both, or TEST alone");
     };
-    let refresh = match section.refresh.as_deref().map(str::parse) {
-        None => Refresh::Manual,
-        Some(Ok(refresh)) => refresh,
-        Some(Err(_)) => {
-            return refused("refresh", "is `manual`, or `every` and a time such as `24h`");
-        }
+    let Ok(refresh) = section.refresh.parse::<Refresh>() else {
+        return refused("refresh", "is `manual`, or `every` and a time such as `24h`");
     };
     let as_of = as_of(section)?;
     if matches!((&as_of, refresh), (AsOf::Fixed(_), Refresh::Every(_))) {
