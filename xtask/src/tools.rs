@@ -3,6 +3,7 @@
 //! A tool that cannot be brought fails the run with the reason: a test that was left out would look like one that
 //! passed.
 
+mod odbc_drivers;
 mod prometheus;
 pub(crate) mod python;
 
@@ -48,7 +49,10 @@ pub(crate) fn bring(root: &Path, target: &Path) -> Result<Vec<(&'static str, Pat
     let python = python::bring(&requirements, &target.join("tools/python"), "pyarrow")?;
     let named = std::env::var_os(PROMTOOL_VARIABLE);
     let promtool = prometheus::bring(named.as_deref(), &target.join("tools").join("prometheus"))?;
+    let named = std::env::var_os(odbc_drivers::VARIABLE);
+    let drivers = odbc_drivers::bring(named.as_deref(), &target.join("tools/odbc-drivers"))?;
     Ok(vec![
+        (odbc_drivers::VARIABLE, drivers),
         (PROMTOOL_VARIABLE, promtool),
         (PYTHON_VARIABLE, python),
     ])

@@ -45,7 +45,6 @@ fn anything_else_of_sql_is_refused() {
         "SELECT \"a\" FROM \"t\", \"u\"",
         "SELECT \"a\" FROM (SELECT \"a\" FROM \"t\")",
         "SELECT DISTINCT \"a\" FROM \"t\"",
-        "SELECT \"a\" FROM \"c\".\"s\".\"t\".\"x\"",
         "SELECT \"a\" FROM \"t\" WHERE",
         "SELECT \"a\" FROM \"t\" WHERE 1 = 1",
         "SELECT \"a\" FROM \"t\" WHERE \"a\" = \"b\"",
@@ -104,6 +103,10 @@ fn size_is_bounded() {
     let many: Vec<String> = (0..=ITEMS_MAX).map(|n| format!("\"c{n}\"")).collect();
     assert_eq!(
         refused(&format!("SELECT {} FROM \"t\"", many.join(","))),
+        RequestRefused::TooLong
+    );
+    assert_eq!(
+        refused("SELECT \"a\" FROM \"c\".\"s\".\"t\".\"x\""),
         RequestRefused::TooLong
     );
     let long = format!("SELECT \"a\" FROM \"t\"{}", " ".repeat(BYTES_MAX));

@@ -51,6 +51,15 @@ async fn look(supervisor: &Arc<Supervisor>) -> Result<Vec<Line>, Line> {
         "source `{}`: reached, server `{server}`",
         source.name
     ))];
+    if let Some(profile) = &source.profile {
+        let tested = if profile.tested { "tested" } else { "untested" };
+        lines.push(Line::found(format!(
+            "  profile for {} ({tested})",
+            profile.product
+        )));
+        let quirks = profile.quirks.iter();
+        lines.extend(quirks.map(|quirk| Line::found(format!("    note: {quirk}"))));
+    }
     let described = supervisor.describe(source.tables.clone()).await;
     for (table, columns) in described.map_err(failed)? {
         let name = table.name.join(".");

@@ -1,0 +1,1 @@
+//! Debian's drivers for PostgreSQL and MariaDB against the real servers.
