@@ -73,6 +73,7 @@ enum Way {
     Date,
     /// A date that the driver reports with a time, which must be midnight.
     DateOfTimestamp,
+    DateText,
     Decimal,
     F32,
     F64,
@@ -84,6 +85,7 @@ enum Way {
     GbkText,
     TimeText,
     Timestamp,
+    TimestampText,
     TruthText,
     WideText,
 }
@@ -95,7 +97,8 @@ impl Way {
             (ColumnType::Bool, DataType::Bit) => Way::Bit,
             (ColumnType::Bool, _) => Way::TruthText,
             (ColumnType::Date, DataType::Timestamp { .. }) => Way::DateOfTimestamp,
-            (ColumnType::Date, _) => Way::Date,
+            (ColumnType::Date, DataType::Date) => Way::Date,
+            (ColumnType::Date, _) => Way::DateText,
             (ColumnType::Decimal { .. }, _) => Way::Decimal,
             (ColumnType::Float32, _) => Way::F32,
             (ColumnType::Float64, _) => Way::F64,
@@ -114,8 +117,12 @@ impl Way {
                 TextEncoding::Utf16 => Way::WideText,
             },
             (ColumnType::Time, _) => Way::TimeText,
+            (
+                ColumnType::Timestamp | ColumnType::TimestampNanos | ColumnType::TimestampUtc,
+                DataType::Timestamp { .. } | DataType::Date,
+            ) => Way::Timestamp,
             (ColumnType::Timestamp | ColumnType::TimestampNanos | ColumnType::TimestampUtc, _) => {
-                Way::Timestamp
+                Way::TimestampText
             }
         }
     }
@@ -165,7 +172,12 @@ impl Reader {
             Way::I16 => BufferDesc::I16 { nullable },
             Way::I32 => BufferDesc::I32 { nullable },
             Way::I64 => BufferDesc::I64 { nullable },
-            Way::Decimal | Way::IntegerText | Way::TimeText | Way::TruthText => text(PLAIN_BYTES),
+            Way::DateText
+            | Way::Decimal
+            | Way::IntegerText
+            | Way::TimeText
+            | Way::TimestampText
+            | Way::TruthText => text(PLAIN_BYTES),
             Way::NarrowText | Way::GbkText => text(self.bytes),
             Way::WideText => BufferDesc::WText {
                 max_str_len: self.bytes,
@@ -208,10 +220,16 @@ impl Reader {
             Way::I16 => primitive::<Int16Type>(filled),
             Way::I32 => primitive::<Int32Type>(filled),
             Way::I64 => primitive::<Int64Type>(filled),
-            Way::Timestamp => self.timestamps(filled)?,
-            Way::Decimal | Way::IntegerText | Way::TimeText | Way::TruthText => {
-                self.parsed(narrow(filled)?)?
+            Way::Timestamp => {
+                let moments = nullable::<Timestamp>(filled).map(|moment| moment.copied());
+                self.timestamps(moments.map(Ok))?
             }
+            Way::DateText
+            | Way::Decimal
+            | Way::IntegerText
+            | Way::TimeText
+            | Way::TimestampText
+            | Way::TruthText => self.parsed(narrow(filled)?)?,
             Way::NarrowText => Arc::new(self.texts(narrow(filled)?.iter(), text::utf8)?),
             Way::GbkText => Arc::new(self.texts(narrow(filled)?.iter(), text::gbk)?),
             Way::WideText => {
@@ -224,12 +242,15 @@ impl Reader {
         })
     }
 
-    fn timestamps(&self, filled: AnyColumnBufferSlice<'_>) -> Result<ArrayRef, Refused> {
+    fn timestamps(
+        &self,
+        moments: impl Iterator<Item = Result<Option<Timestamp>, Unfit>>,
+    ) -> Result<ArrayRef, Refused> {
         if self.column_type == ColumnType::TimestampNanos {
-            let times = times::<TimestampNanosecondType>(filled, moment::nanos)?;
+            let times = times::<TimestampNanosecondType>(moments, moment::nanos)?;
             return Ok(Arc::new(times));
         }
-        let times = times::<TimestampMicrosecondType>(filled, moment::micros)?;
+        let times = times::<TimestampMicrosecondType>(moments, moment::micros)?;
         Ok(match self.column_type {
             ColumnType::TimestampUtc => Arc::new(times.with_timezone("UTC")),
             _ => Arc::new(times),
@@ -254,6 +275,12 @@ impl Reader {
                 moment::time_of_day,
             )?),
             ColumnType::Bool => Arc::new(parse::<BooleanArray, _>(&view, truth_text)?),
+            ColumnType::Date => Arc::new(parse::<Date32Array, _>(&view, |text| {
+                moment::midnight(&moment::parse(text)?)
+            })?),
+            ColumnType::Timestamp | ColumnType::TimestampNanos | ColumnType::TimestampUtc => {
+                self.timestamps(view.iter().map(|text| text.map(moment::parse).transpose()))?
+            }
             _ => return Err(Refused::Unfit),
         })
     }
@@ -349,10 +376,10 @@ fn binary(filled: AnyColumnBufferSlice<'_>) -> Result<ArrayRef, Refused> {
 }
 
 fn times<T: ArrowPrimitiveType<Native = i64>>(
-    filled: AnyColumnBufferSlice<'_>,
+    moments: impl Iterator<Item = Result<Option<Timestamp>, Unfit>>,
     convert: impl Fn(&Timestamp) -> Result<i64, Unfit>,
 ) -> Result<PrimitiveArray<T>, Unfit> {
-    nullable::<Timestamp>(filled)
-        .map(|moment| moment.map(&convert).transpose())
+    moments
+        .map(|moment| moment?.map(|moment| convert(&moment)).transpose())
         .collect()
 }

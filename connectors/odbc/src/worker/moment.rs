@@ -87,6 +87,59 @@ fn seconds(moment: &Timestamp) -> Result<i64, Unfit> {
     Ok(i64::from(days(&date)?) * DAY_SECONDS + of_day)
 }
 
+/// `YYYY-MM-DD`, or that and `HH:MM:SS` with up to nine digits of a fraction.
+///
+/// # Errors
+/// It has another form. Whether there is such a moment is found when it is converted.
+pub(super) fn parse(text: &[u8]) -> Result<Timestamp, Unfit> {
+    let text = text.trim_ascii();
+    let number = |at: std::ops::Range<usize>| {
+        let digits = text.get(at)?;
+        let plain = digits.iter().all(u8::is_ascii_digit);
+        plain.then(|| {
+            digits
+                .iter()
+                .fold(0, |n, digit| n * 10 + u16::from(digit - b'0'))
+        })
+    };
+    let part = |at| number(at).ok_or(Unfit);
+    let sign = |at: usize, signs: &[u8]| match text.get(at) {
+        Some(sign) if signs.contains(sign) => Ok(()),
+        _ => Err(Unfit),
+    };
+    sign(4, b"-")?;
+    sign(7, b"-")?;
+    let mut moment = Timestamp {
+        year: i16::try_from(part(0..4)?).map_err(|_| Unfit)?,
+        month: part(5..7)?,
+        day: part(8..10)?,
+        ..Timestamp::default()
+    };
+    if text.len() == 10 {
+        return Ok(moment);
+    }
+    sign(10, b" T")?;
+    sign(13, b":")?;
+    sign(16, b":")?;
+    moment.hour = part(11..13)?;
+    moment.minute = part(14..16)?;
+    moment.second = part(17..19)?;
+    let fraction = match text.get(19..) {
+        Some([]) => &[][..],
+        Some([b'.', digits @ ..]) if (1..=9).contains(&digits.len()) => digits,
+        _ => return Err(Unfit),
+    };
+    if !fraction.iter().all(u8::is_ascii_digit) {
+        return Err(Unfit);
+    }
+    let zeros = std::iter::repeat_n(&b'0', 9 - fraction.len());
+    moment.fraction = fraction
+        .iter()
+        .chain(zeros)
+        .fold(0, |nanos, digit| nanos * 10 + u32::from(digit - b'0'));
+    Ok(moment)
+}
+
 /// Microseconds since midnight of `HH:MM:SS` with up to six digits of a fraction.
 ///
 /// # Errors
@@ -198,6 +251,29 @@ mod tests {
         };
         assert_eq!(nanos(&far), Err(Unfit));
         assert!(micros(&far).is_ok());
+    }
+
+    #[test]
+    fn written_moments_have_one_form() {
+        let micros_of = |text: &str| parse(text.as_bytes()).and_then(|moment| micros(&moment));
+        assert_eq!(micros_of("1970-01-01"), Ok(0));
+        assert_eq!(micros_of("1969-12-31 23:59:59.999999"), Ok(-1));
+        assert_eq!(micros_of("1970-01-02T00:00:01"), Ok(86_401_000_000));
+        for text in [
+            "",
+            "1970-1-1",
+            "1970/01/01",
+            "70-01-01",
+            "1970-01-01 00:00",
+            "1970-01-01 00:00:00.",
+            "1970-01-01 00:00:00.0000000000",
+            "1970-01-01 00:00:00+08",
+            "1970-02-30",
+            "infinity",
+            "+970-01-01",
+        ] {
+            assert_eq!(micros_of(text), Err(Unfit), "{text}");
+        }
     }
 
     #[test]

@@ -19,6 +19,9 @@ fn a_driver_is_never_asked_to_convert_between_kinds_that_lose() {
     assert_eq!(reader("bool", DataType::Integer).way, Way::TruthText);
     let timestamp = DataType::Timestamp { precision: 0 };
     assert_eq!(reader("date", timestamp).way, Way::DateOfTimestamp);
+    let text = DataType::Varchar { length: None };
+    assert_eq!(reader("date", text).way, Way::DateText);
+    assert_eq!(reader("timestamp_utc", text).way, Way::TimestampText);
     assert_eq!(integer::<i16>(b"32768"), Err(Unfit));
     assert_eq!(integer::<i16>(b"-32768.00"), Ok(-32_768));
     assert_eq!(integer::<i64>(b"1.5"), Err(Unfit));
