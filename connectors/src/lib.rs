@@ -1,1 +1,8 @@
 //! Connectors to the sources that units have.
+
+mod mysql;
+mod postgres;
+mod relay;
+
+pub use mysql::MySql;
+pub use postgres::Postgres;
