@@ -5,9 +5,16 @@
 //!
 //! Start reading at [`kinds`]; each connector has a module of its own.
 
+mod mysql;
+mod postgres;
+mod relay;
+
 use lingqu_connector_sdk::Kinds;
+
+pub use mysql::MySql;
+pub use postgres::Postgres;
 
 /// Every connector of this crate by the name that settings give in `kind = "…"`.
 pub fn kinds() -> Kinds {
-    Kinds::default()
+    Kinds::default().with(MySql).with(Postgres)
 }

@@ -4,12 +4,19 @@
 //! passed.
 
 mod odbc_drivers;
+mod databases;
 mod prometheus;
 pub(crate) mod python;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Tells tests where MariaDB's programs are; also read, so that a machine's own can be used.
+pub(crate) const MARIADB_VARIABLE: &str = "LINGQU_MARIADB";
+
+/// Tells tests where PostgreSQL's programs are; also read.
+pub(crate) const POSTGRES_VARIABLE: &str = "LINGQU_POSTGRES";
 
 /// Tells tests where Prometheus's checker of metrics is; also read, so that a machine's own can be used.
 pub(crate) const PROMTOOL_VARIABLE: &str = "LINGQU_PROMTOOL";
@@ -53,6 +60,11 @@ pub(crate) fn bring(root: &Path, target: &Path) -> Result<Vec<(&'static str, Pat
     let drivers = odbc_drivers::bring(named.as_deref(), &target.join("tools/odbc-drivers"))?;
     Ok(vec![
         (odbc_drivers::VARIABLE, drivers),
+    let postgres = databases::bring(&databases::POSTGRES, &target.join("tools/postgres"))?;
+    let mariadb = databases::bring(&databases::MARIADB, &target.join("tools/mariadb"))?;
+    Ok(vec![
+        (MARIADB_VARIABLE, mariadb),
+        (POSTGRES_VARIABLE, postgres),
         (PROMTOOL_VARIABLE, promtool),
         (PYTHON_VARIABLE, python),
     ])
