@@ -3,8 +3,8 @@
 //! A tool that cannot be brought fails the run with the reason: a test that was left out would look like one that
 //! passed.
 
-mod odbc_drivers;
 mod databases;
+mod odbc_drivers;
 mod prometheus;
 pub(crate) mod python;
 
@@ -58,12 +58,11 @@ pub(crate) fn bring(root: &Path, target: &Path) -> Result<Vec<(&'static str, Pat
     let promtool = prometheus::bring(named.as_deref(), &target.join("tools").join("prometheus"))?;
     let named = std::env::var_os(odbc_drivers::VARIABLE);
     let drivers = odbc_drivers::bring(named.as_deref(), &target.join("tools/odbc-drivers"))?;
-    Ok(vec![
-        (odbc_drivers::VARIABLE, drivers),
     let postgres = databases::bring(&databases::POSTGRES, &target.join("tools/postgres"))?;
     let mariadb = databases::bring(&databases::MARIADB, &target.join("tools/mariadb"))?;
     Ok(vec![
         (MARIADB_VARIABLE, mariadb),
+        (odbc_drivers::VARIABLE, drivers),
         (POSTGRES_VARIABLE, postgres),
         (PROMTOOL_VARIABLE, promtool),
         (PYTHON_VARIABLE, python),

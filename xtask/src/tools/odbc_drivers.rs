@@ -127,7 +127,11 @@ mod tests {
     #[test]
     fn only_its_own_packages_are_unpacked() {
         assert!(is_package(Path::new("/t/odbc-mariadb_3.1.15-3_amd64.deb")));
-        for other in ["odbc-mariadb-dev_1_amd64.deb", "odbc-mariadb_1.tar", "x.deb"] {
+        for other in [
+            "odbc-mariadb-dev_1_amd64.deb",
+            "odbc-mariadb_1.tar",
+            "x.deb",
+        ] {
             assert!(!is_package(Path::new(other)), "{other}");
         }
     }

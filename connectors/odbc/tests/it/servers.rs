@@ -2,19 +2,16 @@
 
 use std::path::Path;
 
+use lingqu_demo::servers::{MariaDb, Postgres};
 use tonic::Code;
 
 use crate::program::{Program, drivers, reason};
 
-// The demonstration starts the same servers. Only these files of it are taken: depending on its package would build a
-// whole network for the sake of a driver.
-#[allow(dead_code, reason = "TLS and other services of the servers are not needed here")]
-#[path = "../../../../crates/demo/src/servers.rs"]
-mod start;
-
 /// The profile of `deploy/odbc/` with this machine's driver, server and tables; `replace` says what else differs.
 fn source(profile: &str, driver: &str, replace: &[(&str, String)], tables: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/odbc").join(profile);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../deploy/odbc")
+        .join(profile);
     let text = std::fs::read_to_string(path).unwrap();
     let (_, source) = text.split_once("[[source]]").unwrap();
     let (source, _) = source.split_once("[[source.table]]").unwrap();
@@ -30,7 +27,10 @@ fn source(profile: &str, driver: &str, replace: &[(&str, String)], tables: &str)
     );
     put(
         "\nsecrets",
-        &format!("\nenvironment = {{ LD_LIBRARY_PATH = \"{}\" }}\nsecrets", libraries.display()),
+        &format!(
+            "\nenvironment = {{ LD_LIBRARY_PATH = \"{}\" }}\nsecrets",
+            libraries.display()
+        ),
     );
     for (from, to) in replace {
         put(from, to);
@@ -87,7 +87,7 @@ name = ["many"]
 
 #[tokio::test]
 async fn postgresql_through_debians_driver() {
-    let server = start::Postgres::start(None).unwrap();
+    let server = Postgres::start(None).unwrap();
     server.execute(POSTGRES).unwrap();
     let source = source(
         "postgresql.toml",
@@ -114,7 +114,9 @@ async fn postgresql_through_debians_driver() {
             "-9223372036854775808|NULL|NULL|0001-01-01|-0.01|1969-12-31T23:59:59.999999|NULL|NULL|NULL|NULL|NULL||NULL",
         ]
     );
-    let declared = client.rows(r#"SELECT "zoned", "id", "pay" FROM "people" WHERE "id" > 0"#).await;
+    let declared = client
+        .rows(r#"SELECT "zoned", "id", "pay" FROM "people" WHERE "id" > 0"#)
+        .await;
     assert_eq!(declared.unwrap(), ["2024-03-01T00:00:00Z|1|1234.50"]);
     for (predicate, expected) in [
         (r#""born" = DATE '1969-12-31'"#, 1),
@@ -123,7 +125,11 @@ async fn postgresql_through_debians_driver() {
         (r#""pay" <> 0 AND "id" IS NOT NULL"#, 2),
     ] {
         let sql = format!(r#"SELECT "id" FROM "public"."people" WHERE {predicate}"#);
-        assert_eq!(client.rows(&sql).await.unwrap().len(), expected, "{predicate}");
+        assert_eq!(
+            client.rows(&sql).await.unwrap().len(),
+            expected,
+            "{predicate}"
+        );
     }
     for (sql, word) in [
         // More digits than the driver reports for a number without declared precision.
@@ -136,12 +142,23 @@ async fn postgresql_through_debians_driver() {
         let error = client.rows(sql).await.expect_err(sql);
         assert_eq!(reason(&error).1, word, "{sql}: {error}");
     }
-    let many = client.rows(r#"SELECT "text", "id" FROM "many""#).await.unwrap();
+    let many = client
+        .rows(r#"SELECT "text", "id" FROM "many""#)
+        .await
+        .unwrap();
     assert_eq!(many.len(), 50_000);
     assert!(many[49_999].ends_with("x|50000"));
-    server.execute("ALTER ROLE lingqu_reader PASSWORD 'other'").unwrap();
-    let error = client.rows(r#"SELECT "id" FROM "people""#).await.unwrap_err();
-    assert!(matches!(error.code(), Code::Unauthenticated | Code::Unavailable), "{error}");
+    server
+        .execute("ALTER ROLE lingqu_reader PASSWORD 'other'")
+        .unwrap();
+    let error = client
+        .rows(r#"SELECT "id" FROM "people""#)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.code(), Code::Unauthenticated | Code::Unavailable),
+        "{error}"
+    );
     assert!(!format!("{error:?}{}", program.stop()).contains("wo}rd"));
 }
 
@@ -170,7 +187,7 @@ name = ["hr", "gone"]
 
 #[tokio::test]
 async fn mariadb_through_debians_driver() {
-    let server = start::MariaDb::start(None, MARIADB).unwrap();
+    let server = MariaDb::start(None, MARIADB).unwrap();
     let source = source(
         "mariadb.toml",
         "libmaodbc.so",
@@ -192,7 +209,10 @@ async fn mariadb_through_debians_driver() {
             "18446744073709551615|NULL|NULL|1000-01-01|-0.01|1969-12-31T23:59:59.999999|NULL|NULL|NULL|NULL||NULL",
         ]
     );
-    let odd = client.rows(r#"SELECT "a`b" FROM "hr"."odd`name""#).await.unwrap();
+    let odd = client
+        .rows(r#"SELECT "a`b" FROM "hr"."odd`name""#)
+        .await
+        .unwrap();
     assert_eq!(odd, ["7"]);
     let some = client
         .rows(r#"SELECT "small" FROM "hr"."people" WHERE "id" = 18446744073709551615 OR "id" = 1"#)
