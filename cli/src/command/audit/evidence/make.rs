@@ -64,6 +64,9 @@ pub(super) struct Make {
     pub(super) out: PathBuf,
 }
 
+/// Files of a package: path and text.
+type Files = Vec<(String, String)>;
+
 impl Make {
     pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         written::must_be_new(&self.out)?;
@@ -82,34 +85,9 @@ impl Make {
         let trusts = self.trusts.iter().map(|path| trust_file::read(path));
         let trusts: Vec<Trust<Intl>> = trusts.collect::<Result<_, Failure>>()?;
         let receipts = self.collect(&trusts)?;
-        let mut files = Vec::new();
-        let mut items = Vec::new();
-        for (receipt, number) in receipts.iter().zip(1..) {
-            let trust = pick(&trusts, &receipt.checkpoint.origin)
-                .ok_or_else(|| Failure::Unusable("`--trust` is missing".to_owned()))?;
-            let path = format!("{RECEIPTS}/{number:05}.txt");
-            let item = Item {
-                path: path.clone(),
-                stream: receipt.checkpoint.origin.clone(),
-                proven: prove_receipt(receipt, trust, self.accept_lagged)?,
-            };
-            files.push((path, receipt.tlog_proof().to_string()));
-            items.push(item);
-        }
-        let mut manifest = Manifest {
-            case: self.case.clone(),
-            document: self.document.clone(),
-            extracted_by: self.by.clone(),
-            extracted_at: session.clock.now().to_string(),
-            files: Vec::new(),
-        };
-        files.push((REPORTS[0].to_owned(), english(&manifest, &items)));
-        files.push((REPORTS[1].to_owned(), chinese(&manifest, &items)));
-        files.sort();
-        let digests = files
-            .iter()
-            .map(|(path, text)| (path.clone(), digest(text.as_bytes())));
-        manifest.files = digests.collect();
+        let (files, items) = self.prove(&receipts, &trusts)?;
+        let extracted_at = session.clock.now().to_string();
+        let (files, manifest) = self.describe(files, &items, extracted_at);
         let text = manifest.to_text();
         let signature = sign_note::<Intl>(&text, &self.name, &key)
             .map_err(|error| Failure::Unusable(error.to_string()))?;
@@ -125,6 +103,52 @@ impl Make {
             format_args!("共 {count} 条记录，均已证明"),
         );
         Ok(())
+    }
+
+    /// Each receipt as a file of the package, and what it proves.
+    fn prove(
+        &self,
+        receipts: &[Receipt],
+        trusts: &[Trust<Intl>],
+    ) -> Result<(Files, Vec<Item>), Failure> {
+        let mut files = Files::new();
+        let mut items = Vec::with_capacity(receipts.len());
+        for (receipt, number) in receipts.iter().zip(1..) {
+            let trust = pick(trusts, &receipt.checkpoint.origin)
+                .ok_or_else(|| Failure::Unusable("`--trust` is missing".to_owned()))?;
+            let path = format!("{RECEIPTS}/{number:05}.txt");
+            items.push(Item {
+                path: path.clone(),
+                stream: receipt.checkpoint.origin.clone(),
+                proven: prove_receipt(receipt, trust, self.accept_lagged)?,
+            });
+            files.push((path, receipt.tlog_proof().to_string()));
+        }
+        Ok((files, items))
+    }
+
+    /// Adds the reports, and lists everything in the manifest.
+    fn describe(
+        &self,
+        mut files: Files,
+        items: &[Item],
+        extracted_at: String,
+    ) -> (Files, Manifest) {
+        let mut manifest = Manifest {
+            case: self.case.clone(),
+            document: self.document.clone(),
+            extracted_by: self.by.clone(),
+            extracted_at,
+            files: Vec::new(),
+        };
+        files.push((REPORTS[0].to_owned(), english(&manifest, items)));
+        files.push((REPORTS[1].to_owned(), chinese(&manifest, items)));
+        files.sort();
+        let digests = files
+            .iter()
+            .map(|(path, text)| (path.clone(), digest(text.as_bytes())));
+        manifest.files = digests.collect();
+        (files, manifest)
     }
 
     /// The receipts that were named, and those that the archive proves.
