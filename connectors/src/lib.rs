@@ -9,6 +9,8 @@ mod bounded;
 mod declared;
 mod file;
 mod files;
+#[cfg(test)]
+mod fixtures;
 mod flight_sql;
 mod http;
 mod ipc_claims;
@@ -21,8 +23,6 @@ mod scan;
 mod sql_text;
 mod sqlite;
 mod temporal;
-#[cfg(test)]
-mod fixtures;
 
 use lingqu_connector_sdk::Kinds;
 

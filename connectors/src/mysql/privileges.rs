@@ -37,12 +37,14 @@ pub(super) async fn beyond_reading(session: &mut Session) -> Result<Vec<String>,
 
 async fn grants(session: &mut Session, sql: &str) -> Result<Vec<String>, SourceError> {
     let rows = session.rows(sql).await?;
-    let lines = rows.into_iter().map(|row| match row.unwrap_raw().into_iter().next() {
-        Some(Some(Value::Bytes(line))) => {
-            String::from_utf8(line).map_err(|_| SourceError::Failed { code: None })
-        }
-        _ => Err(SourceError::Failed { code: None }),
-    });
+    let lines = rows
+        .into_iter()
+        .map(|row| match row.unwrap_raw().into_iter().next() {
+            Some(Some(Value::Bytes(line))) => {
+                String::from_utf8(line).map_err(|_| SourceError::Failed { code: None })
+            }
+            _ => Err(SourceError::Failed { code: None }),
+        });
     lines.collect()
 }
 
@@ -79,7 +81,14 @@ fn findings(line: &str) -> Vec<String> {
     };
     let mut found: Vec<String> = list(privileges)
         .into_iter()
-        .map(|privilege| privilege.split('(').next().unwrap_or_default().trim().to_owned())
+        .map(|privilege| {
+            privilege
+                .split('(')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        })
         .filter(|privilege| !READING.contains(&privilege.as_str()))
         .map(|privilege| format!("{privilege} on {object}"))
         .collect();

@@ -52,7 +52,9 @@ impl Connector for Source {
         let settings = self.settings();
         let tables = columns::tables(&mut session, settings, None).await?;
         session.give_back();
-        let infos = tables.iter().filter_map(|table| table.info(&settings.database));
+        let infos = tables
+            .iter()
+            .filter_map(|table| table.info(&settings.database));
         Ok(infos.collect())
     }
 
@@ -207,11 +209,13 @@ async fn read(
     match protocol {
         Protocol::Prepared => {
             let rows = session.conn().exec_iter(sql, ()).await;
-            sink.drain(rows.map_err(|error| of_table(&error, table))?).await
+            sink.drain(rows.map_err(|error| of_table(&error, table))?)
+                .await
         }
         Protocol::Text => {
             let rows = session.conn().query_iter(sql).await;
-            sink.drain(rows.map_err(|error| of_table(&error, table))?).await
+            sink.drain(rows.map_err(|error| of_table(&error, table))?)
+                .await
         }
     }
 }
@@ -233,9 +237,10 @@ impl Sink<'_> {
         let table = &self.query.table;
         let found = rows.columns_ref();
         let same = self.query.columns.is_empty()
-            || (found.len() == self.query.columns.len()
-                && { self.query.columns.iter().zip(found) }
-                    .all(|(column, found)| column.fits(found.column_type())));
+            || (found.len() == self.query.columns.len() && {
+                self.query.columns.iter().zip(found)
+            }
+            .all(|(column, found)| column.fits(found.column_type())));
         if !same {
             return Err(SourceError::SchemaChanged(table.clone()));
         }

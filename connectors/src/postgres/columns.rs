@@ -188,7 +188,10 @@ pub(super) async fn tables(
     if rows.len() > COLUMNS_MAX {
         return Err(SourceError::TooLarge);
     }
-    let domains = if rows.iter().any(|row| cell::<String>(row, 7).is_ok_and(|sort| sort == "d")) {
+    let domains = if rows
+        .iter()
+        .any(|row| cell::<String>(row, 7).is_ok_and(|sort| sort == "d"))
+    {
         domains(session).await?
     } else {
         Domains::new()

@@ -172,11 +172,16 @@ where
     Socket: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     Stream: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let server = connection.parameter("server_version").unwrap_or("unknown").to_owned();
+    let server = connection
+        .parameter("server_version")
+        .unwrap_or("unknown")
+        .to_owned();
     let cancel = client.cancel_token();
     // What ends a connection is told to whoever waits for an answer on it. Notices may quote data; nobody reads them.
     let driver = tokio::spawn(async move {
-        while let Some(Ok(_)) = std::future::poll_fn(|context| connection.poll_message(context)).await {}
+        while let Some(Ok(_)) =
+            std::future::poll_fn(|context| connection.poll_message(context)).await
+        {}
     });
     Link {
         client,

@@ -15,11 +15,11 @@ use tokio_postgres::CopyOutStream;
 use super::columns::{self, Column, Table};
 use super::decode::Decoder;
 use super::error::of_table;
+use super::privileges;
 use super::provider::Provider;
 use super::session::{Pool, Session};
 use super::settings::Settings;
 use super::sql::{self, Selection};
-use super::privileges;
 use crate::relay::{Outlet, relay};
 
 /// One database.
@@ -128,7 +128,11 @@ impl Source {
     ) -> Result<Reading, SourceError> {
         let deadline = Instant::now() + limits.time_max;
         let version = begin(&session, found, &query.table, limits).await?;
-        let names: Vec<&str> = query.columns.iter().map(|column| column.name.as_str()).collect();
+        let names: Vec<&str> = query
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect();
         let selection = Selection {
             columns: &names,
             table: (&found.name.0, &found.name.1),
@@ -167,7 +171,10 @@ async fn begin(
     let (schema, name) = &found.name;
     // The lock comes before the snapshot: a table that is rewritten in between would look empty to an older snapshot.
     let lock = if found.lockable {
-        format!("; LOCK TABLE {} IN ACCESS SHARE MODE", sql::table(schema, name))
+        format!(
+            "; LOCK TABLE {} IN ACCESS SHARE MODE",
+            sql::table(schema, name)
+        )
     } else {
         String::new()
     };
@@ -199,9 +206,10 @@ async fn check(
     let prepared = prepared.map_err(|error| of_table(&error, &query.table))?;
     let described = prepared.columns();
     let same = described.len() == query.columns.len()
-        && described.iter().zip(&query.columns).all(|(now, then)| {
-            (now.type_().oid(), now.type_modifier()) == then.described
-        });
+        && described
+            .iter()
+            .zip(&query.columns)
+            .all(|(now, then)| (now.type_().oid(), now.type_modifier()) == then.described);
     if same {
         Ok(())
     } else {

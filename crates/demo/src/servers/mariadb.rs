@@ -27,17 +27,13 @@ impl MariaDb {
     ///
     /// # Errors
     /// There is none on this machine, or it does not start.
-    pub fn start(
-        identity: Option<&ServerIdentity>,
-        sql: &str,
-    ) -> Result<MariaDb, ServerFailed> {
-        let programs = Programs::find(places(VARIABLE, usual), "mariadbd").ok_or(
-            ServerFailed::Missing {
+    pub fn start(identity: Option<&ServerIdentity>, sql: &str) -> Result<MariaDb, ServerFailed> {
+        let programs =
+            Programs::find(places(VARIABLE, usual), "mariadbd").ok_or(ServerFailed::Missing {
                 program: "mariadbd",
                 package: "MariaDB",
                 variable: VARIABLE,
-            },
-        )?;
+            })?;
         let files = directory("my")?;
         let port = free_port()?;
         make(&programs, files.path())?;
@@ -58,7 +54,8 @@ impl MariaDb {
             .arg("--innodb-flush-log-at-trx-commit=0")
             .arg("--skip-name-resolve");
         if let Some(identity) = identity {
-            fs::write(at("server.pem"), &identity.certificate).map_err(doing("writing a certificate"))?;
+            fs::write(at("server.pem"), &identity.certificate)
+                .map_err(doing("writing a certificate"))?;
             fs::write(at("server.key"), &identity.key).map_err(doing("writing a key"))?;
             command
                 .arg(format!("--ssl-cert={}", at("server.pem").display()))
@@ -129,7 +126,9 @@ impl Drop for MariaDb {
 /// Makes the system's tables.
 fn make(programs: &Programs, files: &Path) -> Result<(), ServerFailed> {
     fs::create_dir(files.join("data")).map_err(doing("making a directory"))?;
-    let mut sql = "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n".to_owned();
+    let mut sql =
+        "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n"
+            .to_owned();
     for name in [
         "mysql_system_tables.sql",
         "mysql_performance_tables.sql",
@@ -152,7 +151,10 @@ fn server(programs: &Programs, files: &Path) -> Result<Command, ServerFailed> {
         .arg("--no-defaults")
         .arg(format!("--datadir={}", files.join("data").display()))
         .arg(format!("--lc-messages-dir={}", share(programs).display()))
-        .arg(format!("--character-sets-dir={}", share(programs).join("charsets").display()))
+        .arg(format!(
+            "--character-sets-dir={}",
+            share(programs).join("charsets").display()
+        ))
         .arg(format!("--tmpdir={}", files.display()))
         .arg("--innodb-buffer-pool-size=64M");
     if is_root()? {
