@@ -22,6 +22,8 @@ mod shipping;
 mod stage;
 mod state;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod world;
 
 use std::sync::{Arc, Mutex};
