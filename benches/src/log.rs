@@ -272,16 +272,9 @@ impl Case {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let mut rows = report::rows(
-            SCENARIO,
-            self.name,
-            BASELINE,
-            &self.ours,
-            &self.baseline,
-        );
-        let middle = |of: fn(&Round) -> f64, rounds: &[Round]| {
-            median(rounds.iter().map(of).collect())
-        };
+        let mut rows = report::rows(SCENARIO, self.name, BASELINE, &self.ours, &self.baseline);
+        let middle =
+            |of: fn(&Round) -> f64, rounds: &[Round]| median(rounds.iter().map(of).collect());
         // What the log costs a caller on top of the disk itself.
         let p50 = |round: &Round| round.percentile_us(50);
         let added = middle(p50, &self.ours) - middle(p50, &self.baseline);

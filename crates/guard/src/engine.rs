@@ -18,7 +18,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::limits::GuardLimits;
@@ -34,6 +34,16 @@ const WAITING_MAX: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the statistic could not be computed")]
 pub struct RunFailed;
+
+/// As many runs wait as may. Nothing was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many statistics wait")]
+pub struct Crowded;
+
+/// A place among the runs that wait or go on; dropping it gives it back. Whoever charges for a run takes one first, so
+/// that nobody pays for a run that could not begin.
+#[derive(Debug)]
+pub struct Place(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
 
 /// The engine could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -118,11 +128,29 @@ impl Engine {
         tables.remove(name);
     }
 
-    /// Runs a bound template. The answer is whole, gated, rebuilt and sorted; dropping the future ends the run.
+    /// Takes a place for one run.
+    ///
+    /// # Errors
+    /// [`Crowded`] when there is none.
+    pub fn enter(&self) -> Result<Place, Crowded> {
+        let permit = Arc::clone(&self.waiting).try_acquire_owned();
+        permit.map(Place).map_err(|_| Crowded)
+    }
+
+    /// Runs a bound template, if there is a place. See [`Engine::run_at`].
     ///
     /// # Errors
     /// [`RunFailed`], whatever the reason.
     pub async fn run(&self, bound: Bound) -> Result<RecordBatch, RunFailed> {
+        let place = self.enter().map_err(|Crowded| RunFailed)?;
+        self.run_at(place, bound).await
+    }
+
+    /// Runs a bound template. The answer is whole, gated, rebuilt and sorted; dropping the future ends the run.
+    ///
+    /// # Errors
+    /// [`RunFailed`], whatever the reason.
+    pub async fn run_at(&self, place: Place, bound: Bound) -> Result<RecordBatch, RunFailed> {
         let Some(runtime) = &self.runtime else {
             return Err(RunFailed);
         };
@@ -130,14 +158,11 @@ impl Engine {
             let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
             tables.clone()
         };
-        let waiting = Arc::clone(&self.waiting)
-            .try_acquire_owned()
-            .map_err(|_| RunFailed)?;
         let places = Arc::clone(&self.places);
         let limits = self.limits;
         let task = runtime.spawn(async move {
-            let _waiting = waiting;
-            let _place = in_time(limits, places.acquire_owned()).await?;
+            let _place = place;
+            let _running = in_time(limits, places.acquire_owned()).await?;
             let state = session(limits).map_err(|_| RunFailed)?;
             in_time(limits, run(bound, tables, state, limits)).await
         });

@@ -25,7 +25,7 @@ mod tables;
 mod template;
 mod value;
 
-pub use engine::{Engine, EngineRefused, RunFailed};
+pub use engine::{Crowded, Engine, EngineRefused, Place, RunFailed};
 pub use limits::GuardLimits;
 pub use rule::{Rule, TemplateRefused};
 pub use tables::TableRules;

@@ -286,10 +286,7 @@ fn has_shape(shape: Shape, value: &[u8]) -> bool {
     match shape {
         Shape::Number => value.len() == 8,
         Shape::Bytes(length) => value.len() == length,
-        Shape::Text => {
-            (1..=TEXT_LEN_MAX).contains(&value.len())
-                && is_clean(value)
-        }
+        Shape::Text => (1..=TEXT_LEN_MAX).contains(&value.len()) && is_clean(value),
     }
 }
 
