@@ -8,6 +8,8 @@ mod batch;
 mod calls;
 mod charge;
 mod denials;
+#[cfg(test)]
+mod failures;
 mod figures;
 mod fold;
 mod ledger;
@@ -21,8 +23,6 @@ mod releasing;
 mod shipping;
 mod stage;
 mod state;
-#[cfg(test)]
-mod failures;
 #[cfg(test)]
 mod world;
 

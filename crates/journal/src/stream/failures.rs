@@ -72,13 +72,34 @@ use Holds::{Absent, Either, Kept, Told, Untold};
 
 /// One row per step, one column per failure in the order of [`Failure::ALL`].
 const TABLE: [(Step, [Holds; 7]); 7] = [
-    (Step::FirstSegment, [Absent, Absent, Absent, Absent, Absent, Absent, Told]),
-    (Step::Call, [Absent, Untold, Either, Either, Untold, Absent, Told]),
-    (Step::Refusal, [Absent, Untold, Either, Either, Untold, Absent, Told]),
-    (Step::NextSegment, [Absent, Absent, Absent, Absent, Absent, Absent, Told]),
-    (Step::LastFrameAgain, [Kept, Kept, Kept, Kept, Kept, Kept, Kept]),
-    (Step::TornFrameErased, [Absent, Absent, Absent, Absent, Absent, Absent, Absent]),
-    (Step::TakenBack, [Absent, Untold, Either, Either, Untold, Absent, Told]),
+    (
+        Step::FirstSegment,
+        [Absent, Absent, Absent, Absent, Absent, Absent, Told],
+    ),
+    (
+        Step::Call,
+        [Absent, Untold, Either, Either, Untold, Absent, Told],
+    ),
+    (
+        Step::Refusal,
+        [Absent, Untold, Either, Either, Untold, Absent, Told],
+    ),
+    (
+        Step::NextSegment,
+        [Absent, Absent, Absent, Absent, Absent, Absent, Told],
+    ),
+    (
+        Step::LastFrameAgain,
+        [Kept, Kept, Kept, Kept, Kept, Kept, Kept],
+    ),
+    (
+        Step::TornFrameErased,
+        [Absent, Absent, Absent, Absent, Absent, Absent, Absent],
+    ),
+    (
+        Step::TakenBack,
+        [Absent, Untold, Either, Either, Untold, Absent, Told],
+    ),
 ];
 
 /// A way to fail in detail, and what becomes of the page cache before the restart.
@@ -133,7 +154,10 @@ fn row(step: Step) {
         }
         // A cell that says "either" must have seen both, or it says too little.
         if *holds == Either {
-            assert!(found.contains(&true) && found.contains(&false), "{step:?} × {failure:?}");
+            assert!(
+                found.contains(&true) && found.contains(&false),
+                "{step:?} × {failure:?}"
+            );
         }
     }
 }
@@ -154,7 +178,9 @@ fn cell(step: Step, variant: &Variant, holds: Holds, context: &str) -> bool {
         world.disk.lose_power();
     }
     let mirror = run.mirror.as_ref().map(|copy| copy.checkpoint.as_str());
-    let journal = world.open().unwrap_or_else(|error| panic!("{context}: {error}"));
+    let journal = world
+        .open()
+        .unwrap_or_else(|error| panic!("{context}: {error}"));
     let is_there = match call {
         Some(call) => seen(&journal, call),
         None => journal.size() > run.size_before,
@@ -170,13 +196,18 @@ fn cell(step: Step, variant: &Variant, holds: Holds, context: &str) -> bool {
     goes_on(journal, &world, mirror, run.mirror.as_ref(), context);
     // What this process built on must not have been in the page cache only.
     world.disk.lose_power();
-    let journal = world.open().unwrap_or_else(|error| panic!("{context}: {error}"));
+    let journal = world
+        .open()
+        .unwrap_or_else(|error| panic!("{context}: {error}"));
     if is_there && let Some(call) = call {
         assert!(seen(&journal, call), "{context}: lost with the power");
     }
     if let Some(shown) = &shown {
         let shown = cosigned(shown, START);
-        assert!(journal.reconcile(Some(&shown)).is_ok(), "{context}: two histories");
+        assert!(
+            journal.reconcile(Some(&shown)).is_ok(),
+            "{context}: two histories"
+        );
     }
     is_there
 }
@@ -207,7 +238,11 @@ fn goes_on(
     if let (Ok(Reconciled::MirrorAhead { from }), Some(copy)) = (reconciled, copy) {
         let lost = copy.entries[usize::try_from(from).unwrap()..].to_vec();
         journal.adopt(lost, &copy.checkpoint).unwrap();
-        assert_eq!(journal.reconcile(mirror), Ok(Reconciled::Ready), "{context}");
+        assert_eq!(
+            journal.reconcile(mirror),
+            Ok(Reconciled::Ready),
+            "{context}"
+        );
     } else {
         assert_eq!(reconciled, Ok(Reconciled::Ready), "{context}");
     }
