@@ -45,7 +45,6 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
-<<<<<<< HEAD
     /// Connectors, beside the fastest independent readers of the same sources.
     Connectors {
         #[command(flatten)]
@@ -54,10 +53,8 @@ enum Scenario {
         #[arg(long = "case", value_name = "CASE")]
         cases: Vec<connectors::Case>,
     },
-=======
     /// Recorded calls through group commit, beside a bare group commit of the same bytes.
     Log(Settings),
->>>>>>> main
     /// Scores of exported models, beside onnxruntime in a Python process.
     Score(Settings),
     /// Governed statistics, beside the same SQL ungoverned: in bare DataFusion and in roapi.
@@ -125,13 +122,12 @@ fn report_to_stderr() {
 
 fn measure(scenario: &Scenario) -> Result<(), Failed> {
     match scenario {
-<<<<<<< HEAD
         Scenario::Connectors { settings, cases } => {
             let measured = connectors::run(settings, cases)?;
-=======
+            print(settings, &measured.rows, &measured.notes)
+        }
         Scenario::Log(settings) => {
             let measured = log::run(settings)?;
->>>>>>> main
             print(settings, &measured.rows, &measured.notes)
         }
         Scenario::Score(settings) => {
