@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use crate::report::Row;
 
 const WIDTH: f64 = 760.0;
-const BARS_LEFT: f64 = 90.0;
+const BARS_LEFT: f64 = 110.0;
 /// Longest bar; the rest of the width is for its number.
 const BAR_LEN_MAX: f64 = 520.0;
 const BAR_HEIGHT: f64 = 16.0;

@@ -24,15 +24,20 @@ pub(crate) enum FilingFailed {
     Refused { what: &'static str, code: ErrorCode },
 }
 
-/// Enrols the unit, the bank and the node, and files what the node needs to answer.
-pub(crate) async fn file(network: &Network, which: Which) -> Result<(), FilingFailed> {
-    for party in [Party::Unit, Party::Bank] {
+/// Enrols the unit, the bank, the regulator and the node.
+pub(crate) async fn enrol(network: &Network) -> Result<(), FilingFailed> {
+    for party in [Party::Unit, Party::Bank, Party::Bureau] {
         let code = network.issue_party_code(party).await?;
         accepted("enrolling", network.enrol_party(party, &code).await?)?;
     }
     let code = network.issue_node_code().await?;
     accepted("enrolling", network.enrol_node(&code).await?)?;
+    Ok(())
+}
 
+/// Enrols, and files what the node needs to answer.
+pub(crate) async fn file(network: &Network, which: Which) -> Result<(), FilingFailed> {
+    enrol(network).await?;
     for resource in dimensions(which) {
         let policy = objects::resource_policy(which.unit(), &resource);
         let policy = network.signed(&policy, &[Party::Unit])?;

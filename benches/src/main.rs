@@ -3,10 +3,11 @@
 //! In scope: what a caller sees (throughput, latency), what the machine can do at most, where the processor time goes.
 //! Out of scope: thresholds. A number never fails a run; a call that is refused or fails does.
 //! stdout is data, stderr is for people. Exit codes: 0 measured, 1 not measured, 2 wrong arguments.
-//! Start reading at [`verify::run`], [`score::run`] or [`statistic::run`].
+//! Start reading at [`log::run`], [`verify::run`], [`score::run`] or [`statistic::run`].
 
 mod chart;
 mod filing;
+mod log;
 mod machine;
 mod measure;
 mod processor;
@@ -39,6 +40,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
+    /// Recorded calls through group commit, beside a bare group commit of the same bytes.
+    Log(Settings),
     /// Scores of exported models, beside onnxruntime in a Python process.
     Score(Settings),
     /// Governed statistics, beside the same SQL ungoverned: in bare DataFusion and in roapi.
@@ -83,6 +86,8 @@ enum Failed {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
+    Log(#[from] log::Failed),
+    #[error(transparent)]
     Score(#[from] score::Failed),
     #[error(transparent)]
     Statistic(#[from] statistic::Failed),
@@ -102,6 +107,10 @@ fn report_to_stderr() {
 
 fn measure(scenario: &Scenario) -> Result<(), Failed> {
     match scenario {
+        Scenario::Log(settings) => {
+            let measured = log::run(settings)?;
+            print(settings, &measured.rows, &measured.notes)
+        }
         Scenario::Score(settings) => {
             let measured = score::run(settings)?;
             print(settings, &measured.rows, &measured.notes)

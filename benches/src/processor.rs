@@ -47,12 +47,21 @@ impl Usages {
         }
     }
 
+    /// These groups alone.
+    pub(crate) fn of(&self, names: &[&str]) -> Usages {
+        let named = self
+            .0
+            .iter()
+            .filter(|(name, _)| names.contains(&name.as_str()));
+        Usages(named.map(|(name, usage)| (name.clone(), *usage)).collect())
+    }
+
     /// One line: what a call cost in each group, the groups that took part only.
     pub(crate) fn per_call(&self, calls: usize) -> String {
         let calls = calls.max(1) as f64;
         let parts = self.0.iter().filter_map(|(name, usage)| {
             let (us, waits) = (usage.processor_us / calls, usage.waits / calls);
-            (us >= 0.5).then(|| format!("{name} {us:.0} us/{waits:.1}"))
+            (us >= 0.5).then(|| format!("{name} {us:.1} us/{waits:.1}"))
         });
         parts.collect::<Vec<_>>().join(", ")
     }
@@ -101,7 +110,7 @@ mod tests {
         };
         let mut sum = Usages::default();
         sum.add(&used(100.0), &used(1_100.0));
-        assert_eq!(sum.per_call(10), "node 100 us/0.0");
+        assert_eq!(sum.per_call(10), "node 100.0 us/0.0");
         assert_eq!(sum.per_call(1_000_000), "");
     }
 }

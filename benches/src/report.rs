@@ -85,13 +85,13 @@ pub(crate) fn json(rows: &[Row]) -> String {
 /// The ratio first: it says more than the absolute numbers, which are of one machine on one day.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:<10} {:<17} {:>7} {:>12} {:>12}  {:<8} baseline\n",
+        "{:<13} {:<17} {:>7} {:>12} {:>12}  {:<8} baseline\n",
         "case", "metric", "ratio", "ours", "baseline", "unit"
     );
     for row in rows {
         writeln!(
             text,
-            "{:<10} {:<17} {:>7.3} {:>12.1} {:>12.1}  {:<8} {}",
+            "{:<13} {:<17} {:>7.3} {:>12.1} {:>12.1}  {:<8} {}",
             row.case, row.metric, row.ratio, row.ours, row.baseline, row.unit, row.baseline_name
         )
         .expect("a string takes everything");

@@ -62,6 +62,7 @@ fn examine_running(
     }
     session.wait(async {
         port::examine(service, in_use, clock, findings).await;
+        port::examine_observed(service, findings).await;
         if let Some(node) = service.node() {
             coordinator::examine(node, clock, findings).await;
         }

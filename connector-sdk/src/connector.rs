@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Fields, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
@@ -26,11 +26,30 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// would are pushed down to it; all others stay with the engine.
     async fn open(&self, table: &TableName) -> Result<Arc<dyn TableProvider>, SourceError>;
 
-    /// Reads columns of one table whole, as the source had them at one moment.
-    async fn load(&self, request: &LoadRequest) -> Result<Reading, SourceError>;
+    /// Reads columns of one table whole, as the source had them at one moment, and in the same order as long as nothing
+    /// has changed: the digest of a reading tells its rows' order too.
+    ///
+    /// Unless a connector does better, this scans what [`Connector::open`] gives, one partition after the other, under
+    /// the request's limits, and names no version. Then it is for the scan to show one moment.
+    async fn load(&self, request: &LoadRequest) -> Result<Reading, SourceError> {
+        crate::scan::whole(self.open(&request.table).await?, request).await
+    }
 
     /// Whether the source can be reached and read now, and whether the account could write.
     async fn health(&self) -> Result<Health, SourceError>;
+
+    /// Tries to write, with the account of this source but without its precautions (no read-only session), in a way that
+    /// leaves nothing behind if it is let: a transaction that is rolled back, a temporary object. Nothing but the
+    /// conformance kit calls this, and only when its user asks for it.
+    async fn probe_write(&self) -> Result<WriteProbe, SourceError> {
+        Ok(WriteProbe::NotOffered)
+    }
+
+    /// How many statements or requests of this connector the source is working on now, by the source's own account
+    /// (its list of sessions), without the one that asks. `None` if the source does not tell.
+    async fn running_queries(&self) -> Result<Option<u64>, SourceError> {
+        Ok(None)
+    }
 }
 
 /// What a source calls a table: up to three parts (catalog, schema, name), as written there, without quotes.
@@ -135,6 +154,37 @@ pub struct LoadRequest {
     pub limits: ReadLimits,
 }
 
+impl LoadRequest {
+    /// The places of the requested columns in `table`.
+    ///
+    /// # Errors
+    /// A column is not there, or is requested twice.
+    pub fn projection(&self, table: &Schema) -> Result<Vec<usize>, SourceError> {
+        let mut places = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let missing = || SourceError::ColumnMissing(column.clone());
+            let place = table.index_of(column).map_err(|_| missing())?;
+            if places.contains(&place) {
+                return Err(missing());
+            }
+            places.push(place);
+        }
+        Ok(places)
+    }
+
+    /// The schema that each batch of the reading has: the requested columns of `table`, in the requested order.
+    ///
+    /// # Errors
+    /// As [`LoadRequest::projection`].
+    pub fn schema(&self, table: &Schema) -> Result<SchemaRef, SourceError> {
+        let fields = self.projection(table)?;
+        let fields = fields
+            .into_iter()
+            .map(|place| table.fields()[place].clone());
+        Ok(Arc::new(Schema::new(Fields::from_iter(fields))))
+    }
+}
+
 /// One reading under way: the rows, as they come.
 pub struct Reading {
     /// Batches in the order of the source, each with the schema of the requested columns. Dropping the stream stops
@@ -152,6 +202,25 @@ impl fmt::Debug for Reading {
             .field("version", &self.version)
             .finish_non_exhaustive()
     }
+}
+
+/// What became of an attempt to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteProbe {
+    /// The source let it happen; what was tried, by its name (`CREATE TABLE`). It was undone.
+    Accepted {
+        /// What was tried.
+        what: String,
+    },
+    /// There is nothing to try: the connector opens its source for reading and has no statement or request that writes.
+    NoMeans,
+    /// The connector has no such attempt.
+    NotOffered,
+    /// The source refused every attempt; its code for the refusal, if it has one.
+    Refused {
+        /// The code.
+        code: Option<String>,
+    },
 }
 
 /// A source that answers.

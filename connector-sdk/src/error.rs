@@ -1,7 +1,9 @@
 //! What can go wrong at a source. Names and codes only: a server's own message may quote the row it stumbled over.
 
+use datafusion::error::DataFusionError;
+
 /// Why a source cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
     /// Nothing answers there, or it does not speak the expected protocol.
@@ -53,6 +55,46 @@ pub enum SourceError {
     },
 }
 
+/// Streams of batches carry a [`SourceError`] in this.
+impl From<SourceError> for DataFusionError {
+    fn from(error: SourceError) -> DataFusionError {
+        DataFusionError::External(Box::new(error))
+    }
+}
+
+/// What a stream of batches ended with: the [`SourceError`] that it carries however deep, otherwise a code of where it
+/// came from. The engine's own text is left behind, for it may quote values.
+impl From<DataFusionError> for SourceError {
+    fn from(error: DataFusionError) -> SourceError {
+        if let Some(carried) = carried(&error) {
+            return carried;
+        }
+        let code = match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => return SourceError::TooLarge,
+            DataFusionError::IoError(_) => "io",
+            DataFusionError::ObjectStore(_) => "object_store",
+            DataFusionError::ParquetError(_) => "parquet",
+            DataFusionError::ArrowError(..) => "arrow",
+            _ => "engine",
+        };
+        SourceError::Failed {
+            code: Some(code.to_owned()),
+        }
+    }
+}
+
+/// The source error in a chain of causes.
+fn carried(error: &DataFusionError) -> Option<SourceError> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(found) = cause {
+        if let Some(error) = found.downcast_ref::<SourceError>() {
+            return Some(error.clone());
+        }
+        cause = found.source();
+    }
+    None
+}
+
 /// Why the settings of a source are refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -77,3 +119,6 @@ pub enum SettingsRefused {
         why: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,14 +10,21 @@
 //!
 //! Start reading at [`Connector`].
 
+mod bounded;
 mod connector;
+mod digest;
 mod error;
 mod kind;
+mod limited;
+mod scan;
 mod secret;
 
+pub use bounded::{BoundedReading, Progress, ReadRows, ReadingFacts};
 pub use connector::{
     Connector, Health, LoadRequest, ReadLimits, Reading, TableInfo, TableName, TableNameRefused,
+    WriteProbe,
 };
+pub use digest::{RowsDigest, RowsHasher};
 pub use error::{SettingsRefused, SourceError};
 pub use kind::{ConnectorKind, Kinds};
 pub use secret::{Secret, SecretSource, SecretUnavailable};

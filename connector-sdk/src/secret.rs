@@ -21,7 +21,7 @@ pub enum SecretSource {
 pub struct Secret(Zeroizing<String>);
 
 /// Why a secret cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretUnavailable {
     /// The file is missing, unreadable, empty or not UTF-8.
     #[error("the secret file `{0}` cannot be read")]

@@ -1,1 +1,13 @@
-//! Connectors to the sources that units have.
+//! Connectors to the sources that units have: files, object stores, databases and interfaces.
+//!
+//! In scope: reading each kind of source where it is, with the values it has and no others, within bounds.
+//! Out of scope: what may be asked of the data and who may ask; drivers in C, which run in a process of their own.
+//!
+//! Start reading at [`kinds`]; each connector has a module of its own.
+
+use lingqu_connector_sdk::Kinds;
+
+/// Every connector of this crate by the name that settings give in `kind = "…"`.
+pub fn kinds() -> Kinds {
+    Kinds::default()
+}

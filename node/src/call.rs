@@ -31,7 +31,7 @@ use crate::admission::admit::admit;
 use crate::admission::caller::Caller;
 use crate::admission::holdings::Holdings;
 use crate::admission::retries::{Entered, RetryKey};
-use crate::evaluate::{AnswerValue, Bound};
+use crate::evaluate::{AnswerValue, Placed};
 use crate::observe::{Phase, Probe};
 
 /// What a caller gets.
@@ -182,6 +182,7 @@ async fn evaluate_and_record(
     probe.phase(Phase::Plan);
     let bound = match plan(node, &call, asked) {
         Ok(bound) => bound,
+        Err(ErrorCode::Overloaded) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
         Err(code) => return Err(Unserved::Denied(call.deny(code))),
     };
     // Nothing is charged while an answer could not leave anyway.
@@ -230,13 +231,15 @@ async fn evaluate_and_record(
         .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
 }
 
-/// Binds the call to its product over the current loads of its environment; no data is looked at.
-fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Bound, ErrorCode> {
+/// Binds the call to its product over the current loads of its environment, and takes its place where it will run; no
+/// data is looked at.
+fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Placed, ErrorCode> {
     let permit = call.permit();
     let prepared = node.products.get(permit);
     prepared
         .ok_or(ErrorCode::ResourceUnavailable)?
-        .bind(asked, permit)
+        .bind(asked, permit)?
+        .enter()
 }
 
 /// A refusal leaves once it is on record, and counts against its party.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use lingqu_core::{CoordinatorId, NodeId, PartyId, Region};
-use lingqu_journal::JournalLimits;
+use lingqu_journal::{JournalLimits, StateKey, StateKeyUnreadable};
 use lingqu_tlog::{Intl, Suite, VerifierKey};
 use lingqu_transport::TlsFiles;
 use serde::Deserialize;
@@ -54,6 +54,13 @@ pub struct NodeConfig {
 pub struct KeysSection {
     /// Signs checkpoints of the node's stream. Never the TLS key, never the unit's approval key.
     pub log: PathBuf,
+    /// Seals the state directory: a file with 64 hexadecimal digits, readable by its owner only, outside
+    /// `data_dir`. Without it, and without `state_env`, the state lies in clear.
+    #[serde(default)]
+    pub state: Option<PathBuf>,
+    /// Name of the environment variable that holds the state key instead of a file.
+    #[serde(default)]
+    pub state_env: Option<String>,
 }
 
 /// Pinned keys. A signature by any other key counts for nothing, whoever vouches for it.
@@ -276,10 +283,31 @@ impl NodeConfig {
             .into_iter()
             .chain(authorities)
             .chain(resources)
+            .chain(&mut self.keys.state)
             .chain(&mut self.admin_socket)
         {
             // `join` leaves an absolute path as it is.
             *path = base.join(&*path);
+        }
+    }
+
+    /// The key that seals the state directory; none if nothing is said of it.
+    ///
+    /// # Errors
+    /// [`crate::OpenError`] when it cannot be read, is no key, or lies inside the directory.
+    pub fn state_key(&self) -> Result<Option<StateKey>, crate::OpenError> {
+        match (&self.keys.state, &self.keys.state_env) {
+            (None, None) => Ok(None),
+            (Some(path), None) => {
+                let key = StateKey::read(path)?;
+                crate::state::key_outside(path, &self.data_dir)?;
+                Ok(Some(key))
+            }
+            (None, Some(name)) => {
+                let text = std::env::var(name).map_err(|_| StateKeyUnreadable::Form)?;
+                Ok(Some(StateKey::parse(&zeroize::Zeroizing::new(text))?))
+            }
+            (Some(_), Some(_)) => Err(crate::OpenError::Setting("keys.state_env")),
         }
     }
 

@@ -127,7 +127,45 @@ impl Prepared {
     }
 }
 
+/// A bound call that has its place where it runs.
+#[derive(Debug)]
+pub struct Placed {
+    prepared: Arc<Prepared>,
+    work: Work,
+}
+
+#[derive(Debug)]
+enum Work {
+    /// Runs where only so many wait.
+    Statistic(lingqu_guard::Place, lingqu_guard::Bound),
+    /// Runs at once.
+    Values(Claim),
+}
+
 impl Bound {
+    /// Takes the place that the evaluation needs, before anything is charged for it.
+    ///
+    /// # Errors
+    /// `OVERLOADED`.
+    pub fn enter(self) -> Result<Placed, ErrorCode> {
+        let work = match (&*self.prepared, self.arguments) {
+            (Prepared::Statistic(prepared), Arguments::Parameters(bound)) => {
+                Work::Statistic(prepared.enter()?, bound)
+            }
+            (_, Arguments::Values(values)) => Work::Values(values),
+            // Bound to another kind: `bind` makes no such pair.
+            (Prepared::Model(_) | Prepared::Verification(_), Arguments::Parameters(_)) => {
+                return Err(ErrorCode::Internal);
+            }
+        };
+        Ok(Placed {
+            prepared: self.prepared,
+            work,
+        })
+    }
+}
+
+impl Placed {
     /// The loads that the answer will be made from.
     pub fn loads(&self) -> &[Load] {
         self.prepared.loads()
@@ -138,19 +176,19 @@ impl Bound {
     /// # Errors
     /// `EVALUATION_FAILED`, whatever the reason: it must say nothing about data.
     pub async fn run(self, permit: &Permit) -> Result<AnswerValue, ErrorCode> {
-        match (&*self.prepared, self.arguments) {
-            (Prepared::Model(prepared), Arguments::Values(subject)) => {
+        match (&*self.prepared, self.work) {
+            (Prepared::Model(prepared), Work::Values(subject)) => {
                 prepared.score(&subject, permit).map(AnswerValue::Score)
             }
-            (Prepared::Statistic(prepared), Arguments::Parameters(bound)) => {
-                prepared.run(bound).await.map(AnswerValue::Table)
+            (Prepared::Statistic(prepared), Work::Statistic(place, bound)) => {
+                prepared.run(place, bound).await.map(AnswerValue::Table)
             }
-            (Prepared::Verification(prepared), Arguments::Values(claim)) => {
+            (Prepared::Verification(prepared), Work::Values(claim)) => {
                 Ok(AnswerValue::Verdict(prepared.verdict(&claim, permit)))
             }
             // Bound to another kind: `bind` makes no such pair.
-            (Prepared::Model(_) | Prepared::Verification(_), Arguments::Parameters(_))
-            | (Prepared::Statistic(_), Arguments::Values(_)) => Err(ErrorCode::EvaluationFailed),
+            (Prepared::Model(_) | Prepared::Verification(_), Work::Statistic(..))
+            | (Prepared::Statistic(_), Work::Values(_)) => Err(ErrorCode::EvaluationFailed),
         }
     }
 }

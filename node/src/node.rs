@@ -28,6 +28,7 @@ use crate::call::Answer;
 use crate::config::NodeConfig;
 use crate::observe::Observe;
 use crate::products::Products;
+use crate::state::State;
 use crate::stops::StopKeeper;
 
 pub use opening::OpenError;
@@ -39,6 +40,7 @@ pub struct Node {
     pub(crate) journal: Journal,
     // Configuration.
     pub(crate) config: NodeConfig,
+    pub(crate) state: State,
     pub(crate) pinned: Pinned,
     // What it holds. Written by `adopt_*` and `carry_out`, read by every call.
     holdings: ArcSwap<Holdings>,

@@ -1,12 +1,162 @@
-//! Files of the node's state directory: written whole, durable before they count, readable by the owner only.
+//! Files of the node's state directory: written whole, durable before they count, readable by the owner only, and
+//! sealed when there is a state key.
+//!
+//! The key comes from outside the directory; what it opens, `state.keys`, seals the journal's frames and every file but
+//! the stream's name, which is public. A directory is sealed or in clear as a whole: [`State::open`] refuses the other
+//! kind, and [`migrating`] turns one into the other.
+
+pub mod migrating;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lingqu_journal::{StateKey, StateKeys, StateKeysRefused, is_sealed_file};
 
 /// Largest state file that is read.
 const FILE_LEN_MAX: u64 = 4 << 20;
+/// The wrapped keys.
+const KEYS_FILE: &str = "state.keys";
+/// What a directory of a node that has run holds, in clear or sealed.
+const TRACES: [&str; 4] = ["retry.key", "epoch.env", "stops", "journal"];
+
+/// The state directory of one node.
+#[derive(Clone, Debug)]
+pub struct State {
+    dir: Arc<Path>,
+    keys: Option<Arc<StateKeys>>,
+}
+
+/// Why a state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateUnusable {
+    /// A state key is configured, and what an earlier run left is in clear.
+    #[error("the state directory is in clear: seal it with `lingqu node state seal`")]
+    Clear,
+    /// A file cannot be read or written.
+    #[error("state directory: {0}")]
+    Io(#[from] io::Error),
+    /// The key lies where it protects from nobody.
+    #[error("the state key lies inside the state directory")]
+    KeyInside,
+    /// The wrapped keys do not open.
+    #[error("`{KEYS_FILE}`: {0}")]
+    Keys(#[from] StateKeysRefused),
+    /// The directory is sealed, and no state key is configured.
+    #[error("the state directory is sealed and no state key is configured")]
+    Sealed,
+}
+
+impl State {
+    /// Opens `dir`, making it if it is not there. With an `outer` key a new directory is sealed from its first file on.
+    ///
+    /// # Errors
+    /// [`StateUnusable`]; nothing that was there has changed then.
+    pub fn open(dir: &Path, outer: Option<&StateKey>) -> Result<State, StateUnusable> {
+        create_dir(dir)?;
+        let path = dir.join(KEYS_FILE);
+        let keys = match (outer, read_bounded(&path)) {
+            (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            (None, Ok(_)) => return Err(StateUnusable::Sealed),
+            (Some(outer), Ok(wrapped)) => Some(StateKeys::unwrap_with(&wrapped, outer)?),
+            (Some(outer), Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                if TRACES.iter().any(|trace| dir.join(trace).exists()) {
+                    return Err(StateUnusable::Clear);
+                }
+                let keys = StateKeys::generate();
+                // Durable before anything is sealed with them.
+                write_file(&path, &keys.wrap(outer))?;
+                Some(keys)
+            }
+            (_, Err(error)) => return Err(error.into()),
+        };
+        Ok(State {
+            dir: dir.into(),
+            keys: keys.map(Arc::new),
+        })
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What the journal is sealed with.
+    pub fn keys(&self) -> Option<Arc<StateKeys>> {
+        self.keys.clone()
+    }
+
+    /// Replaces `path` by `bytes`: after this returns, a crash finds the new content, and at no time half of it.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        match &self.keys {
+            None => write_file(path, bytes),
+            Some(keys) => write_file(path, &keys.seal_file(&self.place(path), bytes)),
+        }
+    }
+
+    /// The content of one file. In a sealed directory a file in clear, or one of another place, is an error: it may be
+    /// what somebody put there.
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let bytes = read_bounded(path)?;
+        match &self.keys {
+            None if is_sealed_file(&bytes) => Err(io::Error::other(
+                "a state file is sealed and no state key is configured",
+            )),
+            None => Ok(bytes),
+            Some(keys) => keys
+                .open_file(&self.place(path), &bytes)
+                .map_err(io::Error::other),
+        }
+    }
+
+    /// The files of `dir` with the ending `extension`, by name, each with its content.
+    pub fn read_all(&self, dir: &Path, extension: &str) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
+        let mut paths: Vec<PathBuf> = fs::read_dir(dir)?
+            .collect::<io::Result<Vec<_>>>()?
+            .into_iter()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|found| found == extension))
+            .collect();
+        paths.sort();
+        let files = paths.into_iter().map(|path| {
+            let bytes = self.read(&path)?;
+            Ok((path, bytes))
+        });
+        files.collect()
+    }
+
+    /// Wraps the keys with `outer` from now on, and seals what comes with a new one. What was sealed stays readable, so
+    /// that nothing of it is written again; the old outer key opens nothing here any more.
+    ///
+    /// # Errors
+    /// [`StateUnusable`]; nothing has changed then.
+    pub fn rotate(dir: &Path, from: &StateKey, to: &StateKey) -> Result<u32, StateUnusable> {
+        let path = dir.join(KEYS_FILE);
+        let keys = StateKeys::unwrap_with(&read_bounded(&path)?, from)?.rotated()?;
+        write_file(&path, &keys.wrap(to))?;
+        Ok(keys.newest_generation())
+    }
+
+    /// Which file it is, whatever the directory is called: a directory may be moved.
+    fn place(&self, path: &Path) -> String {
+        let within = path.strip_prefix(&self.dir).unwrap_or(path);
+        within.to_string_lossy().into_owned()
+    }
+}
+
+/// Refuses a key file inside the directory that it protects.
+pub fn key_outside(key: &Path, dir: &Path) -> Result<(), StateUnusable> {
+    // A directory that is not there yet holds nothing.
+    let Ok(dir) = fs::canonicalize(dir) else {
+        return Ok(());
+    };
+    if fs::canonicalize(key)?.starts_with(dir) {
+        return Err(StateUnusable::KeyInside);
+    }
+    Ok(())
+}
 
 /// Creates a directory for the owner only, if it is not there.
 pub fn create_dir(dir: &Path) -> io::Result<()> {
@@ -16,8 +166,8 @@ pub fn create_dir(dir: &Path) -> io::Result<()> {
         .create(dir)
 }
 
-/// Replaces `path` by `bytes`: after this returns, a crash finds the new content, and at no time half of it.
-pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Replaces a file by these very bytes.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
@@ -35,24 +185,14 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// The files of `dir` with the ending `extension`, by name, each with its content.
-pub fn read_all(dir: &Path, extension: &str) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(dir)?
-        .collect::<io::Result<Vec<_>>>()?
-        .into_iter()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .collect();
-    paths.sort();
-    let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        if fs::metadata(&path)?.len() > FILE_LEN_MAX {
-            return Err(io::Error::other(
-                "a state file is larger than any that the node writes",
-            ));
-        }
-        let bytes = fs::read(&path)?;
-        files.push((path, bytes));
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.len() > FILE_LEN_MAX {
+        return Err(io::Error::other(
+            "a state file is larger than any that the node writes",
+        ));
     }
-    Ok(files)
+    fs::read(path)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The unit's stop orders: in force at once, kept as the signed files that they came as, replayed at every start.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -10,10 +10,11 @@ use lingqu_core::stop::{STOP_TYPE, StopOrder, Stops};
 use lingqu_proto::{decode_envelope, encode_envelope, open};
 
 use crate::admission::holdings::Pinned;
-use crate::state::{create_dir, read_all, write_durably};
+use crate::state::{State, create_dir};
 
 /// What is stopped, and where its orders are kept.
 pub(crate) struct StopKeeper {
+    state: State,
     dir: PathBuf,
     stops: ArcSwap<Stops>,
     /// Stops that are in force but could not be stored yet. Orders are carried out one at a time under this lock.
@@ -42,14 +43,14 @@ pub enum StopsUnreadable {
 impl StopKeeper {
     /// Replays the stored orders; `floor` is the highest number in the journal.
     pub(crate) fn open(
-        state: &Path,
+        state: &State,
         pinned: &Pinned,
         floor: u64,
     ) -> Result<StopKeeper, StopsUnreadable> {
-        let dir = state.join("stops");
+        let dir = state.dir().join("stops");
         create_dir(&dir)?;
         let mut stops = Stops::default();
-        for (path, bytes) in read_all(&dir, "env")? {
+        for (path, bytes) in state.read_all(&dir, "env")? {
             let order = decode_envelope(&bytes).map_err(|_| ErrorCode::ObjectInvalid);
             let applied = order
                 .and_then(|envelope| check(&envelope, pinned))
@@ -63,6 +64,7 @@ impl StopKeeper {
             });
         }
         Ok(StopKeeper {
+            state: state.clone(),
             dir,
             stops: ArcSwap::from_pointee(stops),
             unstored: Mutex::default(),
@@ -89,35 +91,35 @@ impl StopKeeper {
             encode_envelope(envelope),
         );
         if unstored.contains(&file) {
-            return store(&mut unstored).map(|()| order);
+            return self.store(&mut unstored).map(|()| order);
         }
         let mut next = Stops::clone(&self.stops.load());
         next.apply(&order).map_err(|_| ErrorCode::ObjectConflict)?;
         unstored.push(file);
         if order.lift {
-            if let Err(code) = store(&mut unstored) {
+            if let Err(code) = self.store(&mut unstored) {
                 unstored.pop();
                 return Err(code);
             }
             self.stops.store(Arc::new(next));
         } else {
             self.stops.store(Arc::new(next));
-            store(&mut unstored)?;
+            self.store(&mut unstored)?;
         }
         Ok(order)
     }
-}
 
-/// Stores what is not stored yet, in order.
-fn store(unstored: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<(), ErrorCode> {
-    while let Some((path, bytes)) = unstored.first() {
-        write_durably(path, bytes).map_err(|error| {
-            tracing::error!(%error, "cannot store a stop order");
-            ErrorCode::Internal
-        })?;
-        unstored.remove(0);
+    /// Stores what is not stored yet, in order.
+    fn store(&self, unstored: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<(), ErrorCode> {
+        while let Some((path, bytes)) = unstored.first() {
+            self.state.write(path, bytes).map_err(|error| {
+                tracing::error!(%error, "cannot store a stop order");
+                ErrorCode::Internal
+            })?;
+            unstored.remove(0);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn check(envelope: &Envelope, pinned: &Pinned) -> Result<StopOrder, ErrorCode> {

@@ -244,6 +244,19 @@ async fn files_that_are_spoilt_are_found() {
             Box::new(|| place.edit("listen = \"127.0.0.1:", "listen = \"192.0.2.1:")),
         ),
         (
+            "LISTEN_UNUSABLE",
+            Box::new(|| {
+                place.edit(
+                    "[keys]",
+                    "[observe]\nlisten = \"192.0.2.1:9464\"\nallow_remote = true\n[keys]",
+                )
+            }),
+        ),
+        (
+            "CONFIG_INVALID",
+            Box::new(|| place.edit("[keys]", "[observe]\nlisten = \"192.0.2.1:9464\"\n[keys]")),
+        ),
+        (
             "COORDINATOR_OTHER_IDENTITY",
             Box::new(|| place.edit("id = \"coord_gx\"", "id = \"coord_gx.other\"")),
         ),

@@ -215,6 +215,9 @@ pub(crate) const ROWS: &[Row] = &[
 /// The package that only tests may use.
 const TESTKIT: &str = "lingqu-testkit";
 
+/// The package without code, which any package that is not pure may use.
+const FEATURES: &str = "lingqu-workspace-hack";
+
 /// Pairs of which the first must not reach the second by any path, dev-dependencies included.
 const NEVER: &[(&str, &str, &str)] = &[(
     "lingqu-node",
@@ -317,6 +320,7 @@ fn edges_outside(row: &Row, package: &Package, packages: &[Package]) -> Vec<Viol
         return Vec::new();
     };
     linked(package)
+        .filter(|name| *name != FEATURES || is_pure(&package.name))
         .filter(|name| member(packages, name).is_some() && !allowed.contains(name))
         .map(|name| match name {
             TESTKIT => Violation::TestSupport(package.name.clone()),

@@ -85,11 +85,15 @@ fn serve(config: &std::path::Path, session: &mut Session<'_>) -> Result<(), Fail
 fn not_opened(error: OpenError) -> Failure {
     use lingqu_journal::OpenError as Journal;
     let code = match &error {
-        OpenError::State(_) | OpenError::Store(_) => ErrorCode::DataDirUnusable,
+        OpenError::State(_) | OpenError::Store(_) | OpenError::Sealing(_) => {
+            ErrorCode::DataDirUnusable
+        }
         OpenError::NotEnrolled => ErrorCode::NotEnrolled,
-        OpenError::Key(_) => ErrorCode::KeyUnreadable,
+        OpenError::Key(_) | OpenError::StateKey(_) => ErrorCode::KeyUnreadable,
         OpenError::Journal(Journal::Corrupt(_) | Journal::OtherStream) => ErrorCode::JournalDamaged,
-        OpenError::Journal(Journal::Store(_)) => ErrorCode::DataDirUnusable,
+        OpenError::Journal(Journal::Clear | Journal::Sealed | Journal::Store(_)) => {
+            ErrorCode::DataDirUnusable
+        }
         OpenError::Journal(Journal::Thread(_)) => ErrorCode::SystemRefused,
         OpenError::Journal(Journal::Limits(_) | Journal::MirrorKey | Journal::Origin)
         | OpenError::Observe(_)

@@ -92,6 +92,14 @@ impl Service {
         }
     }
 
+    /// Where it shows its metrics and health, if it does.
+    pub(crate) fn observe(&self) -> &lingqu_telemetry::Settings {
+        match self {
+            Service::Coordinator(config) => &config.observe,
+            Service::Node(config) => &config.observe,
+        }
+    }
+
     /// How many connections it takes.
     pub(crate) fn connections_max(&self) -> usize {
         match self {

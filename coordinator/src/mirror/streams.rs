@@ -4,7 +4,7 @@
 //! before the queue, on the connection's own task. Whether it continues what is held ([`Tip::take`]) runs in the
 //! committer's thread, in the same step as the append, so that nothing can come between check and effect.
 
-use lingqu_core::record::{Record, StreamId};
+use lingqu_core::record::{RecordView, StreamId};
 use lingqu_core::{Region, Timestamp};
 use lingqu_tlog::{Checkpoint, Frontier, Hash, Intl, Note, NoteSignature, VerifierKey, leaf_hash};
 
@@ -137,11 +137,11 @@ fn place(
     }
     let mut times = Vec::with_capacity(entries.len());
     for (entry, index) in entries.iter().zip(first..) {
-        let record = Record::decode::<Intl>(entry).map_err(|_| BatchRefused::Malformed)?;
-        if record.stream != id || record.index != index {
+        let record = RecordView::read::<Intl>(entry).map_err(|_| BatchRefused::Malformed)?;
+        if record.stream() != id || record.index() != index {
             return Err(BatchRefused::Malformed);
         }
-        times.push(record.time);
+        times.push(record.time());
     }
     if !times.is_sorted_by(|earlier, later| earlier < later) {
         return Err(BatchRefused::Malformed);

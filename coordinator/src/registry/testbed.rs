@@ -231,6 +231,7 @@ pub(crate) fn product() -> Product {
         name: name.to_owned(),
         column: name.to_owned(),
         comparator: "exact".to_owned(),
+        thresholds: Vec::new(),
     };
     Product {
         reference: ProductRef {

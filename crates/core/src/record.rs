@@ -5,11 +5,13 @@
 //! ([`crate::commitment`]). Parsing is strict: a record has exactly one encoding.
 
 mod field;
+mod view;
 mod visibility;
 
 use lingqu_tlog::{Hash, Suite};
 
 pub use field::{Clear, Field, FieldRefused, Shape};
+pub use view::{RecordView, Unplaced};
 pub use visibility::{Reader, visibility_table};
 
 use crate::{CallId, Timestamp};
@@ -174,39 +176,7 @@ impl Record {
 
     /// Reads a record back. `decode(encode(r)) == r`, and nothing else decodes to `r`.
     pub fn decode<S: Suite>(bytes: &[u8]) -> Result<Record, RecordMalformed> {
-        if bytes.len() < HEADER_LEN || bytes.len() > RECORD_LEN_MAX || &bytes[..4] != MAGIC {
-            return Err(RecordMalformed::Frame);
-        }
-        let (header, fields) = bytes.split_at(HEADER_LEN);
-        let kind = Kind::ALL
-            .into_iter()
-            .find(|kind| *kind as u8 == header[4])
-            .ok_or(RecordMalformed::Unknown("kind"))?;
-        let flags = u16::from_be_bytes([header[6], header[7]]);
-        if flags & !flag::KNOWN != 0 || header[5] != 0 {
-            return Err(RecordMalformed::Unknown("flags"));
-        }
-        let clear = Clear::decode(fields)?;
-        if header[64..96] != clear.grant_reference::<S>().0 {
-            return Err(RecordMalformed::Unknown("grant reference"));
-        }
-        if header[128..160] != [0; 32] {
-            return Err(RecordMalformed::Unknown("peer"));
-        }
-        let reference = u64::from_be_bytes(array(header, 56));
-        Ok(Record {
-            stream: StreamId(array(header, 8)),
-            index: u64::from_be_bytes(array(header, 24)),
-            time: Timestamp(i64::from_be_bytes(array(header, 32))),
-            draft: Draft {
-                kind,
-                flags,
-                call: CallId(array(header, 40)),
-                refers_to: (reference != NO_REFERENCE).then_some(reference),
-                body_root: Hash(array(header, 96)),
-                clear,
-            },
-        })
+        RecordView::read::<S>(bytes).map(|view| view.to_record())
     }
 }
 

@@ -19,7 +19,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::limits::GuardLimits;
@@ -41,6 +41,16 @@ const LOAD_TIMES: u64 = 30;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the statistic could not be computed")]
 pub struct RunFailed;
+
+/// As many runs wait as may. Nothing was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many statistics wait")]
+pub struct Crowded;
+
+/// A place among the runs that wait or go on; dropping it gives it back. Whoever charges for a run takes one first, so
+/// that nobody pays for a run that could not begin.
+#[derive(Debug)]
+pub struct Place(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
 
 /// The engine could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -135,11 +145,29 @@ impl Engine {
         tables.remove(name);
     }
 
-    /// Runs a bound template. The answer is whole, gated, rebuilt and sorted; dropping the future ends the run.
+    /// Takes a place for one run.
+    ///
+    /// # Errors
+    /// [`Crowded`] when there is none.
+    pub fn enter(&self) -> Result<Place, Crowded> {
+        let permit = Arc::clone(&self.waiting).try_acquire_owned();
+        permit.map(Place).map_err(|_| Crowded)
+    }
+
+    /// Runs a bound template, if there is a place. See [`Engine::run_at`].
     ///
     /// # Errors
     /// [`RunFailed`], whatever the reason.
     pub async fn run(&self, bound: Bound) -> Result<RecordBatch, RunFailed> {
+        let place = self.enter().map_err(|Crowded| RunFailed)?;
+        self.run_at(place, bound).await
+    }
+
+    /// Runs a bound template. The answer is whole, gated, rebuilt and sorted; dropping the future ends the run.
+    ///
+    /// # Errors
+    /// [`RunFailed`], whatever the reason.
+    pub async fn run_at(&self, place: Place, bound: Bound) -> Result<RecordBatch, RunFailed> {
         let Some(runtime) = &self.runtime else {
             return Err(RunFailed);
         };
@@ -147,14 +175,11 @@ impl Engine {
             let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
             tables.clone()
         };
-        let waiting = Arc::clone(&self.waiting)
-            .try_acquire_owned()
-            .map_err(|_| RunFailed)?;
         let places = Arc::clone(&self.places);
         let limits = self.limits;
         let task = runtime.spawn(async move {
-            let _waiting = waiting;
-            let _place = in_time(limits, places.acquire_owned()).await?;
+            let _place = place;
+            let _running = in_time(limits, places.acquire_owned()).await?;
             let state = session(limits).map_err(|_| RunFailed)?;
             in_time(limits, run(bound, tables, state, limits)).await
         });
@@ -208,19 +233,16 @@ impl Engine {
     /// [`RunFailed`], whatever the reason.
     pub async fn answer(
         &self,
+        place: Place,
         partition: Arc<Partition>,
         bound: Bound,
     ) -> Result<RecordBatch, RunFailed> {
         let Some(runtime) = &self.runtime else {
             return Err(RunFailed);
         };
-        let waiting = Arc::clone(&self.waiting)
-            .try_acquire_owned()
-            .map_err(|_| RunFailed)?;
-        let limits = self.limits;
-        let place = in_time(limits, Arc::clone(&self.places).acquire_owned()).await?;
+        let running = in_time(self.limits, Arc::clone(&self.places).acquire_owned()).await?;
         let task = runtime.spawn_blocking(move || {
-            let (_waiting, _place) = (waiting, place);
+            let (_place, _running) = (place, running);
             partition::answer(&partition, &bound)
         });
         task.await.unwrap_or(Err(RunFailed))

@@ -106,8 +106,10 @@ pub struct Committer<I: Send + 'static> {
 
 struct Shared<I> {
     queue: Mutex<Queue<I>>,
-    /// Something was queued, or taken, or the committer's end has come.
-    changed: Condvar,
+    /// Something was queued, or the end has come. Only the committer's thread waits here.
+    filled: Condvar,
+    /// Something was taken, or the end has come. Whoever waits for room waits here.
+    taken: Condvar,
     options: CommitterOptions,
     weight: fn(&I) -> usize,
 }
@@ -115,6 +117,10 @@ struct Shared<I> {
 struct Queue<I> {
     items: VecDeque<I>,
     end: Option<NotQueued>,
+    // Waking is a system call whether or not somebody sleeps, and most items come while a frame is on its way to the
+    // disk; so it is known here who sleeps.
+    committer_sleeps: bool,
+    wait_for_room: usize,
 }
 
 impl<I: Send + 'static> Committer<I> {
@@ -132,8 +138,11 @@ impl<I: Send + 'static> Committer<I> {
             queue: Mutex::new(Queue {
                 items: VecDeque::new(),
                 end: None,
+                committer_sleeps: false,
+                wait_for_room: 0,
             }),
-            changed: Condvar::new(),
+            filled: Condvar::new(),
+            taken: Condvar::new(),
             weight: S::weight,
             options,
         });
@@ -164,7 +173,9 @@ impl<I: Send + 'static> Committer<I> {
     pub fn submit_waiting(&self, item: I) -> Result<(), QueueFull<I>> {
         self.shared.push(item, |mut queue, shared| {
             while queue.end.is_none() && queue.items.len() >= shared.options.queue_max {
-                queue = shared.wait(queue);
+                queue.wait_for_room += 1;
+                queue = wait(&shared.taken, queue);
+                queue.wait_for_room -= 1;
             }
             queue
         })
@@ -201,12 +212,6 @@ impl<I> Shared<I> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, queue: MutexGuard<'a, Queue<I>>) -> MutexGuard<'a, Queue<I>> {
-        self.changed
-            .wait(queue)
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn push<'a>(
         &'a self,
         item: I,
@@ -218,7 +223,11 @@ impl<I> Shared<I> {
             return Err(QueueFull { item, reason });
         }
         queue.items.push_back(item);
-        self.changed.notify_all();
+        let wakes = std::mem::take(&mut queue.committer_sleeps);
+        drop(queue);
+        if wakes {
+            self.filled.notify_one();
+        }
         Ok(())
     }
 
@@ -226,7 +235,13 @@ impl<I> Shared<I> {
     fn end(&self, end: NotQueued) {
         let mut queue = self.lock();
         queue.end.get_or_insert(end);
-        self.changed.notify_all();
+        drop(queue);
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
+        self.filled.notify_all();
+        self.taken.notify_all();
     }
 
     /// What the next frame is made of; nothing when the committer has come to its end.
@@ -241,9 +256,12 @@ impl<I> Shared<I> {
             if queue.end.is_some() {
                 return None;
             }
-            queue = self.wait(queue);
+            queue.committer_sleeps = true;
+            queue = wait(&self.filled, queue);
+            queue.committer_sleeps = false;
         }
-        let (mut items, mut weight) = (Vec::new(), 0);
+        let at_most = queue.items.len().min(self.options.frame_items_max);
+        let (mut items, mut weight) = (Vec::with_capacity(at_most), 0);
         while let Some(item) = queue.items.front()
             && items.len() < self.options.frame_items_max
         {
@@ -253,9 +271,17 @@ impl<I> Shared<I> {
             }
             items.extend(queue.items.pop_front());
         }
-        self.changed.notify_all();
+        let somebody_waits = queue.wait_for_room > 0;
+        drop(queue);
+        if somebody_waits {
+            self.taken.notify_all();
+        }
         Some(items)
     }
+}
+
+fn wait<'a, I>(changed: &Condvar, queue: MutexGuard<'a, Queue<I>>) -> MutexGuard<'a, Queue<I>> {
+    changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
 }
 
 fn run<S: Stage>(shared: &Shared<S::Item>, mut wal: Wal, mut stage: S, on_fatal: FatalHook) {
@@ -273,9 +299,9 @@ fn run<S: Stage>(shared: &Shared<S::Item>, mut wal: Wal, mut stage: S, on_fatal:
     let left = {
         let mut queue = shared.lock();
         queue.end = Some(NotQueued::Failed);
-        shared.changed.notify_all();
         std::mem::take(&mut queue.items)
     };
+    shared.wake_all();
     tracing::error!(reason, "the log can no longer be written");
     // A stage that panics while it is told changes nothing: the queue is closed already.
     let _ = catch_unwind(AssertUnwindSafe(|| stage.failed()));

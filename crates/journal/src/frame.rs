@@ -2,7 +2,8 @@
 //!
 //! Frame, big-endian: `"WALF"`, payload length u32, log id 16 bytes, sequence number u64, payload, CRC-32C u32 over all
 //! before it, zeros up to the next multiple of 4 KiB. Segment head, in a block of its own: `"WALS"`, version u32, log
-//! id 16 bytes, segment number u64, segment length u64, CRC-32C u32. The checksum finds accidents; what finds forgery
+//! id 16 bytes, segment number u64, segment length u64, CRC-32C u32. In segments of version 1 payloads are in clear, in
+//! those of version 2 they are sealed (`seal.rs`). The checksum finds accidents; what finds forgery
 //! is the Merkle root and the signature in the payload.
 
 /// Frames begin at multiples of this many bytes, so that no two share a page.
@@ -12,7 +13,10 @@ pub(crate) const HEAD_LEN: usize = 32;
 const CRC_LEN: usize = 4;
 const MAGIC: &[u8; 4] = b"WALF";
 const SEGMENT_MAGIC: &[u8; 4] = b"WALS";
-const SEGMENT_VERSION: u32 = 1;
+/// Version of segments whose payloads are in clear.
+const CLEAR: u32 = 1;
+/// Version of segments whose payloads are sealed.
+const SEALED: u32 = 2;
 const SEGMENT_HEAD_LEN: usize = 44;
 
 /// Which log a frame belongs to: frames of another are not taken for its own.
@@ -72,10 +76,11 @@ pub(crate) fn is_torn_head(head: &[u8; HEAD_LEN], log: LogId, sequence: u64) -> 
 }
 
 /// The head of a segment, a block long.
-pub(crate) fn segment_head(log: LogId, id: u64, len: u64) -> Vec<u8> {
+pub(crate) fn segment_head(log: LogId, id: u64, len: u64, is_sealed: bool) -> Vec<u8> {
     let mut head = Vec::with_capacity(BLOCK);
     head.extend_from_slice(SEGMENT_MAGIC);
-    head.extend_from_slice(&SEGMENT_VERSION.to_be_bytes());
+    let version = if is_sealed { SEALED } else { CLEAR };
+    head.extend_from_slice(&version.to_be_bytes());
     head.extend_from_slice(&log.0);
     head.extend_from_slice(&id.to_be_bytes());
     head.extend_from_slice(&len.to_be_bytes());
@@ -85,12 +90,17 @@ pub(crate) fn segment_head(log: LogId, id: u64, len: u64) -> Vec<u8> {
     head
 }
 
-/// The log that a segment head names, if the head is whole.
-pub(crate) fn segment_log(head: &[u8]) -> Option<LogId> {
+/// The log that a segment head names, and whether its payloads are sealed, if the head is whole and of a known version.
+pub(crate) fn segment_log(head: &[u8]) -> Option<(LogId, bool)> {
     let head: &[u8; SEGMENT_HEAD_LEN] = head.first_chunk()?;
     let is_whole = head[..4] == *SEGMENT_MAGIC
         && crc32c::crc32c(&head[..40]) == u32::from_be_bytes(array(head, 40));
-    is_whole.then(|| LogId(array(head, 8)))
+    let is_sealed = match u32::from_be_bytes(array(head, 4)) {
+        CLEAR => false,
+        SEALED => true,
+        _ => return None,
+    };
+    is_whole.then(|| (LogId(array(head, 8)), is_sealed))
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {

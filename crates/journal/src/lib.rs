@@ -12,6 +12,7 @@
 mod clock;
 mod commit;
 mod frame;
+mod seal;
 mod store;
 mod stream;
 mod wal;
@@ -19,6 +20,10 @@ mod wal;
 pub use clock::SystemClock;
 pub use commit::{Committer, CommitterOptions, FatalHook, NotQueued, QueueFull, Stage};
 pub use frame::LogId;
+pub use seal::{
+    ResealFailed, StateKey, StateKeyUnreadable, StateKeys, StateKeysRefused, Unsealable,
+    is_sealed_file, reseal,
+};
 pub use store::{FileStore, Segment, Store, StoreError};
 pub use stream::{
     AppendFailed, Batch, Charge, ClosedError, CosignatureRefused, Figures, Journal, JournalLimits,

@@ -48,12 +48,12 @@ pub use state::AppendFailed;
 
 use crate::commit::{Committer, CommitterOptions};
 use crate::frame::LogId;
+use crate::seal::StateKeys;
 use crate::store::Store;
 use crate::wal::{Wal, WalOpenError, WalOptions, WalReader};
 use denials::Denials;
-use fold::{Applied, Fold, FoldRefused};
+use fold::{Applied, Fold, FoldRefused, Frame};
 use mirror::Mirror;
-use payload::Payload;
 use stage::{Item, StreamStage};
 use state::{Phase, Shared};
 
@@ -94,6 +94,18 @@ impl<S: Suite> Journal<S> {
         options: JournalOptions<S>,
         store: Box<dyn Store>,
     ) -> Result<Journal<S>, OpenError> {
+        Journal::open_with(options, store, None)
+    }
+
+    /// As [`Journal::open`]; what lies in the store is sealed with `keys`. What goes to the mirror is not.
+    ///
+    /// # Errors
+    /// [`OpenError`]; [`OpenError::Clear`] and [`OpenError::Sealed`] when the store is the other way.
+    pub fn open_with(
+        options: JournalOptions<S>,
+        store: Box<dyn Store>,
+        keys: Option<Arc<StateKeys>>,
+    ) -> Result<Journal<S>, OpenError> {
         let limits = options.limits;
         limits.check()?;
         let name = KeyName::parse(&options.origin).map_err(|_| OpenError::Origin)?;
@@ -114,7 +126,7 @@ impl<S: Suite> Journal<S> {
             segment_len: limits.segment_len,
             payload_len_max: limits.frame_bytes_max,
         };
-        let wal = Wal::open(Arc::from(store), wal_options, |bytes| {
+        let wal = Wal::open_with(Arc::from(store), wal_options, keys, |bytes| {
             let applied = replay(&mut fold, &log_key, bytes)?;
             mirror.lag.push(&applied, now);
             Ok(())
@@ -248,21 +260,27 @@ fn replay<S: Suite>(
     log_key: &VerifierKey<S>,
     bytes: &[u8],
 ) -> Result<Applied, FoldRefused> {
-    let payload = Payload::read(bytes).ok_or(FoldRefused::Form)?;
+    let frame = Frame::read::<S>(bytes)?;
     let checkpoint = Checkpoint {
         origin: log_key.name().as_str().to_owned(),
-        size: payload.end(),
-        root: payload.root,
+        size: frame.payload.end(),
+        root: frame.payload.root,
     };
     let text = checkpoint.to_text();
-    if !S::verify(log_key.public_key(), text.as_bytes(), payload.signature) {
+    if !S::verify(
+        log_key.public_key(),
+        text.as_bytes(),
+        frame.payload.signature,
+    ) {
         return Err(FoldRefused::Signature);
     }
-    fold.apply(bytes)
+    fold.apply(&frame)
 }
 
 fn open_error(error: WalOpenError<FoldRefused>) -> OpenError {
     match error {
+        WalOpenError::Clear => OpenError::Clear,
+        WalOpenError::Sealed => OpenError::Sealed,
         WalOpenError::Corrupt { .. } => OpenError::Corrupt(error.to_string()),
         WalOpenError::Refused(refused) => OpenError::Corrupt(refused.to_string()),
         WalOpenError::Options => OpenError::Limits("segments and frames do not fit"),

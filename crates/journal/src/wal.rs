@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use reader::{ReadError, WalReader};
 
 use crate::frame::{self, BLOCK, LogId};
+use crate::seal::{self, FrameSealer, StateKeys};
 use crate::store::{Store, StoreError};
 
 /// How a log is laid out.
@@ -44,6 +45,9 @@ pub struct Wal {
     sequence: u64,
     index: Arc<Mutex<Index>>,
     frame: Vec<u8>,
+    /// Seals payloads, and the sealed one.
+    sealer: Option<(FrameSealer, Vec<u8>)>,
+    keys: Option<Arc<StateKeys>>,
     /// After a failed write nobody knows what the disk holds: nothing is written any more.
     poisoned: bool,
 }
@@ -54,6 +58,8 @@ struct Index {
     marks: Vec<Position>,
     /// Number of durable frames.
     frames: u64,
+    /// Bytes that they take.
+    used_bytes: u64,
     /// Length of each segment, by number.
     segment_lens: Vec<u64>,
 }
@@ -64,6 +70,9 @@ const MARK_EVERY: u64 = 64;
 /// Why a log was not opened. Nothing has been changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum WalOpenError<E> {
+    /// Keys were given, and the log is in clear. It has to be migrated first.
+    #[error("the log is not sealed")]
+    Clear,
     /// A frame or segment that was acknowledged once is damaged or missing.
     #[error("segment {segment} is damaged at byte {offset}: {what}")]
     Corrupt {
@@ -83,6 +92,9 @@ pub enum WalOpenError<E> {
     /// The closure refused a payload.
     #[error(transparent)]
     Refused(E),
+    /// The log is sealed, and no keys were given.
+    #[error("the log is sealed and needs its state keys")]
+    Sealed,
     /// The store failed.
     #[error("store: {0}")]
     Store(StoreError),
@@ -123,6 +135,24 @@ impl Wal {
         options: WalOptions,
         replay: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<Wal, WalOpenError<E>> {
+        Wal::open_with(store, options, None, replay)
+    }
+
+    /// As [`Wal::open`], a log whose payloads are sealed with `keys` on the disk; in clear without. A log is one or the
+    /// other as a whole: [`WalOpenError::Clear`] and [`WalOpenError::Sealed`] say that it is the other one.
+    ///
+    /// # Errors
+    /// [`WalOpenError`]; the store is as it was then, except when the store itself failed.
+    pub fn open_with<E>(
+        store: Arc<dyn Store>,
+        mut options: WalOptions,
+        keys: Option<Arc<StateKeys>>,
+        replay: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<Wal, WalOpenError<E>> {
+        if keys.is_some() {
+            // From here on the longest payload is the longest that stands in a frame.
+            options.payload_len_max = options.payload_len_max.saturating_add(seal::FRAME_OVERHEAD);
+        }
         let longest = (BLOCK + frame::frame_len(options.payload_len_max)) as u64;
         let is_aligned = options.segment_len.is_multiple_of(BLOCK as u64);
         if !is_aligned
@@ -131,7 +161,7 @@ impl Wal {
         {
             return Err(WalOpenError::Options);
         }
-        let end = recover::recover(store.as_ref(), &options, replay)?;
+        let end = recover::recover(store.as_ref(), &options, keys.as_deref(), replay)?;
         recover::repair(store.as_ref(), &end)?;
         let mut wal = Wal {
             store,
@@ -141,6 +171,10 @@ impl Wal {
             sequence: end.index.frames,
             index: Arc::new(Mutex::new(end.index)),
             frame: Vec::new(),
+            sealer: keys
+                .as_deref()
+                .map(|keys| (FrameSealer::new(keys, options.log), Vec::new())),
+            keys,
             poisoned: false,
         };
         if wal.tail_len == 0 {
@@ -159,7 +193,7 @@ impl Wal {
         if self.poisoned {
             return Err(WalError::Poisoned);
         }
-        let (len, max) = (payload.len(), self.options.payload_len_max);
+        let (len, max) = (payload.len(), self.payload_len_max());
         if len > max {
             return Err(WalError::TooLong { len, max });
         }
@@ -170,7 +204,7 @@ impl Wal {
         let (sequence, position) = (self.sequence, self.tail);
         self.tail.offset += self.frame.len() as u64;
         self.sequence += 1;
-        lock(&self.index).push(position);
+        lock(&self.index).push(position, self.frame.len());
         Ok(sequence)
     }
 
@@ -180,10 +214,24 @@ impl Wal {
             Arc::clone(&self.store),
             self.options,
             Arc::clone(&self.index),
+            self.keys.clone(),
         )
     }
 
+    fn payload_len_max(&self) -> usize {
+        let overhead = self.sealer.as_ref().map_or(0, |_| seal::FRAME_OVERHEAD);
+        self.options.payload_len_max - overhead
+    }
+
     fn write(&mut self, payload: &[u8]) -> Result<(), StoreError> {
+        let payload = match &mut self.sealer {
+            Some((sealer, sealed)) => {
+                // Once for each number: after a failed write nothing more is written under this opening's key.
+                sealer.seal(self.sequence, payload, sealed);
+                sealed.as_slice()
+            }
+            None => payload,
+        };
         frame::write(&mut self.frame, self.options.log, self.sequence, payload);
         if self.tail.offset + self.frame.len() as u64 > self.tail_len {
             self.add_segment(self.tail.segment + 1)?;
@@ -194,7 +242,7 @@ impl Wal {
 
     fn add_segment(&mut self, id: u64) -> Result<(), StoreError> {
         let len = self.options.segment_len;
-        let head = frame::segment_head(self.options.log, id, len);
+        let head = frame::segment_head(self.options.log, id, len, self.sealer.is_some());
         self.store.create(id, len, &head)?;
         self.tail = Position {
             segment: id,
@@ -207,11 +255,12 @@ impl Wal {
 }
 
 impl Index {
-    fn push(&mut self, position: Position) {
+    fn push(&mut self, position: Position, len: usize) {
         if self.frames.is_multiple_of(MARK_EVERY) {
             self.marks.push(position);
         }
         self.frames += 1;
+        self.used_bytes += len as u64;
     }
 
     /// Zero for a segment that is not there.

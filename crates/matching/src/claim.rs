@@ -8,8 +8,8 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::{
-    Field, Schema, Value,
-    comparator::{MAX_CANONICAL_BYTES, Unfit},
+    Comparator, Field, Schema, Value,
+    comparator::{MAX_CANONICAL_BYTES, Unfit, canonical_integer},
     schema::is_name,
 };
 
@@ -49,6 +49,12 @@ pub enum ClaimRefused {
     /// A text is longer than [`crate::MAX_TEXT_BYTES`] after normalisation.
     #[error("field `{field}` is too long")]
     TooLong {
+        /// The name.
+        field: String,
+    },
+    /// A number by which a field that is compared by order may not be asked about.
+    #[error("field `{field}` is not one of the numbers that the product declares")]
+    Undeclared {
         /// The name.
         field: String,
     },
@@ -105,6 +111,11 @@ impl Claim {
             } else {
                 let mut canonical = Zeroizing::new(Vec::with_capacity(MAX_CANONICAL_BYTES));
                 let done = field.comparator.canonical_into(value, &mut canonical);
+                if done.is_ok() && !is_declared(field, &canonical) {
+                    return Err(ClaimRefused::Undeclared {
+                        field: field.name.clone(),
+                    });
+                }
                 compared.push(canonical);
                 done
             }
@@ -142,6 +153,15 @@ impl fmt::Debug for Claim {
 /// of personal data that nobody wipes.
 pub(crate) fn key_capacity(schema: &Schema) -> usize {
     schema.key().len() * (LENGTH_BYTES + MAX_CANONICAL_BYTES)
+}
+
+/// Whether a claimed number is one of those by which the field may be asked about.
+fn is_declared(field: &Field, canonical: &[u8]) -> bool {
+    field.comparator != Comparator::AtLeast
+        || field
+            .thresholds
+            .iter()
+            .any(|threshold| canonical == canonical_integer(*threshold))
 }
 
 const LENGTH_BYTES: usize = 4;

@@ -35,9 +35,9 @@ pub enum Comparator {
     /// Whole numbers, read as by [`Comparator::Integer`]: holds if the register's number is the
     /// claimed one or greater. Only for compared fields.
     ///
-    /// Whoever may ask about one subject with every number finds the register's by halving. A
-    /// product that must not allow this limits how often, or by which numbers, a subject is asked
-    /// about.
+    /// Whoever may ask about one subject with every number finds the register's by halving. A field
+    /// of this comparator therefore declares the few numbers that may be claimed at all
+    /// ([`crate::Field::at_least`]): all that can be learnt is between which two of them it lies.
     AtLeast,
     /// Calendar dates. Text is an ISO 8601 complete date, extended or basic, years 0000 to 9999,
     /// full-width digits and surrounding white space allowed.
@@ -158,6 +158,13 @@ pub(crate) fn rank(canonical: &[u8]) -> u64 {
         }
         _ => 0,
     }
+}
+
+/// The canonical form of a number.
+pub(crate) fn canonical_integer(number: i64) -> Vec<u8> {
+    let mut canonical = Vec::with_capacity(9);
+    push_integer(number, &mut canonical);
+    canonical
 }
 
 fn push_integer(number: i64, out: &mut Vec<u8>) {

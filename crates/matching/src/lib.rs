@@ -39,6 +39,7 @@ pub use digest::{IndexKey, RandomnessUnavailable};
 pub use directory::{Directory, DirectoryBuilder, KeyShared};
 pub use index::{Finding, Index};
 pub use schema::{
-    Field, MAX_COMPARED_FIELDS, MAX_KEY_FIELDS, MAX_NAME_BYTES, Schema, SchemaRefused,
+    Field, MAX_COMPARED_FIELDS, MAX_KEY_FIELDS, MAX_NAME_BYTES, MAX_THRESHOLDS, Schema,
+    SchemaRefused,
 };
 pub use value::Value;

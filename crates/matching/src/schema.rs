@@ -15,6 +15,8 @@ mod tests;
 pub const MAX_KEY_FIELDS: usize = 8;
 /// The most fields that may be compared.
 pub const MAX_COMPARED_FIELDS: usize = 16;
+/// The most numbers that a field of [`Comparator::AtLeast`] may declare.
+pub const MAX_THRESHOLDS: usize = 16;
 /// The longest name of a field, in bytes of UTF-8.
 pub const MAX_NAME_BYTES: usize = 64;
 
@@ -25,6 +27,8 @@ pub struct Field {
     pub name: String,
     /// The rule, for key fields too: the key `007` finds row 7 if the rule is `integer`.
     pub comparator: Comparator,
+    /// The only numbers that may be claimed, ascending; of [`Comparator::AtLeast`] and of no other.
+    pub thresholds: Vec<i64>,
 }
 
 impl Field {
@@ -34,6 +38,29 @@ impl Field {
         Field {
             name: name.into(),
             comparator,
+            thresholds: Vec::new(),
+        }
+    }
+
+    /// A field of [`Comparator::AtLeast`] about which only these numbers may be asked.
+    #[must_use]
+    pub fn at_least(name: impl Into<String>, thresholds: Vec<i64>) -> Self {
+        Field {
+            name: name.into(),
+            comparator: Comparator::AtLeast,
+            thresholds,
+        }
+    }
+
+    fn has_fit_thresholds(&self) -> bool {
+        let ascending = self.thresholds.windows(2).all(|pair| pair[0] < pair[1]);
+        match self.comparator {
+            Comparator::AtLeast => {
+                (1..=MAX_THRESHOLDS).contains(&self.thresholds.len()) && ascending
+            }
+            Comparator::Date | Comparator::Exact | Comparator::Folded | Comparator::Integer => {
+                self.thresholds.is_empty()
+            }
         }
     }
 }
@@ -76,6 +103,15 @@ pub enum SchemaRefused {
     /// A key field has a comparator that is no equality, so no digest finds its rows.
     #[error("key field `{field}` is compared by order; only compared fields can be")]
     OrderedKey {
+        /// The name.
+        field: String,
+    },
+    /// A field of [`Comparator::AtLeast`] declares no numbers, too many, or not in ascending order; or another field
+    /// declares some.
+    #[error(
+        "field `{field}`: a field compared by order declares 1 to {MAX_THRESHOLDS} ascending numbers, another field none"
+    )]
+    Thresholds {
         /// The name.
         field: String,
     },
@@ -131,6 +167,15 @@ impl Schema {
                 field: field.name.clone(),
             });
         }
+        if let Some(field) = key
+            .iter()
+            .chain(&compared)
+            .find(|field| !field.has_fit_thresholds())
+        {
+            return Err(SchemaRefused::Thresholds {
+                field: field.name.clone(),
+            });
+        }
         let digest = digest_of(&key, &compared);
         Ok(Schema {
             key,
@@ -156,7 +201,7 @@ impl Schema {
         self.key.iter().chain(&self.compared)
     }
 
-    /// SHA-256 over names, comparators and their order: equal digests mean equal schemas.
+    /// SHA-256 over names, comparators, thresholds and their order: equal digests mean equal schemas.
     pub(crate) fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
@@ -170,13 +215,17 @@ pub(crate) fn is_name(name: &str) -> bool {
 
 fn digest_of(key: &[Field], compared: &[Field]) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
-    context.update(b"lingqu matching schema v1\0");
+    context.update(b"lingqu matching schema v2\0");
     for fields in [key, compared] {
         context.update(&(fields.len() as u64).to_be_bytes());
         for field in fields {
             for part in [field.name.as_str(), field.comparator.as_str()] {
                 context.update(&(part.len() as u64).to_be_bytes());
                 context.update(part.as_bytes());
+            }
+            context.update(&(field.thresholds.len() as u64).to_be_bytes());
+            for threshold in &field.thresholds {
+                context.update(&threshold.to_be_bytes());
             }
         }
     }

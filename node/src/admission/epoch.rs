@@ -1,6 +1,6 @@
 //! The revocation epoch that the node decides by: its newest number, and its age.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use lingqu_core::epoch::{EPOCH_TYPE, Epoch};
 use lingqu_core::{Clock, ErrorCode, Timestamp};
 use lingqu_proto::{decode_envelope, encode_envelope, open};
 
-use crate::state::write_durably;
+use crate::state::State;
 
 /// How far ahead of this node's clock a stored list may be dated: as far as the two clocks may be apart.
 const AHEAD_MAX: Duration = Duration::from_secs(30);
@@ -36,6 +36,7 @@ impl Held {
 
 /// Keeps the newest epoch, in memory and on disk.
 pub struct EpochKeeper {
+    state: State,
     path: PathBuf,
     coordinator_key: Vec<u8>,
     clock: Arc<dyn Clock>,
@@ -48,20 +49,21 @@ impl EpochKeeper {
     /// Opens the keeper with what the last run left. `floor` is the highest number in the journal: a file that is older,
     /// missing or altered counts for nothing, and calls are refused until a current list arrives.
     pub fn open(
-        dir: &Path,
+        state: &State,
         coordinator_key: Vec<u8>,
         clock: Arc<dyn Clock>,
         floor: u64,
     ) -> EpochKeeper {
-        let path = dir.join("epoch.env");
+        let path = state.dir().join("epoch.env");
         let keeper = EpochKeeper {
+            state: state.clone(),
             path,
             coordinator_key,
             clock,
             held: ArcSwapOption::empty(),
             floor: Mutex::new(floor),
         };
-        if let Ok(bytes) = std::fs::read(&keeper.path) {
+        if let Ok(bytes) = keeper.state.read(&keeper.path) {
             let found = decode_envelope(&bytes)
                 .map_err(|_| ErrorCode::EpochInvalid)
                 .and_then(|envelope| keeper.check(&envelope, floor));
@@ -129,7 +131,8 @@ impl EpochKeeper {
         }
         let number = epoch.number;
         let is_new = current.is_none_or(|held| held.epoch.number < number) && number > *floor;
-        write_durably(&self.path, &encode_envelope(envelope)).map_err(|error| {
+        let stored = self.state.write(&self.path, &encode_envelope(envelope));
+        stored.map_err(|error| {
             tracing::error!(%error, "cannot store the revocation list");
             ErrorCode::Internal
         })?;

@@ -13,7 +13,7 @@ use datafusion::datasource::MemTable;
 use lingqu_core::ErrorCode;
 use lingqu_core::product::{Load, ParameterValues, Statistic};
 use lingqu_guard::{
-    Allowed, Bound, Engine, GuardLimits, Parameter, ParameterKind, TableRules, Template,
+    Allowed, Bound, Engine, GuardLimits, Parameter, ParameterKind, Place, TableRules, Template,
     TemplateRefused, TemplateSource, Value,
 };
 use lingqu_policy::{Policy, Use};
@@ -151,14 +151,22 @@ impl Prepared {
             .map_err(|_| ErrorCode::ParameterInvalid)
     }
 
+    /// A place for one run.
+    ///
+    /// # Errors
+    /// `OVERLOADED`.
+    pub fn enter(&self) -> Result<Place, ErrorCode> {
+        self.engine.enter().map_err(|_| ErrorCode::Overloaded)
+    }
+
     /// Runs it.
     ///
     /// # Errors
     /// `EVALUATION_FAILED`, whatever the reason.
-    pub async fn run(&self, bound: Bound) -> Result<Table, ErrorCode> {
+    pub async fn run(&self, place: Place, bound: Bound) -> Result<Table, ErrorCode> {
         let rows = self
             .engine
-            .run(bound)
+            .run_at(place, bound)
             .await
             .map_err(|_| ErrorCode::EvaluationFailed)?;
         let stream = ipc_stream(&rows).map_err(|_| ErrorCode::EvaluationFailed)?;

@@ -139,7 +139,11 @@ pub(super) fn fields(rules: &[FieldRule]) -> Result<Vec<Field>, PrepareRefused> 
                 .comparator
                 .parse()
                 .map_err(|_| PrepareRefused::Comparator)?;
-            Ok(Field::new(rule.name.clone(), comparator))
+            Ok(Field {
+                name: rule.name.clone(),
+                comparator,
+                thresholds: rule.thresholds.clone(),
+            })
         })
         .collect()
 }

@@ -28,7 +28,7 @@ use crate::config::NodeConfig;
 use crate::observe::Observe;
 use crate::products::{ProductLimits, Products, Resource};
 use crate::sources::ParquetFile;
-use crate::state::{create_dir, read_all, write_durably};
+use crate::state::{State, StateUnusable, create_dir, write_file};
 use crate::stops::{StopKeeper, StopsUnreadable};
 
 /// Name of the file that enrolment leaves: the origin of the stream that this node writes.
@@ -40,6 +40,12 @@ pub enum OpenError {
     /// State files cannot be read or written.
     #[error("state directory: {0}")]
     State(#[from] std::io::Error),
+    /// The state directory is sealed otherwise than the configuration says.
+    #[error(transparent)]
+    Sealing(#[from] StateUnusable),
+    /// There is no state key where the configuration says.
+    #[error(transparent)]
+    StateKey(#[from] lingqu_journal::StateKeyUnreadable),
     /// It was never enrolled.
     #[error("this node is not enrolled: `{ORIGIN_FILE}` is missing in the state directory")]
     NotEnrolled,
@@ -76,11 +82,14 @@ impl Node {
         on_fatal: FatalHook,
     ) -> Result<Arc<Node>, OpenError> {
         config.observe.check()?;
-        create_dir(&config.data_dir)?;
-        create_dir(&config.data_dir.join("objects"))?;
         let origin = Node::read_origin(&config).ok_or(OpenError::NotEnrolled)?;
+        let state = State::open(&config.data_dir, config.state_key()?.as_ref())?;
+        if state.keys().is_none() {
+            tracing::warn!("no state key is configured: the state directory is in clear");
+        }
+        create_dir(&config.data_dir.join("objects"))?;
         let limits = &config.limits;
-        let journal = Journal::open(
+        let journal = Journal::open_with(
             JournalOptions {
                 origin,
                 signer: Arc::new(signing_key::read(&config.keys.log)?),
@@ -90,15 +99,16 @@ impl Node {
                 on_fatal,
             },
             Box::new(FileStore::open(config.data_dir.join("journal"))?),
+            state.keys(),
         )?;
         let pinned = pinned(&config);
         let epochs = EpochKeeper::open(
-            &config.data_dir,
+            &state,
             config.trust.coordinator_key.clone(),
             Arc::clone(&clock),
             journal.epoch_floor(),
         );
-        let stops = StopKeeper::open(&config.data_dir, &pinned, journal.stop_floor())?;
+        let stops = StopKeeper::open(&state, &pinned, journal.stop_floor())?;
         let node = Node {
             products: Arc::new(products(&config)?),
             throttle: Throttle::new(limits.calls_per_party_max, limits.denials_per_minute_max),
@@ -107,7 +117,7 @@ impl Node {
                 limits.answers_kept_bytes_max,
                 Duration::from_secs(limits.answers_kept_s),
             ),
-            retry_key: retry_key(&config)?,
+            retry_key: retry_key(&state)?,
             connections: Connections::new(),
             observe: Observe::new(&config, &clock),
             blocking: TaskTracker::new(),
@@ -121,6 +131,7 @@ impl Node {
             pinned,
             journal,
             clock,
+            state,
             config,
         };
         node.load_objects()?;
@@ -138,7 +149,7 @@ impl Node {
     /// Leaves the stream origin that enrolment gave, for [`Node::open`].
     pub fn write_origin(config: &NodeConfig, origin: &str) -> std::io::Result<()> {
         create_dir(&config.data_dir)?;
-        write_durably(&config.data_dir.join(ORIGIN_FILE), origin.as_bytes())
+        write_file(&config.data_dir.join(ORIGIN_FILE), origin.as_bytes())
     }
 
     /// Re-adopts what earlier runs stored. Every signature is checked again: the files prove nothing by being there.
@@ -146,9 +157,9 @@ impl Node {
     fn load_objects(&self) -> Result<(), OpenError> {
         let dir = self.config.data_dir.join("objects");
         let filings: std::collections::BTreeMap<_, _> =
-            read_all(&dir, "filing")?.into_iter().collect();
+            self.state.read_all(&dir, "filing")?.into_iter().collect();
         let mut holdings = Holdings::default();
-        for (path, bytes) in read_all(&dir, "env")? {
+        for (path, bytes) in self.state.read_all(&dir, "env")? {
             let damaged = || OpenError::Object(path.clone());
             let envelope = decode_envelope(&bytes).map_err(|_| damaged())?;
             // Products have no signature of the unit; whatever else is here was stored with one.
@@ -240,10 +251,10 @@ fn environments(words: &[String]) -> Option<Vec<Environment>> {
 }
 
 /// The key of the retry tags, made at the first start. Tags in the journal would mean nothing under another key.
-fn retry_key(config: &NodeConfig) -> Result<hmac::Key, OpenError> {
-    let path = config.data_dir.join("retry.key");
+fn retry_key(state: &State) -> Result<hmac::Key, OpenError> {
+    let path = state.dir().join("retry.key");
     let mut key = [0; 32];
-    match std::fs::read(&path) {
+    match state.read(&path) {
         Ok(bytes) => {
             key = bytes
                 .try_into()
@@ -252,7 +263,7 @@ fn retry_key(config: &NodeConfig) -> Result<hmac::Key, OpenError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key)
                 .map_err(|_| OpenError::Setting("retry.key"))?;
-            write_durably(&path, &key)?;
+            state.write(&path, &key)?;
         }
         Err(error) => return Err(error.into()),
     }

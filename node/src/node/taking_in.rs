@@ -15,7 +15,6 @@ use lingqu_tlog::Hash;
 
 use super::Node;
 use crate::admission::holdings::Adopted;
-use crate::state::write_durably;
 
 impl Node {
     /// Takes in a signed object. Refused ones change nothing but the code that a call under them is told.
@@ -172,9 +171,11 @@ impl Node {
     ) -> std::io::Result<()> {
         let stem = object_path(&self.config.data_dir.join("objects"), adopted.digest);
         if let Some(filing) = filing {
-            write_durably(&stem.with_extension("filing"), &encode_envelope(filing))?;
+            self.state
+                .write(&stem.with_extension("filing"), &encode_envelope(filing))?;
         }
-        write_durably(&stem.with_extension("env"), &encode_envelope(envelope))
+        self.state
+            .write(&stem.with_extension("env"), &encode_envelope(envelope))
     }
 }
 

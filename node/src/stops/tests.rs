@@ -42,9 +42,10 @@ fn a_stop_that_could_not_be_stored_outlives_a_restart_once_it_can() {
     let party = || StopScope::Party("party_a".parse().unwrap());
     let (first, second) = (order(1, false, StopScope::All), order(2, false, party()));
     for again in [true, false] {
-        let state = dir.path().join(again.to_string());
+        let place = dir.path().join(again.to_string());
+        let state = State::open(&place, None).unwrap();
         let keeper = StopKeeper::open(&state, &pinned(), 0).unwrap();
-        std::fs::remove_dir(state.join("stops")).unwrap();
+        std::fs::remove_dir(place.join("stops")).unwrap();
         let told = keeper.carry_out(&first, &pinned()).map(|_| ());
         assert_eq!(told, Err(ErrorCode::Internal));
         assert_eq!(
@@ -57,7 +58,7 @@ fn a_stop_that_could_not_be_stored_outlives_a_restart_once_it_can() {
         assert!(keeper.carry_out(&lift, &pinned()).is_err());
         assert_eq!(keeper.current().scopes().count(), 1);
 
-        create_dir(&state.join("stops")).unwrap();
+        create_dir(&place.join("stops")).unwrap();
         let next = if again { &first } else { &second };
         keeper.carry_out(next, &pinned()).unwrap();
         let reopened = StopKeeper::open(&state, &pinned(), 0).unwrap();

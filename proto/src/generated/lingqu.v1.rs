@@ -604,6 +604,9 @@ pub struct FieldRule {
     /// "exact", "folded", "integer" or "date"; in a compared field also "at_least".
     #[prost(string, tag = "3")]
     pub comparator: ::prost::alloc::string::String,
+    /// Of "at_least", and of no other: the 1 to 16 numbers, ascending, that may be claimed at all.
+    #[prost(sint64, repeated, tag = "4")]
+    pub thresholds: ::prost::alloc::vec::Vec<i64>,
 }
 /// A class or a rounded score of one subject, from features that the node reads itself. The model is part of the product:
 /// what agency and unit sign is what is evaluated.

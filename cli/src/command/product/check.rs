@@ -232,6 +232,7 @@ fn stated(rules: &[FieldRule], told: &mut Explanation) {
             name,
             column,
             comparator,
+            thresholds,
         } = rule;
         told.add(
             format!(
@@ -239,6 +240,19 @@ fn stated(rules: &[FieldRule], told: &mut Explanation) {
             ),
             format!("调用方填写 `{name}`，与字段 `{column}` 比对（{comparator}）"),
         );
+        if !thresholds.is_empty() {
+            let numbers: Vec<String> = thresholds.iter().map(i64::to_string).collect();
+            told.add(
+                format!(
+                    "`{name}` is one of {}: all that can be learnt of a subject is between which two of them it lies",
+                    numbers.join(", ")
+                ),
+                format!(
+                    "`{name}` 只能填写 {}：对任一主体只能得知其落在哪两个数之间",
+                    numbers.join("、")
+                ),
+            );
+        }
     }
 }
 

@@ -30,6 +30,10 @@ struct FieldToml {
     column: String,
     /// `exact`, `folded`, `integer` or `date`; in a compared field also `at_least`.
     comparator: String,
+    /// With `at_least`: the numbers that may be claimed, 1 to 16, ascending. All that can be learnt of a subject is
+    /// between which two of them it lies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    thresholds: Vec<i64>,
 }
 
 /// A class or a rounded score of one subject, from features that the node reads itself.
@@ -186,6 +190,7 @@ fn rules(fields: Vec<FieldToml>) -> Vec<FieldRule> {
         name: field.name,
         column: field.column,
         comparator: field.comparator,
+        thresholds: field.thresholds,
     };
     fields.into_iter().map(rule).collect()
 }
@@ -195,6 +200,7 @@ fn fields(rules: &[FieldRule]) -> Vec<FieldToml> {
         name: rule.name.clone(),
         column: rule.column.clone(),
         comparator: rule.comparator.clone(),
+        thresholds: rule.thresholds.clone(),
     };
     rules.iter().map(field).collect()
 }

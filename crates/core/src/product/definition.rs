@@ -88,6 +88,9 @@ pub struct FieldRule {
     pub column: String,
     /// `exact`, `folded`, `integer` or `date`; in a compared field also `at_least`.
     pub comparator: String,
+    /// Of `at_least`, and of no other: the 1 to 16 numbers, ascending, that may be claimed at all. Whoever could claim
+    /// any number would find the register's by halving.
+    pub thresholds: Vec<i64>,
 }
 
 /// A model with everything that decides what it answers.

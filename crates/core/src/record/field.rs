@@ -182,19 +182,15 @@ impl Clear {
 
     /// Digest of grant id and version; all zero when the record names no grant.
     pub(super) fn grant_reference<S: Suite>(&self) -> Hash {
-        match (
+        grant_reference::<S>(
             self.get_bytes(Field::Grant),
-            self.get_number(Field::GrantVersion),
-        ) {
-            (Some(grant), Some(version)) => {
-                S::digest(&[b"cal1/authz\0", grant, b"\0", &version.to_be_bytes()])
-            }
-            _ => Hash([0; 32]),
-        }
+            self.get_bytes(Field::GrantVersion),
+        )
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
+        let len = self.0.values().map(|value| TAG_LEN + value.len()).sum();
+        let mut bytes = Vec::with_capacity(len);
         for (field, value) in &self.0 {
             let length = u16::try_from(value.len()).expect("every shape is shorter than 64 KiB");
             bytes.extend_from_slice(&(*field as u16).to_be_bytes());
@@ -204,32 +200,81 @@ impl Clear {
         bytes
     }
 
-    pub(super) fn decode(mut bytes: &[u8]) -> Result<Clear, FieldRefused> {
-        let mut fields = BTreeMap::new();
-        let mut last = None;
-        while !bytes.is_empty() {
-            let (head, rest) = bytes.split_at_checked(4).ok_or(FieldRefused::Truncated)?;
-            let number = u16::from_be_bytes([head[0], head[1]]);
-            let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
-            let (value, rest) = rest
-                .split_at_checked(length)
-                .ok_or(FieldRefused::Truncated)?;
-            let field = Field::ALL
-                .iter()
-                .copied()
-                .find(|field| *field as u16 == number)
-                .ok_or(FieldRefused::Unknown(number))?;
+    #[cfg(test)]
+    pub(super) fn decode(bytes: &[u8]) -> Result<Clear, FieldRefused> {
+        ClearView::read(bytes).map(|view| view.to_clear())
+    }
+}
+
+/// Bytes of a field's number and length.
+const TAG_LEN: usize = 4;
+
+/// The clear fields of one record, read in place. Made only of bytes that are exactly what [`Clear::encode`] writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClearView<'a>(&'a [u8]);
+
+impl<'a> ClearView<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<ClearView<'a>, FieldRefused> {
+        let (mut rest, mut last) = (bytes, None);
+        while !rest.is_empty() {
+            let (number, value, after) = first(rest).ok_or(FieldRefused::Truncated)?;
+            let field = numbered(number).ok_or(FieldRefused::Unknown(number))?;
             if last >= Some(field) {
                 return Err(FieldRefused::Order);
             }
             if !has_shape(field.shape(), value) {
                 return Err(FieldRefused::Shape(field.name()));
             }
-            fields.insert(field, value.to_vec());
             last = Some(field);
-            bytes = rest;
+            rest = after;
         }
-        Ok(Clear(fields))
+        Ok(ClearView(bytes))
+    }
+
+    pub(super) fn get(&self, field: Field) -> Option<&'a [u8]> {
+        self.fields()
+            .take_while(|(number, _)| *number <= field as u16)
+            .find(|(number, _)| *number == field as u16)
+            .map(|(_, value)| value)
+    }
+
+    pub(super) fn grant_reference<S: Suite>(&self) -> Hash {
+        grant_reference::<S>(self.get(Field::Grant), self.get(Field::GrantVersion))
+    }
+
+    pub(super) fn to_clear(self) -> Clear {
+        let known = |(number, value): (u16, &[u8])| Some((numbered(number)?, value.to_vec()));
+        Clear(self.fields().filter_map(known).collect())
+    }
+
+    fn fields(self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let (number, value, after) = first(rest)?;
+            rest = after;
+            Some((number, value))
+        })
+    }
+}
+
+/// The first field's number and value, and what follows.
+fn first(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let (tag, rest) = bytes.split_first_chunk::<TAG_LEN>()?;
+    let length = usize::from(u16::from_be_bytes([tag[2], tag[3]]));
+    let (value, rest) = rest.split_at_checked(length)?;
+    Some((u16::from_be_bytes([tag[0], tag[1]]), value, rest))
+}
+
+fn numbered(number: u16) -> Option<Field> {
+    let at = Field::ALL.binary_search_by_key(&number, |field| *field as u16);
+    at.ok().map(|at| Field::ALL[at])
+}
+
+/// Digest of grant id and version; all zero when one of them is missing.
+fn grant_reference<S: Suite>(grant: Option<&[u8]>, version: Option<&[u8]>) -> Hash {
+    match (grant, version) {
+        (Some(grant), Some(version)) => S::digest(&[b"cal1/authz\0", grant, b"\0", version]),
+        _ => Hash([0; 32]),
     }
 }
 
@@ -237,9 +282,13 @@ fn has_shape(shape: Shape, value: &[u8]) -> bool {
     match shape {
         Shape::Number => value.len() == 8,
         Shape::Bytes(length) => value.len() == length,
-        Shape::Text => {
-            (1..=TEXT_LEN_MAX).contains(&value.len())
-                && std::str::from_utf8(value).is_ok_and(|text| !text.chars().any(char::is_control))
-        }
+        Shape::Text => (1..=TEXT_LEN_MAX).contains(&value.len()) && is_clean(value),
     }
+}
+
+/// UTF-8 without control characters. Nearly every text is ASCII, and that is decided without reading characters.
+fn is_clean(value: &[u8]) -> bool {
+    let is_plain = |byte: &u8| (0x20..0x7f).contains(byte);
+    value.iter().all(is_plain)
+        || std::str::from_utf8(value).is_ok_and(|text| !text.chars().any(char::is_control))
 }

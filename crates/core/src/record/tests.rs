@@ -123,3 +123,38 @@ proptest! {
         let _ = Record::decode::<Intl>(&bytes);
     }
 }
+
+#[test]
+fn a_record_that_gets_its_place_later_has_the_bytes_of_one_that_had_it_before() {
+    let record = record();
+    let mut unplaced = Unplaced::new::<Intl>(record.draft.clone(), record.stream);
+    assert_eq!(unplaced.len(), record.encode::<Intl>().len());
+    for (index, time) in [(9, Timestamp(9)), (record.index, record.time)] {
+        let placed = record.draft.clone().at(record.stream, index, time);
+        assert_eq!(unplaced.at(index, time), placed.encode::<Intl>());
+    }
+}
+
+#[test]
+fn a_record_read_in_place_says_what_the_decoded_one_says() {
+    let record = record();
+    let bytes = record.encode::<Intl>();
+    let view = RecordView::read::<Intl>(&bytes).unwrap();
+    assert_eq!(view.to_record(), record);
+    assert_eq!((view.kind(), view.index()), (Kind::Call, 7));
+    assert_eq!((view.stream(), view.time()), (record.stream, record.time));
+    assert_eq!(view.call(), record.draft.call);
+    for field in Field::ALL.iter().copied() {
+        let clear = &record.draft.clear;
+        assert_eq!(view.bytes(field), clear.get_bytes(field), "{field:?}");
+        assert_eq!(view.text(field), clear.get_text(field), "{field:?}");
+        assert_eq!(view.number(field), clear.get_number(field), "{field:?}");
+    }
+}
+
+#[test]
+fn the_fields_stand_in_the_order_of_their_numbers() {
+    // The search for a field by its number depends on it.
+    let numbers: Vec<u16> = Field::ALL.iter().map(|field| *field as u16).collect();
+    assert!(numbers.is_sorted_by(|before, after| before < after));
+}

@@ -27,6 +27,7 @@ fn rules(rules: &[Rule]) -> Vec<FieldRule> {
             name: (*name).to_owned(),
             column: (*column).to_owned(),
             comparator: (*comparator).to_owned(),
+            thresholds: Vec::new(),
         })
         .collect()
 }
@@ -36,10 +37,16 @@ pub(super) fn of(which: Which) -> Definition {
     match which {
         Which::ContribMonths => Definition::Verification(Verification {
             key: rules(&[("id_no", "id_no", "folded")]),
-            compared: rules(&[
-                ("name", "name", "folded"),
-                ("months", "contribution_months", "at_least"),
-            ]),
+            compared: rules(&[("name", "name", "folded")])
+                .into_iter()
+                // A bank asks whether somebody has contributed for half a year, one or two: not for how long exactly.
+                .chain([FieldRule {
+                    name: "months".to_owned(),
+                    column: "contribution_months".to_owned(),
+                    comparator: "at_least".to_owned(),
+                    thresholds: vec![6, 12, 24],
+                }])
+                .collect(),
         }),
         Which::Contributions => Definition::Statistic(contributions()),
         Which::Delays => Definition::Statistic(delays()),

@@ -96,6 +96,12 @@ async fn people(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), NetworkF
             "NO_MATCH, mirrored",
         ),
         (
+            "… at least 18? Only 6, 12 and 24 are declared, so that nobody finds the number by halving",
+            driver.name.as_str(),
+            18,
+            "CLAIM_INVALID",
+        ),
+        (
             "… 12 months under another name? Which field differs, nobody learns",
             "张三",
             12,

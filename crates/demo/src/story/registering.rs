@@ -90,6 +90,7 @@ async fn forbidden(network: &mut Network, report: &mut Report<'_>) -> Result<(),
             name: "employer".to_owned(),
             column: "employer".to_owned(),
             comparator: "exact".to_owned(),
+            thresholds: Vec::new(),
         });
     }
     let policy = network.signed(&objects::policy(which), &[which.unit().party()])?;

@@ -64,7 +64,8 @@ impl Bench {
     }
 
     fn ask(&self, partition: &Arc<Partition>, bound: Bound) -> RecordBatch {
-        block_on(self.engine.answer(Arc::clone(partition), bound)).unwrap()
+        let place = self.engine.enter().unwrap();
+        block_on(self.engine.answer(place, Arc::clone(partition), bound)).unwrap()
     }
 
     fn rows(&self, partition: &Arc<Partition>, product: &StatisticProduct) -> Vec<Vec<String>> {

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::register::*;
-use crate::{Engine, EngineRefused, GuardLimits, RunFailed};
+use crate::{Crowded, Engine, EngineRefused, GuardLimits, Place, RunFailed};
 
 const COUNT: &str =
     "SELECT carrier, count(*) AS n FROM flights WHERE carrier = 'UA' GROUP BY carrier";
@@ -169,6 +169,22 @@ fn an_entity_in_several_partitions_is_one_entity() {
     let partitions = (0..5).map(|_| vec![batch(&ten)]).collect();
     let spread = Arc::new(MemTable::try_new(schema(), partitions).unwrap());
     assert_eq!(rows(&[with(limits(), spread).unwrap()]), [["UA", "50"]]);
+}
+
+#[test]
+fn places_are_counted_and_given_back() {
+    let engine = engine(&mixed(60));
+    let mut places: Vec<Place> = std::iter::from_fn(|| engine.enter().ok())
+        .take(1_000)
+        .collect();
+    assert!((1..1_000).contains(&places.len()), "there is a bound");
+    assert_eq!(engine.enter().unwrap_err(), Crowded);
+    let template = register(COUNT).unwrap();
+    assert_eq!(run_template(&template, &engine, &[]), Err(RunFailed));
+    places.pop();
+    assert!(run_template(&template, &engine, &[]).is_ok());
+    // The run has given its place back.
+    assert!(engine.enter().is_ok());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;
 
 use lingqu_core::CallId;
-use lingqu_core::record::{Field, Kind, Record};
+use lingqu_core::record::{Field, Kind, RecordView};
 use lingqu_tlog::{Hash, Suite};
 
 /// What is known of a call's id.
@@ -30,6 +30,27 @@ pub(crate) struct Calls<S> {
     suite: PhantomData<S>,
 }
 
+/// What is remembered of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    key: Hash,
+    tag: [u8; 16],
+}
+
+impl Remembered {
+    /// What there is to remember of a record; nothing unless it is a call's.
+    pub(crate) fn of<S: Suite>(record: &RecordView<'_>) -> Option<Remembered> {
+        if record.kind() != Kind::Call {
+            return None;
+        }
+        let (caller, grant) = (record.text(Field::Caller)?, record.text(Field::Grant)?);
+        Some(Remembered {
+            key: key::<S>(caller, grant, record.call()),
+            tag: record.bytes(Field::RequestTag)?.try_into().ok()?,
+        })
+    }
+}
+
 impl<S: Suite> Calls<S> {
     pub(crate) fn new(max: usize) -> Calls<S> {
         Calls {
@@ -40,19 +61,9 @@ impl<S: Suite> Calls<S> {
         }
     }
 
-    /// Remembers one durable record.
-    pub(crate) fn fold(&mut self, record: &Record) {
-        let clear = &record.draft.clear;
-        let (Kind::Call, Some(caller), Some(grant), Some(tag)) = (
-            record.draft.kind,
-            clear.get_text(Field::Caller),
-            clear.get_text(Field::Grant),
-            clear.get_bytes(Field::RequestTag),
-        ) else {
-            return;
-        };
-        let Ok(tag) = tag.try_into() else { return };
-        let key = key::<S>(caller, grant, record.draft.call);
+    /// Remembers one durable call.
+    pub(crate) fn fold(&mut self, call: &Remembered) {
+        let Remembered { key, tag } = *call;
         if self.tags.insert(key, tag).is_none() {
             self.order.push_back(key);
         }

@@ -22,6 +22,10 @@ pub struct Figures {
     pub oldest_unmirrored: Duration,
     /// Whether the mirror can be reached.
     pub mirror_connected: bool,
+    /// Durable frames: one write, one sync and one signature each.
+    pub frames: u64,
+    /// Bytes that frames take, their padding included.
+    pub used_bytes: u64,
     /// Bytes that the journal takes of the disk, room for further records included.
     pub disk_bytes: u64,
 }
@@ -29,7 +33,7 @@ pub struct Figures {
 impl<S: Suite> Journal<S> {
     /// The journal in numbers, now.
     pub fn figures(&self) -> Figures {
-        let disk_bytes = self.inner.reader.disk_bytes();
+        let reader = &self.inner.reader;
         let shared = &self.inner.shared;
         let monotonic = shared.clock.monotonic();
         let state = shared.lock();
@@ -41,7 +45,9 @@ impl<S: Suite> Journal<S> {
             calls_unmirrored: state.mirror.lag.calls(),
             oldest_unmirrored: state.mirror.lag.age(monotonic),
             mirror_connected: state.mirror.connected,
-            disk_bytes,
+            frames: reader.frames(),
+            used_bytes: reader.used_bytes(),
+            disk_bytes: reader.disk_bytes(),
         }
     }
 }

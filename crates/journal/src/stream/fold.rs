@@ -1,17 +1,18 @@
 //! Everything that follows from the durable frames, and from nothing else.
 //!
 //! [`Fold::apply`] is the one place where a frame takes effect. Recovery runs it over each frame of the log, the
-//! committer over each frame that has just become durable: what a restart does is exercised all the time.
+//! committer over each frame that has just become durable: what a restart does is exercised all the time. What depends
+//! on the frame's bytes alone is worked out before ([`Frame::read`]), without the lock that callers wait for.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use lingqu_core::Timestamp;
-use lingqu_core::record::{Field, Kind, Record, RecordMalformed, StreamId};
+use lingqu_core::record::{Field, Kind, RecordMalformed, RecordView, StreamId};
 use lingqu_tlog::{Checkpoint, Hash, RecentTree, Suite, leaf_hash};
 
-use super::calls::Calls;
-use super::ledger::{Ledger, Unchargeable};
+use super::calls::{Calls, Remembered};
+use super::ledger::{Charged, Ledger, Unchargeable};
 use super::options::JournalLimits;
 use super::payload::Payload;
 
@@ -39,13 +40,69 @@ pub(crate) struct Fold<S: Suite> {
     /// The newest frames' payloads, up to a number of bytes.
     recent: VecDeque<Recent>,
     recent_bytes: usize,
-    /// The node's signature on each checkpoint that the tree can still prove to, by size.
-    signatures: BTreeMap<u64, Vec<u8>>,
+    /// Root and signature of each checkpoint that the tree can still prove to, by size.
+    signatures: BTreeMap<u64, (Hash, Vec<u8>)>,
 }
 
 struct Recent {
     end: u64,
     payload: Arc<[u8]>,
+}
+
+/// A frame of durable bytes, with all that follows from them alone.
+pub(crate) struct Frame<'a> {
+    pub(crate) payload: Payload<'a>,
+    bytes: &'a [u8],
+    records: Vec<Effect>,
+}
+
+/// What one record changes.
+struct Effect {
+    stream: StreamId,
+    index: u64,
+    time: Timestamp,
+    kind: Kind,
+    leaf: Hash,
+    charged: Option<Charged>,
+    remembered: Option<Remembered>,
+    epoch: u64,
+    stop: u64,
+}
+
+impl<'a> Frame<'a> {
+    /// Reads a frame's payload and every record in it.
+    pub(crate) fn read<S: Suite>(bytes: &'a [u8]) -> Result<Frame<'a>, FoldRefused> {
+        let payload = Payload::read(bytes).ok_or(FoldRefused::Form)?;
+        let records = payload.entries.iter();
+        Ok(Frame {
+            records: records
+                .map(|entry| Effect::of::<S>(entry))
+                .collect::<Result<_, _>>()?,
+            payload,
+            bytes,
+        })
+    }
+}
+
+impl Effect {
+    fn of<S: Suite>(entry: &[u8]) -> Result<Effect, FoldRefused> {
+        let record = RecordView::read::<S>(entry)?;
+        let changes = |field| match record.kind() {
+            Kind::AuthorizationChange => record.number(field).unwrap_or(0),
+            _ => 0,
+        };
+        Ok(Effect {
+            stream: record.stream(),
+            index: record.index(),
+            time: record.time(),
+            kind: record.kind(),
+            leaf: leaf_hash::<S>(entry),
+            charged: Charged::by(&record)?,
+            remembered: Remembered::of::<S>(&record),
+            epoch: changes(Field::Epoch),
+            stop: changes(Field::StopNumber),
+        })
+    }
 }
 
 /// What one frame brought.
@@ -101,8 +158,8 @@ impl<S: Suite> Fold<S> {
     }
 
     /// Lets one durable frame take effect.
-    pub(crate) fn apply(&mut self, bytes: &[u8]) -> Result<Applied, FoldRefused> {
-        let payload = Payload::read(bytes).ok_or(FoldRefused::Form)?;
+    pub(crate) fn apply(&mut self, frame: &Frame<'_>) -> Result<Applied, FoldRefused> {
+        let payload = &frame.payload;
         if payload.stream != self.stream {
             return Err(FoldRefused::Stream);
         }
@@ -114,25 +171,24 @@ impl<S: Suite> Fold<S> {
             calls: 0,
             oldest_call: None,
         };
-        for entry in &payload.entries {
-            let record = Record::decode::<S>(entry)?;
-            self.apply_record(&record)?;
-            if record.draft.kind == Kind::Call {
+        for record in &frame.records {
+            self.apply_record(record)?;
+            if record.kind == Kind::Call {
                 applied.calls += 1;
                 applied.oldest_call.get_or_insert(record.time);
             }
-            self.tree.push(leaf_hash::<S>(entry));
+            self.tree.push(record.leaf);
         }
         // The root is computed here from the durable bytes and compared with the one that was signed: a bit that
         // flipped between the two is found before anybody hears of the frame.
         if self.tree.root() != payload.root {
             return Err(FoldRefused::Root);
         }
-        self.keep(&payload, bytes);
+        self.keep(frame);
         Ok(applied)
     }
 
-    fn apply_record(&mut self, record: &Record) -> Result<(), FoldRefused> {
+    fn apply_record(&mut self, record: &Effect) -> Result<(), FoldRefused> {
         if record.stream != self.stream {
             return Err(FoldRefused::Stream);
         }
@@ -143,18 +199,18 @@ impl<S: Suite> Fold<S> {
             return Err(FoldRefused::Time);
         }
         self.last_time = record.time;
-        self.ledger.fold(record)?;
-        self.calls.fold(record);
-        if record.draft.kind == Kind::AuthorizationChange {
-            let number = |field| record.draft.clear.get_number(field).unwrap_or(0);
-            self.epoch = self.epoch.max(number(Field::Epoch));
-            self.stop = self.stop.max(number(Field::StopNumber));
+        self.ledger.fold(record.time, record.charged.as_ref());
+        if let Some(call) = &record.remembered {
+            self.calls.fold(call);
         }
+        self.epoch = self.epoch.max(record.epoch);
+        self.stop = self.stop.max(record.stop);
         Ok(())
     }
 
     /// Remembers the frame within bounds.
-    fn keep(&mut self, payload: &Payload<'_>, bytes: &[u8]) {
+    fn keep(&mut self, frame: &Frame<'_>) {
+        let Frame { payload, bytes, .. } = frame;
         if self.frames.is_multiple_of(MARK_EVERY) {
             self.marks.push(payload.first);
         }
@@ -162,7 +218,7 @@ impl<S: Suite> Fold<S> {
         self.recent_bytes += bytes.len();
         self.recent.push_back(Recent {
             end: payload.end(),
-            payload: bytes.into(),
+            payload: (*bytes).into(),
         });
         // The newest frame stays, however large.
         while self.recent_bytes > self.limits.recent_bytes_max && self.recent.len() > 1 {
@@ -171,7 +227,7 @@ impl<S: Suite> Fold<S> {
             }
         }
         self.signatures
-            .insert(payload.end(), payload.signature.to_vec());
+            .insert(payload.end(), (payload.root, payload.signature.to_vec()));
         let size = self.tree.size();
         self.tree
             .forget_before(size.saturating_sub(self.limits.recent_entries_max));
@@ -186,9 +242,8 @@ impl<S: Suite> Fold<S> {
     /// The checkpoint of this size and the node's signature on it; nothing if the node never signed that size or it
     /// is too long ago.
     pub(crate) fn signed(&self, size: u64) -> Option<(Checkpoint, Vec<u8>)> {
-        let signature = self.signatures.get(&size)?.clone();
-        let root = self.tree.root_at(size)?;
-        Some((self.checkpoint(size, root), signature))
+        let (root, signature) = self.signatures.get(&size)?;
+        Some((self.checkpoint(size, *root), signature.clone()))
     }
 
     pub(crate) fn checkpoint(&self, size: u64, root: Hash) -> Checkpoint {

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use lingqu_core::decide::Permit;
 use lingqu_core::grant::{Environment, NodeQuota};
-use lingqu_core::record::{Field, Kind, Record};
+use lingqu_core::record::{Field, Kind, RecordView};
 use lingqu_core::{ErrorCode, GrantId, Timestamp};
 
 const DAY_S: i64 = 86_400;
@@ -45,11 +45,10 @@ impl AccountId {
         }
     }
 
-    fn named(record: &Record) -> Option<AccountId> {
-        let clear = &record.draft.clear;
+    fn named(record: &RecordView<'_>) -> Option<AccountId> {
         Some(AccountId {
-            grant: clear.get_text(Field::Grant)?.parse().ok()?,
-            environment: clear.get_text(Field::Environment)?.parse().ok()?,
+            grant: record.text(Field::Grant)?.parse().ok()?,
+            environment: record.text(Field::Environment)?.parse().ok()?,
         })
     }
 }
@@ -77,24 +76,44 @@ struct Account {
 #[error("a call's record names no grant, no environment or no units")]
 pub(crate) struct Unchargeable;
 
-impl Ledger {
-    /// Takes one durable record into account.
-    pub(crate) fn fold(&mut self, record: &Record) -> Result<(), Unchargeable> {
-        self.last = record.time;
-        if record.draft.kind != Kind::Call {
-            return Ok(());
+/// What a record charges to which account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Charged {
+    id: AccountId,
+    units: u64,
+}
+
+impl Charged {
+    /// What the record charges; nothing unless it is a call's.
+    pub(crate) fn by(record: &RecordView<'_>) -> Result<Option<Charged>, Unchargeable> {
+        if record.kind() != Kind::Call {
+            return Ok(None);
         }
-        let clear = &record.draft.clear;
         let id = AccountId::named(record).ok_or(Unchargeable)?;
-        let units = clear.get_number(Field::Units).ok_or(Unchargeable)?;
-        let account = self.accounts.entry(id).or_default();
-        let day = record.time.day_utc8();
+        let units = record.number(Field::Units).ok_or(Unchargeable)?;
+        Ok(Some(Charged { id, units }))
+    }
+}
+
+impl Ledger {
+    /// Takes one durable record into account: its time, and what it charges.
+    pub(crate) fn fold(&mut self, time: Timestamp, charged: Option<&Charged>) {
+        self.last = time;
+        let Some(Charged { id, units }) = charged else {
+            return;
+        };
+        if !self.accounts.contains_key(id) {
+            self.accounts.insert(id.clone(), Account::default());
+        }
+        let Some(account) = self.accounts.get_mut(id) else {
+            return;
+        };
+        let day = time.day_utc8();
         if account.day != day {
             (account.day, account.of_day) = (day, 0);
         }
-        account.of_day = account.of_day.saturating_add(units);
-        account.total = account.total.saturating_add(units);
-        Ok(())
+        account.of_day = account.of_day.saturating_add(*units);
+        account.total = account.total.saturating_add(*units);
     }
 
     /// Reserves one unit decided `at` an instant, and gives the earliest time that its record may carry.

@@ -114,6 +114,9 @@ impl JournalLimits {
 /// Why a journal is not opened. What lies in the store is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// State keys were given, and the journal lies in clear: it has to be migrated first.
+    #[error("the journal is not sealed: migrate the state first")]
+    Clear,
     /// What was acknowledged once is damaged or missing. Restore the files, or start with an empty store and adopt the
     /// mirror's copy.
     #[error("the journal is damaged and was left as it is: {0}")]
@@ -130,6 +133,9 @@ pub enum OpenError {
     /// The store holds the journal of another stream.
     #[error("the store holds the journal of another stream")]
     OtherStream,
+    /// The journal is sealed, and no state key was given.
+    #[error("the journal is sealed and needs its state key")]
+    Sealed,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -30,7 +30,8 @@ impl<'a> Payload<'a> {
         self.first + self.entries.len() as u64
     }
 
-    /// Appends the payload to `bytes`.
+    /// Appends the payload to `bytes`. Operation writes as [`PayloadWriter`] does; tests make payloads that it would not.
+    #[cfg(test)]
     pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
         let count = u32::try_from(self.entries.len()).expect("a frame holds fewer entries");
         bytes.extend_from_slice(&self.stream.0);
@@ -48,7 +49,8 @@ impl<'a> Payload<'a> {
         let (head, rest) = bytes.split_first_chunk::<HEAD_LEN>()?;
         let count = u32::from_be_bytes(head[24..28].try_into().ok()?);
         let (signature, mut rest) = read_part(rest)?;
-        let mut entries = Vec::new();
+        // The count may lie: what is set aside is bounded by what is there.
+        let mut entries = Vec::with_capacity((count as usize).min(rest.len() / ENTRY_OVERHEAD));
         for _ in 0..count {
             let (entry, after) = read_part(rest)?;
             entries.push(entry);
@@ -63,6 +65,65 @@ impl<'a> Payload<'a> {
             signature,
             entries,
         })
+    }
+}
+
+/// Writes a payload entry by entry; root and signature, which follow from the entries, are filled in at the end. What
+/// comes out is what [`Payload::write`] writes.
+pub(crate) struct PayloadWriter<'b> {
+    bytes: &'b mut Vec<u8>,
+    signature_len: usize,
+    count: u32,
+}
+
+/// Where root and count stand.
+const COUNT_AT: usize = 24;
+const ROOT_AT: usize = 28;
+
+impl<'b> PayloadWriter<'b> {
+    /// Begins a payload in `bytes`, which must be empty.
+    pub(crate) fn new(
+        bytes: &'b mut Vec<u8>,
+        stream: StreamId,
+        first: u64,
+        signature_len: usize,
+    ) -> PayloadWriter<'b> {
+        debug_assert!(bytes.is_empty());
+        bytes.extend_from_slice(&stream.0);
+        bytes.extend_from_slice(&first.to_be_bytes());
+        let len = u16::try_from(signature_len).expect("signatures are shorter than 64 KiB");
+        bytes.resize(HEAD_LEN, 0);
+        bytes.extend_from_slice(&len.to_be_bytes());
+        bytes.resize(HEAD_LEN + 2 + signature_len, 0);
+        PayloadWriter {
+            bytes,
+            signature_len,
+            count: 0,
+        }
+    }
+
+    /// Adds an entry.
+    pub(crate) fn push(&mut self, entry: &[u8]) {
+        write_part(self.bytes, entry);
+        self.count += 1;
+    }
+
+    /// Whether nothing was added.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Fills in what follows from the entries.
+    pub(crate) fn finish(self, root: Hash, signature: &[u8]) {
+        assert_eq!(signature.len(), self.signature_len, "as long as announced");
+        self.bytes[COUNT_AT..ROOT_AT].copy_from_slice(&self.count.to_be_bytes());
+        self.bytes[ROOT_AT..HEAD_LEN].copy_from_slice(&root.0);
+        self.bytes[HEAD_LEN + 2..][..self.signature_len].copy_from_slice(signature);
+    }
+
+    /// Takes everything back: there is no payload.
+    pub(crate) fn abandon(self) {
+        self.bytes.clear();
     }
 }
 

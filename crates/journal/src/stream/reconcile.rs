@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc;
 
 use lingqu_core::Timestamp;
-use lingqu_core::record::{RECORD_LEN_MAX, Record};
+use lingqu_core::record::{RECORD_LEN_MAX, RecordView};
 use lingqu_tlog::{Checkpoint, Frontier, Hash, Note, NoteSignature, Suite, VerifierKey, leaf_hash};
 
 use super::Journal;
@@ -160,8 +160,7 @@ impl<S: Suite> Journal<S> {
 
     fn adopt_piece(&self, entries: Vec<Vec<u8>>) -> Result<(), ReconcileRefused> {
         let (sender, receiver) = mpsc::channel();
-        let mut item = Item::new(Vec::new(), Done::Adopted(sender), None);
-        item.work = Work::Adopted(entries);
+        let item = Item::new(Work::Adopted(entries), Done::Adopted(sender), None);
         let queued = self.inner.committer.submit_waiting(item);
         queued.map_err(|_| ReconcileRefused::Closed)?;
         // The committer drops the sender without a word if the piece did not become durable.
@@ -268,12 +267,12 @@ fn check_entries<S: Suite>(
         (state.fold.tree.frontier(), state.fold.last_time)
     };
     for entry in entries {
-        let record = Record::decode::<S>(entry).map_err(|_| ReconcileRefused::Entries)?;
-        let in_place = record.stream == shared.stream && record.index == tree.size();
-        if !in_place || record.time <= last_time {
+        let record = RecordView::read::<S>(entry).map_err(|_| ReconcileRefused::Entries)?;
+        let in_place = record.stream() == shared.stream && record.index() == tree.size();
+        if !in_place || record.time() <= last_time {
             return Err(ReconcileRefused::Entries);
         }
-        last_time = record.time;
+        last_time = record.time();
         tree.push(leaf_hash::<S>(entry));
     }
     let leads_there = tree.size() == checkpoint.size && tree.root() == checkpoint.root;

@@ -5,10 +5,10 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use lingqu_core::call::{Call, Denial, Evaluated};
 use lingqu_core::decide::Permit;
-use lingqu_core::record::{Draft, Kind};
+use lingqu_core::record::{Draft, Kind, Unplaced};
 use lingqu_core::{ErrorCode, Timestamp};
 use lingqu_tlog::Suite;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Journal;
 use super::charge::Charge;
@@ -16,7 +16,7 @@ use super::denials::{Denials, Noted};
 use super::ledger::AccountId;
 use super::options::DRAFT_LEN_MAX;
 use super::release::{Recorded, Released, Unrecorded};
-use super::stage::{Done, Item, Place};
+use super::stage::{Done, Item, Place, Work};
 use super::state::AppendFailed;
 use crate::commit::NotQueued;
 
@@ -87,7 +87,7 @@ impl<S: Suite> Journal<S> {
             .spend(call.permit())
             .ok_or(AppendFailed::OtherCharge)?;
         let (sender, receiver) = oneshot::channel();
-        let mut item = Item::new(vec![call.draft()], Done::Record(sender), spent.slot);
+        let mut item = self.item(vec![call.draft()], Done::Record(sender), spent.slot);
         item.settles = Some(spent.settles);
         item.not_before = spent.not_before;
         self.queue(item)?;
@@ -112,7 +112,7 @@ impl<S: Suite> Journal<S> {
             .await
             .map_err(|_| AppendFailed::Closed)?;
         let (sender, receiver) = oneshot::channel();
-        self.queue(Item::new(vec![draft], Done::Record(sender), Some(slot)))?;
+        self.queue(self.item(vec![draft], Done::Record(sender), Some(slot)))?;
         let place = receiver.await.map_err(|_| AppendFailed::Failed)?;
         Ok(place.index)
     }
@@ -146,7 +146,7 @@ impl<S: Suite> Journal<S> {
                 let Ok(slot) = Arc::clone(&self.inner.denial_slots).try_acquire_owned() else {
                     return false;
                 };
-                let item = Item::new(vec![denial.draft(1)], Done::Denial(sender), Some(slot));
+                let item = self.item(vec![denial.draft(1)], Done::Denial(sender), Some(slot));
                 if self.queue(item).is_err() {
                     return false;
                 }
@@ -172,7 +172,7 @@ impl<S: Suite> Journal<S> {
                 return;
             }
             let drafts = denials.take_finished(Some(now), self.counts_of_one_frame());
-            let item = Item::new(drafts, Done::Nobody, Some(slot));
+            let item = self.item(drafts, Done::Nobody, Some(slot));
             if item.is_empty() || self.inner.committer.submit(item).is_err() {
                 return;
             }
@@ -184,7 +184,7 @@ impl<S: Suite> Journal<S> {
         let mut denials = self.denials();
         loop {
             let drafts = denials.take_finished(None, self.counts_of_one_frame());
-            let item = Item::new(drafts, Done::Nobody, None);
+            let item = self.item(drafts, Done::Nobody, None);
             if item.is_empty() || self.inner.committer.submit_waiting(item).is_err() {
                 return;
             }
@@ -201,6 +201,14 @@ impl<S: Suite> Journal<S> {
             .denials
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drafts on their way to the committer, encoded here: on the caller's thread, not on the one that all wait for.
+    fn item(&self, drafts: Vec<Draft>, done: Done, slot: Option<OwnedSemaphorePermit>) -> Item {
+        let stream = self.inner.shared.stream;
+        let drafts = drafts.into_iter();
+        let records = drafts.map(|draft| Unplaced::new::<S>(draft, stream));
+        Item::new(Work::Records(records.collect()), done, slot)
     }
 
     fn queue(&self, item: Item) -> Result<(), AppendFailed> {

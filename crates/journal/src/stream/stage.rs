@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use lingqu_core::Timestamp;
-use lingqu_core::record::{Draft, Record};
+use lingqu_core::record::{RecordView, Unplaced};
 use lingqu_tlog::{Checkpoint, Frontier, Signer, Suite, leaf_hash, sign_note};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
-use super::fold::Applied;
+use super::fold::{Applied, Frame};
 use super::ledger::AccountId;
-use super::options::DRAFT_LEN_MAX;
-use super::payload::{ENTRY_OVERHEAD, Payload};
+use super::payload::{ENTRY_OVERHEAD, PayloadWriter};
 use super::state::{Phase, Shared};
 use crate::commit::Stage;
 
@@ -28,8 +27,8 @@ pub(crate) struct Item {
 }
 
 pub(crate) enum Work {
-    /// Records to be made.
-    Drafts(Vec<Draft>),
+    /// Records that have no place yet.
+    Records(Vec<Unplaced>),
     /// Entries that this stream had once, as the mirror gave them back.
     Adopted(Vec<Vec<u8>>),
 }
@@ -49,9 +48,9 @@ pub(crate) struct Place {
 }
 
 impl Item {
-    pub(crate) fn new(drafts: Vec<Draft>, done: Done, slot: Option<OwnedSemaphorePermit>) -> Item {
+    pub(crate) fn new(work: Work, done: Done, slot: Option<OwnedSemaphorePermit>) -> Item {
         Item {
-            work: Work::Drafts(drafts),
+            work,
             done,
             settles: None,
             not_before: Timestamp::default(),
@@ -65,7 +64,7 @@ impl Item {
 
     fn len(&self) -> usize {
         match &self.work {
-            Work::Drafts(drafts) => drafts.len(),
+            Work::Records(records) => records.len(),
             Work::Adopted(entries) => entries.len(),
         }
     }
@@ -97,18 +96,20 @@ impl<S: Suite> StreamStage<S> {
         }
     }
 
-    /// Gives a draft its place and time. Time is strictly increasing: if the clock stands still or has gone back, it
+    /// Gives a record its place and time. Time is strictly increasing: if the clock stands still or has gone back, it
     /// advances by a microsecond.
-    fn place(&mut self, draft: &Draft, not_before: Timestamp) -> Vec<u8> {
+    fn place(
+        &mut self,
+        record: &mut Unplaced,
+        not_before: Timestamp,
+        payload: &mut PayloadWriter<'_>,
+    ) {
         let next = Timestamp(self.last_time.0.saturating_add(1));
         let time = self.shared.clock.now().max(next).max(not_before);
-        let record = draft
-            .clone()
-            .at(self.shared.stream, self.frontier.size(), time);
-        let entry = record.encode::<S>();
+        let entry = record.at(self.frontier.size(), time);
         self.last_time = time;
-        self.frontier.push(leaf_hash::<S>(&entry));
-        entry
+        self.frontier.push(leaf_hash::<S>(entry));
+        payload.push(entry);
     }
 
     /// Takes adopted entries over if they stand exactly here.
@@ -116,14 +117,15 @@ impl<S: Suite> StreamStage<S> {
         let mut frontier = self.frontier.clone();
         let mut last_time = self.last_time;
         for entry in adopted {
-            let Ok(record) = Record::decode::<S>(entry) else {
+            let Ok(record) = RecordView::read::<S>(entry) else {
                 return false;
             };
-            let in_place = record.stream == self.shared.stream && record.index == frontier.size();
-            if !in_place || record.time <= last_time {
+            let in_place =
+                record.stream() == self.shared.stream && record.index() == frontier.size();
+            if !in_place || record.time() <= last_time {
                 return false;
             }
-            last_time = record.time;
+            last_time = record.time();
             frontier.push(leaf_hash::<S>(entry));
         }
         (self.frontier, self.last_time) = (frontier, last_time);
@@ -143,12 +145,12 @@ impl<S: Suite> StreamStage<S> {
     }
 
     /// What a durable frame changes, in one step under the lock.
-    fn apply(&self, items: &[Item]) -> Applied {
+    fn apply(&self, frame: &Frame<'_>, items: &[Item]) -> Applied {
         let now = (self.shared.clock.now(), self.shared.clock.monotonic());
         let mut state = self.shared.lock();
         let applied = state
             .fold
-            .apply(&self.payload)
+            .apply(frame)
             .expect("the frame was built to continue this very log");
         for account in items.iter().filter_map(|item| item.settles.as_ref()) {
             state.fold.ledger.end_reservation(account);
@@ -163,7 +165,10 @@ impl<S: Suite> Stage for StreamStage<S> {
 
     fn weight(item: &Item) -> usize {
         match &item.work {
-            Work::Drafts(drafts) => drafts.len() * DRAFT_LEN_MAX,
+            Work::Records(records) => records
+                .iter()
+                .map(|record| record.len() + ENTRY_OVERHEAD)
+                .sum(),
             Work::Adopted(entries) => entries
                 .iter()
                 .map(|entry| entry.len() + ENTRY_OVERHEAD)
@@ -177,46 +182,41 @@ impl<S: Suite> Stage for StreamStage<S> {
             items.clear();
             return;
         }
-        let first = self.frontier.size();
-        let mut entries: Vec<Vec<u8>> = Vec::new();
+        let (stream, first) = (self.shared.stream, self.frontier.size());
+        let mut writer = PayloadWriter::new(payload, stream, first, S::SIGNATURE_LEN);
         items.retain_mut(|item| match &mut item.work {
-            Work::Drafts(drafts) => {
-                for draft in drafts.iter() {
-                    entries.push(self.place(draft, item.not_before));
+            Work::Records(records) => {
+                for record in records {
+                    self.place(record, item.not_before, &mut writer);
                 }
                 true
             }
             Work::Adopted(adopted) => {
                 let fits = self.adopt(adopted);
                 if fits {
-                    entries.extend(adopted.iter().cloned());
+                    adopted.iter().for_each(|entry| writer.push(entry));
                 }
                 fits
             }
         });
-        if entries.is_empty() {
+        if writer.is_empty() {
+            writer.abandon();
             return;
         }
         // The signature exists from here on, in this thread's memory only. It leaves it after the disk has the frame.
-        let signature = self.sign();
-        Payload {
-            stream: self.shared.stream,
-            first,
-            root: self.frontier.root(),
-            signature: &signature,
-            entries: entries.iter().map(Vec::as_slice).collect(),
-        }
-        .write(payload);
+        writer.finish(self.frontier.root(), &self.sign());
         self.payload.clone_from(payload);
     }
 
     fn committed(&mut self, items: Vec<Item>) {
-        let applied = self.apply(&items);
+        // Read back from the bytes that went to the disk, before the lock is taken.
+        let frame = Frame::read::<S>(&self.payload).expect("the frame was built of records");
+        let applied = self.apply(&frame, &items);
         // At this point every record of the frame is R1: durable, charged, and in a signed checkpoint.
         self.shared.progress.send_modify(|progress| {
             progress.size = applied.end;
         });
-        let payload = Payload::read(&self.payload).expect("the frame was applied");
+        let payload = &frame.payload;
         let mut at = 0;
         for item in items {
             let len = item.len();

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Index, MARK_EVERY, Position, WalOptions, lock};
 use crate::frame::{self, BLOCK, HEAD_LEN, Head};
+use crate::seal::{self, StateKeys};
 use crate::store::{Store, StoreError};
 
 /// The reading end of a log.
@@ -16,6 +17,7 @@ pub struct WalReader {
     store: Arc<dyn Store>,
     options: WalOptions,
     index: Arc<Mutex<Index>>,
+    keys: Option<Arc<StateKeys>>,
 }
 
 /// Why frames could not be read.
@@ -34,17 +36,24 @@ impl WalReader {
         store: Arc<dyn Store>,
         options: WalOptions,
         index: Arc<Mutex<Index>>,
+        keys: Option<Arc<StateKeys>>,
     ) -> WalReader {
         WalReader {
             store,
             options,
             index,
+            keys,
         }
     }
 
     /// Number of durable frames.
     pub fn frames(&self) -> u64 {
         lock(&self.index).frames
+    }
+
+    /// Bytes of all durable frames, their padding included.
+    pub fn used_bytes(&self) -> u64 {
+        lock(&self.index).used_bytes
     }
 
     /// Bytes of all segments, room for further frames included.
@@ -82,7 +91,14 @@ impl WalReader {
                     .read(position.segment, position.offset, &mut frame)?;
                 let payload =
                     frame::payload(&frame, head.payload_len).ok_or(ReadError::Damaged(number))?;
-                if visit(payload).is_break() {
+                let flow = match &self.keys {
+                    None => visit(payload),
+                    Some(keys) => {
+                        let opened = seal::open_frame(keys, self.options.log, number, payload);
+                        visit(&opened.map_err(|_| ReadError::Damaged(number))?)
+                    }
+                };
+                if flow.is_break() {
                     break;
                 }
             }

@@ -11,6 +11,7 @@
 
 use super::{Index, Position, WalOpenError, WalOptions};
 use crate::frame::{self, BLOCK, HEAD_LEN};
+use crate::seal::{self, StateKeys};
 use crate::store::{Segment, Store, StoreError};
 
 /// Where a log ends, and what has to be done before it can be written to.
@@ -28,6 +29,7 @@ pub(super) struct End {
 pub(super) fn recover<E>(
     store: &dyn Store,
     options: &WalOptions,
+    keys: Option<&StateKeys>,
     mut replay: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<End, WalOpenError<E>> {
     let segments = store.segments()?;
@@ -42,7 +44,7 @@ pub(super) fn recover<E>(
         last: None,
     };
     for (segment, expected) in segments.iter().zip(0..) {
-        check_segment(store, options, *segment, expected)?;
+        check_segment(store, options, *segment, (expected, keys.is_some()))?;
         let is_last = segment.id + 1 == segments.len() as u64;
         let mut offset = BLOCK as u64;
         let before = end.index.frames;
@@ -57,8 +59,16 @@ pub(super) fn recover<E>(
                 return Err(corrupt(position, "a frame before this one is missing"));
             }
             let payload = frame::payload(&frame, payload_len).expect("the frame was checked");
-            replay(payload).map_err(WalOpenError::Refused)?;
-            end.index.push(position);
+            match keys {
+                None => replay(payload).map_err(WalOpenError::Refused)?,
+                Some(keys) => {
+                    // The checksum held, so this is no accident: other keys, or another hand.
+                    let opened = seal::open_frame(keys, options.log, sequence, payload)
+                        .map_err(|_| corrupt(position, "a frame is not sealed with these keys"))?;
+                    replay(&opened).map_err(WalOpenError::Refused)?;
+                }
+            }
+            end.index.push(position, frame.len());
             offset += frame.len() as u64;
             end.last = Some((position, frame));
         }
@@ -103,7 +113,7 @@ fn check_segment<E>(
     store: &dyn Store,
     options: &WalOptions,
     segment: Segment,
-    expected: u64,
+    (expected, is_sealed): (u64, bool),
 ) -> Result<(), WalOpenError<E>> {
     let start = Position {
         segment: expected,
@@ -118,8 +128,12 @@ fn check_segment<E>(
     let mut head = vec![0; BLOCK];
     store.read(segment.id, 0, &mut head)?;
     match frame::segment_log(&head) {
-        Some(log) if log != options.log => Err(WalOpenError::OtherLog),
-        Some(_) if head == frame::segment_head(options.log, segment.id, segment.len) => Ok(()),
+        Some((log, _)) if log != options.log => Err(WalOpenError::OtherLog),
+        Some((_, true)) if !is_sealed => Err(WalOpenError::Sealed),
+        Some((_, false)) if is_sealed => Err(WalOpenError::Clear),
+        Some(_) if head == frame::segment_head(options.log, segment.id, segment.len, is_sealed) => {
+            Ok(())
+        }
         Some(_) => Err(corrupt(start, "the segment has another number or length")),
         None => Err(corrupt(start, "the segment's head is damaged")),
     }

@@ -331,7 +331,7 @@ fn a_later_segment_tells_damage_from_a_torn_end() {
     assert!(matches!(open(&disk), Err(WalOpenError::Corrupt { .. })));
 
     let mut segments = clean;
-    let mut third = frame::segment_head(LOG, 2, OPTIONS.segment_len);
+    let mut third = frame::segment_head(LOG, 2, OPTIONS.segment_len, false);
     third.resize(6 * BLOCK, 0);
     segments.insert(2, third);
     disk.replace(segments);
@@ -420,4 +420,106 @@ fn readers_see_what_is_durable_from_any_frame_on() {
         Err(WalError::TooLong { .. })
     ));
     wal.append(b"still open").unwrap();
+}
+
+fn open_with(
+    disk: &Disk,
+    keys: Option<&Arc<StateKeys>>,
+) -> Result<Opened, WalOpenError<Infallible>> {
+    let mut payloads = Vec::new();
+    let store = Arc::new(disk.store());
+    let wal = Wal::open_with(store, OPTIONS, keys.cloned(), |payload| {
+        payloads.push(payload.to_vec());
+        Ok(())
+    })?;
+    Ok((wal, payloads))
+}
+
+#[test]
+fn a_sealed_log_shows_nothing_and_opens_with_its_keys_only() {
+    let (disk, keys) = (Disk::default(), Arc::new(StateKeys::generate()));
+    let secret = b"party_bank asked under grant_1";
+    let (mut wal, _) = open_with(&disk, Some(&keys)).unwrap();
+    let longest = vec![7; OPTIONS.payload_len_max];
+    for payload in [secret.as_slice(), &longest] {
+        wal.append(payload).unwrap();
+    }
+    let too_long = vec![7; OPTIONS.payload_len_max + 1];
+    assert!(
+        matches!(wal.append(&too_long), Err(WalError::TooLong { max, .. }) if max == longest.len())
+    );
+    let mut read = Vec::new();
+    let outcome = wal.reader().read(0, |payload| {
+        read.push(payload.to_vec());
+        ControlFlow::Continue(())
+    });
+    outcome.unwrap();
+    assert_eq!(read, [secret.to_vec(), longest.clone()]);
+    drop(wal);
+    for bytes in disk.segments().values() {
+        assert!(
+            !bytes
+                .windows(16)
+                .any(|part| secret.windows(16).any(|own| own == part))
+        );
+    }
+    assert_eq!(open_with(&disk, Some(&keys)).unwrap().1, read);
+    assert!(matches!(open_with(&disk, None), Err(WalOpenError::Sealed)));
+    let strangers = Arc::new(StateKeys::generate());
+    let refused = open_with(&disk, Some(&strangers));
+    assert!(matches!(refused, Err(WalOpenError::Corrupt { .. })));
+}
+
+#[test]
+fn a_log_in_clear_is_not_continued_sealed() {
+    let (disk, keys) = (Disk::default(), Arc::new(StateKeys::generate()));
+    assert_eq!(run(&disk), COUNT);
+    let before = disk.segments();
+    assert!(matches!(
+        open_with(&disk, Some(&keys)),
+        Err(WalOpenError::Clear)
+    ));
+    assert_eq!(disk.segments(), before);
+}
+
+#[test]
+fn a_rotation_loses_nothing_and_the_old_keys_do_not_open_what_came_after() {
+    let (disk, old) = (Disk::default(), Arc::new(StateKeys::generate()));
+    open_with(&disk, Some(&old))
+        .unwrap()
+        .0
+        .append(b"before")
+        .unwrap();
+    let new = Arc::new(old.rotated().unwrap());
+    let (mut wal, found) = open_with(&disk, Some(&new)).unwrap();
+    assert_eq!(found, [b"before"]);
+    wal.append(b"after").unwrap();
+    drop(wal);
+    assert_eq!(
+        open_with(&disk, Some(&new)).unwrap().1,
+        [b"before".as_slice(), b"after"]
+    );
+    assert!(open_with(&disk, Some(&old)).is_err());
+}
+
+#[test]
+fn a_torn_frame_of_a_sealed_log_is_told_from_damage_as_in_a_clear_one() {
+    let longest = frame::frame_len(OPTIONS.payload_len_max + seal::FRAME_OVERHEAD);
+    for torn in (0..longest).step_by(SECTOR).chain([1, 31, 33, 70, 90]) {
+        let (disk, keys) = (Disk::default(), Arc::new(StateKeys::generate()));
+        let (mut wal, _) = open_with(&disk, Some(&keys)).unwrap();
+        wal.append(&payload(1)).unwrap();
+        disk.plan(0, Fault::Torn(torn));
+        assert!(wal.append(&vec![9; OPTIONS.payload_len_max]).is_err());
+        let (mut wal, found) =
+            open_with(&disk, Some(&keys)).unwrap_or_else(|e| panic!("{torn}: {e}"));
+        assert_eq!(found[0], payload(1));
+        assert!(found.len() == 1 || torn >= longest - SECTOR, "{torn}");
+        wal.append(b"next").unwrap();
+        drop(wal);
+        assert_eq!(
+            open_with(&disk, Some(&keys)).unwrap().1.last().unwrap(),
+            b"next"
+        );
+    }
 }

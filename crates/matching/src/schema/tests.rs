@@ -98,5 +98,31 @@ fn a_key_is_found_by_equality_only() {
             field: "months".into()
         })
     );
-    assert!(Schema::new(other(), field(Comparator::AtLeast)).is_ok());
+    assert!(Schema::new(other(), vec![Field::at_least("months", vec![12])]).is_ok());
+}
+
+#[test]
+fn a_field_compared_by_order_declares_by_which_numbers() {
+    let with = |field: Field| Schema::new(vec![Field::new("id", Comparator::Exact)], vec![field]);
+    let refused = Err(SchemaRefused::Thresholds {
+        field: "months".into(),
+    });
+    let most: Vec<i64> = (0..).take(super::MAX_THRESHOLDS).collect();
+    assert!(with(Field::at_least("months", most.clone())).is_ok());
+    assert!(with(Field::at_least("months", vec![i64::MIN, i64::MAX])).is_ok());
+    for thresholds in [
+        Vec::new(),
+        vec![12, 12],
+        vec![24, 12],
+        [most, vec![i64::MAX]].concat(),
+    ] {
+        assert_eq!(with(Field::at_least("months", thresholds)), refused);
+    }
+    let undeclared = Field::new("months", Comparator::AtLeast);
+    assert_eq!(with(undeclared), refused);
+    let surplus = Field {
+        thresholds: vec![12],
+        ..Field::new("months", Comparator::Integer)
+    };
+    assert_eq!(with(surplus), refused);
 }

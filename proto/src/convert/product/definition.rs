@@ -16,6 +16,8 @@ const KEY_FIELDS_MAX: usize = 8;
 /// Most fields that are compared.
 const COMPARED_FIELDS_MAX: usize = 16;
 /// The comparators that a field may name.
+/// Most numbers by which a field may be asked about.
+const THRESHOLDS_MAX: usize = 16;
 const COMPARATORS: [&str; 5] = ["at_least", "date", "exact", "folded", "integer"];
 /// Most features of a model.
 const FEATURES_MAX: usize = 256;
@@ -87,10 +89,22 @@ fn rule(rule: pb::FieldRule) -> Result<FieldRule, FieldInvalid> {
             "is not `at_least`, `exact`, `folded`, `integer` or `date`",
         );
     }
+    let ascending = rule.thresholds.windows(2).all(|pair| pair[0] < pair[1]);
+    let fit = match rule.comparator.as_str() {
+        "at_least" => (1..=THRESHOLDS_MAX).contains(&rule.thresholds.len()) && ascending,
+        _ => rule.thresholds.is_empty(),
+    };
+    if !fit {
+        return refuse(
+            "field.thresholds",
+            "are not 1 to 16 ascending numbers, or belong to a field that is not compared by `at_least`",
+        );
+    }
     Ok(FieldRule {
         name: name("field.name", rule.name)?,
         column: name("field.column", rule.column)?,
         comparator: rule.comparator,
+        thresholds: rule.thresholds,
     })
 }
 
@@ -288,6 +302,7 @@ fn rule_to_pb(rule: &FieldRule) -> pb::FieldRule {
         name: rule.name.clone(),
         column: rule.column.clone(),
         comparator: rule.comparator.clone(),
+        thresholds: rule.thresholds.clone(),
     }
 }
 

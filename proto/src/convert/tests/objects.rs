@@ -32,6 +32,7 @@ pub(super) fn product() -> Product {
         name: name.to_owned(),
         column: format!("{name}_column"),
         comparator: comparator.to_owned(),
+        thresholds: Vec::new(),
     };
     Product {
         reference: reference("civil.residence@2"),
@@ -302,6 +303,7 @@ pub(super) fn products() -> impl Strategy<Value = Product> {
                         column: name.chars().rev().collect(),
                         name,
                         comparator: comparator.to_owned(),
+                        thresholds: Vec::new(),
                     })
                     .collect();
                 let compared = rules.split_off(rules.len().div_ceil(3));

@@ -108,6 +108,7 @@ fn rules_of_a_verification() {
             name: format!("{prefix}{n}"),
             column: "c".to_owned(),
             comparator: "integer".to_owned(),
+            thresholds: Vec::new(),
         };
         (0..count).map(rule).collect::<Vec<_>>()
     };

@@ -82,7 +82,8 @@ fn a_product_whose_cells_are_too_small_does_not_open() {
     let reason = refused[0].reason.to_string();
     assert!(reason.contains("`carrier`, `month`"), "{reason}");
     let bound = fine.template.bind(&[]).unwrap();
-    assert!(block_on(bench.engine.answer(Arc::clone(&partition), bound)).is_err());
+    let place = bench.engine.enter().unwrap();
+    assert!(block_on(bench.engine.answer(place, Arc::clone(&partition), bound)).is_err());
 }
 
 #[test]

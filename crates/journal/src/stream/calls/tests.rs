@@ -1,5 +1,5 @@
 use lingqu_core::Timestamp;
-use lingqu_core::record::{Draft, StreamId};
+use lingqu_core::record::{Draft, Record, StreamId};
 use lingqu_tlog::Intl;
 
 use super::*;
@@ -15,6 +15,14 @@ fn record(kind: Kind, caller: &str, call: u8, tag: u8) -> Record {
     draft.at(StreamId([0; 16]), 0, Timestamp(1))
 }
 
+fn fold(calls: &mut Calls<Intl>, record: &Record) {
+    let bytes = record.encode::<Intl>();
+    let view = RecordView::read::<Intl>(&bytes).unwrap();
+    if let Some(call) = Remembered::of::<Intl>(&view) {
+        calls.fold(&call);
+    }
+}
+
 fn seen(calls: &Calls<Intl>, caller: &str, call: u8, tag: u8) -> Seen {
     calls.seen(caller, "grant_1", CallId([call; 16]), [tag; 16])
 }
@@ -22,7 +30,7 @@ fn seen(calls: &Calls<Intl>, caller: &str, call: u8, tag: u8) -> Seen {
 #[test]
 fn an_id_binds_to_party_grant_and_request() {
     let mut calls = Calls::new(10);
-    calls.fold(&record(Kind::Call, "party_a", 1, 1));
+    fold(&mut calls, &record(Kind::Call, "party_a", 1, 1));
     assert_eq!(seen(&calls, "party_a", 1, 1), Seen::Same);
     assert_eq!(seen(&calls, "party_a", 1, 2), Seen::Other);
     assert_eq!(seen(&calls, "party_b", 1, 1), Seen::New);
@@ -34,7 +42,7 @@ fn an_id_binds_to_party_grant_and_request() {
 #[test]
 fn only_calls_are_remembered() {
     let mut calls = Calls::new(10);
-    calls.fold(&record(Kind::Denials, "party_a", 1, 1));
+    fold(&mut calls, &record(Kind::Denials, "party_a", 1, 1));
     assert_eq!(seen(&calls, "party_a", 1, 1), Seen::New);
 }
 
@@ -42,13 +50,13 @@ fn only_calls_are_remembered() {
 fn the_oldest_is_forgotten_first() {
     let mut calls = Calls::new(3);
     for call in 1..=3 {
-        calls.fold(&record(Kind::Call, "party_a", call, 0));
+        fold(&mut calls, &record(Kind::Call, "party_a", call, 0));
     }
     // An id that comes again takes no second place.
-    calls.fold(&record(Kind::Call, "party_a", 3, 9));
+    fold(&mut calls, &record(Kind::Call, "party_a", 3, 9));
     assert_eq!(seen(&calls, "party_a", 1, 0), Seen::Same);
     assert_eq!(seen(&calls, "party_a", 3, 9), Seen::Same);
-    calls.fold(&record(Kind::Call, "party_a", 4, 0));
+    fold(&mut calls, &record(Kind::Call, "party_a", 4, 0));
     assert_eq!(seen(&calls, "party_a", 1, 0), Seen::New);
     assert_eq!(seen(&calls, "party_a", 2, 0), Seen::Same);
     assert_eq!((calls.tags.len(), calls.order.len()), (3, 3));

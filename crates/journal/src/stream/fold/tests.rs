@@ -1,7 +1,7 @@
 //! Each check of a frame, by a frame that fails it alone; and that operation and recovery give the same state.
 
 use lingqu_core::ErrorCode;
-use lingqu_core::record::Draft;
+use lingqu_core::record::{Draft, Record};
 use lingqu_tlog::{Frontier, Intl};
 
 use super::super::replay;
@@ -10,7 +10,7 @@ use super::*;
 use lingqu_tlog::{Ed25519Signer, KeyName, VerifierKey, sign_note};
 
 /// A frame as a stage would make it, with one thing spoiled.
-struct Frame {
+struct Made {
     origin: &'static str,
     first: u64,
     records: Vec<Record>,
@@ -33,8 +33,8 @@ fn record(origin: &str, index: u64, time: i64) -> Record {
     draft().at(StreamId::of::<Intl>(origin), index, Timestamp(time))
 }
 
-fn good() -> Frame {
-    Frame {
+fn good() -> Made {
+    Made {
         origin: ORIGIN,
         first: 1,
         records: vec![record(ORIGIN, 1, 11), record(ORIGIN, 2, 12)],
@@ -44,7 +44,7 @@ fn good() -> Frame {
     }
 }
 
-impl Frame {
+impl Made {
     fn bytes(&self) -> Vec<u8> {
         let mut tree = Frontier::<Intl>::new();
         if self.first > 0 {
@@ -85,7 +85,7 @@ impl Frame {
         )
         .unwrap();
         let mut fold = Fold::new(ORIGIN, &small_limits());
-        let before = Frame {
+        let before = Made {
             first: 0,
             records: vec![record(ORIGIN, 0, 10)],
             ..good()
@@ -95,7 +95,7 @@ impl Frame {
     }
 }
 
-type Spoil = fn(&mut Frame);
+type Spoil = fn(&mut Made);
 
 #[test]
 fn a_frame_takes_effect_only_if_everything_about_it_fits() {

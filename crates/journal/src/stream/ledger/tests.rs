@@ -1,4 +1,5 @@
-use lingqu_core::record::{Draft, StreamId};
+use lingqu_core::record::{Draft, Record, StreamId};
+use lingqu_tlog::Intl;
 use proptest::prelude::*;
 
 use super::*;
@@ -33,11 +34,18 @@ fn call(id: &AccountId, time: i64) -> Record {
     draft.at(StreamId([0; 16]), 0, Timestamp(time))
 }
 
+fn fold(ledger: &mut Ledger, record: &Record) -> Result<(), Unchargeable> {
+    let bytes = record.encode::<Intl>();
+    let view = RecordView::read::<Intl>(&bytes).unwrap();
+    ledger.fold(view.time(), Charged::by(&view)?.as_ref());
+    Ok(())
+}
+
 #[test]
 fn a_record_without_grant_or_units_is_refused() {
     let mut ledger = Ledger::default();
     let bare = Draft::new(Kind::Call).at(StreamId([0; 16]), 0, Timestamp(1));
-    assert_eq!(ledger.fold(&bare), Err(Unchargeable));
+    assert_eq!(fold(&mut ledger, &bare), Err(Unchargeable));
 }
 
 #[test]
@@ -51,7 +59,7 @@ fn a_reservation_from_before_midnight_counts_after_it() {
         ledger.reserve(&one, &quota, after),
         Err(ErrorCode::QuotaExhausted)
     );
-    ledger.fold(&call(&one, before.0)).unwrap();
+    fold(&mut ledger, &call(&one, before.0)).unwrap();
     ledger.end_reservation(&one);
     // The first was recorded on the old day after all: there is room on the new one.
     ledger.reserve(&one, &quota, after).unwrap();
@@ -60,7 +68,7 @@ fn a_reservation_from_before_midnight_counts_after_it() {
 #[test]
 fn a_late_decision_of_yesterday_is_held_against_today() {
     let (mut ledger, one, quota) = (Ledger::default(), grant(1), quota(1, 100));
-    ledger.fold(&call(&one, MIDNIGHT)).unwrap();
+    fold(&mut ledger, &call(&one, MIDNIGHT)).unwrap();
     // Decided before midnight, reserved after the new day's quota was used up: it would be recorded today.
     let late = ledger.reserve(&one, &quota, Timestamp(MIDNIGHT - 1));
     assert_eq!(late, Err(ErrorCode::QuotaExhausted));
@@ -84,7 +92,7 @@ fn environments_do_not_share() {
         environment: Environment::ProdDebug,
         ..grant(1)
     };
-    ledger.fold(&call(&debugging, MIDNIGHT)).unwrap();
+    fold(&mut ledger, &call(&debugging, MIDNIGHT)).unwrap();
     assert_eq!(ledger.usage(&grant(1), at), Usage::default());
     assert!(ledger.reserve(&debugging, &quota, at).is_err());
     ledger.reserve(&grant(1), &quota, at).unwrap();
@@ -156,7 +164,7 @@ proptest! {
                     // As the stage gives time to a record.
                     last = clock.max(last + 1).max(not_before.0);
                     let record = call(&grant, last);
-                    ledger.fold(&record).unwrap();
+                    fold(&mut ledger, &record).unwrap();
                     ledger.end_reservation(&grant);
                     records.push(record);
                 }
@@ -168,7 +176,7 @@ proptest! {
                     outstanding.clear();
                     ledger = Ledger::default();
                     for record in &records {
-                        ledger.fold(record).unwrap();
+                        fold(&mut ledger, record).unwrap();
                     }
                 }
             }

@@ -43,3 +43,17 @@ fn a_count_that_lies_is_refused() {
     at_the_end.write(&mut bytes);
     assert_eq!(Payload::read(&bytes), None);
 }
+
+#[test]
+fn writing_entry_by_entry_gives_the_same_bytes() {
+    let mut whole = Vec::new();
+    payload(vec![b"one", b"", b"three"]).write(&mut whole);
+    let mut bytes = Vec::new();
+    let mut writer = PayloadWriter::new(&mut bytes, StreamId([1; 16]), 5, 64);
+    for entry in [b"one".as_slice(), b"", b"three"] {
+        writer.push(entry);
+    }
+    writer.finish(Hash([2; 32]), &[3; 64]);
+    assert_eq!(bytes, whole);
+    PayloadWriter::new(&mut Vec::new(), StreamId([1; 16]), 5, 64).abandon();
+}

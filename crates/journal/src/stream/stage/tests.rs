@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use lingqu_core::record::{Field, Kind};
+use lingqu_core::record::{Draft, Field, Kind, Record};
 use lingqu_core::{Clock as _, ErrorCode, Timestamp};
 use lingqu_tlog::Intl;
 use proptest::prelude::*;
 
+use super::super::options::DRAFT_LEN_MAX;
 use super::super::world::*;
 use super::super::{AppendFailed, Journal, Recorded, Seen};
 use super::*;
@@ -273,11 +274,8 @@ fn after_a_fork_what_is_queued_is_not_signed() {
     let shared = Arc::clone(&journal.inner.shared);
     let mut stage = StreamStage::new(Arc::clone(&shared), Arc::new(signer()));
     let item = || {
-        vec![Item::new(
-            vec![Draft::new(Kind::NodeStop)],
-            Done::Nobody,
-            None,
-        )]
+        let record = Unplaced::new::<Intl>(Draft::new(Kind::NodeStop), shared.stream);
+        vec![Item::new(Work::Records(vec![record]), Done::Nobody, None)]
     };
     let (mut items, mut payload) = (item(), Vec::new());
     stage.prepare(&mut items, &mut payload);

@@ -1,0 +1,109 @@
+//! A node and its coordinator as they run in production: from their files, on loopback, mutual TLS.
+//!
+//! The calls are recorded in the running node's own journal, which its shipping task replicates; an answer leaves when
+//! the coordinator has the record durable and has cosigned it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lingqu_client::{Event, Feed, Seen};
+use lingqu_core::Clock;
+use lingqu_core::receipt::Level;
+use lingqu_demo::cast::{self, Party};
+use lingqu_demo::network::{Network, wait_until};
+use lingqu_journal::Figures;
+use lingqu_policy::AuditTerms;
+use tokio::runtime::Runtime;
+
+use super::Failed;
+use super::load::Recording;
+use crate::filing;
+use crate::verify::network::runtime;
+
+/// Terms under which an answer leaves at R2. The wait is the longest that a policy can allow: how long it really is, is
+/// what is measured.
+const MIRRORED: AuditTerms = AuditTerms::Mirrored {
+    wait_ms_max: 10_000,
+};
+
+/// Everything that runs.
+pub(super) struct Mirrored {
+    network: Network,
+    recording: Recording,
+    // Last, since what runs on them goes first.
+    node: Runtime,
+    _coordinator: Runtime,
+}
+
+impl Mirrored {
+    pub(super) fn start(dir: &Path, clock: Arc<dyn Clock>) -> Result<Mirrored, Failed> {
+        std::fs::create_dir_all(dir)?;
+        let (coordinator, node) = (runtime("coordinator")?, runtime("node")?);
+        let mut network = coordinator.block_on(Network::make(dir))?;
+        coordinator.block_on(filing::enrol(&network))?;
+        node.block_on(network.start_node())?;
+        node.block_on(wait_until(&network, "the mirror answers", |node| {
+            node.journal().audit_ready(MIRRORED).is_ok()
+        }))?;
+        let journal = network
+            .node()
+            .ok_or_else(|| Failed::Call("the node is gone".to_owned()))?
+            .journal()
+            .clone();
+        let recording = Recording::new(
+            journal,
+            (MIRRORED, Level::Mirrored),
+            network.trust()?,
+            clock,
+        );
+        Ok(Mirrored {
+            network,
+            recording,
+            node,
+            _coordinator: coordinator,
+        })
+    }
+
+    pub(super) fn recording(&self) -> &Recording {
+        &self.recording
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        self.recording.journal().figures()
+    }
+
+    /// Follows the feed of the whole region from the beginning, verifying everything; gives the number of entries and
+    /// how long it took. What is in it is what the rounds have recorded.
+    pub(super) fn catch_up(
+        &self,
+        callers: &Runtime,
+        clock: &dyn Clock,
+    ) -> Result<(u64, Duration), Failed> {
+        callers.block_on(async {
+            let identity = self.network.identity(Party::Bureau)?;
+            let channel = self.network.dial_coordinator(&identity).await?;
+            let region = cast::REGION.parse().expect("the region is well-formed");
+            let (trust, keys) = (self.network.trust()?, self.network.head_log_keys()?);
+            let begin = clock.monotonic();
+            let feed = Feed::follow(channel, &region, true, trust, keys, Seen::default());
+            let mut feed = feed.await?;
+            let mut entries = 0;
+            while let Some(event) = feed.next().await? {
+                if let Event::Records { records, .. } = event {
+                    entries += records.len() as u64;
+                }
+            }
+            Ok((entries, clock.monotonic().saturating_sub(begin)))
+        })
+    }
+
+    /// Stops everything in order.
+    pub(super) fn stop(mut self) -> Result<(), Failed> {
+        drop(self.recording);
+        self.node.block_on(async {
+            self.network.stop_node().await?;
+            Ok(self.network.stop_coordinator().await?)
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! A record read in place: the one strict parser of records, which allocates nothing.
+//!
+//! [`Record::decode`] is built on it. Whoever reads every record of a stream as it passes (the journal's fold, the
+//! mirror) uses it directly, since a record has some twenty fields and few of them are asked for.
+
+use lingqu_tlog::{Hash, Suite};
+
+use super::field::ClearView;
+use super::{
+    Draft, Field, HEADER_LEN, Kind, MAGIC, NO_REFERENCE, RECORD_LEN_MAX, Record, RecordMalformed,
+    StreamId, array, flag,
+};
+use crate::{CallId, Timestamp};
+
+/// Where the index stands in a record's bytes; the time follows it.
+const INDEX_AT: usize = 24;
+const TIME_AT: usize = 32;
+
+/// A record, read in place.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordView<'a> {
+    header: &'a [u8],
+    kind: Kind,
+    flags: u16,
+    clear: ClearView<'a>,
+}
+
+impl<'a> RecordView<'a> {
+    /// Reads a record with every check of [`Record::decode`].
+    ///
+    /// # Errors
+    /// [`RecordMalformed`]
+    pub fn read<S: Suite>(bytes: &'a [u8]) -> Result<RecordView<'a>, RecordMalformed> {
+        if bytes.len() < HEADER_LEN || bytes.len() > RECORD_LEN_MAX || &bytes[..4] != MAGIC {
+            return Err(RecordMalformed::Frame);
+        }
+        let (header, fields) = bytes.split_at(HEADER_LEN);
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|kind| *kind as u8 == header[4])
+            .ok_or(RecordMalformed::Unknown("kind"))?;
+        let flags = u16::from_be_bytes([header[6], header[7]]);
+        if flags & !flag::KNOWN != 0 || header[5] != 0 {
+            return Err(RecordMalformed::Unknown("flags"));
+        }
+        let clear = ClearView::read(fields)?;
+        if header[64..96] != clear.grant_reference::<S>().0 {
+            return Err(RecordMalformed::Unknown("grant reference"));
+        }
+        if header[128..160] != [0; 32] {
+            return Err(RecordMalformed::Unknown("peer"));
+        }
+        Ok(RecordView {
+            header,
+            kind,
+            flags,
+            clear,
+        })
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The stream it stands in.
+    pub fn stream(&self) -> StreamId {
+        StreamId(array(self.header, 8))
+    }
+
+    /// Its index there.
+    pub fn index(&self) -> u64 {
+        u64::from_be_bytes(array(self.header, INDEX_AT))
+    }
+
+    /// The node's time.
+    pub fn time(&self) -> Timestamp {
+        Timestamp(i64::from_be_bytes(array(self.header, TIME_AT)))
+    }
+
+    /// The call, or [`CallId::NONE`].
+    pub fn call(&self) -> CallId {
+        CallId(array(self.header, 40))
+    }
+
+    /// A text field's value.
+    pub fn text(&self, field: Field) -> Option<&'a str> {
+        std::str::from_utf8(self.clear.get(field)?).ok()
+    }
+
+    /// A number field's value.
+    pub fn number(&self, field: Field) -> Option<u64> {
+        let value = self.clear.get(field)?.try_into().ok()?;
+        Some(u64::from_be_bytes(value))
+    }
+
+    /// A field's bytes.
+    pub fn bytes(&self, field: Field) -> Option<&'a [u8]> {
+        self.clear.get(field)
+    }
+
+    /// The record with everything in it.
+    pub fn to_record(&self) -> Record {
+        let reference = u64::from_be_bytes(array(self.header, 56));
+        Record {
+            stream: self.stream(),
+            index: self.index(),
+            time: self.time(),
+            draft: Draft {
+                kind: self.kind,
+                flags: self.flags,
+                call: self.call(),
+                refers_to: (reference != NO_REFERENCE).then_some(reference),
+                body_root: Hash(array(self.header, 96)),
+                clear: self.clear.to_clear(),
+            },
+        }
+    }
+}
+
+/// The bytes of a record that has no place yet. Most of the work of a record is in its fields: it is done before the
+/// one thread that gives out places sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unplaced(Vec<u8>);
+
+impl Unplaced {
+    /// The draft's bytes in a stream, without index and time.
+    pub fn new<S: Suite>(draft: Draft, stream: StreamId) -> Unplaced {
+        Unplaced(draft.at(stream, 0, Timestamp(0)).encode::<S>())
+    }
+
+    /// Length of the record in bytes, which its place does not change.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Never: a record has a header.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Its bytes at this place: what [`Record::encode`] gives for it.
+    pub fn at(&mut self, index: u64, time: Timestamp) -> &[u8] {
+        self.0[INDEX_AT..TIME_AT].copy_from_slice(&index.to_be_bytes());
+        self.0[TIME_AT..TIME_AT + 8].copy_from_slice(&time.0.to_be_bytes());
+        &self.0
+    }
+}

@@ -1,0 +1,183 @@
+//! A state directory written anew: from clear to sealed, or sealed under new keys alone. The node must not run.
+//!
+//! A copy is built beside the directory, checked against it, and put into its place by two renames; the old one stays,
+//! under another name, until its owner removes it. A crash between the renames is mended by running the same again.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lingqu_journal::{FileStore, LogId, ResealFailed, StateKey, StateKeys, WalOptions, reseal};
+
+use super::{KEYS_FILE, State, StateUnusable, create_dir, write_file};
+
+/// Directories of small files.
+const DIRS: [&str; 2] = ["objects", "stops"];
+/// Small files that are sealed.
+const SEALED: [&str; 2] = ["epoch.env", "retry.key"];
+/// Files that are never sealed.
+const CLEAR: [&str; 1] = ["stream-origin"];
+const JOURNAL: &str = "journal";
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// Where what was there before is now. Remove it when the node has run with the new one.
+    pub kept: PathBuf,
+    /// Frames of the journal.
+    pub frames: u64,
+    /// Small files.
+    pub files: u64,
+}
+
+/// Why nothing was migrated. The directory is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateFailed {
+    /// A copy of an earlier migration is still there.
+    #[error("`{0}` is still there: remove it, or put it back")]
+    Kept(PathBuf),
+    /// The journal could not be copied.
+    #[error(transparent)]
+    Journal(#[from] ResealFailed),
+    /// The journal's files cannot be used; the node may be running.
+    #[error(transparent)]
+    Store(#[from] lingqu_journal::StoreError),
+    /// The directory holds something that no node writes.
+    #[error("the state directory holds `{0}`, which no node writes")]
+    Stranger(String),
+    /// The directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateUnusable),
+    /// A file.
+    #[error("state directory: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Writes the state in `dir` anew, sealed under fresh keys that `to` wraps. `from` is the key that it is sealed with
+/// now; none if it is in clear. `journal` says how the journal is laid out.
+///
+/// # Errors
+/// [`MigrateFailed`]
+pub fn rewrite(
+    dir: &Path,
+    from: Option<&StateKey>,
+    to: &StateKey,
+    journal: (LogId, u64, usize),
+) -> Result<Migrated, MigrateFailed> {
+    let (kept, fresh) = (beside(dir, "before"), beside(dir, "sealing"));
+    if !dir.exists() && kept.exists() && fresh.exists() {
+        // The first rename was done: the copy is whole.
+        fs::rename(&fresh, dir)?;
+        sync_parent(dir)?;
+        return Ok(Migrated {
+            kept,
+            frames: 0,
+            files: 0,
+        });
+    }
+    if kept.exists() {
+        return Err(MigrateFailed::Kept(kept));
+    }
+    check_no_strangers(dir)?;
+    let old = State::open(dir, from)?;
+    if fresh.exists() {
+        // Left by a migration that did not come to its end: it was in nobody's place.
+        fs::remove_dir_all(&fresh)?;
+    }
+    create_dir(&fresh)?;
+    let keys = StateKeys::generate();
+    write_file(&fresh.join(KEYS_FILE), &keys.wrap(to))?;
+    let new = State::open(&fresh, Some(to))?;
+    // The lock is taken before the small files are read: a running node would change them.
+    let frames = copy_journal(&old, &new, journal)?;
+    let files = copy_files(&old, &new)?;
+    fs::rename(dir, &kept)?;
+    fs::rename(&fresh, dir)?;
+    sync_parent(dir)?;
+    Ok(Migrated {
+        kept,
+        frames,
+        files,
+    })
+}
+
+fn beside(dir: &Path, what: &str) -> PathBuf {
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(what);
+    dir.with_file_name(name)
+}
+
+fn sync_parent(dir: &Path) -> io::Result<()> {
+    let parent = dir.parent().filter(|parent| *parent != Path::new(""));
+    fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Nothing may be left behind because nobody knew it.
+fn check_no_strangers(dir: &Path) -> Result<(), MigrateFailed> {
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let known = [JOURNAL, KEYS_FILE]
+            .into_iter()
+            .chain(DIRS)
+            .chain(SEALED)
+            .chain(CLEAR);
+        // The socket is made anew at each start, and an unfinished file was never one.
+        let is_passing = name.ends_with(".sock") || name.ends_with(".tmp");
+        if !is_passing && !known.into_iter().any(|known| known == name) {
+            return Err(MigrateFailed::Stranger(name));
+        }
+    }
+    Ok(())
+}
+
+fn copy_journal(
+    old: &State,
+    new: &State,
+    (log, segment_len, payload_len_max): (LogId, u64, usize),
+) -> Result<u64, MigrateFailed> {
+    let dir = old.dir().join(JOURNAL);
+    if !dir.exists() {
+        return Ok(0);
+    }
+    let options = WalOptions {
+        log,
+        segment_len,
+        payload_len_max,
+    };
+    let from = Arc::new(FileStore::open(dir)?);
+    let to = Arc::new(FileStore::open(new.dir().join(JOURNAL))?);
+    Ok(reseal((from, old.keys()), (to, new.keys()), options)?)
+}
+
+fn copy_files(old: &State, new: &State) -> Result<u64, MigrateFailed> {
+    let mut names: Vec<PathBuf> = SEALED.iter().map(PathBuf::from).collect();
+    for dir in DIRS {
+        if !old.dir().join(dir).exists() {
+            continue;
+        }
+        create_dir(&new.dir().join(dir))?;
+        for entry in fs::read_dir(old.dir().join(dir))? {
+            let name = entry?.file_name();
+            if !name.to_string_lossy().ends_with(".tmp") {
+                names.push(Path::new(dir).join(name));
+            }
+        }
+    }
+    let mut files = 0;
+    for name in names {
+        if old.dir().join(&name).exists() {
+            let content = old.read(&old.dir().join(&name))?;
+            new.write(&new.dir().join(&name), &content)?;
+            files += 1;
+        }
+    }
+    for name in CLEAR {
+        if old.dir().join(name).exists() {
+            write_file(&new.dir().join(name), &fs::read(old.dir().join(name))?)?;
+            files += 1;
+        }
+    }
+    Ok(files)
+}
