@@ -78,7 +78,8 @@ pub struct Engine {
     key: [u8; 32],
 }
 
-pub(crate) type Tables = HashMap<String, Arc<dyn TableProvider>>;
+/// Tables by the names that SQL knows them by.
+pub type Tables = HashMap<String, Arc<dyn TableProvider>>;
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,12 +169,26 @@ impl Engine {
     /// # Errors
     /// [`RunFailed`], whatever the reason.
     pub async fn run_at(&self, place: Place, bound: Bound) -> Result<RecordBatch, RunFailed> {
-        let Some(runtime) = &self.runtime else {
-            return Err(RunFailed);
-        };
         let tables = {
             let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
             tables.clone()
+        };
+        self.run_over(place, bound, tables).await
+    }
+
+    /// As [`Engine::run_at`], over these tables and none of those that were put here: whoever holds several readings of
+    /// one resource says for each run which of them it is over.
+    ///
+    /// # Errors
+    /// [`RunFailed`], whatever the reason.
+    pub async fn run_over(
+        &self,
+        place: Place,
+        bound: Bound,
+        tables: Tables,
+    ) -> Result<RecordBatch, RunFailed> {
+        let Some(runtime) = &self.runtime else {
+            return Err(RunFailed);
         };
         let places = Arc::clone(&self.places);
         let limits = self.limits;

@@ -69,7 +69,7 @@ mod tables;
 mod template;
 mod value;
 
-pub use engine::{Crowded, Engine, EngineRefused, Place, RunFailed};
+pub use engine::{Crowded, Engine, EngineRefused, Place, RunFailed, Tables};
 pub use limits::GuardLimits;
 pub use partition::{
     OpenProduct, Partition, PartitionRefused, PartitionReport, ProductRefused, ReadFailed,

@@ -917,6 +917,33 @@ pub struct StopOrder {
     #[prost(string, tag = "6")]
     pub scope: ::prost::alloc::string::String,
 }
+/// The unit's order about one of its resources, given to its node locally. Signed with the unit's approval key.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SourceOrder {
+    #[prost(string, tag = "1")]
+    pub unit: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub node: ::prost::alloc::string::String,
+    /// Strictly increasing per node; an order that is not newer than the last one is refused.
+    #[prost(uint64, tag = "3")]
+    pub number: u64,
+    #[prost(int64, tag = "4")]
+    pub issued_us: i64,
+    #[prost(string, tag = "5")]
+    pub resource: ::prost::alloc::string::String,
+    /// An environment that the resource serves: one of the same name in another environment is another resource.
+    #[prost(string, tag = "6")]
+    pub environment: ::prost::alloc::string::String,
+    /// Accepts a table that has changed: the digest of the columns that the unit has looked at. Either this or wrong_load.
+    #[prost(bytes = "vec", tag = "7")]
+    pub accepted_schema: ::prost::alloc::vec::Vec<u8>,
+    /// Marks this load as wrong: the load that the order begins takes its place.
+    #[prost(string, tag = "8")]
+    pub wrong_load: ::prost::alloc::string::String,
+    /// What was wrong with it. Stands in the record, so nothing personal belongs here.
+    #[prost(string, tag = "9")]
+    pub reason: ::prost::alloc::string::String,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ProductKind {
