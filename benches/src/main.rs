@@ -3,11 +3,7 @@
 //! In scope: what a caller sees (throughput, latency), what the machine can do at most, where the processor time goes.
 //! Out of scope: thresholds. A number never fails a run; a call that is refused or fails does.
 //! stdout is data, stderr is for people. Exit codes: 0 measured, 1 not measured, 2 wrong arguments.
-<<<<<<< HEAD
-//! Start reading at [`verify::run`], [`score::run`], [`statistic::run`] or [`connectors::run`].
-=======
-//! Start reading at [`log::run`], [`verify::run`], [`score::run`] or [`statistic::run`].
->>>>>>> main
+//! Start reading at [`verify::run`], [`log::run`], [`score::run`], [`statistic::run`] or [`connectors::run`].
 
 mod chart;
 mod connectors;

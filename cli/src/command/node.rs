@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use lingqu_core::ErrorCode;
 use lingqu_journal::FatalHook;
+use lingqu_node::loads::LoaderRefused;
 use lingqu_node::{NodeConfig, OpenError};
 use lingqu_transport::{ClientTls, PeerId, signing_key};
 use serde_json::json;
@@ -102,8 +103,12 @@ fn not_opened(error: OpenError) -> Failure {
         OpenError::Journal(Journal::Thread(_)) => ErrorCode::SystemRefused,
         OpenError::Journal(Journal::Limits(_) | Journal::MirrorKey | Journal::Origin)
         | OpenError::Observe(_)
-        | OpenError::Setting(_) => ErrorCode::ConfigInvalid,
-        OpenError::Object(_) | OpenError::Stops(_) => ErrorCode::FileInvalid,
+        | OpenError::Setting(_)
+        | OpenError::Sources(_) => ErrorCode::ConfigInvalid,
+        OpenError::Loader(LoaderRefused::Threads(_)) => ErrorCode::SystemRefused,
+        OpenError::Loader(LoaderRefused::State(_)) | OpenError::Object(_) | OpenError::Stops(_) => {
+            ErrorCode::FileInvalid
+        }
     };
     Failure::local(code, error)
 }
