@@ -49,7 +49,10 @@ impl Usages {
 
     /// These groups alone.
     pub(crate) fn of(&self, names: &[&str]) -> Usages {
-        let named = self.0.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        let named = self
+            .0
+            .iter()
+            .filter(|(name, _)| names.contains(&name.as_str()));
         Usages(named.map(|(name, usage)| (name.clone(), *usage)).collect())
     }
 

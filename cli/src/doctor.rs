@@ -12,7 +12,7 @@ mod journal;
 mod keys;
 mod machine;
 mod port;
-mod read_only;
+pub(crate) mod read_only;
 mod service;
 mod sources;
 mod storage;

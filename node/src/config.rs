@@ -227,6 +227,8 @@ pub struct LimitsSection {
     pub journal_segment_bytes: u64,
     /// Calls waiting for the journal. Default 4,096.
     pub journal_queue_max: usize,
+    /// After so many seconds without a record the node records that it is there, 10 to 3,600. Default 60.
+    pub heartbeat_s: u64,
     /// How often certificate files are looked at, in seconds. Default 10.
     pub tls_reload_s: u64,
 }
@@ -261,6 +263,7 @@ impl Default for LimitsSection {
             statistic_threads: 2,
             journal_segment_bytes: 16 << 20,
             journal_queue_max: 4_096,
+            heartbeat_s: 60,
             tls_reload_s: 10,
         }
     }

@@ -13,9 +13,7 @@ use lingqu_journal::{
     FatalHook, Figures, FileStore, Journal, JournalLimits, JournalOptions, Reconciled,
 };
 use lingqu_policy::AuditTerms;
-use lingqu_tlog::{
-    Ed25519Signer, Intl, KeyName, Note, Signer, VerifierKey, sign_cosignature,
-};
+use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Note, Signer, VerifierKey, sign_cosignature};
 
 use super::load::Recording;
 use super::{Failed, Recovered};

@@ -126,6 +126,7 @@ fn product() -> Product {
         name: name.into(),
         column: name.into(),
         comparator: "exact".into(),
+        thresholds: Vec::new(),
     };
     Product {
         reference: ProductRef {

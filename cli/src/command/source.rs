@@ -6,6 +6,7 @@
 mod accept;
 pub(crate) mod add;
 mod check;
+mod conformance;
 mod load;
 mod running;
 mod sample;

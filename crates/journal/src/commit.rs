@@ -280,10 +280,7 @@ impl<I> Shared<I> {
     }
 }
 
-fn wait<'a, I>(
-    changed: &Condvar,
-    queue: MutexGuard<'a, Queue<I>>,
-) -> MutexGuard<'a, Queue<I>> {
+fn wait<'a, I>(changed: &Condvar, queue: MutexGuard<'a, Queue<I>>) -> MutexGuard<'a, Queue<I>> {
     changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -164,13 +164,7 @@ fn split(sealed: &[u8]) -> Result<(u32, &[u8; SALT_LEN], &[u8]), Unsealable> {
 }
 
 /// Appends ciphertext and tag to `sealed`.
-fn seal_onto(
-    sealed: &mut Vec<u8>,
-    key: &LessSafeKey,
-    nonce: Nonce,
-    place: &[u8],
-    content: &[u8],
-) {
+fn seal_onto(sealed: &mut Vec<u8>, key: &LessSafeKey, nonce: Nonce, place: &[u8], content: &[u8]) {
     let at = sealed.len();
     sealed.extend_from_slice(content);
     let tag = key

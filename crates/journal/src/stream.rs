@@ -8,6 +8,8 @@ mod batch;
 mod calls;
 mod charge;
 mod denials;
+#[cfg(test)]
+mod failures;
 mod figures;
 mod fold;
 mod ledger;
@@ -267,7 +269,11 @@ fn replay<S: Suite>(
         root: frame.payload.root,
     };
     let text = checkpoint.to_text();
-    if !S::verify(log_key.public_key(), text.as_bytes(), frame.payload.signature) {
+    if !S::verify(
+        log_key.public_key(),
+        text.as_bytes(),
+        frame.payload.signature,
+    ) {
         return Err(FoldRefused::Signature);
     }
     fold.apply(&frame)

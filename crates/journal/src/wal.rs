@@ -151,9 +151,7 @@ impl Wal {
     ) -> Result<Wal, WalOpenError<E>> {
         if keys.is_some() {
             // From here on the longest payload is the longest that stands in a frame.
-            options.payload_len_max = options
-                .payload_len_max
-                .saturating_add(seal::FRAME_OVERHEAD);
+            options.payload_len_max = options.payload_len_max.saturating_add(seal::FRAME_OVERHEAD);
         }
         let longest = (BLOCK + frame::frame_len(options.payload_len_max)) as u64;
         let is_aligned = options.segment_len.is_multiple_of(BLOCK as u64);

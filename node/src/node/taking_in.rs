@@ -202,9 +202,11 @@ impl Node {
     ) -> std::io::Result<()> {
         let stem = object_path(&self.config.data_dir.join("objects"), adopted.digest);
         if let Some(filing) = filing {
-            self.state.write(&stem.with_extension("filing"), &encode_envelope(filing))?;
+            self.state
+                .write(&stem.with_extension("filing"), &encode_envelope(filing))?;
         }
-        self.state.write(&stem.with_extension("env"), &encode_envelope(envelope))
+        self.state
+            .write(&stem.with_extension("env"), &encode_envelope(envelope))
     }
 }
 

@@ -49,7 +49,10 @@ fn check(dir: &Path, key: Option<&StateKey>) {
     for name in ["objects/aa.env", "stops/1.env", "epoch.env", "retry.key"] {
         assert_eq!(state.read(&dir.join(name)).unwrap(), name.as_bytes());
     }
-    assert_eq!(fs::read(dir.join("stream-origin")).unwrap(), b"c/s/n/45/2026h2");
+    assert_eq!(
+        fs::read(dir.join("stream-origin")).unwrap(),
+        b"c/s/n/45/2026h2"
+    );
     let expected: Vec<_> = (0..20_u8).map(|number| vec![number; 5_000]).collect();
     assert_eq!(journal(&state).1, expected);
 }
@@ -62,12 +65,21 @@ fn a_directory_opens_with_its_own_key_and_no_other() {
     let (key, other) = (StateKey::generate(), StateKey::generate());
     drop(filled(&dir, Some(&key)));
     check(&dir, Some(&key));
-    assert!(matches!(State::open(&dir, None), Err(StateUnusable::Sealed)));
+    assert!(matches!(
+        State::open(&dir, None),
+        Err(StateUnusable::Sealed)
+    ));
     let refused = State::open(&dir, Some(&other)).unwrap_err();
-    assert!(matches!(refused, StateUnusable::Keys(StateKeysRefused::Key)));
+    assert!(matches!(
+        refused,
+        StateUnusable::Keys(StateKeysRefused::Key)
+    ));
     let clear = dir.with_file_name("clear");
     drop(filled(&clear, None));
-    assert!(matches!(State::open(&clear, Some(&key)), Err(StateUnusable::Clear)));
+    assert!(matches!(
+        State::open(&clear, Some(&key)),
+        Err(StateUnusable::Clear)
+    ));
     check(&clear, None);
 }
 
@@ -148,7 +160,10 @@ fn nothing_is_migrated_while_the_node_runs_or_from_a_directory_with_strangers() 
     let state = filled(&dir, None);
     let running = journal(&state);
     let refused = rewrite(&dir, None, &key, LAYOUT);
-    assert!(matches!(refused, Err(MigrateFailed::Store(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(MigrateFailed::Store(_))),
+        "{refused:?}"
+    );
     drop(running);
     fs::write(dir.join("notes.txt"), b"x").unwrap();
     let refused = rewrite(&dir, None, &key, LAYOUT);

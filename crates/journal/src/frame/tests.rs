@@ -73,7 +73,10 @@ fn what_a_torn_write_leaves_of_a_head_is_known_from_damage() {
 #[test]
 fn a_segments_head_names_its_log() {
     let head = segment_head(LOG, 2, 65_536, false);
-    assert_eq!((head.len(), segment_log(&head)), (BLOCK, Some((LOG, false))));
+    assert_eq!(
+        (head.len(), segment_log(&head)),
+        (BLOCK, Some((LOG, false)))
+    );
     let sealed = segment_head(LOG, 2, 65_536, true);
     assert_eq!(segment_log(&sealed), Some((LOG, true)));
     for at in 0..SEGMENT_HEAD_LEN {

@@ -75,7 +75,9 @@ impl<'a> Frame<'a> {
         let payload = Payload::read(bytes).ok_or(FoldRefused::Form)?;
         let records = payload.entries.iter();
         Ok(Frame {
-            records: records.map(|entry| Effect::of::<S>(entry)).collect::<Result<_, _>>()?,
+            records: records
+                .map(|entry| Effect::of::<S>(entry))
+                .collect::<Result<_, _>>()?,
             payload,
             bytes,
         })

@@ -98,7 +98,12 @@ impl<S: Suite> StreamStage<S> {
 
     /// Gives a record its place and time. Time is strictly increasing: if the clock stands still or has gone back, it
     /// advances by a microsecond.
-    fn place(&mut self, record: &mut Unplaced, not_before: Timestamp, payload: &mut PayloadWriter<'_>) {
+    fn place(
+        &mut self,
+        record: &mut Unplaced,
+        not_before: Timestamp,
+        payload: &mut PayloadWriter<'_>,
+    ) {
         let next = Timestamp(self.last_time.0.saturating_add(1));
         let time = self.shared.clock.now().max(next).max(not_before);
         let entry = record.at(self.frontier.size(), time);

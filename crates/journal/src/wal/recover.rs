@@ -131,9 +131,7 @@ fn check_segment<E>(
         Some((log, _)) if log != options.log => Err(WalOpenError::OtherLog),
         Some((_, true)) if !is_sealed => Err(WalOpenError::Sealed),
         Some((_, false)) if is_sealed => Err(WalOpenError::Clear),
-        Some(_)
-            if head == frame::segment_head(options.log, segment.id, segment.len, is_sealed) =>
-        {
+        Some(_) if head == frame::segment_head(options.log, segment.id, segment.len, is_sealed) => {
             Ok(())
         }
         Some(_) => Err(corrupt(start, "the segment has another number or length")),

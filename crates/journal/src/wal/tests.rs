@@ -445,7 +445,9 @@ fn a_sealed_log_shows_nothing_and_opens_with_its_keys_only() {
         wal.append(payload).unwrap();
     }
     let too_long = vec![7; OPTIONS.payload_len_max + 1];
-    assert!(matches!(wal.append(&too_long), Err(WalError::TooLong { max, .. }) if max == longest.len()));
+    assert!(
+        matches!(wal.append(&too_long), Err(WalError::TooLong { max, .. }) if max == longest.len())
+    );
     let mut read = Vec::new();
     let outcome = wal.reader().read(0, |payload| {
         read.push(payload.to_vec());
@@ -455,7 +457,11 @@ fn a_sealed_log_shows_nothing_and_opens_with_its_keys_only() {
     assert_eq!(read, [secret.to_vec(), longest.clone()]);
     drop(wal);
     for bytes in disk.segments().values() {
-        assert!(!bytes.windows(16).any(|part| secret.windows(16).any(|own| own == part)));
+        assert!(
+            !bytes
+                .windows(16)
+                .any(|part| secret.windows(16).any(|own| own == part))
+        );
     }
     assert_eq!(open_with(&disk, Some(&keys)).unwrap().1, read);
     assert!(matches!(open_with(&disk, None), Err(WalOpenError::Sealed)));
@@ -469,20 +475,30 @@ fn a_log_in_clear_is_not_continued_sealed() {
     let (disk, keys) = (Disk::default(), Arc::new(StateKeys::generate()));
     assert_eq!(run(&disk), COUNT);
     let before = disk.segments();
-    assert!(matches!(open_with(&disk, Some(&keys)), Err(WalOpenError::Clear)));
+    assert!(matches!(
+        open_with(&disk, Some(&keys)),
+        Err(WalOpenError::Clear)
+    ));
     assert_eq!(disk.segments(), before);
 }
 
 #[test]
 fn a_rotation_loses_nothing_and_the_old_keys_do_not_open_what_came_after() {
     let (disk, old) = (Disk::default(), Arc::new(StateKeys::generate()));
-    open_with(&disk, Some(&old)).unwrap().0.append(b"before").unwrap();
+    open_with(&disk, Some(&old))
+        .unwrap()
+        .0
+        .append(b"before")
+        .unwrap();
     let new = Arc::new(old.rotated().unwrap());
     let (mut wal, found) = open_with(&disk, Some(&new)).unwrap();
     assert_eq!(found, [b"before"]);
     wal.append(b"after").unwrap();
     drop(wal);
-    assert_eq!(open_with(&disk, Some(&new)).unwrap().1, [b"before".as_slice(), b"after"]);
+    assert_eq!(
+        open_with(&disk, Some(&new)).unwrap().1,
+        [b"before".as_slice(), b"after"]
+    );
     assert!(open_with(&disk, Some(&old)).is_err());
 }
 
@@ -495,11 +511,15 @@ fn a_torn_frame_of_a_sealed_log_is_told_from_damage_as_in_a_clear_one() {
         wal.append(&payload(1)).unwrap();
         disk.plan(0, Fault::Torn(torn));
         assert!(wal.append(&vec![9; OPTIONS.payload_len_max]).is_err());
-        let (mut wal, found) = open_with(&disk, Some(&keys)).unwrap_or_else(|e| panic!("{torn}: {e}"));
+        let (mut wal, found) =
+            open_with(&disk, Some(&keys)).unwrap_or_else(|e| panic!("{torn}: {e}"));
         assert_eq!(found[0], payload(1));
         assert!(found.len() == 1 || torn >= longest - SECTOR, "{torn}");
         wal.append(b"next").unwrap();
         drop(wal);
-        assert_eq!(open_with(&disk, Some(&keys)).unwrap().1.last().unwrap(), b"next");
+        assert_eq!(
+            open_with(&disk, Some(&keys)).unwrap().1.last().unwrap(),
+            b"next"
+        );
     }
 }
