@@ -136,7 +136,9 @@ impl Column {
             Seen::Values => ("by its values", "按取值判断"),
         };
         let (what_en, what_zh) = pattern.words();
-        Some(format!("sensitive: {what_en}, {en} · 敏感：{what_zh}，{zh}"))
+        Some(format!(
+            "sensitive: {what_en}, {en} · 敏感：{what_zh}，{zh}"
+        ))
     }
 }
 

@@ -14,16 +14,18 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use lingqu_client::Question;
+use lingqu_core::grant::Environment;
 use lingqu_core::{ErrorCode, Timestamp};
 use lingqu_demo::cast::{self, Party};
 use lingqu_demo::network::wait_until;
 use lingqu_demo::objects::{self, Which};
 use lingqu_node::NodeConfig;
 use lingqu_node::evaluate::verification::Prepared;
-use lingqu_core::grant::Environment;
 use lingqu_node::sources::reading::{Progress, Wanted, read};
 use lingqu_node::sources::sdk::ReadLimits;
-use lingqu_node::sources::{AsOf, FILE_SOURCE, FILE_TABLE, NamedSource, ParquetFile, Refresh, Resource};
+use lingqu_node::sources::{
+    AsOf, FILE_SOURCE, FILE_TABLE, NamedSource, ParquetFile, Refresh, Resource,
+};
 use lingqu_proto::pb::audit_client::AuditClient;
 use lingqu_proto::{ClaimValue, pb, product_call};
 use lingqu_transport::code_of;

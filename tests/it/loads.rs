@@ -65,7 +65,9 @@ impl World {
             let mut statuses = node.resource_statuses().into_iter();
             statuses.all(|status| status.progress.is_none())
         };
-        wait_until(&self.network, "the load has ended", ended).await.unwrap();
+        wait_until(&self.network, "the load has ended", ended)
+            .await
+            .unwrap();
         self.node().record_pending().await;
     }
 
@@ -106,9 +108,8 @@ fn shifted(original: &[u8], years: i64) -> Vec<u8> {
     let mut writer = None;
     for batch in reader {
         let batch = moved(&batch.unwrap(), years);
-        let writer = writer.get_or_insert_with(|| {
-            ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap()
-        });
+        let writer = writer
+            .get_or_insert_with(|| ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap());
         writer.write(&batch).unwrap();
     }
     writer.unwrap().into_inner().unwrap()
@@ -168,11 +169,19 @@ async fn a_wrong_load_leads_to_its_answers_and_answers_nothing_more() {
     assert_eq!(newest.get_text(Field::PreviousLoad), Some(first.as_str()));
     assert_eq!(newest.get_text(Field::Source), Some("file"));
     assert!(newest.get_number(Field::Count).unwrap() > 3_000);
-    assert!(newest.get_text(Field::SourceVersion).is_some() && newest.get_bytes(Field::ObjectDigest).is_some());
+    assert!(
+        newest.get_text(Field::SourceVersion).is_some()
+            && newest.get_bytes(Field::ObjectDigest).is_some()
+    );
     // No call stands before the record of the load that it names.
-    for record in records.iter().filter(|record| record.draft.kind == Kind::Call) {
+    for record in records
+        .iter()
+        .filter(|record| record.draft.kind == Kind::Call)
+    {
         let load = record.draft.clear.get_text(Field::Load).unwrap();
-        let loaded = taken.iter().find(|one| one.draft.clear.get_text(Field::Load) == Some(load));
+        let loaded = taken
+            .iter()
+            .find(|one| one.draft.clear.get_text(Field::Load) == Some(load));
         assert!(loaded.unwrap().index < record.index);
     }
 
@@ -191,14 +200,23 @@ async fn a_wrong_load_leads_to_its_answers_and_answers_nothing_more() {
         act: correct(&wrong),
     });
     forged.sign(Party::Unit.id().as_str(), &stranger());
-    assert_eq!(world.ordered(&forged).await, Err(ErrorCode::ObjectSignatureInvalid));
+    assert_eq!(
+        world.ordered(&forged).await,
+        Err(ErrorCode::ObjectSignatureInvalid)
+    );
     let unknown = world.order(1, correct("load_unheard_of"));
     assert_eq!(world.ordered(&unknown).await, Err(ErrorCode::LoadUnknown));
     let order = world.order(1, correct(&wrong));
     world.ordered(&order).await.unwrap();
     world.load_ends().await;
-    assert_eq!(world.bank_is_told().await, ErrorCode::ResourceUnavailable.as_str());
-    assert_eq!(world.planes().failed.unwrap().code, ErrorCode::LoadRefused.as_str());
+    assert_eq!(
+        world.bank_is_told().await,
+        ErrorCode::ResourceUnavailable.as_str()
+    );
+    assert_eq!(
+        world.planes().failed.unwrap().code,
+        ErrorCode::LoadRefused.as_str()
+    );
     assert_eq!(world.ordered(&order).await, Err(ErrorCode::ObjectConflict));
 
     fs::write(world.register(), &original).unwrap();
@@ -208,7 +226,10 @@ async fn a_wrong_load_leads_to_its_answers_and_answers_nothing_more() {
     let parts = lineage(&world, &wrong).await;
     let answers = parts.iter().filter(|part| **part == Part::Answer).count();
     assert_eq!(answers, 1, "{parts:?}");
-    assert!(parts.contains(&Part::Loaded) && parts.contains(&Part::MarkedWrong), "{parts:?}");
+    assert!(
+        parts.contains(&Part::Loaded) && parts.contains(&Part::MarkedWrong),
+        "{parts:?}"
+    );
     assert!(parts.contains(&Part::Replaced), "{parts:?}");
     assert_eq!(lineage(&world, "load_unheard_of").await, []);
 
@@ -217,11 +238,16 @@ async fn a_wrong_load_leads_to_its_answers_and_answers_nothing_more() {
     world.network.stop_node().await.unwrap();
     world.exchange(&original, 1);
     world.open_node(|_| {}).await;
-    wait_until(&world.network, "the node is ready", |node| node.ready() && node.epoch().is_some())
-        .await
-        .unwrap();
+    wait_until(&world.network, "the node is ready", |node| {
+        node.ready() && node.epoch().is_some()
+    })
+    .await
+    .unwrap();
     world.mirrored().await;
-    assert_eq!(world.bank_is_told().await, ErrorCode::ResourceUnavailable.as_str());
+    assert_eq!(
+        world.bank_is_told().await,
+        ErrorCode::ResourceUnavailable.as_str()
+    );
     world.end().await;
 }
 
@@ -234,7 +260,10 @@ async fn a_changed_table_answers_nothing_until_the_unit_has_looked() {
     assert_eq!(world.load().await, Err(ErrorCode::ResourceChanged));
     let changed = world.planes().changed.unwrap();
     assert!(changed.differences.iter().any(|one| one.starts_with('+')));
-    assert_eq!(world.bank_is_told().await, ErrorCode::ResourceChanged.as_str());
+    assert_eq!(
+        world.bank_is_told().await,
+        ErrorCode::ResourceChanged.as_str()
+    );
     let records = world.records().await;
     assert_eq!(denied(&records, Party::Bank, ErrorCode::ResourceChanged), 1);
     let change = loads(&records).last().unwrap().draft.clear.clone();
@@ -261,9 +290,15 @@ async fn a_changed_table_answers_nothing_until_the_unit_has_looked() {
     fs::write(world.register(), writer.into_inner().unwrap()).unwrap();
     world.node().look_at_sources().await;
     let digest = world.planes().changed.unwrap().columns_digest;
-    assert_eq!(world.bank_is_told().await, ErrorCode::ResourceChanged.as_str());
+    assert_eq!(
+        world.bank_is_told().await,
+        ErrorCode::ResourceChanged.as_str()
+    );
     let digest: [u8; 32] = hex::decode(digest).unwrap().try_into().unwrap();
-    world.ordered(&world.order(1, accept(Hash(digest)))).await.unwrap();
+    world
+        .ordered(&world.order(1, accept(Hash(digest))))
+        .await
+        .unwrap();
     world.load_ends().await;
     assert_eq!(world.bank_is_told().await, Verdict::Match.to_string());
     assert_eq!(world.planes().failed, None);
@@ -272,13 +307,19 @@ async fn a_changed_table_answers_nothing_until_the_unit_has_looked() {
 
 /// The years in a wider type.
 fn widened(batch: &RecordBatch) -> RecordBatch {
-    let columns = batch.schema().fields().iter().zip(batch.columns()).map(|(field, column)| {
-        let column = match field.name().as_str() {
-            "year" => arrow_cast::cast(column, &arrow_schema::DataType::Int64).unwrap(),
-            _ => Arc::clone(column),
-        };
-        (field.name().clone(), column)
-    }).collect::<Vec<_>>();
+    let columns = batch
+        .schema()
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| {
+            let column = match field.name().as_str() {
+                "year" => arrow_cast::cast(column, &arrow_schema::DataType::Int64).unwrap(),
+                _ => Arc::clone(column),
+            };
+            (field.name().clone(), column)
+        })
+        .collect::<Vec<_>>();
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
@@ -294,7 +335,9 @@ async fn a_source_that_is_gone_leaves_the_load_before_it_and_says_so() {
     world.node().look_at_sources().await;
     let down = |world: &World| {
         let healths = world.node().source_healths();
-        let planes = healths.into_iter().find(|(name, _)| name.starts_with(RESOURCE));
+        let planes = healths
+            .into_iter()
+            .find(|(name, _)| name.starts_with(RESOURCE));
         planes.unwrap().1.failure.is_some()
     };
     assert!(down(&world));
@@ -305,8 +348,14 @@ async fn a_source_that_is_gone_leaves_the_load_before_it_and_says_so() {
     assert_eq!(world.load().await, Ok(first));
     world.node().look_at_sources().await;
     assert!(!down(&world));
-    assert_eq!(world.node().begin_load("nothing", None, None), Err(ErrorCode::ResourceUnknown));
-    assert_eq!(world.node().stop_load(RESOURCE, None), Err(ErrorCode::LoadUnknown));
+    assert_eq!(
+        world.node().begin_load("nothing", None, None),
+        Err(ErrorCode::ResourceUnknown)
+    );
+    assert_eq!(
+        world.node().stop_load(RESOURCE, None),
+        Err(ErrorCode::LoadUnknown)
+    );
     // A resource that no approved product asks is not read at all.
     let airlines = world.node().begin_load("airlines", None, None);
     assert_eq!(airlines, Err(ErrorCode::ResourceUnavailable));
@@ -363,11 +412,16 @@ async fn a_load_beyond_its_limits_is_refused_and_the_one_before_goes_on() {
     world
         .open_node(|config| config.limits.load_bytes_max = 1_000)
         .await;
-    wait_until(&world.network, "the node is ready", |node| node.ready() && node.epoch().is_some())
-        .await
-        .unwrap();
+    wait_until(&world.network, "the node is ready", |node| {
+        node.ready() && node.epoch().is_some()
+    })
+    .await
+    .unwrap();
     world.mirrored().await;
-    assert_eq!(world.bank_is_told().await, ErrorCode::ResourceUnavailable.as_str());
+    assert_eq!(
+        world.bank_is_told().await,
+        ErrorCode::ResourceUnavailable.as_str()
+    );
     let failed = world.planes().failed.unwrap();
     assert_eq!(failed.code, ErrorCode::ResourceTooLarge.as_str());
     world.end().await;

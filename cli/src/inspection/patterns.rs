@@ -68,17 +68,40 @@ impl Pattern {
             parts.iter().any(|part| name.contains(part))
                 || words.iter().any(|word| whole.contains(word))
         };
-        if has(&["身份证", "证件号", "idcard", "id_card", "id_number", "identity_no", "idno"], &["sfz", "sfzh", "zjhm", "gmsfhm"]) {
+        if has(
+            &[
+                "身份证",
+                "证件号",
+                "idcard",
+                "id_card",
+                "id_number",
+                "identity_no",
+                "idno",
+            ],
+            &["sfz", "sfzh", "zjhm", "gmsfhm"],
+        ) {
             Some(Pattern::IdentityNumber)
-        } else if has(&["银行卡", "卡号", "bankcard", "bank_card", "card_no", "账号"], &["yhkh", "yhzh", "kh"]) {
+        } else if has(
+            &["银行卡", "卡号", "bankcard", "bank_card", "card_no", "账号"],
+            &["yhkh", "yhzh", "kh"],
+        ) {
             Some(Pattern::BankCard)
-        } else if has(&["手机", "电话", "mobile", "phone", "联系方式"], &["tel", "sjh", "sjhm", "lxdh"]) {
+        } else if has(
+            &["手机", "电话", "mobile", "phone", "联系方式"],
+            &["tel", "sjh", "sjhm", "lxdh"],
+        ) {
             Some(Pattern::MobileNumber)
         } else if has(&["邮箱", "email", "e_mail"], &["mail"]) {
             Some(Pattern::Mail)
-        } else if has(&["地址", "住址", "address", "户籍"], &["addr", "dz", "jtzz", "hjdz"]) {
+        } else if has(
+            &["地址", "住址", "address", "户籍"],
+            &["addr", "dz", "jtzz", "hjdz"],
+        ) {
             Some(Pattern::Address)
-        } else if has(&["姓名", "full_name", "person_name", "surname", "given_name"], &["name", "xm"]) {
+        } else if has(
+            &["姓名", "full_name", "person_name", "surname", "given_name"],
+            &["name", "xm"],
+        ) {
             Some(Pattern::PersonName)
         } else {
             None
@@ -123,10 +146,13 @@ fn is_identity_number(value: &str) -> bool {
     };
     let number = |from: usize, to: usize| body[from..to].iter().fold(0, |sum, d| sum * 10 + d);
     let (year, month, day) = (number(6, 10), number(10, 12), number(12, 14));
-    let is_dated = (1850..=2100).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&day);
-    let sum: u32 = body.iter().zip(WEIGHTS).map(|(digit, weight)| digit * weight).sum();
+    let is_dated =
+        (1850..=2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    let sum: u32 = body
+        .iter()
+        .zip(WEIGHTS)
+        .map(|(digit, weight)| digit * weight)
+        .sum();
     let expected = CHECKS[(sum % 11) as usize];
     is_dated && check.len() == 1 && check.as_bytes()[0].to_ascii_uppercase() == expected
 }
@@ -153,9 +179,8 @@ fn is_bank_card(value: &str) -> bool {
 fn is_mobile_number(value: &str) -> bool {
     let value = value.strip_prefix("+86").unwrap_or(value);
     let compact: String = value.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
-    digits(&compact).is_some_and(|digits| {
-        digits.len() == 11 && digits[0] == 1 && (3..=9).contains(&digits[1])
-    })
+    digits(&compact)
+        .is_some_and(|digits| digits.len() == 11 && digits[0] == 1 && (3..=9).contains(&digits[1]))
 }
 
 fn is_mail(value: &str) -> bool {
@@ -167,7 +192,9 @@ fn is_mail(value: &str) -> bool {
 }
 
 fn is_address(value: &str) -> bool {
-    let marks = ["省", "市", "区", "县", "乡", "镇", "村", "路", "街", "号", "室", "栋"];
+    let marks = [
+        "省", "市", "区", "县", "乡", "镇", "村", "路", "街", "号", "室", "栋",
+    ];
     let found = marks.iter().filter(|mark| value.contains(**mark)).count();
     let length = value.chars().count();
     found >= 2 && (5..=200).contains(&length)

@@ -55,8 +55,14 @@ fn values_are_believed_before_names_and_a_few_are_enough() {
         graded("xm", &["13800138000"]),
         Some((Pattern::MobileNumber, Seen::Values))
     );
-    assert_eq!(graded("XM", &["x"]), Some((Pattern::PersonName, Seen::Name)));
-    assert_eq!(graded("联系电话", &[]), Some((Pattern::MobileNumber, Seen::Name)));
+    assert_eq!(
+        graded("XM", &["x"]),
+        Some((Pattern::PersonName, Seen::Name))
+    );
+    assert_eq!(
+        graded("联系电话", &[]),
+        Some((Pattern::MobileNumber, Seen::Name))
+    );
     assert_eq!(
         graded("c1", &["张三", "李四"]),
         Some((Pattern::PersonName, Seen::Values))

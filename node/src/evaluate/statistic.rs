@@ -15,8 +15,7 @@ use lingqu_core::ErrorCode;
 use lingqu_core::product::{Load, ParameterValues, Statistic};
 use lingqu_guard::{
     Allowed, Bound, Engine, GuardLimits, Parameter, ParameterKind, Place, TableRules, Tables,
-    Template,
-    TemplateRefused, TemplateSource, Value,
+    Template, TemplateRefused, TemplateSource, Value,
 };
 use lingqu_policy::{Policy, Use};
 use lingqu_proto::ClaimValue;

@@ -22,7 +22,10 @@ impl Node {
         let place = self.place(&order.resource, Some(order.environment))?;
         match &order.act {
             SourceAct::Accept { schema } => {
-                let drift = self.products.drift(place).ok_or(ErrorCode::ObjectConflict)?;
+                let drift = self
+                    .products
+                    .drift(place)
+                    .ok_or(ErrorCode::ObjectConflict)?;
                 if drift.found.digest() != *schema {
                     return Err(ErrorCode::ObjectConflict);
                 }

@@ -27,7 +27,9 @@ pub enum KeptUnreadable {
     #[error("cannot read what is kept of the sources: {0}")]
     Io(#[from] std::io::Error),
     /// A file is not what was written.
-    #[error("`{0}` is damaged: restore it, or remove it if its table need not be compared with what the unit has seen")]
+    #[error(
+        "`{0}` is damaged: restore it, or remove it if its table need not be compared with what the unit has seen"
+    )]
     Damaged(PathBuf),
 }
 
@@ -183,7 +185,9 @@ impl Kept {
             ErrorCode::Internal
         };
         let path = self.orders.join(format!("{:020}.env", order.number));
-        self.state.write(&path, &encode_envelope(envelope)).map_err(unwritten)?;
+        self.state
+            .write(&path, &encode_envelope(envelope))
+            .map_err(unwritten)?;
         // From here on the order counts: a restart finds it.
         inner.number = order.number;
         if let SourceAct::Correct { wrong, .. } = &order.act {

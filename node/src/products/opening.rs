@@ -263,7 +263,9 @@ impl Products {
                 let is_same = |open: &&Open| {
                     open.digest == product.digest && Some(&open.policies) == policies.as_ref()
                 };
-                let kept = keys.iter().find_map(|key| before.open.get(key).filter(is_same));
+                let kept = keys
+                    .iter()
+                    .find_map(|key| before.open.get(key).filter(is_same));
                 let mut plan = Plan {
                     product: Arc::clone(product),
                     policies: policies.clone(),
@@ -320,8 +322,7 @@ impl Round<'_> {
             });
         }
         let table = self.table(place, &found.batches, &policy);
-        let snapshot =
-            Snapshot::of(&resource.name, &resource.label(), &found, &policy, table);
+        let snapshot = Snapshot::of(&resource.name, &resource.label(), &found, &policy, table);
         if is_wrong(&snapshot.load.id) {
             return Err(LoadFailed::Wrong(snapshot.load.id));
         }
@@ -345,12 +346,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn table(
-        &self,
-        place: usize,
-        batches: &[RecordBatch],
-        policy: &SignedPolicy,
-    ) -> Option<Table> {
+    fn table(&self, place: usize, batches: &[RecordBatch], policy: &SignedPolicy) -> Option<Table> {
         let mut plans = self.plans.iter();
         let is_read = plans.any(|plan| plan.statistic().is_some() && plan.uses(place));
         if !is_read {
@@ -425,7 +421,11 @@ impl Round<'_> {
                 continue;
             };
             let places = plan.places.as_deref().unwrap_or_default();
-            let renewed: Vec<usize> = places.iter().copied().filter(|place| is_new(place)).collect();
+            let renewed: Vec<usize> = places
+                .iter()
+                .copied()
+                .filter(|place| is_new(place))
+                .collect();
             let is_read = places.iter().any(|place| self.fresh.contains_key(place));
             let is_kept = plan.kept.is_some();
             // What answers over what still answers stays; what was tried in vain is not tried again for nothing.
@@ -469,7 +469,9 @@ impl Round<'_> {
         let engine = self.products.engine(&own.environments);
         let engine = engine.ok_or(Unopened::Engine)?;
         let limits = &self.products.limits.guard;
-        Ok(statistic::Prepared::build(definition, &sources, &engine, limits)?)
+        Ok(statistic::Prepared::build(
+            definition, &sources, &engine, limits,
+        )?)
     }
 
     /// Puts back what answered before a reading, with all that was built over it.

@@ -1,6 +1,5 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use lingqu_core::product::{
     Approval, Definition, FieldRule, Load, Product, Statistic, Tier, Verification,
@@ -169,7 +168,10 @@ impl World {
     }
 
     fn adopt<T: SignedObject>(&mut self, object: &T, key: u8) -> Hash {
-        let (unit, agency) = (Ed25519Signer::from_seed([1; 32]), Ed25519Signer::from_seed([2; 32]));
+        let (unit, agency) = (
+            Ed25519Signer::from_seed([1; 32]),
+            Ed25519Signer::from_seed([2; 32]),
+        );
         let pinned = Pinned {
             node: "node_n".parse().unwrap(),
             unit: "party_u".parse().unwrap(),
@@ -217,13 +219,19 @@ impl World {
 
     fn settle_but(&self, tasks: &[(usize, Task)], is_wrong: &dyn Fn(&LoadId) -> bool) -> Settled {
         let tasks: BTreeMap<usize, Task> = tasks.iter().cloned().collect();
-        let settled = self.products.settle(&self.holdings, &tasks, is_wrong, &|place, wanted, as_of| {
-            self.data.reads.lock().unwrap().push(place);
-            if self.data.is_away.load(Ordering::SeqCst) {
-                return Err(LoadFailed::Stopped);
-            }
-            Ok(read(&self.data.batches[place].lock().unwrap(), wanted, as_of))
-        });
+        let settled =
+            self.products
+                .settle(&self.holdings, &tasks, is_wrong, &|place, wanted, as_of| {
+                    self.data.reads.lock().unwrap().push(place);
+                    if self.data.is_away.load(Ordering::SeqCst) {
+                        return Err(LoadFailed::Stopped);
+                    }
+                    Ok(read(
+                        &self.data.batches[place].lock().unwrap(),
+                        wanted,
+                        as_of,
+                    ))
+                });
         self.products
             .swap(&settled, is_wrong, || Arc::clone(&self.holdings));
         settled
@@ -232,12 +240,18 @@ impl World {
     fn open(&self, product: &Product) -> Option<Arc<Prepared>> {
         let answering = self.products.answering.load();
         let key = (product.reference.clone(), Environment::Prod);
-        answering.open.get(&key).map(|open| Arc::clone(&open.prepared))
+        answering
+            .open
+            .get(&key)
+            .map(|open| Arc::clone(&open.prepared))
     }
 
     fn loads(&self, product: &Product) -> Vec<LoadId> {
         let open = self.open(product).expect("it is open");
-        open.loads().iter().map(|load: &Load| load.id.clone()).collect()
+        open.loads()
+            .iter()
+            .map(|load: &Load| load.id.clone())
+            .collect()
     }
 }
 
@@ -311,7 +325,8 @@ async fn a_product_that_opens_over_an_exchanged_file_takes_all_others_with_it() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_load_of_a_public_table_renews_the_statistics_that_join_it() {
     let mut world = World::new();
-    let sql = "SELECT region, count(*) AS n FROM people JOIN states ON state = code GROUP BY region";
+    let sql =
+        "SELECT region, count(*) AS n FROM people JOIN states ON state = code GROUP BY region";
     let joined = statistic("joined", sql, &["states"]);
     world.approve(&joined);
     world.settle(&[]);
@@ -324,7 +339,10 @@ async fn a_new_load_of_a_public_table_renews_the_statistics_that_join_it() {
     world.exchange(1, states(&[("NJ", "West"), ("NY", "East")]));
     world.settle(&[(1, Task::default())]);
     let after = world.loads(&joined);
-    assert_eq!((before[0] == after[0], before[1] == after[1]), (true, false));
+    assert_eq!(
+        (before[0] == after[0], before[1] == after[1]),
+        (true, false)
+    );
 }
 
 #[test]
@@ -430,7 +448,9 @@ fn a_newer_policy_closes_at_once_and_nothing_that_was_being_built_comes_back() {
     let settled = world.settle(&[]);
     assert!(world.open(&checked).is_some());
     world.adopt(&policy("people", 2), 1);
-    world.products.close_outdated(|| Arc::clone(&world.holdings));
+    world
+        .products
+        .close_outdated(|| Arc::clone(&world.holdings));
     assert!(world.open(&checked).is_none());
     // The swap of what was settled under the older policy comes late.
     world

@@ -165,7 +165,8 @@ impl Progress {
     fn begin(&self, source: &str, expected: Option<u64>) {
         self.rows.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
-        self.expected.store(expected.unwrap_or(0), Ordering::Relaxed);
+        self.expected
+            .store(expected.unwrap_or(0), Ordering::Relaxed);
         let mut name = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         source.clone_into(&mut name);
     }
@@ -280,9 +281,8 @@ pub async fn first_rows(
 ) -> Result<(TableInfo, Vec<RecordBatch>), LoadFailed> {
     let failed = |error: SourceError| LoadFailed::source(source, &error);
     let (info, _) = describe(resource, source).await?;
-    let is_known = |field: &&Arc<Field>| {
-        RowsHasher::new(&Schema::new(vec![Arc::clone(field)])).is_ok()
-    };
+    let is_known =
+        |field: &&Arc<Field>| RowsHasher::new(&Schema::new(vec![Arc::clone(field)])).is_ok();
     let known = info.schema.fields().iter().filter(is_known);
     let request = LoadRequest {
         table: resource.table.clone(),
@@ -301,7 +301,9 @@ pub async fn first_rows(
     while left > 0
         && let Some(batch) = reading.next().await.map_err(failed)?
     {
-        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(batch.num_rows());
+        let wanted = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(batch.num_rows());
         let unfit = |_| failed(SourceError::Failed { code: None });
         batches.push(to_plain(&batch.slice(0, wanted), &plain).map_err(unfit)?);
         left -= wanted as u64;

@@ -39,9 +39,19 @@ async fn a_spoilt_source_closes_its_product_and_nothing_else() {
     let (unavailable, changed) = (ErrorCode::ResourceUnavailable, ErrorCode::ResourceChanged);
     let cases: [Spoilt<'_>; 5] = [
         ("missing", None, true, unavailable),
-        ("truncated", Some(&whole[..whole.len() - 100]), true, unavailable),
+        (
+            "truncated",
+            Some(&whole[..whole.len() - 100]),
+            true,
+            unavailable,
+        ),
         ("empty", Some(b""), true, unavailable),
-        ("no Parquet", Some(b"PAR1 but nothing of it PAR1"), true, unavailable),
+        (
+            "no Parquet",
+            Some(b"PAR1 but nothing of it PAR1"),
+            true,
+            unavailable,
+        ),
         // It opens, and is not the table that the unit has looked at: only the node knows what that was.
         ("of another schema", Some(&other), false, changed),
     ];

@@ -60,7 +60,11 @@ impl Lineage {
                 tally.calls,
                 tally.callers.len()
             ),
-            format_args!("共有 {} 个调用方的 {} 次调用使用了该装载", tally.callers.len(), tally.calls),
+            format_args!(
+                "共有 {} 个调用方的 {} 次调用使用了该装载",
+                tally.callers.len(),
+                tally.calls
+            ),
         );
         match tally.is_known {
             true => Ok(()),

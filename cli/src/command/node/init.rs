@@ -124,15 +124,35 @@ enum From {
 impl Asked {
     fn of(init: Init, session: &mut Session<'_>) -> Result<Asked, Failure> {
         let id = given(init.id, "--id", "the node's id, node_… · 节点标识", session)?;
-        let unit = given(init.unit, "--unit", "the unit, party_… · 数源单位标识", session)?;
-        let region = given(init.region, "--region", "division code · 行政区划代码", session)?;
-        let name = given(init.name, "--name", "name of the resource · 数据资源名称", session)?;
+        let unit = given(
+            init.unit,
+            "--unit",
+            "the unit, party_… · 数源单位标识",
+            session,
+        )?;
+        let region = given(
+            init.region,
+            "--region",
+            "division code · 行政区划代码",
+            session,
+        )?;
+        let name = given(
+            init.name,
+            "--name",
+            "name of the resource · 数据资源名称",
+            session,
+        )?;
         let as_of = "the date that the data speaks for, YYYY-MM-DD, or load · 数据日期，或 load";
         let as_of = given(init.as_of, "--as-of", as_of, session)?;
         let from = match init.path {
             Some(path) => From::File(path),
             None => From::Source {
-                source: given(init.source, "--source", "name of the source · 数据源名称", session)?,
+                source: given(
+                    init.source,
+                    "--source",
+                    "name of the source · 数据源名称",
+                    session,
+                )?,
                 kind: given(init.kind, "--kind", "its connector · 连接器类型", session)?,
                 settings: init.settings,
                 table: given(init.table, "--table", "the table · 表名", session)?,
@@ -152,7 +172,8 @@ impl Asked {
     fn sections(&self) -> Result<String, Failure> {
         match &self.from {
             From::File(path) => {
-                let path = std::path::absolute(path).map_err(|why| Failure::unreadable(path, why))?;
+                let path =
+                    std::path::absolute(path).map_err(|why| Failure::unreadable(path, why))?;
                 let path = path.display().to_string();
                 Ok(format!(
                     "[[resource]]\nname = {}\npath = {}\nas_of = {}\n",
@@ -247,7 +268,12 @@ where
     if let Some(value) = value {
         return Ok(value);
     }
-    let missing = || Failure::local(ErrorCode::UsageInvalid, format_args!("`{option}` is missing"));
+    let missing = || {
+        Failure::local(
+            ErrorCode::UsageInvalid,
+            format_args!("`{option}` is missing"),
+        )
+    };
     let input = std::io::stdin();
     if !input.is_terminal() {
         return Err(missing());

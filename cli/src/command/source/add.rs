@@ -46,7 +46,12 @@ pub(crate) struct Drafted {
     #[arg(long, value_name = "TABLE")]
     pub(crate) table: String,
     /// Environments that it serves · 适用环境
-    #[arg(long, value_name = "ENVIRONMENT", default_value = "PROD", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "ENVIRONMENT",
+        default_value = "PROD",
+        value_delimiter = ','
+    )]
     pub(crate) environments: Vec<String>,
     /// The date that the data speaks for, or `load` · 数据日期，或 `load`
     #[arg(long, value_name = "DATE", conflicts_with = "as_of_column")]
@@ -79,7 +84,8 @@ impl Drafted {
                 nested.insert("settings".to_owned(), toml::Value::Table(settings));
                 let mut whole = toml::Table::new();
                 whole.insert("source".to_owned(), toml::Value::Table(nested));
-                let written = toml::to_string(&whole).map_err(|error| Failure::file(path, error))?;
+                let written =
+                    toml::to_string(&whole).map_err(|error| Failure::file(path, error))?;
                 text += &written.replace("[source]\n", "");
             }
             text += "\n";

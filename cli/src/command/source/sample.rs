@@ -46,7 +46,9 @@ impl Sample {
                 column.name,
                 column.data_type,
                 column.made_up(),
-                reason.as_deref().map_or(String::new(), |why| format!("  # {why}"))
+                reason
+                    .as_deref()
+                    .map_or(String::new(), |why| format!("  # {why}"))
             );
             session.answer(
                 printable(&text),

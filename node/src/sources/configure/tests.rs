@@ -61,12 +61,22 @@ fn a_resource_has_its_source_first_and_then_the_replicas() {
     );
     let found = configured(&text).unwrap();
     let resource = &found.resources[0];
-    let names: Vec<&str> = resource.sources.iter().map(|one| one.name.as_str()).collect();
+    let names: Vec<&str> = resource
+        .sources
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
     assert_eq!(names, ["main", "standby"]);
     assert_eq!(resource.table.to_string(), "public.people");
     assert_eq!(resource.label(), "people@PROD");
-    assert_eq!(resource.refresh, Refresh::Every(Duration::from_secs(86_400)));
-    assert_eq!(resource.update_cycle, Some(Duration::from_secs(31 * 86_400)));
+    assert_eq!(
+        resource.refresh,
+        Refresh::Every(Duration::from_secs(86_400))
+    );
+    assert_eq!(
+        resource.update_cycle,
+        Some(Duration::from_secs(31 * 86_400))
+    );
     let file = configured("[[resource]]\nname = \"f\"\npath = \"/f\"\nas_of = \"2026-01-01\"");
     assert_eq!(file.unwrap().resources[0].sources.len(), 1);
 }
@@ -79,28 +89,66 @@ fn what_does_not_fit_is_refused_by_section_and_key() {
     let cases = [
         (resource("as_of = \"load\""), "source"),
         (resource(&format!("{good}path = \"/f\"")), "source"),
-        (resource("source = \"none\"\ntable = \"t\"\nas_of = \"load\""), "source"),
+        (
+            resource("source = \"none\"\ntable = \"t\"\nas_of = \"load\""),
+            "source",
+        ),
         (resource("source = \"main\"\nas_of = \"load\""), "source"),
-        (resource("source = \"main\"\ntable = \"a..b\"\nas_of = \"load\""), "table"),
+        (
+            resource("source = \"main\"\ntable = \"a..b\"\nas_of = \"load\""),
+            "table",
+        ),
         (resource("source = \"main\"\ntable = \"t\""), "as_of"),
         (resource(&format!("{good}as_of_column = \"c\"")), "as_of"),
-        (resource("source = \"main\"\ntable = \"t\"\nas_of = \"yesterday\""), "as_of"),
         (
-            resource("source = \"main\"\ntable = \"t\"\nas_of = \"2026-01-01\"\nrefresh = \"every 1h\""),
+            resource("source = \"main\"\ntable = \"t\"\nas_of = \"yesterday\""),
+            "as_of",
+        ),
+        (
+            resource(
+                "source = \"main\"\ntable = \"t\"\nas_of = \"2026-01-01\"\nrefresh = \"every 1h\"",
+            ),
             "refresh",
         ),
         (resource(&format!("{good}refresh = \"hourly\"")), "refresh"),
-        (resource(&format!("{good}update_cycle_days = 0")), "update_cycle_days"),
-        (resource(&format!("{good}environments = [\"TEST\", \"PROD\"]")), "environments"),
-        (resource(&format!("{good}environments = []")), "environments"),
-        (resource(&format!("{good}[[resource]]\nname = \"r\"\n{good}")), "environments"),
+        (
+            resource(&format!("{good}update_cycle_days = 0")),
+            "update_cycle_days",
+        ),
+        (
+            resource(&format!("{good}environments = [\"TEST\", \"PROD\"]")),
+            "environments",
+        ),
+        (
+            resource(&format!("{good}environments = []")),
+            "environments",
+        ),
+        (
+            resource(&format!("{good}[[resource]]\nname = \"r\"\n{good}")),
+            "environments",
+        ),
         (resource(&good.replace("main", "MAIN")), "source"),
-        (resource(good).replace("\"standby\"]", "\"main\"]"), "replicas"),
-        (resource(good).replace("\"standby\"]", "\"gone\"]"), "replicas"),
-        (resource(good).replace("name = \"standby\"", "name = \"main\""), "name"),
-        (resource(good).replace("name = \"r\"", "name = \"R r\""), "name"),
+        (
+            resource(good).replace("\"standby\"]", "\"main\"]"),
+            "replicas",
+        ),
+        (
+            resource(good).replace("\"standby\"]", "\"gone\"]"),
+            "replicas",
+        ),
+        (
+            resource(good).replace("name = \"standby\"", "name = \"main\""),
+            "name",
+        ),
+        (
+            resource(good).replace("name = \"r\"", "name = \"R r\""),
+            "name",
+        ),
         (resource(&format!("{good}tabel = \"t\"")), "tabel"),
-        (resource(good).replace("kind = \"scripted\"", "kind = \"oracle8\""), "oracle8"),
+        (
+            resource(good).replace("kind = \"scripted\"", "kind = \"oracle8\""),
+            "oracle8",
+        ),
         (resource(good).replace("host =", "hots ="), "hots"),
     ];
     for (text, key) in cases {
@@ -114,7 +162,10 @@ fn a_secret_under_a_wrong_key_is_not_repeated() {
     let secret = "hunter2-CANARY";
     let text = SOURCES.replace("host = \"127.0.0.1\"", &format!("password = \"{secret}\""));
     let told = configured(&text).expect_err("the key is unknown");
-    assert!(told.contains("password") && !told.contains(secret), "{told}");
+    assert!(
+        told.contains("password") && !told.contains(secret),
+        "{told}"
+    );
     let config = format!("{SAMPLE}\n{text}");
     let config = NodeConfig::parse(&config).unwrap();
     let debug = format!("{config:?}");

@@ -85,7 +85,10 @@ async fn the_same_rows_are_the_same_reading_however_they_come_in_batches() {
 
 #[tokio::test]
 async fn the_next_source_is_read_when_one_cannot_be_reached_and_not_when_its_table_is_at_fault() {
-    let (first, second) = (Scripted::of(vec![people(&[1])]), Scripted::of(vec![people(&[1])]));
+    let (first, second) = (
+        Scripted::of(vec![people(&[1])]),
+        Scripted::of(vec![people(&[1])]),
+    );
     let both = resource(&[first.named("a"), second.named("b")], AsOf::Fixed(NOW));
     let away = [
         SourceError::Unreachable,
@@ -103,7 +106,9 @@ async fn the_next_source_is_read_when_one_cannot_be_reached_and_not_when_its_tab
     for error in [
         SourceError::TooLarge,
         SourceError::TableMissing(Scripted::table()),
-        SourceError::ValueUnfit { column: "id".to_owned() },
+        SourceError::ValueUnfit {
+            column: "id".to_owned(),
+        },
     ] {
         *first.fails.lock().unwrap() = Some(error);
         assert!(reading(&both, &["id"], None).await.is_err());
@@ -213,5 +218,3 @@ async fn a_date_that_is_missing_or_to_come_is_refused() {
     let one = resource(&[source.named("a")], AsOf::Load);
     assert_eq!(reading(&one, &["id"], None).await.unwrap().as_of, NOW);
 }
-
-

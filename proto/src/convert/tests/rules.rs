@@ -244,10 +244,10 @@ fn rules_of_a_policy() {
     );
     let functions = |words: &[&str]| {
         let entries: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        field(|policy| {
-            let entries = entries.clone();
+        refused(&policy(), |policy: &mut pb::Policy| {
             terms(policy).functions = Some(pb::FunctionList { entries });
         })
+        .field
     };
     assert_eq!(functions(&["median"]), "functions");
     assert_eq!(functions(&["sum", "count"]), "functions");
