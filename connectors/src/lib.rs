@@ -14,7 +14,10 @@ mod fixtures;
 mod flight_sql;
 mod http;
 mod ipc_claims;
+mod mysql;
 mod net;
+mod postgres;
+mod relay;
 mod s3;
 mod scan;
 mod sql_text;
@@ -22,6 +25,9 @@ mod sqlite;
 mod temporal;
 
 use lingqu_connector_sdk::Kinds;
+
+pub use mysql::MySql;
+pub use postgres::Postgres;
 
 /// Every connector of this crate by the name that settings give in `kind = "…"`.
 pub fn kinds() -> Kinds {
@@ -31,4 +37,6 @@ pub fn kinds() -> Kinds {
         .with(http::HttpKind)
         .with(s3::S3Kind)
         .with(sqlite::SqliteKind)
+        .with(MySql)
+        .with(Postgres)
 }
