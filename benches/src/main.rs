@@ -3,10 +3,11 @@
 //! In scope: what a caller sees (throughput, latency), what the machine can do at most, where the processor time goes.
 //! Out of scope: thresholds. A number never fails a run; a call that is refused or fails does.
 //! stdout is data, stderr is for people. Exit codes: 0 measured, 1 not measured, 2 wrong arguments.
-//! Start reading at [`log::run`], [`verify::run`], [`score::run`] or [`statistic::run`].
+//! Start reading at [`guard::run`], [`log::run`], [`verify::run`], [`score::run`] or [`statistic::run`].
 
 mod chart;
 mod filing;
+mod guard;
 mod log;
 mod machine;
 mod measure;
@@ -40,6 +41,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
+    /// Statistics from their cells, beside the plain aggregate and one with a count(distinct entity) in bare DataFusion.
+    Guard(Settings),
     /// Recorded calls through group commit, beside a bare group commit of the same bytes.
     Log(Settings),
     /// Scores of exported models, beside onnxruntime in a Python process.
@@ -107,6 +110,10 @@ fn report_to_stderr() {
 
 fn measure(scenario: &Scenario) -> Result<(), Failed> {
     match scenario {
+        Scenario::Guard(settings) => {
+            let measured = guard::run(settings)?;
+            print(settings, &measured.rows, &measured.notes)
+        }
         Scenario::Log(settings) => {
             let measured = log::run(settings)?;
             print(settings, &measured.rows, &measured.notes)

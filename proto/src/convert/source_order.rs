@@ -48,7 +48,10 @@ impl SignedObject for SourceOrder {
 
 /// Exactly one of the two acts; a reason goes with a correction only.
 fn act(order: &pb::SourceOrder) -> Result<SourceAct, FieldInvalid> {
-    match (order.accepted_schema.is_empty(), order.wrong_load.is_empty()) {
+    match (
+        order.accepted_schema.is_empty(),
+        order.wrong_load.is_empty(),
+    ) {
         (false, true) if order.reason.is_empty() => Ok(SourceAct::Accept {
             schema: digest("accepted_schema", &order.accepted_schema)?,
         }),

@@ -244,10 +244,11 @@ fn rules_of_a_policy() {
     );
     let functions = |words: &[&str]| {
         let entries: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        field(|policy| {
+        let change = |policy: &mut pb::Policy| {
             let entries = entries.clone();
             terms(policy).functions = Some(pb::FunctionList { entries });
-        })
+        };
+        refused(&policy(), change).field
     };
     assert_eq!(functions(&["median"]), "functions");
     assert_eq!(functions(&["sum", "count"]), "functions");
