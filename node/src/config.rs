@@ -160,7 +160,8 @@ pub struct ResourceSection {
     /// The column whose latest day or instant is that date. Read for this alone if no policy opens it.
     pub as_of_column: Option<String>,
     /// `manual`, or `every` and a time such as `24h`: when it is read again by itself. Default `manual`.
-    pub refresh: Option<String>,
+    #[serde(default = "default_refresh")]
+    pub refresh: String,
     /// How often the unit brings the data up to date, in days; older data is reported as stale. Default: no cycle.
     pub update_cycle_days: Option<u32>,
 }
@@ -226,6 +227,8 @@ pub struct LimitsSection {
     pub journal_segment_bytes: u64,
     /// Calls waiting for the journal. Default 4,096.
     pub journal_queue_max: usize,
+    /// After so many seconds without a record the node records that it is there, 10 to 3,600. Default 60.
+    pub heartbeat_s: u64,
     /// How often certificate files are looked at, in seconds. Default 10.
     pub tls_reload_s: u64,
 }
@@ -260,6 +263,7 @@ impl Default for LimitsSection {
             statistic_threads: 2,
             journal_segment_bytes: 16 << 20,
             journal_queue_max: 4_096,
+            heartbeat_s: 60,
             tls_reload_s: 10,
         }
     }
@@ -379,6 +383,10 @@ impl NodeConfig {
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7443))
+}
+
+fn default_refresh() -> String {
+    "manual".to_owned()
 }
 
 fn default_environments() -> Vec<String> {

@@ -6,11 +6,9 @@
 
 pub mod lineage;
 mod orders;
-mod schedule;
 mod remembered;
+mod schedule;
 pub mod status;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -31,8 +29,8 @@ use crate::sources::reading::{LoadFailed, Progress, ReadTable, Wanted, read};
 use crate::sources::schema::{Columns, Drift};
 use crate::sources::{AsOf, Resource};
 use crate::state::State;
-use schedule::Attempt;
 use remembered::Kept;
+use schedule::Attempt;
 use status::SourceHealth;
 
 pub(crate) use schedule::run;
@@ -117,7 +115,9 @@ impl Loader {
 
     fn handle(&self) -> &tokio::runtime::Handle {
         let runtime = self.runtime.as_ref();
-        runtime.expect("it is taken when the loader is dropped").handle()
+        runtime
+            .expect("it is taken when the loader is dropped")
+            .handle()
     }
 }
 
@@ -143,9 +143,10 @@ impl Node {
         queue.wanted += 1;
         let mine = queue.wanted;
         self.start_worker(&mut queue);
-        let waited = self.loader.settled.wait_timeout_while(queue, wait, |queue| {
-            queue.done < mine && queue.has_worker
-        });
+        let waited = self
+            .loader
+            .settled
+            .wait_timeout_while(queue, wait, |queue| queue.done < mine && queue.has_worker);
         drop(waited);
     }
 
@@ -230,9 +231,11 @@ impl Node {
     fn work(&self, tasks: &BTreeMap<usize, Task>) {
         let holdings = self.holdings();
         let is_wrong = |load: &LoadId| self.loader.kept.is_wrong(load);
-        let settled = self.products.settle(&holdings, tasks, &is_wrong, &|place, columns, as_of| {
-            self.read(place, columns, as_of)
-        });
+        let settled =
+            self.products
+                .settle(&holdings, tasks, &is_wrong, &|place, columns, as_of| {
+                    self.read(place, columns, as_of)
+                });
         for (place, failed) in &settled.failed {
             self.note_failure(*place, failed);
         }
@@ -304,18 +307,31 @@ impl Node {
         let snapshot = &loaded.snapshot;
         let load = &snapshot.load;
         let said = task.and_then(|task| task.as_of);
-        let previous = self.loader.kept.note_load(place, load, &loaded.columns, said);
+        let previous = self
+            .loader
+            .kept
+            .note_load(place, load, &loaded.columns, said);
         self.loader.attempts()[place].succeed();
         let resource = &self.products.resources()[place];
         let corrects = task.and_then(|task| task.corrects.as_ref());
         let mut clear = about(resource)
-            .text(Field::Action, if corrects.is_some() { "correct" } else { "load" })
+            .text(
+                Field::Action,
+                if corrects.is_some() {
+                    "correct"
+                } else {
+                    "load"
+                },
+            )
             .text(Field::Load, load.id.as_str())
             .number(Field::AsOf, u64::try_from(load.as_of.0).unwrap_or(0))
             .number(Field::Count, load.rows)
             .bytes(Field::ObjectDigest, &load.digest.0)
             .text(Field::Source, &snapshot.source)
-            .text(Field::SourceVersion, snapshot.version.as_deref().unwrap_or_default());
+            .text(
+                Field::SourceVersion,
+                snapshot.version.as_deref().unwrap_or_default(),
+            );
         if let Some(previous) = previous.filter(|previous| *previous != load.id) {
             clear = clear.text(Field::PreviousLoad, previous.as_str());
         }
@@ -360,7 +376,10 @@ impl Node {
                 self.record_loads(vec![load_draft(clear)]);
             }
             None => {
-                tracing::info!(resource = resource.label(), "the table is as the unit has seen it");
+                tracing::info!(
+                    resource = resource.label(),
+                    "the table is as the unit has seen it"
+                );
             }
         }
         self.products.set_drift(place, drift);

@@ -199,8 +199,12 @@ impl Products {
 /// The policies in force on all resources of the product, its own first; none if one is missing.
 fn policies(product: &ApprovedProduct, holdings: &Holdings) -> Option<Vec<Arc<SignedPolicy>>> {
     let own = std::iter::once(Some(Arc::clone(&product.policy)));
-    own.chain(dimensions(product).iter().map(|name| holdings.policy_on(name)))
-        .collect()
+    own.chain(
+        dimensions(product)
+            .iter()
+            .map(|name| holdings.policy_on(name)),
+    )
+    .collect()
 }
 
 /// The public resources that a statistic joins.

@@ -147,6 +147,7 @@ impl Beside {
         beside.run(admin::run(Arc::clone(node), admin_listener));
         beside.run(loads::run(Arc::clone(node)));
         beside.run(every_minute(Arc::clone(node), Arc::clone(kept)));
+        beside.run(heartbeats(Arc::clone(node)));
         beside.run(Arc::clone(tls).watch(reload));
         if let Some(listener) = observing {
             beside.run(tell(Arc::clone(node), listener));
@@ -226,5 +227,20 @@ async fn every_minute(node: Arc<Node>, kept: Arc<Kept>) {
         node.journal.flush_denials();
         node.record_pending().await;
         kept.sweep(node.clock.monotonic());
+    }
+}
+
+/// Says that the node is there whenever nothing else was recorded for a while.
+async fn heartbeats(node: Arc<Node>) {
+    let idle = Duration::from_secs(node.config.limits.heartbeat_s.clamp(10, 3_600));
+    // A beat is late by a fifth at most.
+    let mut ticks = tokio::time::interval(idle / 5);
+    loop {
+        ticks.tick().await;
+        if node.journal.reconciled()
+            && let Err(error) = node.journal.beat(idle).await
+        {
+            tracing::warn!(%error, "a heartbeat is not on record");
+        }
     }
 }

@@ -10,6 +10,8 @@ mod parquet_file;
 pub mod reading;
 pub mod resource;
 pub mod schema;
+#[cfg(test)]
+pub(crate) mod scripted;
 
 pub use columns::{ColumnsUnfit, each_row};
 pub use configure::{Configured, SourcesRefused, configure};

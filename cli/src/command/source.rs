@@ -4,12 +4,12 @@
 //! node over its local control.
 
 mod accept;
-mod add;
+pub(crate) mod add;
 mod check;
+mod conformance;
 mod load;
 mod running;
 mod sample;
-mod shapes;
 mod status;
 mod stop;
 mod watch;

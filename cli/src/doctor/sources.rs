@@ -100,9 +100,8 @@ pub(crate) fn read(config: &NodeConfig, section: &ResourceSection) -> Result<Rea
     let resource = resource(config, section)?;
     let mut last = String::new();
     for source in &resource.sources {
-        let looked = waiting(async {
-            tokio::time::timeout(LOOK_TIME, describe(&resource, source)).await
-        })?;
+        let looked =
+            waiting(async { tokio::time::timeout(LOOK_TIME, describe(&resource, source)).await })?;
         match looked {
             Ok(Ok((info, _))) => {
                 let fields = info.schema.fields().iter();
@@ -133,10 +132,9 @@ pub(crate) fn read(config: &NodeConfig, section: &ResourceSection) -> Result<Rea
 ///
 /// # Errors
 /// [`ReadFailed::Source`].
-pub(crate) fn health(source: &NamedSource) -> Result<Health, ReadFailed> {
-    let looked = waiting(async {
-        tokio::time::timeout(LOOK_TIME, source.connector.health()).await
-    })?;
+fn health(source: &NamedSource) -> Result<Health, ReadFailed> {
+    let looked =
+        waiting(async { tokio::time::timeout(LOOK_TIME, source.connector.health()).await })?;
     match looked {
         Ok(Ok(health)) => Ok(health),
         Ok(Err(error)) => Err(ReadFailed::Source(error.to_string())),
@@ -180,7 +178,10 @@ fn examine_sources(node: &NodeConfig, findings: &mut Findings) {
         }
     };
     let mut seen = BTreeSet::new();
-    for source in sources.iter().filter(|source| seen.insert(source.name.clone())) {
+    for source in sources
+        .iter()
+        .filter(|source| seen.insert(source.name.clone()))
+    {
         let name = &source.name;
         match health(source) {
             Ok(health) if health.may_write.is_empty() => findings.ok(
@@ -218,7 +219,9 @@ fn judge(name: &str, found: &Read, rows_max: u64, now: Timestamp, findings: &mut
         );
     };
     let age_days = now.since(as_of).as_secs() / 86_400;
-    let old_days = found.cycle_days.map_or(OLD_DAYS, |days| u64::from(days) + 1);
+    let old_days = found
+        .cycle_days
+        .map_or(OLD_DAYS, |days| u64::from(days) + 1);
     if found.rows.is_some_and(|rows| rows > rows_max) {
         findings.fail(
             "source",

@@ -481,6 +481,9 @@ codes! {
     UsageInvalid, "USAGE_INVALID", Local,
         "the command line cannot be understood", "命令行无法识别",
         "see `--help` of the command", "参见该命令的 `--help`";
+    WitnessStateMissing, "WITNESS_STATE_MISSING", Local,
+        "the witness does not know what it has cosigned of a log", "见证方缺少某一日志的见证状态",
+        "bring the state back; `lingqu witness init` is right only for a log that this witness has never cosigned", "恢复原有状态；仅对从未见证过的日志才可执行 lingqu witness init";
 }
 
 /// A word that is no code.

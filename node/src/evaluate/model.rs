@@ -284,11 +284,7 @@ impl Column {
 }
 
 /// One feature's column of every batch, in the kind that the model takes.
-fn column(
-    batches: &[RecordBatch],
-    name: &str,
-    kind: FeatureKind,
-) -> Result<Column, ColumnsUnfit> {
+fn column(batches: &[RecordBatch], name: &str, kind: FeatureKind) -> Result<Column, ColumnsUnfit> {
     let target = match kind {
         FeatureKind::Category => DataType::Utf8,
         FeatureKind::Number => DataType::Float64,

@@ -28,7 +28,10 @@ pub fn part(record: &Record, load: &str) -> Option<Part> {
     match record.draft.kind {
         Kind::Call => {
             let loads = clear.get_text(Field::Load)?;
-            loads.split(' ').any(|one| one == load).then_some(Part::Answer)
+            loads
+                .split(' ')
+                .any(|one| one == load)
+                .then_some(Part::Answer)
         }
         Kind::Load if names(Field::Load) => Some(Part::Loaded),
         Kind::Load if names(Field::PreviousLoad) => Some(Part::Replaced),
@@ -70,8 +73,8 @@ impl crate::Node {
             // A batch may begin before what was asked for.
             let before = usize::try_from(at.saturating_sub(batch.first)).unwrap_or(usize::MAX);
             for entry in batch.entries.iter().skip(before) {
-                let part = { Record::decode::<Intl>(entry).ok() }
-                    .and_then(|record| part(&record, load));
+                let part =
+                    { Record::decode::<Intl>(entry).ok() }.and_then(|record| part(&record, load));
                 if let Some(part) = part {
                     records.push((part, hex::encode(entry)));
                 }

@@ -16,13 +16,16 @@ impl Node {
     ///
     /// # Errors
     /// `OBJECT_SIGNATURE_INVALID`, `OBJECT_INVALID`, `OBJECT_CONFLICT` for an order that is not newer than the last one
-    /// or accepts other columns than are there now, `RESOURCE_UNKNOWN`, `LOAD_UNKNOWN`, `LOAD_RUNNING`.
+    /// or accepts other columns than are there now, `RESOURCE_UNKNOWN`, `LOAD_UNKNOWN`.
     pub fn order_source(&self, envelope: &Envelope) -> Result<(), ErrorCode> {
         let order = check(envelope, &self.pinned)?;
         let place = self.place(&order.resource, Some(order.environment))?;
         match &order.act {
             SourceAct::Accept { schema } => {
-                let drift = self.products.drift(place).ok_or(ErrorCode::ObjectConflict)?;
+                let drift = self
+                    .products
+                    .drift(place)
+                    .ok_or(ErrorCode::ObjectConflict)?;
                 if drift.found.digest() != *schema {
                     return Err(ErrorCode::ObjectConflict);
                 }
@@ -31,10 +34,7 @@ impl Node {
                 self.record_order(place, &order, envelope);
                 self.products.set_drift(place, None);
                 // What answered before answers again; the load that follows brings the table as it is now.
-                match self.enqueue(place, Task::default()) {
-                    Ok(()) | Err(ErrorCode::LoadRunning) => Ok(()),
-                    Err(code) => Err(code),
-                }
+                self.load_anyhow(place, Task::default())
             }
             SourceAct::Correct { wrong, reason } => {
                 if !self.loader.kept.had(place, wrong) {
@@ -53,8 +53,16 @@ impl Node {
                     as_of: None,
                     corrects: Some(corrects),
                 };
-                self.enqueue(place, task)
+                self.load_anyhow(place, task)
             }
+        }
+    }
+
+    /// The order holds, whether its load begins or one is under way already.
+    fn load_anyhow(&self, place: usize, task: Task) -> Result<(), ErrorCode> {
+        match self.enqueue(place, task) {
+            Ok(()) | Err(ErrorCode::LoadRunning) => Ok(()),
+            Err(code) => Err(code),
         }
     }
 

@@ -27,7 +27,9 @@ pub enum KeptUnreadable {
     #[error("cannot read what is kept of the sources: {0}")]
     Io(#[from] std::io::Error),
     /// A file is not what was written.
-    #[error("`{0}` is damaged: restore it, or remove it if its table need not be compared with what the unit has seen")]
+    #[error(
+        "`{0}` is damaged: restore it, or remove it if its table need not be compared with what the unit has seen"
+    )]
     Damaged(PathBuf),
 }
 
@@ -50,6 +52,7 @@ struct OfResource {
 pub(super) struct Kept {
     state: State,
     dir: PathBuf,
+    orders: PathBuf,
     labels: Vec<String>,
     inner: Mutex<Inner>,
 }
@@ -69,7 +72,8 @@ impl Kept {
     ) -> Result<Kept, KeptUnreadable> {
         let dir = state.dir().join("sources");
         create_dir(&dir)?;
-        create_dir(&dir.join("orders"))?;
+        let orders = state.dir().join("source-orders");
+        create_dir(&orders)?;
         let labels: Vec<String> = resources.iter().map(|resource| resource.label()).collect();
         let files = state.read_all(&dir, "json")?;
         let mut of_resources = Vec::new();
@@ -87,7 +91,7 @@ impl Kept {
             wrong: BTreeSet::new(),
             number: 0,
         };
-        for (path, bytes) in state.read_all(&dir.join("orders"), "env")? {
+        for (path, bytes) in state.read_all(&orders, "env")? {
             let order = decode_envelope(&bytes).map_err(|_| ErrorCode::ObjectInvalid);
             let order = order.and_then(|envelope| check(&envelope, pinned));
             let order = order.map_err(|_| KeptUnreadable::Damaged(path))?;
@@ -99,6 +103,7 @@ impl Kept {
         Ok(Kept {
             state: state.clone(),
             dir,
+            orders,
             labels,
             inner: Mutex::new(inner),
         })
@@ -179,8 +184,10 @@ impl Kept {
             tracing::error!(%error, "cannot store a source order");
             ErrorCode::Internal
         };
-        let path = self.dir.join("orders").join(format!("{:020}.env", order.number));
-        self.state.write(&path, &encode_envelope(envelope)).map_err(unwritten)?;
+        let path = self.orders.join(format!("{:020}.env", order.number));
+        self.state
+            .write(&path, &encode_envelope(envelope))
+            .map_err(unwritten)?;
         // From here on the order counts: a restart finds it.
         inner.number = order.number;
         if let SourceAct::Correct { wrong, .. } = &order.act {

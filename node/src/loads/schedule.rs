@@ -60,9 +60,7 @@ impl Attempt {
             Refresh::Manual => false,
         };
         let is_tried = match &self.failed {
-            Some((code, _)) => {
-                !matches!(code, ErrorCode::LoadStopped | ErrorCode::ResourceChanged)
-            }
+            Some((code, _)) => !matches!(code, ErrorCode::LoadStopped | ErrorCode::ResourceChanged),
             None => false,
         };
         let doublings = self.failures.saturating_sub(1).min(16);
@@ -170,7 +168,11 @@ impl Node {
         }
         if !health.may_write.is_empty() && before.is_none_or(|before| before.may_write.is_empty()) {
             let may = health.may_write.join(", ");
-            tracing::warn!(source_name = name, may, "the account could write at the source");
+            tracing::warn!(
+                source_name = name,
+                may,
+                "the account could write at the source"
+            );
         }
     }
 

@@ -146,7 +146,9 @@ impl Node {
     pub fn source_healths(&self) -> Vec<(String, SourceHealth)> {
         let all = &self.loader.health;
         let all = all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|(name, health)| (name.clone(), health.clone())).collect()
+        all.iter()
+            .map(|(name, health)| (name.clone(), health.clone()))
+            .collect()
     }
 
     fn resource_status(&self, place: usize) -> ResourceStatus {

@@ -19,11 +19,31 @@ use crate::admission::holdings::Adopted;
 
 /// Longest that whoever brings an object waits for what it opens. Most often nothing is to be read, or little.
 const ADOPT_WAIT: Duration = Duration::from_secs(5);
+/// The same for the coordinator's pushes: the next one may be a revocation.
+const PUSH_WAIT: Duration = Duration::from_millis(500);
 
 impl Node {
     /// Takes in a signed object. Refused ones change nothing but the code that a call under them is told.
     /// Blocking: it writes a file and may read a register.
     pub fn adopt(&self, envelope: &Envelope, filing: Option<&Envelope>) -> Result<(), ErrorCode> {
+        self.adopt_within(envelope, filing, ADOPT_WAIT)
+    }
+
+    /// As [`Node::adopt`], for pushes, which wait for one another.
+    pub(crate) fn adopt_push(
+        &self,
+        envelope: &Envelope,
+        filing: Option<&Envelope>,
+    ) -> Result<(), ErrorCode> {
+        self.adopt_within(envelope, filing, PUSH_WAIT)
+    }
+
+    fn adopt_within(
+        &self,
+        envelope: &Envelope,
+        filing: Option<&Envelope>,
+        wait: Duration,
+    ) -> Result<(), ErrorCode> {
         let adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.holdings.load_full();
         let (next, adopted) = match current.adopt(&self.pinned, envelope, filing) {
@@ -50,10 +70,9 @@ impl Node {
         drop(adopting);
         self.record(adopted_draft(&adopted));
         if adopted.kind != "grant" {
-            // What is no longer approved is closed before anything else; what is opened may be a long load away, and
-            // whoever brings the next revocation must not wait for that.
+            // What is no longer approved is closed before anything else; what is opened may be a long load away.
             self.products.close_outdated(|| self.holdings.load_full());
-            self.settle(ADOPT_WAIT);
+            self.settle(wait);
         }
         Ok(())
     }

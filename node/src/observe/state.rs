@@ -288,9 +288,8 @@ fn resources(node: &Node, exposition: &mut Exposition) {
     let healths = node.source_healths();
     let of_source = |measure: fn(&SourceHealth) -> f64| {
         let healths = healths.iter().take(node.observe.series_max);
-        let series = healths.map(move |(name, health)| {
-            (vec![("source", name.clone())], measure(health))
-        });
+        let series =
+            healths.map(move |(name, health)| (vec![("source", name.clone())], measure(health)));
         series.collect::<Vec<_>>()
     };
     exposition.gauges(

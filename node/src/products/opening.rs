@@ -269,7 +269,9 @@ impl Products {
                 let is_same = |open: &&Open| {
                     open.digest == product.digest && Some(&open.policies) == policies.as_ref()
                 };
-                let kept = keys.iter().find_map(|key| before.open.get(key).filter(is_same));
+                let kept = keys
+                    .iter()
+                    .find_map(|key| before.open.get(key).filter(is_same));
                 let mut plan = Plan {
                     product: Arc::clone(product),
                     policies: policies.clone(),
@@ -326,8 +328,7 @@ impl Round<'_> {
             });
         }
         let table = self.table(place, &found.batches, &policy);
-        let snapshot =
-            Snapshot::of(&resource.name, &resource.label(), &found, &policy, table);
+        let snapshot = Snapshot::of(&resource.name, &resource.label(), &found, &policy, table);
         if is_wrong(&snapshot.load.id) {
             return Err(LoadFailed::Wrong(snapshot.load.id));
         }
@@ -351,12 +352,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn table(
-        &self,
-        place: usize,
-        batches: &[RecordBatch],
-        policy: &SignedPolicy,
-    ) -> Option<Table> {
+    fn table(&self, place: usize, batches: &[RecordBatch], policy: &SignedPolicy) -> Option<Table> {
         let mut plans = self.plans.iter();
         let is_read = plans.any(|plan| plan.statistic().is_some() && plan.uses(place));
         if !is_read {

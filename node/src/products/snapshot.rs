@@ -90,14 +90,22 @@ impl Snapshot {
 /// The same rows of the same date in the same resource are the same load, on every machine and after every restart.
 pub(crate) fn load_id(label: &str, as_of: Timestamp, digest: &Hash) -> LoadId {
     let date = as_of.0.to_be_bytes();
-    let named = Intl::digest(&[b"lingqu/load/v1\0", label.as_bytes(), b"\0", &date, &digest.0]);
+    let named = Intl::digest(&[
+        b"lingqu/load/v1\0",
+        label.as_bytes(),
+        b"\0",
+        &date,
+        &digest.0,
+    ]);
     let id = format!("load_{}", hex::encode(&named.0[..10]));
     id.parse().expect("a prefix and 20 digits are an id")
 }
 
 /// Every column that the policy opens for anything, in order: nothing else is read.
 pub(crate) fn open_columns(policy: &Policy) -> Vec<String> {
-    let open = policy.columns().filter(|(_, uses)| uses.iter().next().is_some());
+    let open = policy
+        .columns()
+        .filter(|(_, uses)| uses.iter().next().is_some());
     open.map(|(column, _)| column.to_owned()).collect()
 }
 

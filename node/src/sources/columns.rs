@@ -48,7 +48,10 @@ fn plain_type(data_type: &DataType) -> DataType {
 ///
 /// # Errors
 /// [`ColumnsUnfit::Unreadable`] when it does not have the columns of `plain`, in their order.
-pub(crate) fn to_plain(batch: &RecordBatch, plain: &SchemaRef) -> Result<RecordBatch, ColumnsUnfit> {
+pub(crate) fn to_plain(
+    batch: &RecordBatch,
+    plain: &SchemaRef,
+) -> Result<RecordBatch, ColumnsUnfit> {
     if batch.num_columns() != plain.fields().len() {
         return Err(ColumnsUnfit::Unreadable);
     }
@@ -56,10 +59,12 @@ pub(crate) fn to_plain(batch: &RecordBatch, plain: &SchemaRef) -> Result<RecordB
         .columns()
         .iter()
         .zip(plain.fields())
-        .map(|(array, field)| match array.data_type() == field.data_type() {
-            true => Ok(Arc::clone(array)),
-            false => arrow_cast::cast(array, field.data_type()),
-        })
+        .map(
+            |(array, field)| match array.data_type() == field.data_type() {
+                true => Ok(Arc::clone(array)),
+                false => arrow_cast::cast(array, field.data_type()),
+            },
+        )
         .collect::<Result<Vec<ArrayRef>, _>>()
         .map_err(|_| ColumnsUnfit::Unreadable)?;
     let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -79,7 +84,9 @@ pub(crate) fn project(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBat
             index.map_err(|_| ColumnsUnfit::Missing((*column).to_owned()))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    batch.project(&indices).map_err(|_| ColumnsUnfit::Unreadable)
+    batch
+        .project(&indices)
+        .map_err(|_| ColumnsUnfit::Unreadable)
 }
 
 /// Whether every one of these columns is there, in a type that can be computed with: what can be compared, and measures.

@@ -74,7 +74,11 @@ pub fn configure(config: &NodeConfig, kinds: &Kinds) -> Result<Configured, Sourc
     for section in &config.sources {
         let source = source(section, config, kinds)?;
         if sources.len() >= SECTIONS_MAX || sources.contains_key(section.name.as_str()) {
-            return Err(of_source(section, "name", "stands twice, or there are too many sources"));
+            return Err(of_source(
+                section,
+                "name",
+                "stands twice, or there are too many sources",
+            ));
         }
         listed.push(source.clone());
         sources.insert(&section.name, source);
@@ -104,7 +108,11 @@ fn source(
     kinds: &Kinds,
 ) -> Result<NamedSource, SourcesRefused> {
     if !is_name(&section.name) {
-        return Err(of_source(section, "name", "is not 1 to 64 of `a-z 0-9 _ -`"));
+        return Err(of_source(
+            section,
+            "name",
+            "is not 1 to 64 of `a-z 0-9 _ -`",
+        ));
     }
     let settings = section.settings.0.clone();
     let connector = kinds
@@ -134,24 +142,30 @@ fn resource(
             let name = FILE_SOURCE.to_owned();
             (vec![NamedSource { name, connector }], FILE_TABLE)
         }
-        (None, Some(source), Some(table)) => {
-            (with_replicas(section, source, config, sources)?, table.as_str())
-        }
+        (None, Some(source), Some(table)) => (
+            with_replicas(section, source, config, sources)?,
+            table.as_str(),
+        ),
         _ => return refused("source", "and `table` are given, or `path`, and not both"),
     };
     let Some(environments) = environments(&section.environments) else {
-        return refused("environments", "are PROD, PROD_DEBUG or both, or TEST alone");
+        return refused(
+            "environments",
+            "are PROD, PROD_DEBUG or both, or TEST alone",
+        );
     };
-    let refresh = match section.refresh.as_deref().map(str::parse) {
-        None => Refresh::Manual,
-        Some(Ok(refresh)) => refresh,
-        Some(Err(_)) => {
-            return refused("refresh", "is `manual`, or `every` and a time such as `24h`");
-        }
+    let Ok(refresh) = section.refresh.parse::<Refresh>() else {
+        return refused(
+            "refresh",
+            "is `manual`, or `every` and a time such as `24h`",
+        );
     };
     let as_of = as_of(section)?;
     if matches!((&as_of, refresh), (AsOf::Fixed(_), Refresh::Every(_))) {
-        return refused("refresh", "would keep the fixed date of `as_of` for newer data");
+        return refused(
+            "refresh",
+            "would keep the fixed date of `as_of` for newer data",
+        );
     }
     let update_cycle = match section.update_cycle_days {
         None => None,
@@ -203,7 +217,11 @@ fn with_replicas(
     let mut names = vec![source];
     for replica in &first.replicas {
         if names.contains(&replica.as_str()) {
-            return Err(of_source(first, "replicas", "name a source twice, or the source itself"));
+            return Err(of_source(
+                first,
+                "replicas",
+                "name a source twice, or the source itself",
+            ));
         }
         names.push(replica);
     }

@@ -96,8 +96,7 @@ impl Connector for ParquetFile {
 impl ParquetFile {
     fn describe_blocking(&self) -> Result<(SchemaRef, i64), SourceError> {
         let file = File::open(&self.path).map_err(|_| SourceError::Unreachable)?;
-        let builder =
-            ParquetRecordBatchReaderBuilder::try_new(file).map_err(|_| unreadable())?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|_| unreadable())?;
         let rows = builder.metadata().file_metadata().num_rows();
         Ok((Arc::clone(builder.schema()), rows))
     }

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
-use lingqu_connector_sdk::{BoundedReading, LoadRequest, ReadLimits, SourceError, TableInfo};
+use arrow_schema::{Field, Schema, SchemaRef};
+use lingqu_connector_sdk::{
+    BoundedReading, LoadRequest, ReadLimits, RowsHasher, SourceError, TableInfo,
+};
 use lingqu_core::{Clock, ErrorCode, Timestamp};
 use lingqu_tlog::Hash;
 use tokio_util::sync::CancellationToken;
@@ -163,7 +165,8 @@ impl Progress {
     fn begin(&self, source: &str, expected: Option<u64>) {
         self.rows.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
-        self.expected.store(expected.unwrap_or(0), Ordering::Relaxed);
+        self.expected
+            .store(expected.unwrap_or(0), Ordering::Relaxed);
         let mut name = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         source.clone_into(&mut name);
     }
@@ -265,6 +268,49 @@ pub async fn describe(
     Ok((table, columns))
 }
 
+/// The first rows of a table, for whoever drafts its labels on the unit's own machine. Columns whose types no reading
+/// knows are left out; the source's work is stopped after the last row that is wanted.
+///
+/// # Errors
+/// As [`read`].
+pub async fn first_rows(
+    resource: &Resource,
+    source: &NamedSource,
+    rows: u64,
+    limits: ReadLimits,
+) -> Result<(TableInfo, Vec<RecordBatch>), LoadFailed> {
+    let failed = |error: SourceError| LoadFailed::source(source, &error);
+    let (info, _) = describe(resource, source).await?;
+    let is_known =
+        |field: &&Arc<Field>| RowsHasher::new(&Schema::new(vec![Arc::clone(field)])).is_ok();
+    let known = info.schema.fields().iter().filter(is_known);
+    let request = LoadRequest {
+        table: resource.table.clone(),
+        columns: known.map(|field| field.name().clone()).collect(),
+        limits,
+    };
+    if request.columns.is_empty() {
+        return Ok((info, Vec::new()));
+    }
+    let declared = request.schema(&info.schema).map_err(failed)?;
+    let connector = source.connector.as_ref();
+    let reading = BoundedReading::begin(connector, Arc::clone(&declared), &request).await;
+    let mut reading = reading.map_err(failed)?;
+    let plain = plain(&declared);
+    let (mut batches, mut left) = (Vec::new(), rows);
+    while left > 0
+        && let Some(batch) = reading.next().await.map_err(failed)?
+    {
+        let wanted = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(batch.num_rows());
+        let unfit = |_| failed(SourceError::Failed { code: None });
+        batches.push(to_plain(&batch.slice(0, wanted), &plain).map_err(unfit)?);
+        left -= wanted as u64;
+    }
+    Ok((info, batches))
+}
+
 async fn read_from(
     resource: &Resource,
     source: &NamedSource,
@@ -301,9 +347,10 @@ async fn read_from(
     });
     let facts = facts.await.map_err(failed)?;
     let now = clock.now();
+    let (as_of, batches) = gathered.finish(now)?;
     Ok(ReadTable {
-        as_of: gathered.latest.finish(now)?,
-        batches: gathered.finish(),
+        as_of,
+        batches,
         rows: facts.rows,
         digest: Hash(facts.digest.0),
         version: facts.version,
@@ -349,11 +396,12 @@ impl<'a> Gathered<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Vec<RecordBatch> {
-        match self.batches.is_empty() {
-            true => vec![RecordBatch::new_empty(self.kept)],
-            false => self.batches,
-        }
+    fn finish(self, now: Timestamp) -> Result<(Timestamp, Vec<RecordBatch>), LoadFailed> {
+        let as_of = self.latest.finish(now)?;
+        Ok(match self.batches.is_empty() {
+            true => (as_of, vec![RecordBatch::new_empty(self.kept)]),
+            false => (as_of, self.batches),
+        })
     }
 }
 

@@ -40,7 +40,9 @@ impl Columns {
 
     /// Names and types, in order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, kind)| (name.as_str(), kind.as_str()))
+        self.0
+            .iter()
+            .map(|(name, kind)| (name.as_str(), kind.as_str()))
     }
 
     /// SHA-256 over each name and type in order, each after its length as 8 bytes big-endian: what an order accepts.
@@ -57,8 +59,16 @@ impl Columns {
 impl Drift {
     /// Columns that are new, gone or of another type, as `+name: type`, `-name: type`.
     pub fn differences(&self) -> Vec<String> {
-        let gone = self.accepted.0.iter().filter(|(name, kind)| self.found.0.get(*name) != Some(kind));
-        let new = self.found.0.iter().filter(|(name, kind)| self.accepted.0.get(*name) != Some(kind));
+        let gone = self
+            .accepted
+            .0
+            .iter()
+            .filter(|(name, kind)| self.found.0.get(*name) != Some(kind));
+        let new = self
+            .found
+            .0
+            .iter()
+            .filter(|(name, kind)| self.accepted.0.get(*name) != Some(kind));
         let gone = gone.map(|(name, kind)| format!("-{name}: {kind}"));
         gone.chain(new.map(|(name, kind)| format!("+{name}: {kind}")))
             .collect()

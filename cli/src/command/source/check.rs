@@ -12,19 +12,24 @@ use crate::doctor;
 use crate::failure::{Failure, printable};
 use crate::session::Session;
 
-/// `source check --config node.toml [--name RESOURCE]`
+/// `source check --config node.toml [--name RESOURCE]`, `source check --conformance --config FILE [--name SOURCE]`
 #[derive(Args, Debug)]
 pub(super) struct Check {
     /// The node's configuration · 节点配置文件
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Only the resource of this name · 仅检查该名称的资源
-    #[arg(long, value_name = "RESOURCE")]
+    /// Only the resource of this name; with `--conformance` the source · 仅检查该名称的资源或数据源
+    #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    #[command(flatten)]
+    kit: super::conformance::Kit,
 }
 
 impl Check {
     pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        if self.kit.conformance {
+            return self.kit.run(&self.config, self.name.as_deref(), session);
+        }
         let config = NodeConfig::read(&self.config)?;
         let wanted = |resource: &&ResourceSection| {
             self.name.as_ref().is_none_or(|name| *name == resource.name)

@@ -83,7 +83,9 @@ pub(super) fn line(status: &ResourceStatus) -> String {
         line += &format!("\n  {}: {}", failed.code, failed.why);
     }
     if let Some(progress) = &status.progress {
-        let expected = progress.expected.map_or(String::new(), |rows| format!(" / {rows}"));
+        let expected = progress
+            .expected
+            .map_or(String::new(), |rows| format!(" / {rows}"));
         line += &format!("\n  loading · 装载中: {}{expected} rows", progress.rows);
     }
     line

@@ -44,7 +44,10 @@ impl Status {
                     health.may_write.join(", ")
                 ),
             };
-            session.line(printable(&format!("source {name}: {state} ({})", health.looked)))?;
+            session.line(printable(&format!(
+                "source {name}: {state} ({})",
+                health.looked
+            )))?;
         }
         Ok(())
     }

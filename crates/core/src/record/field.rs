@@ -138,6 +138,10 @@ impl Clear {
     #[must_use]
     pub fn text(mut self, field: Field, value: &str) -> Self {
         debug_assert_eq!(field.shape(), Shape::Text);
+        if has_shape(Shape::Text, value.as_bytes()) {
+            self.0.insert(field, value.as_bytes().to_vec());
+            return self;
+        }
         let mut clean: String = value
             .chars()
             .map(|c| if c.is_control() { '?' } else { c })

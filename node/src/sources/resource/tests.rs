@@ -12,8 +12,20 @@ fn a_rule_of_refreshing_reads_back_as_it_was_written() {
 #[test]
 fn what_is_no_rule_is_refused() {
     for text in [
-        "", "Manual", "every", "every ", "every h", "every 0h", "every 30s", "every -1h",
-        "every +1h", "every 1.5h", "every 367d", "every 99999999999h", "every 2小时", "24h",
+        "",
+        "Manual",
+        "every",
+        "every ",
+        "every h",
+        "every 0h",
+        "every 30s",
+        "every -1h",
+        "every +1h",
+        "every 1.5h",
+        "every 367d",
+        "every 99999999999h",
+        "every 2小时",
+        "24h",
     ] {
         assert_eq!(text.parse::<Refresh>(), Err(RefreshRefused), "{text}");
     }

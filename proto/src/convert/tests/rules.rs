@@ -244,11 +244,10 @@ fn rules_of_a_policy() {
     );
     let functions = |words: &[&str]| {
         let entries: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        let change = |policy: &mut pb::Policy| {
-            let entries = entries.clone();
+        refused(&policy(), |policy: &mut pb::Policy| {
             terms(policy).functions = Some(pb::FunctionList { entries });
-        };
-        refused(&policy(), change).field
+        })
+        .field
     };
     assert_eq!(functions(&["median"]), "functions");
     assert_eq!(functions(&["sum", "count"]), "functions");
