@@ -474,3 +474,45 @@ fn what_nobody_asks_any_more_is_let_go_of() {
     world.settle(&[]);
     assert!(world.products.snapshot(0).is_none());
 }
+
+/// What a statistic says before and after a load is not who came with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statistic_does_not_tell_of_one_person_who_came_with_a_load() {
+    let mut world = World::new();
+    let (first, second) = (statistic("one", COUNT, &[]), statistic("two", COUNT, &[]));
+    world.approve(&first);
+    world.settle(&[]);
+    assert_eq!(counted(&answer(&world.open(&first).unwrap()).await), 30);
+    let old = world.loads(&first);
+
+    world.exchange(0, people(0..31, 2000));
+    world.settle(&[(0, Task::default())]);
+    assert_ne!(world.loads(&first), old);
+    assert_eq!(counted(&answer(&world.open(&first).unwrap()).await), 30);
+    // A product that opens only now is made of the same cells.
+    world.approve(&second);
+    world.settle(&[]);
+    assert_eq!(counted(&answer(&world.open(&second).unwrap()).await), 30);
+
+    world.exchange(0, people(0..40, 2000));
+    world.settle(&[(0, Task::default())]);
+    for product in [&first, &second] {
+        let open = world.open(product).unwrap();
+        assert_eq!(counted(&answer(&open).await), 40);
+    }
+}
+
+/// A load whose cells are too small for an open statistic is refused as a whole.
+#[test]
+fn a_load_under_which_a_statistic_would_have_no_cells_is_refused() {
+    let mut world = World::new();
+    let counts = statistic("one", COUNT, &[]);
+    world.approve(&counts);
+    world.settle(&[]);
+    let old = world.loads(&counts);
+    world.exchange(0, people(100..105, 2000));
+    let settled = world.settle(&[(0, Task::default())]);
+    // All thirty left, so their cell gives way; five are no cell.
+    assert_eq!(settled.failed[0].1.code(), ErrorCode::LoadRefused);
+    assert_eq!(world.loads(&counts), old);
+}

@@ -119,10 +119,21 @@ pub(super) fn groups_of_atoms(partition: &Partition, bound: &Bound) -> Result<Ve
         }
         u32::try_from(place).ok()
     };
-    let atoms = register.atoms.iter();
-    Ok(atoms
-        .map(|atom| group_of(atom).unwrap_or(NOWHERE))
-        .collect())
+    let asked = |axis: &usize| {
+        let conditions = conditions.iter().map(|(asked, _)| asked);
+        let mut all = conditions.chain(keys.iter().map(|(asked, ..)| asked));
+        all.any(|asked| asked == axis)
+    };
+    let blurred = partition.settled.blurred.iter();
+    let blurred: Vec<&Vec<bool>> = blurred
+        .filter(|(axis, _)| asked(axis))
+        .map(|(_, is_blurred)| is_blurred)
+        .collect();
+    let group = |(number, atom): (usize, &Box<[u16]>)| {
+        let told = !blurred.iter().any(|is_blurred| is_blurred[number]);
+        group_of(atom).filter(|_| told).unwrap_or(NOWHERE)
+    };
+    Ok(register.atoms.iter().enumerate().map(group).collect())
 }
 
 fn axis_of(register: &Register, wanted: &super::axes::AxisName) -> Result<usize, Broken> {
