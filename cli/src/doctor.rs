@@ -22,7 +22,7 @@ use lingqu_core::Clock;
 
 pub(crate) use finding::{Findings, Level};
 pub(crate) use service::Service;
-pub(crate) use sources::read;
+pub(crate) use sources::{ReadFailed, read, resource, waiting};
 
 use crate::failure::Failure;
 use crate::session::Session;

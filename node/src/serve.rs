@@ -30,7 +30,7 @@ use self::calling::Calling;
 use self::door::Way;
 use self::flight_sql::{Execution, FlightSql, Kept};
 use crate::Node;
-use crate::{admin, ship};
+use crate::{admin, loads, ship};
 
 /// Why a node stopped serving.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +145,7 @@ impl Beside {
         beside.run(ship::replicate::run(Arc::clone(node), client.clone()));
         beside.run(ship::watch::run(Arc::clone(node), client));
         beside.run(admin::run(Arc::clone(node), admin_listener));
+        beside.run(loads::run(Arc::clone(node)));
         beside.run(every_minute(Arc::clone(node), Arc::clone(kept)));
         beside.run(heartbeats(Arc::clone(node)));
         beside.run(Arc::clone(tls).watch(reload));
@@ -182,6 +183,7 @@ async fn close(node: &Arc<Node>, beside: Beside) -> Result<(), ServeError> {
         tracing::warn!(%error, "the end of this run is not on record");
     }
     beside.end().await;
+    node.loader.close();
     // What was begun off the async threads still holds the journal.
     node.blocking.close();
     node.blocking.wait().await;

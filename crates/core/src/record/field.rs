@@ -95,6 +95,18 @@ fields! {
     Region = 26, "region", Shape::Text;
     /// Number of a stop order.
     StopNumber = 27, "stop_number", Shape::Number;
+    /// The source that a load was read from: the configured one, or a replica of it.
+    Source = 40, "source", Shape::Text;
+    /// How that source named the state that was read, if it did.
+    SourceVersion = 41, "source_version", Shape::Text;
+    /// The load that this one took the place of.
+    PreviousLoad = 42, "previous_load", Shape::Text;
+    /// The load that the unit has marked as wrong.
+    WrongLoad = 43, "wrong_load", Shape::Text;
+    /// Why, in the unit's own words.
+    Reason = 44, "reason", Shape::Text;
+    /// Number of the unit's order about a source.
+    SourceOrder = 45, "source_order", Shape::Number;
 }
 
 /// Why a clear field is refused. Names the field, never its content.
