@@ -42,6 +42,7 @@ pub fn part(record: &Record, load: &str) -> Option<Part> {
         | Kind::Denials
         | Kind::Load
         | Kind::NodeStart
+        | Kind::Heartbeat
         | Kind::NodeStop => None,
     }
 }
