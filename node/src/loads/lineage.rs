@@ -40,8 +40,10 @@ pub fn part(record: &Record, load: &str) -> Option<Part> {
         Kind::AuthorizationChange
         | Kind::Control
         | Kind::Denials
+        | Kind::Heartbeat
         | Kind::Load
         | Kind::NodeStart
+        | Kind::Heartbeat
         | Kind::NodeStop => None,
     }
 }
