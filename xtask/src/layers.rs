@@ -169,6 +169,8 @@ pub(crate) const ROWS: &[Row] = &[
         package: "lingqu-cli",
         may_use: Only(&[
             "lingqu-client",
+            "lingqu-connector-sdk",
+            "lingqu-connectors",
             "lingqu-coordinator",
             "lingqu-core",
             "lingqu-demo",

@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lingqu_core::ErrorCode;
 use lingqu_core::envelope::Envelope;
-use lingqu_core::product::Load;
 use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_core::stop::StopScope;
 use lingqu_proto::encode_envelope;
@@ -15,6 +16,9 @@ use lingqu_tlog::Hash;
 
 use super::Node;
 use crate::admission::holdings::Adopted;
+
+/// Longest that whoever brings an object waits for what it opens. Most often nothing is to be read, or little.
+const ADOPT_WAIT: Duration = Duration::from_secs(5);
 
 impl Node {
     /// Takes in a signed object. Refused ones change nothing but the code that a call under them is told.
@@ -46,7 +50,10 @@ impl Node {
         drop(adopting);
         self.record(adopted_draft(&adopted));
         if adopted.kind != "grant" {
-            self.record_loads(self.prepare_products());
+            // What is no longer approved is closed before anything else; what is opened may be a long load away, and
+            // whoever brings the next revocation must not wait for that.
+            self.products.close_outdated(|| self.holdings.load_full());
+            self.settle(ADOPT_WAIT);
         }
         Ok(())
     }
@@ -123,17 +130,18 @@ impl Node {
         }
     }
 
-    pub(super) fn record_loads(&self, loads: Vec<Load>) {
-        for load in loads {
-            let mut draft = Draft::new(Kind::Load);
-            draft.clear = Clear::default()
-                .text(Field::Resource, &load.resource)
-                .text(Field::Load, load.id.as_str())
-                .number(Field::AsOf, u64::try_from(load.as_of.0).unwrap_or(0))
-                .number(Field::Count, load.rows)
-                .bytes(Field::ObjectDigest, &load.digest.0);
-            self.record(draft);
+    /// Keeps a change of what the node may do until the journal may write it.
+    pub(crate) fn record_change(&self, clear: Clear) {
+        self.record(change(clear));
+    }
+
+    /// Keeps the records of loads. Before the journal is compared with its mirror nothing answers until they are written.
+    pub(crate) fn record_loads(&self, loads: Vec<Draft>) {
+        let mut queue = self.unrecorded_queue();
+        if !loads.is_empty() && !self.journal.reconciled() {
+            self.loads_unrecorded.store(true, Ordering::SeqCst);
         }
+        queue.extend(loads);
     }
 
     /// Appends what waits, in order. Called when the journal is ready and after each change.
@@ -143,7 +151,15 @@ impl Node {
             if !self.journal.reconciled() {
                 return;
             }
-            let Some(waiting) = self.unrecorded_queue().front().cloned() else {
+            let waiting = {
+                let queue = self.unrecorded_queue();
+                if queue.is_empty() {
+                    // Under the queue's lock: what is queued from here on is queued with the journal compared.
+                    self.loads_unrecorded.store(false, Ordering::SeqCst);
+                }
+                queue.front().cloned()
+            };
+            let Some(waiting) = waiting else {
                 return;
             };
             // It is taken off the queue only once it is durable.
@@ -157,10 +173,6 @@ impl Node {
                 queue.pop_front();
             }
         }
-    }
-
-    pub(super) fn prepare_products(&self) -> Vec<Load> {
-        self.products.prepare(|| self.holdings.load_full())
     }
 
     fn store_object(
