@@ -3,9 +3,10 @@
 //! In scope: what a caller sees (throughput, latency), what the machine can do at most, where the processor time goes.
 //! Out of scope: thresholds. A number never fails a run; a call that is refused or fails does.
 //! stdout is data, stderr is for people. Exit codes: 0 measured, 1 not measured, 2 wrong arguments.
-//! Start reading at [`log::run`], [`verify::run`], [`score::run`] or [`statistic::run`].
+//! Start reading at [`verify::run`], [`log::run`], [`score::run`], [`statistic::run`] or [`connectors::run`].
 
 mod chart;
+mod connectors;
 mod filing;
 mod log;
 mod machine;
@@ -40,6 +41,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
+    /// Connectors, beside the fastest independent readers of the same sources.
+    Connectors {
+        #[command(flatten)]
+        settings: Settings,
+        /// Measure this source only; may be repeated.
+        #[arg(long = "case", value_name = "CASE")]
+        cases: Vec<connectors::Case>,
+    },
     /// Recorded calls through group commit, beside a bare group commit of the same bytes.
     Log(Settings),
     /// Scores of exported models, beside onnxruntime in a Python process.
@@ -84,6 +93,8 @@ fn main() -> ExitCode {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
+    Connectors(#[from] connectors::Failed),
+    #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
     Log(#[from] log::Failed),
@@ -107,6 +118,10 @@ fn report_to_stderr() {
 
 fn measure(scenario: &Scenario) -> Result<(), Failed> {
     match scenario {
+        Scenario::Connectors { settings, cases } => {
+            let measured = connectors::run(settings, cases)?;
+            print(settings, &measured.rows, &measured.notes)
+        }
         Scenario::Log(settings) => {
             let measured = log::run(settings)?;
             print(settings, &measured.rows, &measured.notes)

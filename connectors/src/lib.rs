@@ -16,7 +16,10 @@ mod fixtures;
 mod flight_sql;
 mod http;
 mod ipc_claims;
+mod mysql;
 mod net;
+mod postgres;
+mod relay;
 mod s3;
 mod scan;
 mod sql_text;
@@ -24,6 +27,9 @@ mod sqlite;
 mod temporal;
 
 use lingqu_connector_sdk::Kinds;
+
+pub use mysql::MySql;
+pub use postgres::Postgres;
 
 /// Every connector of this crate by the name that settings give in `kind = "…"`.
 pub fn kinds() -> Kinds {
@@ -33,4 +39,6 @@ pub fn kinds() -> Kinds {
         .with(http::HttpKind)
         .with(s3::S3Kind)
         .with(sqlite::SqliteKind)
+        .with(MySql)
+        .with(Postgres)
 }

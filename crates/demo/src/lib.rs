@@ -12,6 +12,7 @@ pub mod network;
 pub mod objects;
 pub mod register;
 pub mod report;
+pub mod servers;
 mod story;
 
 pub use story::{Options, StoryFailed, run};

@@ -1,0 +1,276 @@
+//! Filters that MySQL evaluates exactly as the engine would, as SQL.
+//!
+//! Whole numbers, decimals, dates and timestamps compare alike in both. Texts do not: collations ignore case, accents
+//! or blanks at the end. So the equality of texts is asked of their bytes as they would be sent here; where an index can
+//! help, the collation's own, wider equality stands beside it. Everything that is not listed stays with the engine.
+
+use std::fmt::Write as _;
+
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::{Between, InList};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+
+use super::columns::{Column, Kind};
+use super::sql;
+
+/// Nesting that is followed.
+const DEPTH_MAX: usize = 32;
+/// Values of one list.
+const LIST_MAX: usize = 1_000;
+/// Bytes of one condition.
+const BYTES_MAX: usize = 64 << 10;
+/// Years that the server's dates have.
+const YEARS: std::ops::RangeInclusive<i64> = 1_000..=9_999;
+
+/// The filter in SQL, in parentheses; `None` if the engine has to evaluate it.
+pub(super) fn condition(filter: &Expr, columns: &[Column]) -> Option<String> {
+    let writer = Writer { columns };
+    let sql = writer.predicate(filter, 0)?;
+    (sql.len() <= BYTES_MAX).then_some(sql)
+}
+
+struct Writer<'a> {
+    columns: &'a [Column],
+}
+
+impl Writer<'_> {
+    fn predicate(&self, filter: &Expr, depth: usize) -> Option<String> {
+        if depth > DEPTH_MAX {
+            return None;
+        }
+        let below = |filter| self.predicate(filter, depth + 1);
+        match filter {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
+                Operator::And => Some(format!("({} AND {})", below(left)?, below(right)?)),
+                Operator::Or => Some(format!("({} OR {})", below(left)?, below(right)?)),
+                _ => self
+                    .comparison(left, *op, right)
+                    .or_else(|| self.comparison(right, op.swap()?, left)),
+            },
+            Expr::Not(inner) => Some(format!("(NOT {})", below(inner)?)),
+            Expr::IsNull(inner) => Some(format!("({} IS NULL)", self.nullable(inner)?)),
+            Expr::IsNotNull(inner) => Some(format!("({} IS NOT NULL)", self.nullable(inner)?)),
+            Expr::IsTrue(inner) => Some(format!("({} IS TRUE)", below(inner)?)),
+            Expr::IsNotTrue(inner) => Some(format!("({} IS NOT TRUE)", below(inner)?)),
+            Expr::IsFalse(inner) => Some(format!("({} IS FALSE)", below(inner)?)),
+            Expr::IsNotFalse(inner) => Some(format!("({} IS NOT FALSE)", below(inner)?)),
+            Expr::InList(list) => self.in_list(list),
+            Expr::Between(between) => self.between(between),
+            _ => None,
+        }
+    }
+
+    fn column(&self, side: &Expr) -> Option<&Column> {
+        let Expr::Column(named) = side else {
+            return None;
+        };
+        self.columns.iter().find(|column| column.name == named.name)
+    }
+
+    /// Whether a value is there is the same question for every type but dates: there `IS NULL` also finds zero dates
+    /// of columns that are declared `NOT NULL`.
+    fn nullable(&self, side: &Expr) -> Option<String> {
+        let column = self.column(side)?;
+        let is_date = matches!(column.kind, Kind::Date | Kind::DateTime | Kind::Timestamp);
+        (!is_date).then(|| sql::identifier(&column.name))
+    }
+
+    fn comparison(&self, left: &Expr, op: Operator, right: &Expr) -> Option<String> {
+        let column = self.column(left)?;
+        if column.kind == Kind::Text {
+            let equal = equal_text(column, text(literal_of(right)?)?);
+            return match op {
+                Operator::Eq => Some(equal),
+                Operator::NotEq => Some(format!("(NOT {equal})")),
+                _ => None,
+            };
+        }
+        let sign = match op {
+            Operator::Eq => "=",
+            Operator::NotEq => "<>",
+            Operator::Lt => "<",
+            Operator::LtEq => "<=",
+            Operator::Gt => ">",
+            Operator::GtEq => ">=",
+            _ => return None,
+        };
+        let literal = literal(column, right)?;
+        Some(format!(
+            "({} {sign} {literal})",
+            sql::identifier(&column.name)
+        ))
+    }
+
+    fn in_list(&self, list: &InList) -> Option<String> {
+        let column = self.column(&list.expr)?;
+        if list.list.is_empty() || list.list.len() > LIST_MAX {
+            return None;
+        }
+        let not = if list.negated { "NOT " } else { "" };
+        if column.kind == Kind::Text {
+            let one = |value| Some(equal_text(column, text(literal_of(value)?)?));
+            let any: Option<Vec<String>> = list.list.iter().map(one).collect();
+            return Some(format!("({not}({}))", any?.join(" OR ")));
+        }
+        let values: Option<Vec<String>> = { list.list.iter() }
+            .map(|value| literal(column, value))
+            .collect();
+        let name = sql::identifier(&column.name);
+        Some(format!("({name} {not}IN ({}))", values?.join(", ")))
+    }
+
+    fn between(&self, between: &Between) -> Option<String> {
+        let column = self.column(&between.expr)?;
+        let (low, high) = (
+            literal(column, &between.low)?,
+            literal(column, &between.high)?,
+        );
+        let not = if between.negated { "NOT " } else { "" };
+        let name = sql::identifier(&column.name);
+        Some(format!("({name} {not}BETWEEN {low} AND {high})"))
+    }
+}
+
+/// Whether a column's text, as it would be sent here, has exactly these bytes. What is equal in bytes is equal in every
+/// collation, so the second condition takes nothing away from the first; it is there for the index.
+fn equal_text(column: &Column, value: &str) -> String {
+    let name = sql::identifier(&column.name);
+    let same = format!(
+        "CAST(CONVERT({name} USING utf8mb4) AS BINARY) = {}",
+        sql::bytes(value.as_bytes())
+    );
+    if column.utf8mb4 {
+        format!("({name} = {} AND {same})", sql::text(value))
+    } else {
+        format!("({same})")
+    }
+}
+
+fn literal_of(side: &Expr) -> Option<&ScalarValue> {
+    match side {
+        Expr::Literal(value, _) => Some(value),
+        _ => None,
+    }
+}
+
+/// A constant of the column's own type, or of one that both compare exactly with it. NULL is none: comparisons with it
+/// are the engine's business.
+fn literal(column: &Column, side: &Expr) -> Option<String> {
+    let value = literal_of(side)?;
+    match column.kind {
+        Kind::Int8
+        | Kind::Int16
+        | Kind::Int32
+        | Kind::Int64
+        | Kind::UInt8
+        | Kind::UInt16
+        | Kind::UInt32
+        | Kind::UInt64 => whole(value).map(|value| value.to_string()),
+        Kind::Decimal { .. } => match value {
+            ScalarValue::Decimal128(Some(value), _, scale) => decimal(*value, *scale),
+            _ => None,
+        },
+        // A zero date is less than every other for the server and nothing at all for the engine.
+        Kind::Date | Kind::DateTime | Kind::Timestamp if column.zero_is_null => None,
+        Kind::Date => match value {
+            ScalarValue::Date32(Some(days)) => {
+                date(i64::from(*days)).map(|date| format!("DATE'{date}'"))
+            }
+            _ => None,
+        },
+        Kind::DateTime => match value {
+            ScalarValue::TimestampMicrosecond(Some(at), None) => {
+                timestamp(*at).map(|at| format!("TIMESTAMP'{at}'"))
+            }
+            _ => None,
+        },
+        Kind::Timestamp => match value {
+            // The session's zone is UTC, as the number's is, whatever it is called.
+            ScalarValue::TimestampMicrosecond(Some(at), Some(_)) => {
+                timestamp(*at).map(|at| format!("TIMESTAMP'{at}'"))
+            }
+            _ => None,
+        },
+        Kind::Bit
+        | Kind::Bytes
+        | Kind::Double
+        | Kind::Float
+        | Kind::Label
+        | Kind::Text
+        | Kind::Time
+        | Kind::Year => None,
+    }
+}
+
+fn whole(value: &ScalarValue) -> Option<i128> {
+    match value {
+        ScalarValue::Int8(Some(value)) => Some(i128::from(*value)),
+        ScalarValue::Int16(Some(value)) => Some(i128::from(*value)),
+        ScalarValue::Int32(Some(value)) => Some(i128::from(*value)),
+        ScalarValue::Int64(Some(value)) => Some(i128::from(*value)),
+        ScalarValue::UInt8(Some(value)) => Some(i128::from(*value)),
+        ScalarValue::UInt16(Some(value)) => Some(i128::from(*value)),
+        ScalarValue::UInt32(Some(value)) => Some(i128::from(*value)),
+        ScalarValue::UInt64(Some(value)) => Some(i128::from(*value)),
+        _ => None,
+    }
+}
+
+fn text(value: &ScalarValue) -> Option<&str> {
+    match value {
+        ScalarValue::Utf8(Some(value))
+        | ScalarValue::LargeUtf8(Some(value))
+        | ScalarValue::Utf8View(Some(value)) => Some(value),
+        _ => None,
+    }
+}
+
+/// Digits with a point where `scale` puts it.
+fn decimal(value: i128, scale: i8) -> Option<String> {
+    let scale = usize::try_from(scale).ok()?;
+    let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    let mut text = if value < 0 {
+        "-".to_owned()
+    } else {
+        String::new()
+    };
+    text.push_str(whole);
+    if !fraction.is_empty() {
+        write!(text, ".{fraction}").expect("a string takes everything");
+    }
+    Some(text)
+}
+
+/// `YYYY-MM-DD` of a day counted from 1970-01-01, by Howard Hinnant's `civil_from_days`.
+fn date(days: i64) -> Option<String> {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    YEARS
+        .contains(&year)
+        .then(|| format!("{year:04}-{month:02}-{day:02}"))
+}
+
+fn timestamp(microseconds: i64) -> Option<String> {
+    let date = date(microseconds.div_euclid(86_400_000_000))?;
+    let of_day = microseconds.rem_euclid(86_400_000_000);
+    let (seconds, fraction) = (of_day / 1_000_000, of_day % 1_000_000);
+    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    Some(format!(
+        "{date} {hour:02}:{minute:02}:{second:02}.{fraction:06}"
+    ))
+}
+
+#[cfg(test)]
+mod tests;

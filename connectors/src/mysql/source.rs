@@ -1,0 +1,269 @@
+//! One MySQL database as a source: what it has, and readings of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use lingqu_connector_sdk::{
+    Connector, Health, LoadRequest, ReadLimits, Reading, SettingsRefused, SourceError, TableInfo,
+    TableName,
+};
+use mysql_async::prelude::{Protocol as RowProtocol, Queryable as _};
+use mysql_async::{QueryResult, Value};
+use tokio::time::{Instant, timeout_at};
+
+use super::columns::{self, Column, Table};
+use super::error::of_table;
+use super::privileges;
+use super::provider::Provider;
+use super::session::{Pool, Session};
+use super::settings::{Protocol, Settings};
+use super::sql::{self, Selection};
+use super::values::Batches;
+use crate::relay::{Outlet, relay};
+
+/// Longest name of a state that is kept.
+const VERSION_BYTES_MAX: usize = 1_024;
+
+/// One database.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pool: Arc<Pool>,
+}
+
+/// What is read of one table.
+#[derive(Clone, Debug)]
+pub(super) struct Query {
+    /// The table.
+    pub(super) table: TableName,
+    /// Its columns, as they were when it was opened.
+    pub(super) columns: Vec<Column>,
+    /// A condition in SQL.
+    pub(super) condition: Option<String>,
+    /// Most rows, if fewer than all are wanted.
+    pub(super) limit: Option<usize>,
+}
+
+#[async_trait]
+impl Connector for Source {
+    async fn describe(&self) -> Result<Vec<TableInfo>, SourceError> {
+        let mut session = self.pool.acquire().await?;
+        let settings = self.settings();
+        let tables = columns::tables(&mut session, settings, None).await?;
+        session.give_back();
+        let infos = tables
+            .iter()
+            .filter_map(|table| table.info(&settings.database));
+        Ok(infos.collect())
+    }
+
+    async fn open(&self, table: &TableName) -> Result<Arc<dyn TableProvider>, SourceError> {
+        let mut session = self.pool.acquire().await?;
+        let found = self.find(&mut session, table).await?;
+        session.give_back();
+        Ok(Arc::new(Provider::new(
+            self.clone(),
+            table.clone(),
+            found.columns,
+        )))
+    }
+
+    async fn load(&self, request: &LoadRequest) -> Result<Reading, SourceError> {
+        let mut session = self.pool.acquire().await?;
+        let found = self.find(&mut session, &request.table).await?;
+        let query = Query {
+            table: request.table.clone(),
+            columns: found.select(&request.columns)?,
+            condition: None,
+            limit: None,
+        };
+        self.start(session, &found, query, request.limits).await
+    }
+
+    async fn health(&self) -> Result<Health, SourceError> {
+        let mut session = self.pool.acquire().await?;
+        let may_write = privileges::beyond_reading(&mut session).await?;
+        let health = Health {
+            server: format!("{} {}", session.server().name(), session.version()),
+            may_write,
+            verified_tls: Some(self.pool.is_verified()),
+        };
+        session.give_back();
+        Ok(health)
+    }
+}
+
+impl Source {
+    pub(super) fn new(settings: Settings, base: &Path) -> Result<Source, SettingsRefused> {
+        let ca = settings.ca.as_ref().map(|ca| base.join(ca));
+        if ca.is_some_and(|ca| !ca.is_file()) {
+            return Err(SettingsRefused::Unusable {
+                key: "ca",
+                why: "names no readable PEM file with certificates".to_owned(),
+            });
+        }
+        let pool = Arc::new(Pool::new(settings, base.to_owned()));
+        Ok(Source { pool })
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        self.pool.settings()
+    }
+
+    /// Reads a table that was opened before.
+    pub(super) async fn scan(
+        &self,
+        query: Query,
+        limits: ReadLimits,
+    ) -> Result<Reading, SourceError> {
+        let mut session = self.pool.acquire().await?;
+        let found = self.find(&mut session, &query.table).await?;
+        let unchanged = |column: &Column| found.columns.contains(column);
+        if !query.columns.iter().all(unchanged) {
+            return Err(SourceError::SchemaChanged(query.table));
+        }
+        self.start(session, &found, query, limits).await
+    }
+
+    async fn find(&self, session: &mut Session, table: &TableName) -> Result<Table, SourceError> {
+        let missing = || SourceError::TableMissing(table.clone());
+        let settings = self.settings();
+        let (_, name) = sql::parts(table, &settings.database).ok_or_else(missing)?;
+        let found = columns::tables(session, settings, Some(name)).await?;
+        found.into_iter().next().ok_or_else(missing)
+    }
+
+    /// Opens the transaction and lets the rows come. The first row, or the end, has to come before this returns, so
+    /// that a query that cannot run is an error here.
+    async fn start(
+        &self,
+        mut session: Session,
+        found: &Table,
+        query: Query,
+        limits: ReadLimits,
+    ) -> Result<Reading, SourceError> {
+        let deadline = Instant::now() + limits.time_max;
+        let version = begin(&mut session, &query.table, limits).await?;
+        let protocol = session.server().protocol(self.settings());
+        let expressions: Vec<String> = { query.columns.iter() }
+            .map(|column| column.expression(protocol))
+            .collect();
+        let sql = sql::select(&Selection {
+            columns: &expressions,
+            table: (&self.settings().database, &found.name),
+            condition: query.condition.as_deref(),
+            limit: query.limit,
+        });
+        let batches = Batches::new(&query.columns, limits.batch_rows.get());
+        let batches = relay(batches.schema(), |outlet| async move {
+            let sink = Sink {
+                batches,
+                query: &query,
+                limits,
+                outlet: &outlet,
+            };
+            let read = read(&mut session, &sql, protocol, sink);
+            timeout_at(deadline, read)
+                .await
+                .map_err(|_| SourceError::TimedOut)??;
+            // Ends the transaction; only then is the connection fit for another.
+            if session.conn().query_drop("COMMIT").await.is_ok() {
+                session.give_back();
+            }
+            Ok(())
+        });
+        Ok(Reading { batches, version })
+    }
+}
+
+/// Opens a transaction that sees one state, and says which that is.
+async fn begin(
+    session: &mut Session,
+    table: &TableName,
+    limits: ReadLimits,
+) -> Result<Option<String>, SourceError> {
+    let server = session.server();
+    for statement in server.begin(limits.time_max) {
+        let done = session.conn().query_drop(statement).await;
+        done.map_err(|error| of_table(&error, table))?;
+    }
+    let Some(sql) = server.version() else {
+        return Ok(None);
+    };
+    // The name of the state is a courtesy: an account that may not see it reads all the same.
+    let Ok(Some(Value::Bytes(name))) = session.conn().query_first::<Value, _>(sql).await else {
+        return Ok(None);
+    };
+    let name = String::from_utf8(name).ok();
+    Ok(name.filter(|name| !name.is_empty() && name.len() <= VERSION_BYTES_MAX))
+}
+
+async fn read(
+    session: &mut Session,
+    sql: &str,
+    protocol: Protocol,
+    sink: Sink<'_>,
+) -> Result<(), SourceError> {
+    let table = &sink.query.table;
+    match protocol {
+        Protocol::Prepared => {
+            let rows = session.conn().exec_iter(sql, ()).await;
+            sink.drain(rows.map_err(|error| of_table(&error, table))?)
+                .await
+        }
+        Protocol::Text => {
+            let rows = session.conn().query_iter(sql).await;
+            sink.drain(rows.map_err(|error| of_table(&error, table))?)
+                .await
+        }
+    }
+}
+
+/// Where the rows of one query go.
+struct Sink<'a> {
+    batches: Batches,
+    query: &'a Query,
+    limits: ReadLimits,
+    outlet: &'a Outlet,
+}
+
+impl Sink<'_> {
+    /// Decodes until the source has no more, nobody reads any more, or a limit is crossed.
+    async fn drain<P: RowProtocol>(
+        mut self,
+        mut rows: QueryResult<'_, 'static, P>,
+    ) -> Result<(), SourceError> {
+        let table = &self.query.table;
+        let found = rows.columns_ref();
+        let same = self.query.columns.is_empty()
+            || (found.len() == self.query.columns.len() && {
+                self.query.columns.iter().zip(found)
+            }
+            .all(|(column, found)| column.fits(found.column_type())));
+        if !same {
+            return Err(SourceError::SchemaChanged(table.clone()));
+        }
+        let (mut count, mut bytes) = (0_u64, 0_u64);
+        loop {
+            let row = rows.next().await.map_err(|error| of_table(&error, table))?;
+            let ended = row.is_none();
+            if let Some(row) = row {
+                self.batches.push(row)?;
+            }
+            if let Some(batch) = self.batches.take(ended)? {
+                count += batch.num_rows() as u64;
+                bytes += batch.get_array_memory_size() as u64;
+                if count > self.limits.rows_max || bytes > self.limits.bytes_max {
+                    return Err(SourceError::TooLarge);
+                }
+                // Nobody sees this error; it leaves the session to be killed.
+                let put = self.outlet.put(batch).await;
+                put.map_err(|_| SourceError::Failed { code: None })?;
+            }
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! One PostgreSQL database as a source: what it has, and readings of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use lingqu_connector_sdk::{
+    Connector, Health, LoadRequest, ReadLimits, Reading, SettingsRefused, SourceError, TableInfo,
+    TableName,
+};
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::CopyOutStream;
+
+use super::columns::{self, Column, Table};
+use super::decode::Decoder;
+use super::error::of_table;
+use super::privileges;
+use super::provider::Provider;
+use super::session::{Pool, Session};
+use super::settings::Settings;
+use super::sql::{self, Selection};
+use crate::relay::{Outlet, relay};
+
+/// One database.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pool: Arc<Pool>,
+}
+
+/// What is read of one table.
+#[derive(Clone, Debug)]
+pub(super) struct Query {
+    /// The table.
+    pub(super) table: TableName,
+    /// Its columns, as they were when it was opened.
+    pub(super) columns: Vec<Column>,
+    /// A condition in SQL.
+    pub(super) condition: Option<String>,
+    /// Most rows, if fewer than all are wanted.
+    pub(super) limit: Option<usize>,
+}
+
+#[async_trait]
+impl Connector for Source {
+    async fn describe(&self) -> Result<Vec<TableInfo>, SourceError> {
+        let session = self.pool.acquire().await?;
+        let tables = columns::tables(&session, self.pool.settings(), None).await?;
+        session.give_back();
+        Ok(tables.iter().filter_map(Table::info).collect())
+    }
+
+    async fn open(&self, table: &TableName) -> Result<Arc<dyn TableProvider>, SourceError> {
+        let session = self.pool.acquire().await?;
+        let found = self.find(&session, table).await?;
+        session.give_back();
+        Ok(Arc::new(Provider::new(
+            self.clone(),
+            table.clone(),
+            found.columns,
+        )))
+    }
+
+    async fn load(&self, request: &LoadRequest) -> Result<Reading, SourceError> {
+        let session = self.pool.acquire().await?;
+        let found = self.find(&session, &request.table).await?;
+        let query = Query {
+            table: request.table.clone(),
+            columns: found.select(&request.columns)?,
+            condition: None,
+            limit: None,
+        };
+        self.start(session, &found, query, request.limits).await
+    }
+
+    async fn health(&self) -> Result<Health, SourceError> {
+        let session = self.pool.acquire().await?;
+        let health = Health {
+            server: format!("PostgreSQL {}", session.server()),
+            may_write: privileges::beyond_reading(&session).await?,
+            verified_tls: Some(self.pool.is_verified()),
+        };
+        session.give_back();
+        Ok(health)
+    }
+}
+
+impl Source {
+    pub(super) fn new(settings: Settings, base: &Path) -> Result<Source, SettingsRefused> {
+        let pool = Arc::new(Pool::new(settings, base.to_owned())?);
+        Ok(Source { pool })
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        self.pool.settings()
+    }
+
+    /// Reads a table that was opened before.
+    pub(super) async fn scan(
+        &self,
+        query: Query,
+        limits: ReadLimits,
+    ) -> Result<Reading, SourceError> {
+        let session = self.pool.acquire().await?;
+        let found = self.find(&session, &query.table).await?;
+        let unchanged = |column: &Column| found.columns.contains(column);
+        if !query.columns.iter().all(unchanged) {
+            return Err(SourceError::SchemaChanged(query.table));
+        }
+        self.start(session, &found, query, limits).await
+    }
+
+    async fn find(&self, session: &Session, table: &TableName) -> Result<Table, SourceError> {
+        let missing = || SourceError::TableMissing(table.clone());
+        let settings = self.pool.settings();
+        let name = sql::parts(table, &settings.database).ok_or_else(missing)?;
+        let found = columns::tables(session, settings, Some(name)).await?;
+        found.into_iter().next().ok_or_else(missing)
+    }
+
+    /// Opens the transaction, makes sure that the columns are what they were a moment ago, and lets the rows come.
+    async fn start(
+        &self,
+        session: Session,
+        found: &Table,
+        query: Query,
+        limits: ReadLimits,
+    ) -> Result<Reading, SourceError> {
+        let deadline = Instant::now() + limits.time_max;
+        let version = begin(&session, found, &query.table, limits).await?;
+        let names: Vec<&str> = query
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect();
+        let selection = Selection {
+            columns: &names,
+            table: (&found.name.0, &found.name.1),
+            condition: query.condition.as_deref(),
+            limit: query.limit,
+        };
+        check(&session, &selection, &query).await?;
+        let copying = session.client().copy_out(&sql::copy(&selection)).await;
+        let rows = copying.map_err(|error| of_table(&error, &query.table))?;
+        let decoder = Decoder::new(&query.columns, limits.batch_rows.get());
+        let batches = relay(decoder.schema(), |outlet| async move {
+            let copied = copy(rows, decoder, &query.table, limits, &outlet);
+            timeout_at(deadline, copied)
+                .await
+                .map_err(|_| SourceError::TimedOut)??;
+            // Ends the transaction; only then is the connection fit for another.
+            if session.client().batch_execute("COMMIT").await.is_ok() {
+                session.give_back();
+            }
+            Ok(())
+        });
+        Ok(Reading {
+            batches,
+            version: Some(version),
+        })
+    }
+}
+
+/// Opens a transaction that sees one state, with the table's columns held fast, and says which state that is.
+async fn begin(
+    session: &Session,
+    found: &Table,
+    table: &TableName,
+    limits: ReadLimits,
+) -> Result<String, SourceError> {
+    let (schema, name) = &found.name;
+    // The lock comes before the snapshot: a table that is rewritten in between would look empty to an older snapshot.
+    let lock = if found.lockable {
+        format!(
+            "; LOCK TABLE {} IN ACCESS SHARE MODE",
+            sql::table(schema, name)
+        )
+    } else {
+        String::new()
+    };
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}{lock}",
+        limits.time_max.as_millis().clamp(1, i32::MAX as u128)
+    );
+    let begun = session.client().batch_execute(&begin).await;
+    begun.map_err(|error| of_table(&error, table))?;
+    let rows = session.query(VERSION, &[]).await?;
+    match rows.first() {
+        Some(row) => columns::cell(row, 0),
+        None => Err(SourceError::Failed { code: None }),
+    }
+}
+
+/// The snapshot, and where the log stood when it was taken.
+const VERSION: &str = "SELECT 'snapshot ' || pg_catalog.pg_current_snapshot()::text || ' lsn ' || \
+     COALESCE(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
+     ELSE pg_catalog.pg_current_wal_lsn() END::text, 'unknown')";
+
+/// Has the server describe the query, under the lock, and compares.
+async fn check(
+    session: &Session,
+    selection: &Selection<'_>,
+    query: &Query,
+) -> Result<(), SourceError> {
+    let prepared = session.client().prepare(&sql::select(selection)).await;
+    let prepared = prepared.map_err(|error| of_table(&error, &query.table))?;
+    let described = prepared.columns();
+    let same = described.len() == query.columns.len()
+        && described
+            .iter()
+            .zip(&query.columns)
+            .all(|(now, then)| (now.type_().oid(), now.type_modifier()) == then.described);
+    if same {
+        Ok(())
+    } else {
+        Err(SourceError::SchemaChanged(query.table.clone()))
+    }
+}
+
+/// Decodes until the source has no more, nobody reads any more, or a limit is crossed.
+async fn copy(
+    rows: CopyOutStream,
+    mut decoder: Decoder,
+    table: &TableName,
+    limits: ReadLimits,
+    outlet: &Outlet,
+) -> Result<(), SourceError> {
+    use futures::StreamExt as _;
+    let mut rows = std::pin::pin!(rows);
+    let (mut count, mut bytes) = (0_u64, 0_u64);
+    loop {
+        let message = rows.next().await.transpose();
+        let message = message.map_err(|error| of_table(&error, table))?;
+        let ended = message.is_none();
+        match &message {
+            Some(message) => decoder.push(message)?,
+            None => decoder.end()?,
+        }
+        while let Some(batch) = decoder.take(ended)? {
+            count += batch.num_rows() as u64;
+            bytes += batch.get_array_memory_size() as u64;
+            if count > limits.rows_max || bytes > limits.bytes_max {
+                return Err(SourceError::TooLarge);
+            }
+            // Nobody sees this error; it leaves the session to be cancelled.
+            let put = outlet.put(batch).await;
+            put.map_err(|_| SourceError::Failed { code: None })?;
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}
