@@ -25,7 +25,10 @@ pub(super) enum Kind {
     Bytes,
     Date,
     DateTime,
-    Decimal { precision: u8, scale: u8 },
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
     Double,
     Float,
     Int8,
@@ -119,7 +122,10 @@ impl Column {
             Kind::Date => matches!(found, Type::MYSQL_TYPE_DATE | Type::MYSQL_TYPE_NEWDATE),
             Kind::DateTime => found == Type::MYSQL_TYPE_DATETIME,
             Kind::Decimal { .. } => {
-                matches!(found, Type::MYSQL_TYPE_NEWDECIMAL | Type::MYSQL_TYPE_DECIMAL)
+                matches!(
+                    found,
+                    Type::MYSQL_TYPE_NEWDECIMAL | Type::MYSQL_TYPE_DECIMAL
+                )
             }
             Kind::Double | Kind::Float => {
                 matches!(found, Type::MYSQL_TYPE_DOUBLE | Type::MYSQL_TYPE_FLOAT)
@@ -166,7 +172,7 @@ impl Table {
         })
     }
 
-    /// These columns by name, in the order in which they are wanted.
+    /// These columns by name, in the order in which they are wanted, each once.
     pub(super) fn select(&self, names: &[String]) -> Result<Vec<Column>, SourceError> {
         let one = |name: &String| {
             if let Some(column) = self.columns.iter().find(|column| column.name == *name) {
@@ -180,7 +186,14 @@ impl Table {
                 None => Err(SourceError::ColumnMissing(name.clone())),
             }
         };
-        names.iter().map(one).collect()
+        let mut columns: Vec<Column> = Vec::with_capacity(names.len());
+        for name in names {
+            if columns.iter().any(|column| column.name == *name) {
+                return Err(SourceError::ColumnMissing(name.clone()));
+            }
+            columns.push(one(name)?);
+        }
+        Ok(columns)
     }
 }
 
@@ -251,7 +264,9 @@ fn text(cell: Option<&Value>) -> Option<String> {
         Value::Bytes(bytes) => String::from_utf8(bytes.clone()).ok(),
         Value::Int(number) => Some(number.to_string()),
         Value::UInt(number) => Some(number.to_string()),
-        Value::NULL | Value::Float(_) | Value::Double(_) | Value::Date(..) | Value::Time(..) => None,
+        Value::NULL | Value::Float(_) | Value::Double(_) | Value::Date(..) | Value::Time(..) => {
+            None
+        }
     }
 }
 

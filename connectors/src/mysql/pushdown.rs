@@ -95,7 +95,10 @@ impl Writer<'_> {
             _ => return None,
         };
         let literal = literal(column, right)?;
-        Some(format!("({} {sign} {literal})", sql::identifier(&column.name)))
+        Some(format!(
+            "({} {sign} {literal})",
+            sql::identifier(&column.name)
+        ))
     }
 
     fn in_list(&self, list: &InList) -> Option<String> {
@@ -109,15 +112,19 @@ impl Writer<'_> {
             let any: Option<Vec<String>> = list.list.iter().map(one).collect();
             return Some(format!("({not}({}))", any?.join(" OR ")));
         }
-        let values: Option<Vec<String>> =
-            { list.list.iter() }.map(|value| literal(column, value)).collect();
+        let values: Option<Vec<String>> = { list.list.iter() }
+            .map(|value| literal(column, value))
+            .collect();
         let name = sql::identifier(&column.name);
         Some(format!("({name} {not}IN ({}))", values?.join(", ")))
     }
 
     fn between(&self, between: &Between) -> Option<String> {
         let column = self.column(&between.expr)?;
-        let (low, high) = (literal(column, &between.low)?, literal(column, &between.high)?);
+        let (low, high) = (
+            literal(column, &between.low)?,
+            literal(column, &between.high)?,
+        );
         let not = if between.negated { "NOT " } else { "" };
         let name = sql::identifier(&column.name);
         Some(format!("({name} {not}BETWEEN {low} AND {high})"))
@@ -223,7 +230,11 @@ fn decimal(value: i128, scale: i8) -> Option<String> {
     let scale = usize::try_from(scale).ok()?;
     let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
-    let mut text = if value < 0 { "-".to_owned() } else { String::new() };
+    let mut text = if value < 0 {
+        "-".to_owned()
+    } else {
+        String::new()
+    };
     text.push_str(whole);
     if !fraction.is_empty() {
         write!(text, ".{fraction}").expect("a string takes everything");
@@ -240,7 +251,11 @@ fn date(days: i64) -> Option<String> {
     let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     YEARS
         .contains(&year)
@@ -252,7 +267,9 @@ fn timestamp(microseconds: i64) -> Option<String> {
     let of_day = microseconds.rem_euclid(86_400_000_000);
     let (seconds, fraction) = (of_day / 1_000_000, of_day % 1_000_000);
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    Some(format!("{date} {hour:02}:{minute:02}:{second:02}.{fraction:06}"))
+    Some(format!(
+        "{date} {hour:02}:{minute:02}:{second:02}.{fraction:06}"
+    ))
 }
 
 #[cfg(test)]

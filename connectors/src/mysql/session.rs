@@ -111,9 +111,11 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Link, SourceError> {
-        let mut conn = Conn::new(self.opts()?).await.map_err(|error| general(&error))?;
-        let version: Option<String> = { conn.query_first("SELECT VERSION()").await }
+        let mut conn = Conn::new(self.opts()?)
+            .await
             .map_err(|error| general(&error))?;
+        let version: Option<String> =
+            { conn.query_first("SELECT VERSION()").await }.map_err(|error| general(&error))?;
         let version = version.unwrap_or_default();
         let server = Server::of(self.settings.dialect, &version);
         for statement in server.preamble(&self.settings) {
@@ -128,6 +130,14 @@ impl Pool {
         })
     }
 
+    /// A connection without the precautions of a session, for the one who tries whether the account could write.
+    pub(super) async fn unguarded(&self) -> Result<Conn, SourceError> {
+        let dialled = timeout(self.settings.connect_timeout(), Conn::new(self.opts()?)).await;
+        dialled
+            .map_err(|_| SourceError::Unreachable)?
+            .map_err(|error| general(&error))
+    }
+
     /// How to connect. The password is read now, so that an exchanged file counts from the next connection on.
     fn opts(&self) -> Result<Opts, SourceError> {
         let settings = &self.settings;
@@ -136,7 +146,9 @@ impl Pool {
             None => None,
         };
         let tls = (settings.tls == TlsMode::Verify).then(|| {
-            let ca = { settings.ca.iter() }.map(|ca| self.base.join(ca).into()).collect();
+            let ca = { settings.ca.iter() }
+                .map(|ca| self.base.join(ca).into())
+                .collect();
             SslOpts::default()
                 .with_root_certs(ca)
                 .with_disable_built_in_roots(true)
@@ -180,7 +192,10 @@ impl Session {
 
     /// Rows of a query of our own.
     pub(super) async fn rows(&mut self, sql: &str) -> Result<Vec<Row>, SourceError> {
-        self.conn().query(sql).await.map_err(|error| general(&error))
+        self.conn()
+            .query(sql)
+            .await
+            .map_err(|error| general(&error))
     }
 
     /// Keeps the connection for the next reading. Nothing may be under way on it.

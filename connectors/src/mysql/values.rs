@@ -80,7 +80,11 @@ impl Batches {
         if self.rows == 0 || !(full || all) {
             return Ok(None);
         }
-        let arrays = self.columns.iter_mut().map(|(_, values)| values.take()).collect();
+        let arrays = self
+            .columns
+            .iter_mut()
+            .map(|(_, values)| values.take())
+            .collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
             .map_err(|_| SourceError::Failed { code: None })?;
@@ -121,7 +125,9 @@ macro_rules! each {
             Values::Bit($values) | Values::UInt64($values) => $what,
             Values::Bytes($values) => $what,
             Values::Date($values) => $what,
-            Values::Decimal { values: $values, .. } => $what,
+            Values::Decimal {
+                values: $values, ..
+            } => $what,
             Values::Double($values) => $what,
             Values::Float($values) => $what,
             Values::Int8($values) => $what,
@@ -315,7 +321,12 @@ fn moment(value: &Value) -> Option<(i64, u32, u32, i64)> {
                 let (hms, fraction) = clock_text(clock)?;
                 microseconds(hms, fraction)
             })?;
-            Some((year, u32::try_from(month).ok()?, u32::try_from(day).ok()?, of_day))
+            Some((
+                year,
+                u32::try_from(month).ok()?,
+                u32::try_from(day).ok()?,
+                of_day,
+            ))
         }
     }
 }

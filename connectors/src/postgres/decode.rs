@@ -226,7 +226,12 @@ fn header(bytes: &[u8]) -> Result<Option<usize>, SourceError> {
         return Ok(None);
     };
     let number = |at: usize| {
-        u32::from_be_bytes([numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]])
+        u32::from_be_bytes([
+            numbers[at],
+            numbers[at + 1],
+            numbers[at + 2],
+            numbers[at + 3],
+        ])
     };
     let (flags, extension) = (number(0), number(4));
     // Today's servers send no extension; a long one would have to be held until it is whole.

@@ -30,7 +30,9 @@ fn about(error: &Error, table: Option<&TableName>) -> SourceError {
         &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
     ];
     match (state, table) {
-        (state, Some(table)) if missing.contains(&state) => SourceError::TableMissing(table.clone()),
+        (state, Some(table)) if missing.contains(&state) => {
+            SourceError::TableMissing(table.clone())
+        }
         (state, Some(table)) if *state == SqlState::UNDEFINED_COLUMN => {
             SourceError::SchemaChanged(table.clone())
         }

@@ -88,7 +88,8 @@ impl TableProvider for Provider {
             schema: Arc::clone(&schema),
             query,
         };
-        let plan = StreamingTableExec::try_new(schema, vec![Arc::new(scan)], None, [], false, None)?;
+        let plan =
+            StreamingTableExec::try_new(schema, vec![Arc::new(scan)], None, [], false, None)?;
         Ok(Arc::new(plan))
     }
 }

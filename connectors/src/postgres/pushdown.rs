@@ -73,7 +73,8 @@ impl Writer<'_> {
 
     /// Whether a value is there is the same question for every type.
     fn any_column(&self, side: &Expr) -> Option<String> {
-        self.column(side).map(|column| sql::identifier(&column.name))
+        self.column(side)
+            .map(|column| sql::identifier(&column.name))
     }
 
     fn comparison(&self, left: &Expr, op: Operator, right: &Expr) -> Option<String> {
@@ -88,7 +89,10 @@ impl Writer<'_> {
             _ => return None,
         };
         let literal = literal(column, right)?;
-        Some(format!("({} {sign} {literal})", sql::identifier(&column.name)))
+        Some(format!(
+            "({} {sign} {literal})",
+            sql::identifier(&column.name)
+        ))
     }
 
     fn in_list(&self, list: &InList) -> Option<String> {
@@ -96,16 +100,22 @@ impl Writer<'_> {
         if list.list.is_empty() || list.list.len() > LIST_MAX {
             return None;
         }
-        let values: Option<Vec<String>> =
-            { list.list.iter() }.map(|value| literal(column, value)).collect();
+        let values: Option<Vec<String>> = { list.list.iter() }
+            .map(|value| literal(column, value))
+            .collect();
         let not = if list.negated { "NOT " } else { "" };
         let name = sql::identifier(&column.name);
         Some(format!("({name} {not}IN ({}))", values?.join(", ")))
     }
 
     fn between(&self, between: &Between) -> Option<String> {
-        let column = self.column(&between.expr).filter(|column| is_ordered(column))?;
-        let (low, high) = (literal(column, &between.low)?, literal(column, &between.high)?);
+        let column = self
+            .column(&between.expr)
+            .filter(|column| is_ordered(column))?;
+        let (low, high) = (
+            literal(column, &between.low)?,
+            literal(column, &between.high)?,
+        );
         let not = if between.negated { "NOT " } else { "" };
         let name = sql::identifier(&column.name);
         Some(format!("({name} {not}BETWEEN {low} AND {high})"))
@@ -221,7 +231,11 @@ fn decimal(value: i128, scale: i8) -> Option<String> {
     let scale = usize::try_from(scale).ok()?;
     let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
-    let mut text = if value < 0 { "-".to_owned() } else { String::new() };
+    let mut text = if value < 0 {
+        "-".to_owned()
+    } else {
+        String::new()
+    };
     text.push_str(whole);
     if !fraction.is_empty() {
         write!(text, ".{fraction}").expect("a string takes everything");
@@ -238,7 +252,11 @@ fn date(days: i64) -> Option<String> {
     let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     YEARS
         .contains(&year)
@@ -250,7 +268,9 @@ fn timestamp(microseconds: i64) -> Option<String> {
     let of_day = microseconds.rem_euclid(86_400_000_000);
     let (seconds, fraction) = (of_day / 1_000_000, of_day % 1_000_000);
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    Some(format!("{date} {hour:02}:{minute:02}:{second:02}.{fraction:06}"))
+    Some(format!(
+        "{date} {hour:02}:{minute:02}:{second:02}.{fraction:06}"
+    ))
 }
 
 /// Lower-case digits and hyphens, as values are written here; the server reads other forms as well.

@@ -157,7 +157,8 @@ impl Settings {
                 return unusable(key, "is not between 1 second and a day");
             }
         }
-        let fits = |&(precision, scale): &(u8, u8)| (1..=38).contains(&precision) && scale <= precision;
+        let fits =
+            |&(precision, scale): &(u8, u8)| (1..=38).contains(&precision) && scale <= precision;
         if !self.numeric.values().all(fits) {
             return unusable(
                 "numeric",

@@ -43,7 +43,11 @@ pub(super) struct Selection<'a> {
 
 /// The query.
 pub(super) fn select(selection: &Selection<'_>) -> String {
-    let columns: Vec<String> = selection.columns.iter().map(|name| identifier(name)).collect();
+    let columns: Vec<String> = selection
+        .columns
+        .iter()
+        .map(|name| identifier(name))
+        .collect();
     let (schema, name) = selection.table;
     let mut sql = format!("SELECT {} FROM {}", columns.join(", "), table(schema, name));
     if let Some(condition) = selection.condition {

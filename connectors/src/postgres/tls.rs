@@ -25,10 +25,13 @@ pub(super) fn connector(
         why: why.to_owned(),
     };
     let mut roots = RootCertStore::empty();
-    let ca = settings.ca.as_ref().ok_or_else(|| unusable("ca", "is missing"))?;
-    for certificate in certificates(&base.join(ca)).ok_or_else(|| {
-        unusable("ca", "names no readable PEM file with certificates")
-    })? {
+    let ca = settings
+        .ca
+        .as_ref()
+        .ok_or_else(|| unusable("ca", "is missing"))?;
+    for certificate in certificates(&base.join(ca))
+        .ok_or_else(|| unusable("ca", "names no readable PEM file with certificates"))?
+    {
         roots
             .add(certificate)
             .map_err(|_| unusable("ca", "has a certificate that is none"))?;

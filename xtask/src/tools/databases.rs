@@ -174,7 +174,10 @@ fn output(command: &mut Command) -> Result<String, ToolError> {
         Ok(output) if output.status.success() => {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         }
-        Ok(output) => Err(failed(&line, String::from_utf8_lossy(&output.stderr).trim_end())),
+        Ok(output) => Err(failed(
+            &line,
+            String::from_utf8_lossy(&output.stderr).trim_end(),
+        )),
         Err(error) => Err(failed(&line, &error.to_string())),
     }
 }

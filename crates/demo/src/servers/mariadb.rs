@@ -8,13 +8,13 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use super::programs::{Programs, is_root, run};
-use super::{ServerFailed, ServerIdentity, directory, doing, free_port, places, tail};
+use super::{ServerFailed, ServerIdentity, directory, doing, free_port, places};
 
 /// Names the directory of `mariadbd`.
 const VARIABLE: &str = "LINGQU_MARIADB";
 
-/// A running server with the databases of `sql`. The account `root` may do everything, over the Unix socket and without
-/// a password; others are as `sql` made them.
+/// A running server without a database. The account `root` may do everything, over the Unix socket and without a
+/// password.
 #[derive(Debug)]
 pub struct MariaDb {
     files: TempDir,
@@ -23,42 +23,31 @@ pub struct MariaDb {
 }
 
 impl MariaDb {
-    /// Starts one and runs these statements, each on a line of its own. With an identity, it offers TLS.
+    /// Starts one. With an identity, it offers TLS.
     ///
     /// # Errors
     /// There is none on this machine, or it does not start.
-    pub fn start(
-        identity: Option<&ServerIdentity>,
-        sql: &str,
-    ) -> Result<MariaDb, ServerFailed> {
-        let programs = Programs::find(places(VARIABLE, usual), "mariadbd").ok_or(
-            ServerFailed::Missing {
+    pub fn start(identity: Option<&ServerIdentity>) -> Result<MariaDb, ServerFailed> {
+        let programs =
+            Programs::find(places(VARIABLE, usual), "mariadbd").ok_or(ServerFailed::Missing {
                 program: "mariadbd",
                 package: "MariaDB",
                 variable: VARIABLE,
-            },
-        )?;
+            })?;
         let files = directory("my")?;
         let port = free_port()?;
         make(&programs, files.path())?;
         let at = |name: &str| files.path().join(name);
-        // The server runs these after it is ready, in order; the last one tells, by a file, that all of them have run.
-        let done = at("done");
-        fs::write(
-            at("init.sql"),
-            format!("{sql}\nSELECT 1 INTO OUTFILE '{}';\n", done.display()),
-        )
-        .map_err(doing("writing statements"))?;
         let mut command = server(&programs, files.path())?;
         command
             .arg(format!("--port={port}"))
             .arg("--bind-address=127.0.0.1")
             .arg(format!("--socket={}", at("socket").display()))
-            .arg(format!("--init-file={}", at("init.sql").display()))
             .arg("--innodb-flush-log-at-trx-commit=0")
             .arg("--skip-name-resolve");
         if let Some(identity) = identity {
-            fs::write(at("server.pem"), &identity.certificate).map_err(doing("writing a certificate"))?;
+            fs::write(at("server.pem"), &identity.certificate)
+                .map_err(doing("writing a certificate"))?;
             fs::write(at("server.key"), &identity.key).map_err(doing("writing a key"))?;
             command
                 .arg(format!("--ssl-cert={}", at("server.pem").display()))
@@ -75,7 +64,7 @@ impl MariaDb {
             server: child,
             port,
         };
-        server.wait(messages, &done)?;
+        server.wait(messages)?;
         Ok(server)
     }
 
@@ -90,13 +79,8 @@ impl MariaDb {
     }
 
     /// Reads what the server says until it is ready, and goes on reading, so that it never waits for a reader.
-    fn wait(
-        &self,
-        messages: Option<std::process::ChildStderr>,
-        done: &Path,
-    ) -> Result<(), ServerFailed> {
+    fn wait(&self, messages: Option<std::process::ChildStderr>) -> Result<(), ServerFailed> {
         let mut lines = BufReader::new(messages.ok_or_else(|| failed("no messages"))?).lines();
-        let log = self.files.path().join("log");
         let mut seen = String::new();
         loop {
             let Some(Ok(line)) = lines.next() else {
@@ -108,13 +92,8 @@ impl MariaDb {
                 break;
             }
         }
-        fs::write(&log, &seen).map_err(doing("writing the log"))?;
         std::thread::spawn(move || lines.by_ref().for_each(drop));
-        if done.exists() {
-            Ok(())
-        } else {
-            Err(failed(&format!("its statements failed\n{}", tail(&log))))
-        }
+        Ok(())
     }
 }
 
@@ -129,7 +108,9 @@ impl Drop for MariaDb {
 /// Makes the system's tables.
 fn make(programs: &Programs, files: &Path) -> Result<(), ServerFailed> {
     fs::create_dir(files.join("data")).map_err(doing("making a directory"))?;
-    let mut sql = "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n".to_owned();
+    let mut sql =
+        "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n"
+            .to_owned();
     for name in [
         "mysql_system_tables.sql",
         "mysql_performance_tables.sql",
@@ -152,7 +133,10 @@ fn server(programs: &Programs, files: &Path) -> Result<Command, ServerFailed> {
         .arg("--no-defaults")
         .arg(format!("--datadir={}", files.join("data").display()))
         .arg(format!("--lc-messages-dir={}", share(programs).display()))
-        .arg(format!("--character-sets-dir={}", share(programs).join("charsets").display()))
+        .arg(format!(
+            "--character-sets-dir={}",
+            share(programs).join("charsets").display()
+        ))
         .arg(format!("--tmpdir={}", files.display()))
         .arg("--innodb-buffer-pool-size=64M");
     if is_root()? {

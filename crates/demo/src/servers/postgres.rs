@@ -32,13 +32,12 @@ impl Postgres {
     /// # Errors
     /// There is none on this machine, or it does not start.
     pub fn start(identity: Option<&ServerIdentity>) -> Result<Postgres, ServerFailed> {
-        let programs = Programs::find(places(VARIABLE, usual), "postgres").ok_or(
-            ServerFailed::Missing {
+        let programs =
+            Programs::find(places(VARIABLE, usual), "postgres").ok_or(ServerFailed::Missing {
                 program: "postgres",
                 package: "PostgreSQL",
                 variable: VARIABLE,
-            },
-        )?;
+            })?;
         let server = Postgres {
             programs,
             files: directory("pg")?,
@@ -49,14 +48,17 @@ impl Postgres {
             give_to_nobody(server.files.path())?;
         }
         server.make(identity)?;
-        let started = run(server.command("pg_ctl").args(["start", "--wait", "--silent"]).args([
-            "--timeout",
-            &START_S.to_string(),
-            "--pgdata",
-            &server.data().display().to_string(),
-            "--log",
-            &server.log().display().to_string(),
-        ]));
+        let started = run(server
+            .command("pg_ctl")
+            .args(["start", "--wait", "--silent"])
+            .args([
+                "--timeout",
+                &START_S.to_string(),
+                "--pgdata",
+                &server.data().display().to_string(),
+                "--log",
+                &server.log().display().to_string(),
+            ]));
         match started {
             Err(ServerFailed::Program { program, output }) => Err(ServerFailed::Program {
                 program,
@@ -104,19 +106,27 @@ impl Postgres {
     fn make(&self, identity: Option<&ServerIdentity>) -> Result<(), ServerFailed> {
         run(self
             .command("initdb")
-            .args(["--username", "postgres", "--encoding", "UTF8", "--locale", "C"])
+            .args([
+                "--username",
+                "postgres",
+                "--encoding",
+                "UTF8",
+                "--locale",
+                "C",
+            ])
             .args(["--auth-local", "trust", "--auth-host", "scram-sha-256"])
             .args(["--no-instructions", "--no-sync"])
             .arg("--pgdata")
             .arg(self.data()))?;
         let mut settings = format!(
             "\nlisten_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = '{}'\n\
-             fsync = off\nlog_min_messages = warning\nmax_connections = 50\n",
+             fsync = off\nlog_min_messages = warning\nmax_connections = 50\ntemp_file_limit = '256MB'\n",
             self.port,
             self.socket().display()
         );
         if let Some(identity) = identity {
-            settings.push_str("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\n");
+            settings
+                .push_str("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\n");
             self.write("server.pem", &identity.certificate)?;
             self.write("server.key", &identity.key)?;
         }

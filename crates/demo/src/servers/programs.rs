@@ -86,7 +86,9 @@ pub(super) fn give_to_nobody(path: &Path) -> Result<(), ServerFailed> {
 /// Runs a command to its end.
 pub(super) fn run(command: &mut Command) -> Result<(), ServerFailed> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(doing(format!("running {program}")))?;
+    let output = command
+        .output()
+        .map_err(doing(format!("running {program}")))?;
     if output.status.success() {
         return Ok(());
     }
