@@ -123,6 +123,7 @@ struct Case {
     ours: Vec<Round>,
     baseline: Vec<Round>,
     used: Usages,
+    baseline_used: Usages,
     entries: u64,
     frames: u64,
     bytes: u64,
@@ -197,7 +198,9 @@ impl Bench {
                     if turn == 0 {
                         self.measure(case)?;
                     } else {
+                        let used = Usages::now();
                         let baseline = self.round(&self.bare, case.callers, self.plan.round)?;
+                        case.baseline_used.add(&used, &Usages::now());
                         case.baseline.push(baseline);
                     }
                     bar.inc(1);
@@ -255,6 +258,7 @@ impl Case {
             ours: Vec::new(),
             baseline: Vec::new(),
             used: Usages::default(),
+            baseline_used: Usages::default(),
             entries: 0,
             frames: 0,
             bytes: 0,
@@ -290,13 +294,14 @@ impl Case {
     }
 
     fn used(&self) -> String {
-        let calls: usize = self.ours.iter().map(Round::calls).sum();
+        let calls = |rounds: &[Round]| rounds.iter().map(Round::calls).sum();
         let per_frame = self.entries as f64 / self.frames.max(1) as f64;
         let line = format!(
-            "{:<14} {per_frame:.1} entries per commit, {} bytes each; per call: {}",
+            "{:<14} {per_frame:.1} entries per commit, {} bytes each; per call: {} (baseline: {})",
             self.name,
             self.bytes / self.entries.max(1),
-            self.used.per_call(calls)
+            self.used.per_call(calls(&self.ours)),
+            self.baseline_used.per_call(calls(&self.baseline))
         );
         if self.place == Place::Alone {
             return line;

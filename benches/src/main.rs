@@ -3,11 +3,7 @@
 //! In scope: what a caller sees (throughput, latency), what the machine can do at most, where the processor time goes.
 //! Out of scope: thresholds. A number never fails a run; a call that is refused or fails does.
 //! stdout is data, stderr is for people. Exit codes: 0 measured, 1 not measured, 2 wrong arguments.
-<<<<<<< HEAD
-//! Start reading at [`verify::run`], [`score::run`], [`statistic::run`] or [`connectors::run`].
-=======
-//! Start reading at [`log::run`], [`verify::run`], [`score::run`] or [`statistic::run`].
->>>>>>> main
+//! Start reading at [`verify::run`], [`log::run`], [`score::run`], [`statistic::run`] or [`connectors::run`].
 
 mod chart;
 mod connectors;
@@ -45,7 +41,6 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
-<<<<<<< HEAD
     /// Connectors, beside the fastest independent readers of the same sources.
     Connectors {
         #[command(flatten)]
@@ -54,10 +49,8 @@ enum Scenario {
         #[arg(long = "case", value_name = "CASE")]
         cases: Vec<connectors::Case>,
     },
-=======
     /// Recorded calls through group commit, beside a bare group commit of the same bytes.
     Log(Settings),
->>>>>>> main
     /// Scores of exported models, beside onnxruntime in a Python process.
     Score(Settings),
     /// Governed statistics, beside the same SQL ungoverned: in bare DataFusion and in roapi.
@@ -125,13 +118,12 @@ fn report_to_stderr() {
 
 fn measure(scenario: &Scenario) -> Result<(), Failed> {
     match scenario {
-<<<<<<< HEAD
         Scenario::Connectors { settings, cases } => {
             let measured = connectors::run(settings, cases)?;
-=======
+            print(settings, &measured.rows, &measured.notes)
+        }
         Scenario::Log(settings) => {
             let measured = log::run(settings)?;
->>>>>>> main
             print(settings, &measured.rows, &measured.notes)
         }
         Scenario::Score(settings) => {

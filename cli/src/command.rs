@@ -17,6 +17,7 @@ mod product;
 mod source;
 mod status;
 mod stop;
+mod witness;
 
 use clap::{Parser, Subcommand};
 
@@ -62,7 +63,7 @@ enum Command {
     Adopt(adopt::Adopt),
     /// The unit's approval of a product version · 数源单位对产品的批准
     Approval(approval::Approval),
-    /// Check receipts offline; follow a region's call records · 离线核验回执，订阅调用审计
+    /// Check receipts, archives and evidence offline; follow and export call records · 离线核验回执、归档与证据，订阅及导出调用审计
     Audit(audit::Audit),
     /// Call a product at a node · 调用数据产品
     Call(call::Call),
@@ -90,6 +91,8 @@ enum Command {
     Status(status::Status),
     /// The unit's own stop, and lifting it, without any network · 数源单位本地叫停或恢复
     Stop(stop::Stop),
+    /// Run a witness of coordinators' head logs · 运行头部日志见证服务
+    Witness(witness::Witness),
 }
 
 impl Arguments {
@@ -115,6 +118,7 @@ impl Arguments {
             Command::Source(command) => command.run(session),
             Command::Status(command) => command.run(session),
             Command::Stop(command) => command.run(session),
+            Command::Witness(command) => command.run(session),
         }
     }
 }
@@ -123,7 +127,7 @@ impl Command {
     /// What is logged by default: a server's operator wants to see it work, everybody else only what is wrong.
     fn log(&self) -> &'static str {
         match self {
-            Command::Coordinator(_) | Command::Node(_) => LOG_SERVING,
+            Command::Coordinator(_) | Command::Node(_) | Command::Witness(_) => LOG_SERVING,
             Command::Demo(_) => LOG_DEMO,
             Command::Adopt(_)
             | Command::Approval(_)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lingqu_core::ErrorCode;
-use lingqu_node::admin::{AdminRequest, Status, ask};
+use lingqu_node::admin::{AdminRequest, AdminResponse, Status, ask};
 
 use crate::failure::Failure;
 
@@ -15,6 +15,17 @@ pub(crate) async fn request(
     socket: &Path,
     request: &AdminRequest,
 ) -> Result<Option<Status>, Failure> {
+    Ok(response(socket, request).await?.status)
+}
+
+/// The whole of what the node answers.
+///
+/// # Errors
+/// As [`request`].
+pub(crate) async fn response(
+    socket: &Path,
+    request: &AdminRequest,
+) -> Result<AdminResponse, Failure> {
     let unreachable = |why: &dyn std::fmt::Display| {
         Failure::Unreachable(format!("`{}`: {why}", socket.display()))
     };
@@ -22,7 +33,7 @@ pub(crate) async fn request(
         .await
         .map_err(|error| unreachable(&error))?;
     if response.ok {
-        return Ok(response.status);
+        return Ok(response);
     }
     let code: Option<ErrorCode> = response.code.and_then(|code| code.parse().ok());
     match code {

@@ -14,6 +14,7 @@ mod enrolment;
 mod envelope_file;
 mod explanation;
 mod failure;
+mod inspection;
 mod interrupt;
 mod language;
 mod local_control;

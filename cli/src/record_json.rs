@@ -67,6 +67,7 @@ fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::NodeStart => "NODE_START",
         Kind::NodeStop => "NODE_STOP",
+        Kind::Heartbeat => "HEARTBEAT",
         Kind::AuthorizationChange => "AUTHORIZATION_CHANGE",
         Kind::Call => "CALL",
         Kind::Denials => "DENIALS",

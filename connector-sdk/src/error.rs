@@ -1,5 +1,6 @@
 //! What can go wrong at a source. Names and codes only: a server's own message may quote the row it stumbled over.
 
+use arrow_schema::ArrowError;
 use datafusion::error::DataFusionError;
 
 /// Why a source cannot be read.
@@ -80,6 +81,13 @@ impl From<DataFusionError> for SourceError {
         SourceError::Failed {
             code: Some(code.to_owned()),
         }
+    }
+}
+
+/// The same of an error of Arrow's own.
+impl From<ArrowError> for SourceError {
+    fn from(error: ArrowError) -> SourceError {
+        DataFusionError::ArrowError(Box::new(error), None).into()
     }
 }
 

@@ -5,9 +5,24 @@
 //!
 //! Start reading at [`kinds`]; each connector has a module of its own.
 
+mod bounded;
+mod declared;
+mod file;
+mod files;
+#[cfg(test)]
+mod fixtures;
+mod flight_sql;
+mod http;
+mod ipc_claims;
 mod mysql;
+mod net;
 mod postgres;
 mod relay;
+mod s3;
+mod scan;
+mod sql_text;
+mod sqlite;
+mod temporal;
 
 use lingqu_connector_sdk::Kinds;
 
@@ -16,5 +31,12 @@ pub use postgres::Postgres;
 
 /// Every connector of this crate by the name that settings give in `kind = "…"`.
 pub fn kinds() -> Kinds {
-    Kinds::default().with(MySql).with(Postgres)
+    Kinds::default()
+        .with(file::FileKind)
+        .with(flight_sql::FlightSqlKind)
+        .with(http::HttpKind)
+        .with(s3::S3Kind)
+        .with(sqlite::SqliteKind)
+        .with(MySql)
+        .with(Postgres)
 }

@@ -48,9 +48,33 @@ pub struct Config {
     /// How applications for authorisation are handled.
     #[serde(default)]
     pub workflow: WorkflowConfig,
+    /// Witnesses of the head logs; none unless configured.
+    pub witnesses: Option<WitnessConfig>,
     /// Metrics and health; off unless configured. The coordinator makes no traces, and refuses `otlp`.
     #[serde(default)]
     pub observe: lingqu_telemetry::Settings,
+}
+
+/// Who cosigns the head logs, so that this coordinator cannot show two regulators two different pasts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessConfig {
+    /// A C2SP tlog-policy: a `witness` line with its URL for each, `group` lines, and the `quorum`. A URL is
+    /// `https://host:port`, or `http://` with a loopback address.
+    pub policy: PathBuf,
+    /// Whose certificate the witness with this name has, for each with an `https` URL, for example `party_gx.bureau`.
+    #[serde(default)]
+    pub ids: std::collections::BTreeMap<String, String>,
+    /// Milliseconds that a checkpoint waits for the quorum; default 2,000, least 1.
+    #[serde(default = "witness_patience_ms")]
+    pub patience_ms: u64,
+    /// Whether a checkpoint without the quorum is never published; default `false`: it is, after the patience.
+    #[serde(default)]
+    pub required: bool,
+}
+
+fn witness_patience_ms() -> u64 {
+    2_000
 }
 
 /// Where the TLS material lies. All files are PEM.
@@ -232,6 +256,9 @@ pub enum ConfigError {
     /// Not the TOML of a configuration.
     #[error("not a coordinator's configuration: {0}")]
     Toml(#[from] toml::de::Error),
+    /// The witnesses' policy cannot be used.
+    #[error("`witnesses`: {0}")]
+    Witnesses(String),
 }
 
 impl Config {
@@ -277,6 +304,13 @@ impl Config {
         if self.epoch.renew_s == 0 || self.epoch.valid_s <= self.epoch.renew_s {
             return Err(ConfigError::Bound("epoch.renew_s, epoch.valid_s"));
         }
+        if self
+            .witnesses
+            .as_ref()
+            .is_some_and(|one| one.patience_ms == 0)
+        {
+            return Err(ConfigError::Bound("witnesses.patience_ms"));
+        }
         self.workflow.check()?;
         self.observe.check()?;
         if self.observe.otlp.is_some() {
@@ -300,7 +334,11 @@ impl Config {
             .authorities
             .iter_mut()
             .map(|authority| &mut authority.path);
-        for path in paths.into_iter().chain(authorities) {
+        let policy = self
+            .witnesses
+            .as_mut()
+            .map(|witnesses| &mut witnesses.policy);
+        for path in paths.into_iter().chain(authorities).chain(policy) {
             // Joining an absolute path replaces the base.
             *path = base.join(&*path);
         }

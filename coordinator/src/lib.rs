@@ -44,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{
     AuthorityConfig, Bureau, Config, ConfigError, EpochConfig, Founder, KeysConfig, Limits,
-    TlsConfig, WorkflowConfig,
+    TlsConfig, WitnessConfig, WorkflowConfig,
 };
 pub use keys::{Keys, KeysError};
 pub use mirror::MirrorOpenError;
@@ -59,6 +59,7 @@ pub use store::StoreError;
 use crate::api::grpc::Services;
 use crate::keys::{Names, key_name};
 use crate::mirror::Mirror;
+use crate::mirror::witnesses::Witnesses;
 use crate::observe::{Observe, Watched};
 use crate::places::Places;
 use crate::registry::Registry;
@@ -81,6 +82,7 @@ pub struct Coordinator {
     registry: Arc<Registry>,
     connections: Connections,
     observe: Arc<Observe>,
+    witnesses: Option<Arc<Witnesses>>,
 }
 
 impl Coordinator {
@@ -125,6 +127,7 @@ impl Coordinator {
             () = serving => {}
             () = self.renew_epochs() => {}
             () = self.publish_heads() => {}
+            () = self.gather_cosignatures() => {}
             () = Arc::clone(&self.tls).watch(TLS_RELOAD) => {}
             () = observe::tell(&self.config.observe, watched) => {}
         }
@@ -184,6 +187,24 @@ impl Coordinator {
             .expect("a key that a private key belongs to has full order")
     }
 
+    /// What an offline check of the head logs needs to believe, as a C2SP tlog-policy: their keys, and the configured
+    /// witnesses with their quorum.
+    pub fn head_trust(&self) -> String {
+        let streams = self.mirror.shared.streams();
+        let regions: std::collections::BTreeSet<_> =
+            streams.iter().map(|stream| stream.region.clone()).collect();
+        let logs = regions
+            .iter()
+            .map(|region| format!("log {}\n", self.head_log_key(region)));
+        let witnesses = self
+            .config
+            .witnesses
+            .as_ref()
+            .and_then(Witnesses::policy_text);
+        let quorum = witnesses.unwrap_or_else(|| "quorum none\n".to_owned());
+        logs.chain([quorum]).collect()
+    }
+
     /// The public key that signs filings and epochs: what a node pins.
     pub fn signing_key(&self) -> &[u8] {
         self.keys.signing.public_key()
@@ -215,6 +236,14 @@ impl Coordinator {
         loop {
             ticks.tick().await;
             self.registry.renew_epoch().await;
+        }
+    }
+
+    /// Has the head logs cosigned, if there are witnesses.
+    async fn gather_cosignatures(&self) {
+        match &self.witnesses {
+            Some(witnesses) => witnesses.gather(&self.mirror).await,
+            None => std::future::pending().await,
         }
     }
 

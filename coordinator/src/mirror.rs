@@ -13,6 +13,7 @@ pub(crate) mod replicate;
 pub(crate) mod store;
 pub(crate) mod streams;
 pub(crate) mod view;
+pub(crate) mod witnesses;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub(crate) struct MirrorOptions {
     pub(crate) own: Stream,
     /// The nodes' streams.
     pub(crate) streams: Vec<Stream>,
+    /// Whether the head logs have witnesses, which are asked before followers are told.
+    pub(crate) is_witnessed: bool,
     /// What happens when the log can no longer be written.
     pub(crate) on_fatal: FatalHook,
 }
@@ -90,6 +93,7 @@ impl Mirror {
         let limits = options.limits;
         let payload_len_max = payload_len_max(&limits);
         let shared = Arc::new(Shared::default());
+        shared.state_mut().is_witnessed = options.is_witnessed;
         let own = shared.register(options.own);
         for stream in options.streams {
             shared.register(stream);

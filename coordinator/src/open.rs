@@ -14,6 +14,7 @@ use crate::Coordinator;
 use crate::config::{Config, ConfigError, TlsConfig};
 use crate::keys::{Keys, KeysError, Names};
 use crate::mirror::streams::Stream;
+use crate::mirror::witnesses::Witnesses;
 use crate::mirror::{Mirror, MirrorOpenError, MirrorOptions};
 use crate::observe::Observe;
 use crate::own_stream::SettleError;
@@ -118,8 +119,14 @@ impl Coordinator {
             limits: config.limits,
             own: own_stream(&config, &store, &keys, &names, clock.as_ref()).await?,
             streams: streams(&store).await?,
+            is_witnessed: config.witnesses.is_some(),
             on_fatal,
         };
+        let witnesses = config.witnesses.as_ref().map(|one| {
+            let loaded = Witnesses::load(one, &tls, Arc::clone(&clock));
+            loaded.map_err(ConfigError::Witnesses)
+        });
+        let witnesses = witnesses.transpose()?;
         let opened = move || Mirror::open(options, Arc::new(files));
         let mirror = tokio::task::spawn_blocking(opened)
             .await
@@ -143,6 +150,7 @@ impl Coordinator {
             registry: Arc::new(registry),
             connections: Connections::new(),
             observe: Arc::new(observe),
+            witnesses: witnesses.map(Arc::new),
         })
     }
 }

@@ -396,9 +396,10 @@ async fn the_trust_text_is_one_that_readers_accept() {
     let site = Site::new();
     let coordinator = site.open().await;
     let trust = lingqu_core::trust::Trust::<Intl>::parse(&coordinator.trust()).unwrap();
-    assert_eq!(trust.quorum.as_deref(), Some("mirror"));
-    assert_eq!(trust.witnesses[0].1, coordinator.mirror_key());
-    assert_eq!(trust.logs[0].name().as_str(), coordinator.own_origin());
+    let own = trust.log(coordinator.own_origin()).unwrap();
+    let policy = trust.policy();
+    assert_eq!(policy.quorum(), Some("mirror"));
+    assert_eq!(policy.witnesses()[0].key, coordinator.mirror_key());
     let note = lingqu_tlog::Note::parse(
         coordinator
             .cosigned_checkpoint(coordinator.own_origin())
@@ -406,7 +407,7 @@ async fn the_trust_text_is_one_that_readers_accept() {
     );
     assert_eq!(
         note.unwrap()
-            .verify(&[trust.logs[0].clone(), coordinator.mirror_key()])
+            .verify(&[own.clone(), coordinator.mirror_key()])
             .unwrap()
             .len(),
         2

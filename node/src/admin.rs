@@ -1,8 +1,9 @@
 //! Local control over a Unix socket: status, and orders signed with the unit's key. Works without any network.
 //!
-//! One request a connection: one line of JSON, at most 1 MiB; one line back. The socket is for the owner only, and an
+//! One request a connection: one line of JSON, at most 1 MiB; one line back, at most 64 MiB. The socket is for the owner only, and an
 //! order needs the unit's signature anyway: access to the machine alone stops nothing and opens nothing.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -11,15 +12,20 @@ use std::time::Duration;
 
 use lingqu_core::ErrorCode;
 use lingqu_core::envelope::Envelope;
+use lingqu_core::grant::Environment;
 use lingqu_proto::decode_envelope;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::Node;
+use crate::loads::lineage::Page;
+use crate::loads::status::{ResourceStatus, SourceHealth};
 
 /// Longest request, in bytes.
 const REQUEST_LEN_MAX: u64 = 1 << 20;
+/// Longest answer, in bytes: a page of records, or a thousand resources.
+const ANSWER_LEN_MAX: u64 = 64 << 20;
 /// Time for one request.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 
@@ -42,6 +48,41 @@ pub enum AdminRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         filing: Option<String>,
     },
+    /// How the resources and their sources are.
+    Sources,
+    /// Begin to read a resource again.
+    Load {
+        /// Its name.
+        resource: String,
+        /// An environment that it serves, if there are several of the name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        environment: Option<String>,
+        /// The date that the data speaks for, `YYYY-MM-DD` or RFC 3339, in place of the configured one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        as_of: Option<String>,
+    },
+    /// End the reading of a resource.
+    StopLoad {
+        /// Its name.
+        resource: String,
+        /// An environment that it serves, if there are several of the name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        environment: Option<String>,
+    },
+    /// Carry out a signed order about a resource.
+    OrderSource {
+        /// The order's envelope, hex.
+        order: String,
+    },
+    /// Look at every source and table now, instead of at the next turn.
+    LookAtSources,
+    /// A page of the records that have to do with a load.
+    Lineage {
+        /// Its id.
+        load: String,
+        /// The record to begin with.
+        from: u64,
+    },
 }
 
 /// What comes back.
@@ -55,6 +96,23 @@ pub struct AdminResponse {
     /// For a status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// For the sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Sources>,
+    /// For a lineage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Page>,
+}
+
+/// How the resources and their sources are.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Sources {
+    /// The resources, in the order of the configuration.
+    pub resources: Vec<ResourceStatus>,
+    /// The sources by name, as they were when they were last looked at.
+    pub sources: BTreeMap<String, SourceHealth>,
+    /// Number of the last order about a source.
+    pub order_number: u64,
 }
 
 /// How the node is. Counts and names only.
@@ -131,6 +189,30 @@ async fn answer(node: &Arc<Node>, mut stream: UnixStream) -> io::Result<()> {
 }
 
 async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
+    match &request {
+        AdminRequest::Lineage { load, from } => {
+            return AdminResponse {
+                lineage: Some(node.lineage(load, *from).await),
+                ..done(Ok(()))
+            };
+        }
+        AdminRequest::LookAtSources => {
+            // It may take longer than a request may: it goes on by itself.
+            let looking = Arc::clone(node);
+            node.blocking.spawn(async move {
+                looking.look_at_sources().await;
+                looking.record_pending().await;
+            });
+            return done(Ok(()));
+        }
+        AdminRequest::Adopt { .. }
+        | AdminRequest::Load { .. }
+        | AdminRequest::OrderSource { .. }
+        | AdminRequest::Sources
+        | AdminRequest::Status
+        | AdminRequest::Stop { .. }
+        | AdminRequest::StopLoad { .. } => {}
+    }
     let worker = Arc::clone(node);
     // Files are written and registers read: not on a task that others wait for.
     let acted = node
@@ -139,25 +221,54 @@ async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
         .await;
     node.record_pending().await;
     match acted.unwrap_or(Err(ErrorCode::Internal)) {
-        Ok(status) => AdminResponse {
-            ok: true,
-            code: None,
-            status,
-        },
+        Ok(response) => response,
         Err(code) => done(Err(code)),
     }
 }
 
-fn act(node: &Node, request: AdminRequest) -> Result<Option<Status>, ErrorCode> {
+fn act(node: &Node, request: AdminRequest) -> Result<AdminResponse, ErrorCode> {
+    let mut response = done(Ok(()));
     match request {
-        AdminRequest::Status => return Ok(Some(status(node))),
+        AdminRequest::Status => response.status = Some(status(node)),
+        AdminRequest::Sources => response.sources = Some(sources(node)),
+        AdminRequest::Load {
+            resource,
+            environment,
+            as_of,
+        } => {
+            let date = as_of.map(|date| date.parse()).transpose();
+            let date = date.map_err(|_| ErrorCode::ResourceDateInvalid)?;
+            node.begin_load(&resource, of_word(environment)?, date)?;
+        }
+        AdminRequest::StopLoad {
+            resource,
+            environment,
+        } => node.stop_load(&resource, of_word(environment)?)?,
+        AdminRequest::OrderSource { order } => node.order_source(&envelope(&order)?)?,
+        // These two wait for more than files, and are answered before this is reached.
+        AdminRequest::Lineage { .. } | AdminRequest::LookAtSources => {
+            return Err(ErrorCode::RequestInvalid);
+        }
         AdminRequest::Stop { order } => node.carry_out(&envelope(&order)?)?,
         AdminRequest::Adopt { object, filing } => {
             let filing = filing.as_deref().map(envelope).transpose()?;
             node.adopt(&envelope(&object)?, filing.as_ref())?;
         }
     }
-    Ok(None)
+    Ok(response)
+}
+
+fn of_word(environment: Option<String>) -> Result<Option<Environment>, ErrorCode> {
+    let environment = environment.map(|word| word.parse()).transpose();
+    environment.map_err(|_| ErrorCode::ResourceUnknown)
+}
+
+fn sources(node: &Node) -> Sources {
+    Sources {
+        resources: node.resource_statuses(),
+        sources: node.source_healths().into_iter().collect(),
+        order_number: node.source_order_number(),
+    }
 }
 
 fn envelope(text: &str) -> Result<Envelope, ErrorCode> {
@@ -170,6 +281,8 @@ fn done(result: Result<(), ErrorCode>) -> AdminResponse {
         ok: result.is_ok(),
         code: result.err().map(|code| code.as_str().to_owned()),
         status: None,
+        sources: None,
+        lineage: None,
     }
 }
 
@@ -198,7 +311,7 @@ pub async fn ask(socket: &Path, request: &AdminRequest) -> io::Result<AdminRespo
     text.push('\n');
     stream.write_all(text.as_bytes()).await?;
     let mut line = String::new();
-    BufReader::new(stream.take(REQUEST_LEN_MAX))
+    BufReader::new(stream.take(ANSWER_LEN_MAX))
         .read_line(&mut line)
         .await?;
     serde_json::from_str(&line).map_err(io::Error::other)

@@ -235,11 +235,8 @@ async fn evaluate_and_record(
 /// data is looked at.
 fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Placed, ErrorCode> {
     let permit = call.permit();
-    let prepared = node.products.get(permit);
-    prepared
-        .ok_or(ErrorCode::ResourceUnavailable)?
-        .bind(asked, permit)?
-        .enter()
+    let prepared = node.products.get(permit)?;
+    prepared.bind(asked, permit)?.enter()
 }
 
 /// A refusal leaves once it is on record, and counts against its party.

@@ -37,6 +37,9 @@ pub struct NodeConfig {
     pub trust: TrustSection,
     /// How the coordinator is reached.
     pub coordinator: CoordinatorSection,
+    /// Where it may read.
+    #[serde(default, rename = "source")]
+    pub sources: Vec<SourceSection>,
     /// The resources that it may read.
     #[serde(default, rename = "resource")]
     pub resources: Vec<ResourceSection>,
@@ -46,6 +49,9 @@ pub struct NodeConfig {
     /// Metrics, health and traces; off unless configured.
     #[serde(default)]
     pub observe: lingqu_telemetry::Settings,
+    /// The directory that relative paths are relative to; from where the file lies.
+    #[serde(skip)]
+    pub base: PathBuf,
 }
 
 /// The node's own signing keys: PKCS#8 PEM, Ed25519.
@@ -105,19 +111,59 @@ pub struct CoordinatorSection {
     pub id: CoordinatorId,
 }
 
-/// One resource: a Parquet file, read only.
+/// One source, read only: a database, a directory, a bucket or an interface.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSection {
+    /// Name in `[[resource]]`, 1 to 64 of `a-z 0-9 _ -`.
+    pub name: String,
+    /// The connector, for example `postgres`.
+    pub kind: String,
+    /// Other sources with the same tables, tried in this order when this one cannot be reached.
+    #[serde(default)]
+    pub replicas: Vec<String>,
+    /// What the connector is told; each connector has a page that lists its keys. No secret stands here: keys name the
+    /// files or variables that hold them.
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+/// Settings of a connector. `Debug` shows keys only: what stands under a wrong key may be a secret.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Settings(pub toml::Table);
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// One resource: a table of a source, or a Parquet file; read only.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceSection {
     /// Name in products and policies.
     pub name: String,
-    /// The file.
-    pub path: PathBuf,
+    /// A Parquet file. Either this, or `source` and `table`.
+    pub path: Option<PathBuf>,
+    /// The `[[source]]` where it is read.
+    pub source: Option<String>,
+    /// What the source calls it: up to three names with dots between them.
+    pub table: Option<String>,
     /// Environments that it serves: `TEST` alone, or `PROD`, or `PROD_DEBUG`, or both. Default `PROD` alone.
     #[serde(default = "default_environments")]
     pub environments: Vec<String>,
-    /// The date that the data speaks for, RFC 3339 or `YYYY-MM-DD` at midnight UTC+8.
-    pub as_of: String,
+    /// The date that the data speaks for, RFC 3339 or `YYYY-MM-DD` at midnight UTC+8; or `load`: the source is kept up to
+    /// date, and speaks for the moment at which a load began. Either this or `as_of_column`.
+    pub as_of: Option<String>,
+    /// The column whose latest day or instant is that date. Read for this alone if no policy opens it.
+    pub as_of_column: Option<String>,
+    /// `manual`, or `every` and a time such as `24h`: when it is read again by itself. Default `manual`.
+    #[serde(default = "default_refresh")]
+    pub refresh: String,
+    /// How often the unit brings the data up to date, in days; older data is reported as stale. Default: no cycle.
+    pub update_cycle_days: Option<u32>,
 }
 
 /// Bounds. Every one has a default.
@@ -157,6 +203,14 @@ pub struct LimitsSection {
     pub objects_max: usize,
     /// Rows of one resource. Default 5,000,000.
     pub rows_max: usize,
+    /// Memory of one reading of a resource, in bytes. While it takes the place of the one before it, both are there.
+    /// Default 2 GiB.
+    pub load_bytes_max: u64,
+    /// Longest time of one reading, in seconds. Default 3,600.
+    pub load_seconds_max: u64,
+    /// How often sources are looked at, in seconds: whether they can be read, and whether tables have changed. Default
+    /// 300.
+    pub source_check_s: u64,
     /// Register rows that share one key. Default 16.
     pub rows_per_key_max: u8,
     /// Memory that running statistics may hold together, in bytes, beside the loaded tables. Default 1 GiB.
@@ -173,6 +227,8 @@ pub struct LimitsSection {
     pub journal_segment_bytes: u64,
     /// Calls waiting for the journal. Default 4,096.
     pub journal_queue_max: usize,
+    /// After so many seconds without a record the node records that it is there, 10 to 3,600. Default 60.
+    pub heartbeat_s: u64,
     /// How often certificate files are looked at, in seconds. Default 10.
     pub tls_reload_s: u64,
 }
@@ -196,6 +252,9 @@ impl Default for LimitsSection {
             tokens_max: 16_384,
             objects_max: 10_000,
             rows_max: 5_000_000,
+            load_bytes_max: 2 << 30,
+            load_seconds_max: 3_600,
+            source_check_s: 300,
             rows_per_key_max: 16,
             statistic_memory_bytes_max: 1 << 30,
             statistic_result_bytes_max: 1 << 20,
@@ -204,6 +263,7 @@ impl Default for LimitsSection {
             statistic_threads: 2,
             journal_segment_bytes: 16 << 20,
             journal_queue_max: 4_096,
+            heartbeat_s: 60,
             tls_reload_s: 10,
         }
     }
@@ -267,6 +327,7 @@ impl NodeConfig {
 
     /// Makes every relative path relative to `base`.
     pub fn resolve(&mut self, base: &Path) {
+        base.clone_into(&mut self.base);
         let paths = [
             &mut self.data_dir,
             &mut self.tls.cert_chain,
@@ -278,7 +339,8 @@ impl NodeConfig {
             .authorities
             .iter_mut()
             .map(|authority| &mut authority.path);
-        let resources = self.resources.iter_mut().map(|resource| &mut resource.path);
+        let resources = self.resources.iter_mut();
+        let resources = resources.filter_map(|resource| resource.path.as_mut());
         for path in paths
             .into_iter()
             .chain(authorities)
@@ -321,6 +383,10 @@ impl NodeConfig {
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7443))
+}
+
+fn default_refresh() -> String {
+    "manual".to_owned()
 }
 
 fn default_environments() -> Vec<String> {

@@ -11,6 +11,7 @@ pub mod admission;
 pub mod call;
 pub mod config;
 pub mod evaluate;
+pub mod loads;
 mod node;
 mod observe;
 mod products;

@@ -26,6 +26,7 @@ use crate::admission::retries::Retries;
 use crate::admission::throttle::Throttle;
 use crate::call::Answer;
 use crate::config::NodeConfig;
+use crate::loads::Loader;
 use crate::observe::Observe;
 use crate::products::Products;
 use crate::state::State;
@@ -48,6 +49,7 @@ pub struct Node {
     pub(crate) epochs: EpochKeeper,
     pub(crate) stops: StopKeeper,
     pub(crate) products: Arc<Products>,
+    pub(crate) loader: Loader,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) retries: Retries<Recorded<Answer>>,
     pub(crate) connections: Connections,
@@ -59,6 +61,8 @@ pub struct Node {
     unrecorded: Mutex<VecDeque<Draft>>,
     /// Held while the queue is written, so that its order is the log's.
     recording: tokio::sync::Mutex<()>,
+    /// Whether loads wait for their first records: until then nothing may answer from them.
+    loads_unrecorded: AtomicBool,
     /// Set once, when the mirror contradicts this node: it answers nothing more until a person has looked.
     contradicted: AtomicBool,
 }
@@ -142,12 +146,13 @@ impl Node {
     }
 
     /// Whether calls may be answered at all: journal and mirror were compared since the start and do not contradict
-    /// each other, and the unit's stop orders are all there. A journal that was taken back from the mirror may know of
+    /// each other, what was loaded meanwhile is on record, and the unit's stop orders are all there. A journal that was taken back from the mirror may know of
     /// orders that the disk lost; terms that allow answers without the mirror must not let those through.
     pub fn ready(&self) -> bool {
         // In this order: once the journal is reconciled, its floor only follows orders that are already in force.
         self.journal.reconciled()
             && !self.contradicted.load(Ordering::SeqCst)
+            && !self.loads_unrecorded.load(Ordering::SeqCst)
             && self.stops.current().number() >= self.journal.stop_floor()
     }
 

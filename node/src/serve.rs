@@ -30,7 +30,7 @@ use self::calling::Calling;
 use self::door::Way;
 use self::flight_sql::{Execution, FlightSql, Kept};
 use crate::Node;
-use crate::{admin, ship};
+use crate::{admin, loads, ship};
 
 /// Why a node stopped serving.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +145,9 @@ impl Beside {
         beside.run(ship::replicate::run(Arc::clone(node), client.clone()));
         beside.run(ship::watch::run(Arc::clone(node), client));
         beside.run(admin::run(Arc::clone(node), admin_listener));
+        beside.run(loads::run(Arc::clone(node)));
         beside.run(every_minute(Arc::clone(node), Arc::clone(kept)));
+        beside.run(heartbeats(Arc::clone(node)));
         beside.run(Arc::clone(tls).watch(reload));
         if let Some(listener) = observing {
             beside.run(tell(Arc::clone(node), listener));
@@ -181,6 +183,7 @@ async fn close(node: &Arc<Node>, beside: Beside) -> Result<(), ServeError> {
         tracing::warn!(%error, "the end of this run is not on record");
     }
     beside.end().await;
+    node.loader.close();
     // What was begun off the async threads still holds the journal.
     node.blocking.close();
     node.blocking.wait().await;
@@ -224,5 +227,20 @@ async fn every_minute(node: Arc<Node>, kept: Arc<Kept>) {
         node.journal.flush_denials();
         node.record_pending().await;
         kept.sweep(node.clock.monotonic());
+    }
+}
+
+/// Says that the node is there whenever nothing else was recorded for a while.
+async fn heartbeats(node: Arc<Node>) {
+    let idle = Duration::from_secs(node.config.limits.heartbeat_s.clamp(10, 3_600));
+    // A beat is late by a fifth at most.
+    let mut ticks = tokio::time::interval(idle / 5);
+    loop {
+        ticks.tick().await;
+        if node.journal.reconciled()
+            && let Err(error) = node.journal.beat(idle).await
+        {
+            tracing::warn!(%error, "a heartbeat is not on record");
+        }
     }
 }

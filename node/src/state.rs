@@ -56,26 +56,40 @@ impl State {
     /// [`StateUnusable`]; nothing that was there has changed then.
     pub fn open(dir: &Path, outer: Option<&StateKey>) -> Result<State, StateUnusable> {
         create_dir(dir)?;
-        let path = dir.join(KEYS_FILE);
-        let keys = match (outer, read_bounded(&path)) {
-            (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => None,
-            (None, Ok(_)) => return Err(StateUnusable::Sealed),
-            (Some(outer), Ok(wrapped)) => Some(StateKeys::unwrap_with(&wrapped, outer)?),
-            (Some(outer), Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+        let keys = match (outer, State::keys_of(dir, outer)?) {
+            (Some(outer), None) => {
                 if TRACES.iter().any(|trace| dir.join(trace).exists()) {
                     return Err(StateUnusable::Clear);
                 }
                 let keys = StateKeys::generate();
                 // Durable before anything is sealed with them.
-                write_file(&path, &keys.wrap(outer))?;
-                Some(keys)
+                write_file(&dir.join(KEYS_FILE), &keys.wrap(outer))?;
+                Some(Arc::new(keys))
             }
-            (_, Err(error)) => return Err(error.into()),
+            (_, keys) => keys,
         };
         Ok(State {
             dir: dir.into(),
-            keys: keys.map(Arc::new),
+            keys,
         })
+    }
+
+    /// The keys that `dir` is sealed with; none if it is in clear. Nothing is written.
+    ///
+    /// # Errors
+    /// [`StateUnusable`] when it is sealed and `outer` does not open it.
+    pub fn keys_of(
+        dir: &Path,
+        outer: Option<&StateKey>,
+    ) -> Result<Option<Arc<StateKeys>>, StateUnusable> {
+        match (outer, read_bounded(&dir.join(KEYS_FILE))) {
+            (Some(outer), Ok(wrapped)) => {
+                Ok(Some(Arc::new(StateKeys::unwrap_with(&wrapped, outer)?)))
+            }
+            (None, Ok(_)) => Err(StateUnusable::Sealed),
+            (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            (_, Err(error)) => Err(error.into()),
+        }
     }
 
     /// The directory.

@@ -26,6 +26,7 @@ mod revocation;
 mod role;
 mod score;
 mod signed;
+mod source_order;
 mod stop;
 mod suspension;
 mod verdict;

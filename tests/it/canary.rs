@@ -14,19 +14,27 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use lingqu_client::Question;
+use lingqu_core::grant::Environment;
 use lingqu_core::{ErrorCode, Timestamp};
 use lingqu_demo::cast::{self, Party};
 use lingqu_demo::network::wait_until;
 use lingqu_demo::objects::{self, Which};
 use lingqu_node::NodeConfig;
 use lingqu_node::evaluate::verification::Prepared;
-use lingqu_node::sources::ParquetFile;
+use lingqu_node::sources::reading::{Progress, Wanted, read};
+use lingqu_node::sources::sdk::ReadLimits;
+use lingqu_node::sources::{
+    AsOf, FILE_SOURCE, FILE_TABLE, NamedSource, ParquetFile, Refresh, Resource,
+};
 use lingqu_proto::pb::audit_client::AuditClient;
 use lingqu_proto::{ClaimValue, pb, product_call};
 use lingqu_transport::code_of;
 use prost::Message as _;
 use tonic::Status;
 use tracing::level_filters::LevelFilter;
+
+use lingqu_core::product::Load;
+use lingqu_journal::SystemClock;
 
 use crate::network::{Caller, GRANT, World, asked, calls, wire};
 use crate::observed::{Sink, listening};
@@ -259,8 +267,8 @@ async fn run(dir: &Path) {
     world.observe_coordinator().await;
     let (sink, endpoint) = Sink::start().await;
     world
-        .start_node_with(move |config| {
-            config.resources[0].path = path;
+        .start_node_with_another_table(move |config| {
+            config.resources[0].path = Some(path);
             config.observe.otlp = Some(endpoint);
             listening(config);
         })
@@ -293,15 +301,16 @@ async fn run(dir: &Path) {
     let torn = world.network.files().dir().join("torn.parquet");
     let whole = fs::read(&good).unwrap();
     fs::write(&torn, &whole[..whole.len() - 9]).unwrap();
-    for path in [
-        at("canaries_crowded.parquet"),
-        at("canaries_mistyped.parquet"),
-        torn,
+    let (unavailable, changed) = (ErrorCode::ResourceUnavailable, ErrorCode::ResourceChanged);
+    for (path, expected) in [
+        (at("canaries_crowded.parquet"), unavailable),
+        (at("canaries_mistyped.parquet"), changed),
+        (torn, unavailable),
     ] {
         let what = path.display().to_string();
         told.note(&what, unopened(&path).as_bytes());
         world
-            .open_node(move |config| config.resources[0].path = path)
+            .open_node(move |config| config.resources[0].path = Some(path))
             .await;
         wait_until(&world.network, "the node is ready", |node| {
             node.ready() && node.epoch().is_some()
@@ -311,7 +320,7 @@ async fn run(dir: &Path) {
         world.mirrored().await;
         let bank = world.caller(Party::Bank).await;
         let refused = told.ask(&bank, claim(TAIL, MAKER, MODEL, 1999)).await;
-        assert_eq!(refused, Err(Some(ErrorCode::ResourceUnavailable)), "{what}");
+        assert_eq!(refused, Err(Some(expected)), "{what}");
         world.network.stop_node().await.unwrap();
     }
     search(world, told, dir).await;
@@ -503,23 +512,53 @@ async fn watch(world: &World, told: &mut Told) {
     }
 }
 
-fn parquet(path: &Path) -> ParquetFile {
-    ParquetFile {
-        resource: "planes".to_owned(),
+fn parquet(path: &Path) -> Resource {
+    let file = ParquetFile {
         path: path.to_owned(),
-        as_of: Timestamp(0),
-        rows_max: 100,
+    };
+    Resource {
+        name: "planes".to_owned(),
+        environments: vec![Environment::Prod],
+        sources: vec![NamedSource {
+            name: FILE_SOURCE.to_owned(),
+            connector: Arc::new(file),
+        }],
+        table: FILE_TABLE.parse().unwrap(),
+        as_of: AsOf::Fixed(Timestamp(0)),
+        refresh: Refresh::Manual,
+        update_cycle: None,
     }
 }
 
 fn prepare(path: &Path) -> Result<Prepared, String> {
+    let columns = ["tailnum", "manufacturer", "model", "year"].map(str::to_owned);
+    let wanted = Wanted {
+        columns: &columns,
+        accepted: None,
+        limits: ReadLimits::default(),
+        as_of: None,
+    };
+    let (resource, progress) = (parquet(path), Progress::default());
+    let found = tokio::task::block_in_place(|| {
+        let reading = read(&resource, &wanted, &progress, &SystemClock);
+        tokio::runtime::Handle::current().block_on(reading)
+    });
+    let found = found.map_err(|error| format!("{error} {error:?}"))?;
+    let load = Load {
+        id: "load_canary".parse().unwrap(),
+        resource: "planes".to_owned(),
+        as_of: found.as_of,
+        rows: found.rows,
+        digest: found.digest,
+    };
     let built = Prepared::build(
         &objects::product(Which::Plane),
-        &parquet(path),
+        load,
+        &found.batches,
         100,
         16.try_into().unwrap(),
     );
-    built.map_err(|error| format!("{error} {error:?}"))
+    built.map_err(|error| format!("{error} {error:?} {found:?}"))
 }
 
 /// What public types that hold data print of themselves.

@@ -6,6 +6,7 @@
     reason = "in a test a panic is the failure it should be, and what is printed is its report"
 )]
 
+mod archives;
 mod authorisation;
 mod bad_input;
 mod binary;
@@ -21,6 +22,7 @@ mod grants;
 mod http;
 mod impostor;
 mod lagged;
+mod loads;
 mod network;
 mod observed;
 mod replay;

@@ -150,6 +150,17 @@ impl World {
         self.mirrored().await;
     }
 
+    /// The same over a table of other columns, which the unit knows: what the node remembers of the one before is gone.
+    pub(crate) async fn start_node_with_another_table(
+        &mut self,
+        change: impl FnOnce(&mut NodeConfig),
+    ) {
+        for entry in std::fs::read_dir(self.state().join("sources")).unwrap() {
+            std::fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        self.start_node_with(change).await;
+    }
+
     /// Starts the node and waits for nothing.
     pub(crate) async fn open_node(&mut self, change: impl FnOnce(&mut NodeConfig)) {
         self.try_open_node(change).await.unwrap();

@@ -95,6 +95,11 @@ pub(crate) const ROWS: &[Row] = &[
         why: "a caller checks receipts with public formats only, without any code of a server",
     },
     Row {
+        package: "lingqu-witness",
+        may_use: Only(&["lingqu-core", "lingqu-tlog", "lingqu-transport"]),
+        why: "whoever watches a coordinator must not share its code, only published formats",
+    },
+    Row {
         package: "lingqu-workspace-hack",
         may_use: Only(&[]),
         why: "it holds no code, only features of others' crates",
@@ -164,6 +169,8 @@ pub(crate) const ROWS: &[Row] = &[
         package: "lingqu-cli",
         may_use: Only(&[
             "lingqu-client",
+            "lingqu-connector-sdk",
+            "lingqu-connectors",
             "lingqu-coordinator",
             "lingqu-core",
             "lingqu-demo",
@@ -174,6 +181,7 @@ pub(crate) const ROWS: &[Row] = &[
             "lingqu-telemetry",
             "lingqu-tlog",
             "lingqu-transport",
+            "lingqu-witness",
         ]),
         why: "the one binary stands on top of everything, so that everything is usable without it",
     },

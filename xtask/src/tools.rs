@@ -4,6 +4,8 @@
 //! passed.
 
 mod databases;
+mod go;
+mod odbc_drivers;
 mod prometheus;
 pub(crate) mod python;
 
@@ -16,6 +18,9 @@ pub(crate) const MARIADB_VARIABLE: &str = "LINGQU_MARIADB";
 
 /// Tells tests where PostgreSQL's programs are; also read.
 pub(crate) const POSTGRES_VARIABLE: &str = "LINGQU_POSTGRES";
+
+/// Tells tests where the checker built on Go's reference implementation of logs is; also read.
+pub(crate) const GO_CHECKER_VARIABLE: &str = "LINGQU_GO_CHECKER";
 
 /// Tells tests where Prometheus's checker of metrics is; also read, so that a machine's own can be used.
 pub(crate) const PROMTOOL_VARIABLE: &str = "LINGQU_PROMTOOL";
@@ -55,11 +60,16 @@ pub(crate) fn bring(root: &Path, target: &Path) -> Result<Vec<(&'static str, Pat
     let python = python::bring(&requirements, &target.join("tools/python"), "pyarrow")?;
     let named = std::env::var_os(PROMTOOL_VARIABLE);
     let promtool = prometheus::bring(named.as_deref(), &target.join("tools").join("prometheus"))?;
+    let named = std::env::var_os(odbc_drivers::VARIABLE);
+    let drivers = odbc_drivers::bring(named.as_deref(), &target.join("tools/odbc-drivers"))?;
     let postgres = databases::bring(&databases::POSTGRES, &target.join("tools/postgres"))?;
     let mariadb = databases::bring(&databases::MARIADB, &target.join("tools/mariadb"))?;
+    let checker = go::bring(root, &target.join("tools").join("go"))?;
     Ok(vec![
         (MARIADB_VARIABLE, mariadb),
+        (odbc_drivers::VARIABLE, drivers),
         (POSTGRES_VARIABLE, postgres),
+        (GO_CHECKER_VARIABLE, checker),
         (PROMTOOL_VARIABLE, promtool),
         (PYTHON_VARIABLE, python),
     ])

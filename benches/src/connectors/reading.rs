@@ -27,10 +27,7 @@ pub(super) struct Read {
 }
 
 /// A side of a comparison: reads the table once.
-pub(super) type Side<'a> = (
-    &'static str,
-    Box<dyn FnMut() -> Result<Read, Failed> + 'a>,
-);
+pub(super) type Side<'a> = (&'static str, Box<dyn FnMut() -> Result<Read, Failed> + 'a>);
 
 /// Reads with every side in turn, round after round. Every side has to see all rows.
 pub(super) fn alternate(

@@ -1,6 +1,11 @@
-//! `lingqu audit`: receipts checked offline, and a region's call records followed.
+//! `lingqu audit`: receipts, archives and evidence checked offline, and a region's call records followed and exported.
 
+mod archive;
+mod evidence;
+mod export;
 mod follow;
+mod lineage;
+mod prove;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -17,16 +22,28 @@ pub(crate) struct Audit {
 
 #[derive(Subcommand, Debug)]
 enum AuditCommand {
+    /// Put records together as evidence, for a court or an inspector · 制作电子证据包
+    Evidence(evidence::Evidence),
+    /// Write the logs of a region as files that anybody's tools can check · 导出审计日志归档
+    Export(export::Export),
     /// Follow the records of a region, as its regulator · 监管部门订阅本区域调用审计
     Follow(follow::Follow),
-    /// Check a receipt offline · 离线核验回执
+    /// The answers that were made from one load · 查询使用某次装载的全部答复
+    Lineage(lineage::Lineage),
+    /// Make a proof out of an archive · 从归档生成证明
+    Prove(prove::Prove),
+    /// Check a receipt, an archive, a proof or an evidence package offline · 离线核验回执、归档、证明或证据包
     Verify(verify::Verify),
 }
 
 impl Audit {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self.command {
+            AuditCommand::Evidence(evidence) => evidence.run(session),
+            AuditCommand::Export(export) => export.run(session),
             AuditCommand::Follow(follow) => follow.run(session),
+            AuditCommand::Lineage(lineage) => lineage.run(session),
+            AuditCommand::Prove(prove) => prove.run(session),
             AuditCommand::Verify(verify) => verify.run(session),
         }
     }

@@ -1,4 +1,7 @@
-//! `lingqu node`: runs a node until it is told to end, or enrols it first.
+//! `lingqu node`: runs a node until it is told to end, enrols it first, or looks after its state directory.
+
+mod init;
+mod state;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,6 +9,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use lingqu_core::ErrorCode;
 use lingqu_journal::FatalHook;
+use lingqu_node::loads::LoaderRefused;
 use lingqu_node::{NodeConfig, OpenError};
 use lingqu_transport::{ClientTls, PeerId, signing_key};
 use serde_json::json;
@@ -29,8 +33,12 @@ pub(crate) struct Node {
 
 #[derive(Subcommand, Debug)]
 enum NodeCommand {
+    /// Draft a configuration and a policy after a look at a table · 查看数据表并生成配置与策略草稿
+    Init(init::Init),
     /// Enrol the node with its one-time code · 使用准入码登记节点
     Enrol(Enrol),
+    /// The state directory: its key, its seal, a drill with a backup · 状态目录：密钥、加密与恢复演练
+    State(state::StateArguments),
 }
 
 /// `node enrol --config FILE --code CODE`
@@ -48,6 +56,8 @@ impl Node {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match (self.command, self.config) {
             (Some(NodeCommand::Enrol(enrol)), _) => enrol.run(session),
+            (Some(NodeCommand::Init(init)), _) => init.run(session),
+            (Some(NodeCommand::State(state)), _) => state.run(session),
             (None, Some(config)) => serve(&config, session),
             (None, None) => Err(Failure::local(
                 ErrorCode::UsageInvalid,
@@ -97,8 +107,12 @@ fn not_opened(error: OpenError) -> Failure {
         OpenError::Journal(Journal::Thread(_)) => ErrorCode::SystemRefused,
         OpenError::Journal(Journal::Limits(_) | Journal::MirrorKey | Journal::Origin)
         | OpenError::Observe(_)
-        | OpenError::Setting(_) => ErrorCode::ConfigInvalid,
-        OpenError::Object(_) | OpenError::Stops(_) => ErrorCode::FileInvalid,
+        | OpenError::Setting(_)
+        | OpenError::Sources(_) => ErrorCode::ConfigInvalid,
+        OpenError::Loader(LoaderRefused::Threads(_)) => ErrorCode::SystemRefused,
+        OpenError::Loader(LoaderRefused::State(_)) | OpenError::Object(_) | OpenError::Stops(_) => {
+            ErrorCode::FileInvalid
+        }
     };
     Failure::local(code, error)
 }

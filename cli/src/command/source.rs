@@ -1,14 +1,21 @@
-//! `lingqu source`: the resources that a node would read, described by what their files say of themselves.
+//! `lingqu source`: the sources and resources of a node, as it would read them and as it reads them.
+//!
+//! `add`, `check` and `sample` look at a source themselves, with the node's configuration; the others ask the running
+//! node over its local control.
 
-use std::path::PathBuf;
+mod accept;
+pub(crate) mod add;
+mod check;
+mod conformance;
+mod load;
+mod running;
+mod sample;
+mod status;
+mod stop;
+mod watch;
 
 use clap::{Args, Subcommand};
-use lingqu_core::ErrorCode;
-use lingqu_node::NodeConfig;
-use lingqu_node::config::ResourceSection;
-use serde_json::json;
 
-use crate::doctor;
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -21,100 +28,35 @@ pub(crate) struct Source {
 
 #[derive(Subcommand, Debug)]
 enum SourceCommand {
+    /// Confirm a table that has changed, as the unit · 数源单位确认已变化的表结构
+    Accept(accept::Accept),
+    /// Write the sections of a source and a resource, checked · 生成并检查数据源与数据资源配置
+    Add(add::Add),
     /// Open each resource and list its columns; no row is read · 打开各数据资源并列出字段，不读取任何行
-    Check(Check),
-}
-
-/// `source check --config node.toml [--name RESOURCE]`
-#[derive(Args, Debug)]
-struct Check {
-    /// The node's configuration · 节点配置文件
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Only the resource of this name · 仅检查该名称的资源
-    #[arg(long, value_name = "RESOURCE")]
-    name: Option<String>,
+    Check(check::Check),
+    /// Read a resource again; `--corrects` marks a load as wrong · 重新装载；`--corrects` 将某次装载标记为有误
+    Load(load::Load),
+    /// Show what the columns look like, with made-up values · 展示字段与虚构样例值
+    Sample(sample::Sample),
+    /// How resources, loads and sources are · 查看数据资源、装载与数据源状态
+    Status(status::Status),
+    /// End a load that is under way · 中止正在进行的装载
+    Stop(stop::Stop),
+    /// Follow a load until it ends · 跟踪装载进度
+    Watch(watch::Watch),
 }
 
 impl Source {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self.command {
+            SourceCommand::Accept(accept) => accept.run(session),
+            SourceCommand::Add(add) => add.run(session),
             SourceCommand::Check(check) => check.run(session),
+            SourceCommand::Load(load) => load.run(session),
+            SourceCommand::Sample(sample) => sample.run(session),
+            SourceCommand::Status(status) => status.run(session),
+            SourceCommand::Stop(stop) => stop.run(session),
+            SourceCommand::Watch(watch) => watch.run(session),
         }
     }
-}
-
-impl Check {
-    fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let config = NodeConfig::read(&self.config)?;
-        let wanted = |resource: &&ResourceSection| {
-            self.name.as_ref().is_none_or(|name| *name == resource.name)
-        };
-        let resources: Vec<_> = config.resources.iter().filter(wanted).collect();
-        if resources.is_empty() {
-            let name = self.name.unwrap_or_default();
-            return Err(Failure::config(format_args!(
-                "there is no resource `{name}`"
-            )));
-        }
-        let rows_max = config.limits.rows_max as u64;
-        // Each resource has its say; the last failure is the command's.
-        let mut last = Ok(());
-        for resource in resources {
-            let Err(failure) = show(resource, rows_max, session) else {
-                continue;
-            };
-            if let Err(before) = std::mem::replace(&mut last, Err(failure)) {
-                session.complain(&before);
-            }
-        }
-        last
-    }
-}
-
-fn show(
-    resource: &ResourceSection,
-    rows_max: u64,
-    session: &mut Session<'_>,
-) -> Result<(), Failure> {
-    let refused = |code: ErrorCode, why: &dyn std::fmt::Display| Failure::Refused {
-        code,
-        detail: format!("`{}`: {why}", resource.name),
-    };
-    let found = doctor::read(resource).map_err(|error| refused(error.code(), &error))?;
-    if session.as_json {
-        let columns: Vec<_> = found
-            .columns
-            .iter()
-            .map(|(name, kind)| json!({ "name": name, "type": kind.to_string() }))
-            .collect();
-        session.json(&json!({
-            "resource": resource.name,
-            "environments": resource.environments,
-            "as_of": found.as_of.to_string(),
-            "rows": found.rows,
-            "columns": columns,
-        }))?;
-    } else {
-        session.line(format_args!(
-            "{} ({}): {} rows, as of {} · {} 行，数据日期 {}",
-            resource.name,
-            resource.environments.join(", "),
-            found.rows,
-            found.as_of,
-            found.rows,
-            found.as_of
-        ))?;
-        for (name, kind) in &found.columns {
-            session.line(format_args!(
-                "  {}: {kind}",
-                crate::failure::printable(name)
-            ))?;
-        }
-    }
-    if found.rows > rows_max {
-        let why = format!("{} rows, at most {rows_max} are allowed", found.rows);
-        return Err(refused(ErrorCode::ResourceTooLarge, &why));
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@ use lingqu_core::decide::ClockState;
 use lingqu_core::{Clock, ErrorCode};
 use lingqu_journal::{FatalHook, Journal, JournalOptions, OpenError, Store};
 use lingqu_node::NodeConfig;
+use lingqu_node::state::State;
 use lingqu_transport::signing_key;
 
 use super::read_only::{ReadOnly, is_locked};
@@ -63,6 +64,16 @@ fn node(config: &NodeConfig, dir: &Path, clock: &Arc<dyn Clock>, findings: &mut 
             "缺少日志密钥，无法读取",
         );
     };
+    let keys = config
+        .state_key()
+        .and_then(|key| Ok(State::keys_of(&config.data_dir, key.as_ref())?));
+    let keys = match keys {
+        Ok(keys) => keys,
+        Err(error) => {
+            let error = error.to_string();
+            return findings.fail("journal", ErrorCode::KeyUnreadable, error.clone(), error);
+        }
+    };
     let options = JournalOptions {
         origin,
         signer: Arc::new(signer),
@@ -72,7 +83,7 @@ fn node(config: &NodeConfig, dir: &Path, clock: &Arc<dyn Clock>, findings: &mut 
         on_fatal: FatalHook::default(),
     };
     opened(
-        Journal::open(options, Box::new(ReadOnly::new(dir))),
+        Journal::open_with(options, Box::new(ReadOnly::new(dir)), keys),
         dir,
         findings,
     );

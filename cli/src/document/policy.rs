@@ -7,7 +7,7 @@ use std::path::Path;
 
 use lingqu_core::PartyId;
 use lingqu_core::product::SignedPolicy;
-use lingqu_policy::{AuditTerms, Policy, Release, Use};
+use lingqu_policy::{AuditTerms, Function, Functions, Policy, Preset, Release, Use, UseSet};
 use serde::{Deserialize, Serialize};
 
 use super::text::Text;
@@ -30,11 +30,17 @@ pub(crate) struct PolicyToml {
     purposes: Vec<String>,
     /// Oldest revocation list under which calls are still answered, in seconds, 1 to 604,800.
     epoch_age_max_s: u32,
+    /// Columns of which no cell of a statistic may have nearly all its entities at one value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sensitive: Vec<String>,
     /// How strictly "no log, no answer" holds.
     audit: AuditToml,
-    /// Column → uses: `aggregate`, `entity`, `filter`, `group`, `link`, `model`, `show`, `verify`. A column that is not
-    /// listed is forbidden.
-    columns: BTreeMap<String, Vec<String>>,
+    /// Column → uses: `aggregate`, `entity`, `filter`, `group`, `link`, `model`, `show`, `verify`; or the name of a
+    /// preset. A column that is not listed is forbidden.
+    columns: BTreeMap<String, UsesToml>,
+    /// Entity column → the space that its ids are from, such as `person`. Tables are joined only within one space.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    spaces: BTreeMap<String, String>,
     /// Column → what its values may be asked about in statistics. A column without a domain is neither selected,
     /// grouped nor summed by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -44,8 +50,34 @@ pub(crate) struct PolicyToml {
     release: Option<ReleaseToml>,
 }
 
+/// A list of uses, or the name of a preset: `dimension`, `entity`, `filter_only`, `forbidden`, `link_only`, `measure`,
+/// `model_only`, `public`, `verify_only`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum UsesToml {
+    Preset(String),
+    Uses(Vec<String>),
+}
+
+impl UsesToml {
+    fn read(&self) -> Result<UseSet, DocumentRefused> {
+        match self {
+            UsesToml::Preset(word) => {
+                let preset: Result<Preset, _> = word.parse();
+                let preset = preset.map_err(|error| DocumentRefused::key("columns", error))?;
+                Ok(preset.uses())
+            }
+            UsesToml::Uses(words) => {
+                let uses: Result<Vec<Use>, _> = words.iter().map(|word| word.parse()).collect();
+                let uses = uses.map_err(|error| DocumentRefused::key("columns", error))?;
+                Ok(uses.into_iter().collect())
+            }
+        }
+    }
+}
+
 /// Under which terms statistics may leave.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReleaseToml {
     /// Fewest entities in a group that is shown, 10 to 1,000,000.
@@ -57,6 +89,73 @@ struct ReleaseToml {
     round_to: u32,
     /// Most groups of one answer, 1 to 65,536.
     groups_max: u32,
+    /// A figure is kept back if the second-largest contributor could tell the largest within this many percent, 1 to
+    /// 90. Default: 10.
+    #[serde(default = "p_usual")]
+    p_percent: u8,
+    /// Largest share of a cell's entities at one value of a sensitive column, in percent, 50 to 100. Default: 90.
+    #[serde(default = "homogeneity_usual")]
+    homogeneity_percent_max: u8,
+    /// Largest share of rows that figures may leave out because their cells are too small, in percent, 0 to 50; a
+    /// product beyond it does not open. Default: 10.
+    #[serde(default = "withheld_usual")]
+    withheld_percent_max: u8,
+    /// Functions that may be asked: `average`, `count`, `entities`, `sum`. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    functions: Option<Vec<String>>,
+}
+
+fn p_usual() -> u8 {
+    Release::P_PERCENT_USUAL
+}
+
+fn homogeneity_usual() -> u8 {
+    Release::HOMOGENEITY_PERCENT_USUAL
+}
+
+fn withheld_usual() -> u8 {
+    Release::WITHHELD_PERCENT_USUAL
+}
+
+impl ReleaseToml {
+    fn read(self) -> Result<Release, DocumentRefused> {
+        let ReleaseToml {
+            group_min,
+            dominance_percent_max,
+            round_to,
+            groups_max,
+            p_percent,
+            homogeneity_percent_max,
+            withheld_percent_max,
+            functions,
+        } = self;
+        let terms = Release::new(group_min, dominance_percent_max, round_to, groups_max)
+            .and_then(|terms| terms.with_p_percent(p_percent))
+            .and_then(|terms| terms.with_homogeneity_percent_max(homogeneity_percent_max))
+            .and_then(|terms| terms.with_withheld_percent_max(withheld_percent_max))
+            .map_err(|error| DocumentRefused::key("release", error))?;
+        let Some(words) = functions else {
+            return Ok(terms);
+        };
+        let functions: Result<Functions, _> = words.iter().map(|w| w.parse::<Function>()).collect();
+        let functions = functions.map_err(|error| DocumentRefused::key("release", error))?;
+        Ok(terms.with_functions(functions))
+    }
+
+    fn write(terms: Release) -> ReleaseToml {
+        let functions = terms.functions();
+        let words = functions.iter().map(|known| known.as_str().to_owned());
+        ReleaseToml {
+            group_min: terms.group_min(),
+            dominance_percent_max: terms.dominance_percent_max(),
+            round_to: terms.round_to(),
+            groups_max: terms.groups_max(),
+            p_percent: terms.p_percent(),
+            homogeneity_percent_max: terms.homogeneity_percent_max(),
+            withheld_percent_max: terms.withheld_percent_max(),
+            functions: (functions != Functions::ALL).then(|| words.collect()),
+        }
+    }
 }
 
 fn dominance_usual() -> u8 {
@@ -86,10 +185,9 @@ impl Document for SignedPolicy {
 
     fn from_written(written: PolicyToml, _base: &Path) -> Result<Self, DocumentRefused> {
         let mut columns = Vec::with_capacity(written.columns.len());
-        for (column, words) in written.columns {
-            let uses: Result<Vec<Use>, _> = words.iter().map(|word| word.parse()).collect();
-            let uses = uses.map_err(|error| DocumentRefused::key("columns", error))?;
-            columns.push((column, uses.into_iter().collect()));
+        for (column, uses) in written.columns {
+            let uses = uses.read()?;
+            columns.push((column, uses));
         }
         let audit = match written.audit {
             AuditToml::Mirrored { wait_ms_max } => AuditTerms::Mirrored { wait_ms_max },
@@ -109,16 +207,14 @@ impl Document for SignedPolicy {
                 .with_domain(&column, domain.read()?)
                 .map_err(refused)?;
         }
+        for (column, space) in written.spaces {
+            policy = policy.with_space(&column, &space).map_err(refused)?;
+        }
+        for column in written.sensitive {
+            policy = policy.with_sensitive(&column).map_err(refused)?;
+        }
         if let Some(terms) = written.release {
-            let ReleaseToml {
-                group_min,
-                dominance_percent_max,
-                round_to,
-                groups_max,
-            } = terms;
-            let terms = Release::new(group_min, dominance_percent_max, round_to, groups_max)
-                .map_err(|error| DocumentRefused::key("release", error))?;
-            policy = policy.with_release(terms);
+            policy = policy.with_release(terms.read()?);
         }
         Ok(SignedPolicy {
             id: written.id,
@@ -132,8 +228,9 @@ impl Document for SignedPolicy {
     fn to_written(&self) -> PolicyToml {
         let words = |(column, uses): (&str, lingqu_policy::UseSet)| {
             let words = uses.iter().map(|word| word.as_str().to_owned());
-            (column.to_owned(), words.collect())
+            (column.to_owned(), UsesToml::Uses(words.collect()))
         };
+        let names = || self.policy.columns().map(|(column, _)| column);
         PolicyToml {
             id: self.id.clone(),
             version: self.version,
@@ -160,12 +257,17 @@ impl Document for SignedPolicy {
                     Some((column.to_owned(), DomainToml::write(domain)))
                 })
                 .collect(),
-            release: self.policy.release().map(|terms| ReleaseToml {
-                group_min: terms.group_min(),
-                dominance_percent_max: terms.dominance_percent_max(),
-                round_to: terms.round_to(),
-                groups_max: terms.groups_max(),
-            }),
+            spaces: names()
+                .filter_map(|column| {
+                    let space = self.policy.space(column)?;
+                    Some((column.to_owned(), space.to_owned()))
+                })
+                .collect(),
+            sensitive: names()
+                .filter(|column| self.policy.is_sensitive(column))
+                .map(str::to_owned)
+                .collect(),
+            release: self.policy.release().map(ReleaseToml::write),
         }
     }
 }

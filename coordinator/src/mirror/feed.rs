@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lingqu_core::{ErrorCode, Region};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::Mirror;
 use super::archive::{Archive, ArchiveError};
-use super::headlog::Head;
+use super::headlog::{Head, HeadLog};
 
 /// One message of a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,17 +104,25 @@ impl Follower {
 
     async fn follow(&mut self, until_current: bool, events: &Events) -> Result<(), End> {
         let mut changes = self.mirror.shared.changes();
-        let mut closed: BTreeMap<Region, u64> = BTreeMap::new();
+        let mut closed: BTreeMap<Region, String> = BTreeMap::new();
+        if until_current {
+            self.settled(&mut changes).await?;
+        }
         loop {
             // Seen before the state is read, so that a change in between wakes us again.
             changes.mark_unchanged();
             for (region, size, checkpoint) in self.current() {
                 let place = self.places.get(&region).copied().unwrap_or(0);
+                // After a restart witnesses are asked anew: until then the subscriber knows of more.
+                if size < place {
+                    continue;
+                }
                 for index in place..size {
                     self.send_head(&region, index, events).await?;
                     self.places.insert(region.clone(), index + 1);
                 }
-                if closed.insert(region.clone(), size) != Some(size) {
+                // The same size again may come with cosignatures that it lacked.
+                if closed.insert(region.clone(), checkpoint.clone()).as_ref() != Some(&checkpoint) {
                     self.send(Event::HeadLog { region, checkpoint }, events)
                         .await?;
                 }
@@ -129,16 +137,52 @@ impl Follower {
         }
     }
 
-    /// The head logs of the region and below, as they are now.
+    /// The published head logs of the region and below, as they are now.
     fn current(&self) -> Vec<(Region, u64, String)> {
         let state = self.mirror.shared.state();
         let followed = state
             .logs
             .values()
             .filter(|log| self.region.covers(&log.region));
-        followed
-            .map(|log| (log.region.clone(), log.size(), log.checkpoint.clone()))
-            .collect()
+        let published = |log: &HeadLog| {
+            let one = log.published.clone()?;
+            Some((log.region.clone(), one.size, one.checkpoint))
+        };
+        followed.filter_map(published).collect()
+    }
+
+    /// Waits until everything that is in the head logs now is published: witnesses may still be asked.
+    async fn settled(&self, changes: &mut watch::Receiver<u64>) -> Result<(), End> {
+        let wanted: Vec<(Region, u64)> = {
+            let state = self.mirror.shared.state();
+            let followed = state.logs.values();
+            let followed = followed.filter(|log| self.region.covers(&log.region));
+            followed
+                .map(|log| (log.region.clone(), log.size()))
+                .collect()
+        };
+        let is_published = || {
+            let state = self.mirror.shared.state();
+            wanted.iter().all(|(region, size)| {
+                let published = state
+                    .logs
+                    .get(region)
+                    .and_then(|log| log.published.as_ref());
+                published.map_or(0, |one| one.size) >= *size
+            })
+        };
+        let patience = Duration::from_secs(self.mirror.limits.push_timeout_s);
+        let waited = tokio::time::timeout(patience, async {
+            loop {
+                changes.mark_unchanged();
+                if is_published() {
+                    return Ok(());
+                }
+                changes.changed().await.map_err(|_| End::Gone)?;
+            }
+        });
+        // Whoever asked for everything known now must not take less for it.
+        waited.await.map_err(|_| ErrorCode::AuditUnavailable)?
     }
 
     async fn send_head(&self, region: &Region, index: u64, events: &Events) -> Result<(), End> {

@@ -5,9 +5,12 @@
 //! so that the heads of a region cover every entry of its streams exactly once.
 
 use lingqu_core::{Region, Timestamp};
-use lingqu_tlog::{Checkpoint, Frontier, Hash, Intl, Note, Signer, leaf_hash, sign_note};
+use lingqu_tlog::{
+    Checkpoint, Frontier, Hash, Intl, Note, RecentTree, Signer, leaf_hash, sign_note,
+};
 
 use super::archive::Location;
+use super::witnesses::Published;
 use crate::keys::key_name;
 
 const LEAF_MAGIC: &str = "lingqu/head/v1\n";
@@ -97,6 +100,12 @@ pub(crate) struct HeadLog {
     pub(crate) heads: Vec<Head>,
     /// The newest signed checkpoint, which covers exactly `heads`; empty before the first.
     pub(crate) checkpoint: String,
+    /// The tree over the leaves, to prove to witnesses that it was only extended.
+    pub(crate) tree: RecentTree<Intl>,
+    /// The checkpoint that followers are given; behind the newest while witnesses are asked.
+    pub(crate) published: Option<Published>,
+    /// Whether a witness contradicts this log: nothing of it is published any more in this process.
+    pub(crate) closed: bool,
 }
 
 impl HeadLog {
@@ -105,6 +114,9 @@ impl HeadLog {
             region,
             heads: Vec::new(),
             checkpoint: String::new(),
+            tree: RecentTree::from_frontier(Frontier::new()),
+            published: None,
+            closed: false,
         }
     }
 

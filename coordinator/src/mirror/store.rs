@@ -11,7 +11,7 @@ use std::sync::Arc;
 use lingqu_core::record::{Draft, StreamId};
 use lingqu_core::{Clock, Region, Timestamp};
 use lingqu_journal::Stage;
-use lingqu_tlog::{Checkpoint, Intl, Note, NoteSignature, sign_cosignature, sign_note};
+use lingqu_tlog::{Checkpoint, Intl, Note, NoteSignature, leaf_hash, sign_cosignature, sign_note};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::archive::Location;
@@ -19,6 +19,7 @@ use super::frame::{self, Fact, StoredBatch, StoredHead, StoredHeadLog};
 use super::headlog::{Head, HeadLog, HeadTip, Leaf};
 use super::streams::{Cosigned, Held, Stream, TakeRefused, Tip, Verified, verify};
 use super::view::{Shared, State};
+use super::witnesses::Published;
 use crate::keys::{Keys, Names};
 
 /// Bytes that one own act adds to a frame at most: every field of a record, and a checkpoint.
@@ -362,6 +363,7 @@ pub(super) fn publish(
                 .logs
                 .entry(head.region.clone())
                 .or_insert_with(|| HeadLog::new(head.region));
+            log.tree.push(leaf_hash::<Intl>(&head.leaf));
             log.heads.push(Head {
                 origin,
                 first,
@@ -370,8 +372,16 @@ pub(super) fn publish(
             });
         }
         Fact::HeadLog(log) => {
+            let is_witnessed = state.is_witnessed;
             if let Some(known) = state.logs.get_mut(&log.region) {
                 known.checkpoint = log.checkpoint;
+                if !is_witnessed {
+                    known.published = Some(Published {
+                        size: known.size(),
+                        checkpoint: known.checkpoint.clone(),
+                        is_complete: true,
+                    });
+                }
             }
         }
     }

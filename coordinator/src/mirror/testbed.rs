@@ -189,6 +189,7 @@ impl Bed {
             keys,
             streams,
             // A test that makes the log fail asserts on what is refused then.
+            is_witnessed: false,
             on_fatal: FatalHook::new(|_| ()),
         };
         Ok(Arc::new(Mirror::open(

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::headlog::HeadLog;
 use super::streams::{Held, Stream};
+use super::witnesses::Published;
 
 /// The shared part of a mirror.
 #[derive(Debug, Default)]
@@ -25,6 +26,27 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) held: BTreeMap<String, Held>,
     pub(crate) logs: BTreeMap<Region, HeadLog>,
+    /// Whether witnesses are asked before a head log's checkpoint is published.
+    pub(crate) is_witnessed: bool,
+}
+
+impl State {
+    /// Publishes a checkpoint of a region's head log, unless a newer one is, or the region is closed.
+    pub(crate) fn publish(&mut self, region: &Region, published: Published) {
+        if let Some(log) = self.logs.get_mut(region)
+            && !log.closed
+            && log.published.as_ref().map_or(0, |one| one.size) <= published.size
+        {
+            log.published = Some(published);
+        }
+    }
+
+    /// Publishes nothing more of a region.
+    pub(crate) fn close(&mut self, region: &Region) {
+        if let Some(log) = self.logs.get_mut(region) {
+            log.closed = true;
+        }
+    }
 }
 
 impl Shared {

@@ -109,6 +109,7 @@ impl Net {
             limits: self.config.limits,
             own,
             streams: crate::open::streams(store).await.unwrap(),
+            is_witnessed: false,
             on_fatal: lingqu_journal::FatalHook::new(|_| ()),
         };
         let files = lingqu_journal::FileStore::open(self.bed.wal()).unwrap();

@@ -11,9 +11,11 @@ use lingqu_core::record::{Record, StreamId};
 use lingqu_core::trust::Trust;
 use lingqu_proto::pb;
 use lingqu_proto::pb::audit_client::AuditClient;
-use lingqu_tlog::{Checkpoint, Frontier, Intl, Note, VerifierKey, leaf_hash, verify_cosignature};
+use lingqu_tlog::{Checkpoint, Frontier, Intl, Note, leaf_hash};
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
+
+use crate::head::Head;
 
 /// Largest message of the feed, in bytes.
 const MESSAGE_LEN_MAX: usize = 8 << 20;
@@ -21,7 +23,6 @@ const MESSAGE_LEN_MAX: usize = 8 << 20;
 const STREAMS_MAX: usize = 10_000;
 /// Most bytes of one head's span, which is kept until its head has proven it. A mirror adds far less between two heads.
 const SPAN_LEN_MAX: usize = 256 << 20;
-const HEAD_PREFIX: &[u8] = b"lingqu/head/v1\n";
 
 /// What the subscriber has verified so far. Keep it to resume.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +42,8 @@ pub enum Event {
         region: Region,
         /// The records.
         records: Vec<Record>,
+        /// The head that proves them: a leaf of the region's head log, byte for byte.
+        head: Vec<u8>,
     },
     /// Everything of `region` up to `heads` heads has been received.
     Complete {
@@ -48,6 +51,8 @@ pub enum Event {
         region: Region,
         /// Heads so far.
         heads: u64,
+        /// The head log's signed checkpoint that says so, with its witnesses' cosignatures.
+        checkpoint: String,
     },
 }
 
@@ -82,7 +87,7 @@ struct Verifier {
     /// Nothing of other regions was asked for.
     region: Region,
     trust: Trust<Intl>,
-    head_log_keys: Vec<VerifierKey<Intl>>,
+    head_trust: Trust<Intl>,
     seen: Seen,
     /// Entries of a span whose head has not come yet, and their bytes.
     parts: Vec<Vec<u8>>,
@@ -92,14 +97,14 @@ struct Verifier {
 }
 
 impl Feed {
-    /// Subscribes to `region` and below, resuming after what was `seen`. `head_log_keys` are those of the regions' head
-    /// logs, each named by its origin.
+    /// Subscribes to `region` and below, resuming after what was `seen`. `trust` has the streams and their mirrors,
+    /// `head_trust` the regions' head logs, and the witnesses that must have cosigned them.
     pub async fn follow(
         channel: Channel,
         region: &Region,
         until_current: bool,
         trust: Trust<Intl>,
-        head_log_keys: Vec<VerifierKey<Intl>>,
+        head_trust: Trust<Intl>,
         seen: Seen,
     ) -> Result<Feed, FeedBroken> {
         let resume = seen.heads.iter().map(|(region, heads)| pb::ResumePoint {
@@ -113,7 +118,7 @@ impl Feed {
         };
         let mut client = AuditClient::new(channel).max_decoding_message_size(MESSAGE_LEN_MAX);
         let events = client.follow(request).await.map_err(status)?.into_inner();
-        let verifier = Verifier::new(region.clone(), trust, head_log_keys, seen);
+        let verifier = Verifier::new(region.clone(), trust, head_trust, seen);
         Ok(Feed { events, verifier })
     }
 
@@ -137,18 +142,13 @@ impl Feed {
 }
 
 impl Verifier {
-    fn new(
-        region: Region,
-        trust: Trust<Intl>,
-        head_log_keys: Vec<VerifierKey<Intl>>,
-        seen: Seen,
-    ) -> Verifier {
+    fn new(region: Region, trust: Trust<Intl>, head_trust: Trust<Intl>, seen: Seen) -> Verifier {
         // Whoever comes back is shown first that what it has is still there.
         let heads = seen.heads.iter().filter(|(_, heads)| heads.size() > 0);
         Verifier {
             region,
             trust,
-            head_log_keys,
+            head_trust,
             open: heads.map(|(region, _)| region.clone()).collect(),
             seen,
             parts: Vec::new(),
@@ -239,40 +239,21 @@ impl Verifier {
             origin,
             region,
             records,
+            head: span.head,
         }))
     }
 
     /// The stream checkpoint in a head, signed by its log and cosigned by the quorum.
     fn authentic(&self, head: &[u8]) -> Result<Checkpoint, FeedBroken> {
-        let malformed = || FeedBroken::Malformed("head");
-        let rest = head.strip_prefix(HEAD_PREFIX).ok_or_else(malformed)?;
-        let end = rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .ok_or_else(malformed)?;
-        let note = Note::parse(&rest[end + 1..]).map_err(|_| malformed())?;
-        let checkpoint = Checkpoint::parse(&note.text).map_err(|_| malformed())?;
+        let Head {
+            note, checkpoint, ..
+        } = Head::decode(head).ok_or(FeedBroken::Malformed("head"))?;
         let origin = checkpoint.origin.clone();
         let refused = || FeedBroken::NotAuthentic(origin.clone());
-        let log = self
-            .trust
-            .logs
-            .iter()
-            .find(|key| key.name().as_str() == origin)
-            .ok_or_else(refused)?;
+        let log = self.trust.log(&origin).ok_or_else(refused)?;
         note.verify(std::slice::from_ref(log))
             .map_err(|_| refused())?;
-        for (name, key) in &self.trust.witnesses {
-            let line = note
-                .signatures
-                .iter()
-                .find(|line| line.name == *key.name() && line.id == key.id());
-            let valid =
-                line.is_some_and(|line| verify_cosignature::<Intl>(&note.text, key, line).is_ok());
-            if !valid && self.trust.quorum.as_deref() == Some(name) {
-                return Err(refused());
-            }
-        }
+        self.trust.cosigned(&note).map_err(|_| refused())?;
         Ok(checkpoint)
     }
 
@@ -282,13 +263,15 @@ impl Verifier {
             Note::parse(&message.checkpoint).map_err(|_| FeedBroken::Malformed("head log"))?;
         let checkpoint =
             Checkpoint::parse(&note.text).map_err(|_| FeedBroken::Malformed("head log"))?;
-        let suffix = format!("/h/{region}");
-        let key = self.head_log_keys.iter().find(|key| {
-            key.name().as_str() == checkpoint.origin && checkpoint.origin.ends_with(&suffix)
-        });
-        let key = key.ok_or_else(|| FeedBroken::NotAuthentic(checkpoint.origin.clone()))?;
-        note.verify(std::slice::from_ref(key))
-            .map_err(|_| FeedBroken::NotAuthentic(checkpoint.origin.clone()))?;
+        let origin = &checkpoint.origin;
+        let refused = || FeedBroken::NotAuthentic(origin.clone());
+        if !origin.ends_with(&format!("/h/{region}")) {
+            return Err(refused());
+        }
+        self.head_trust
+            .policy()
+            .check(&message.checkpoint)
+            .map_err(|_| refused())?;
         let heads = self.seen.heads.entry(region.clone()).or_default();
         if heads.size() != checkpoint.size || heads.root() != checkpoint.root {
             return Err(FeedBroken::HeadLogGap(region));
@@ -297,6 +280,7 @@ impl Verifier {
         Ok(Event::Complete {
             region,
             heads: checkpoint.size,
+            checkpoint: message.checkpoint.clone(),
         })
     }
 }

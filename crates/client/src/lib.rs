@@ -3,13 +3,17 @@
 //!
 //! A party's side of the workflow of authorisation is here too.
 //!
-//! In scope: mutual TLS to a node or coordinator, call ids and retries, receipts, the feed's completeness.
+//! In scope: mutual TLS to a node or coordinator, call ids and retries, receipts, the feed's completeness, archives of
+//! logs that anybody can check.
 //! Out of scope: what a caller does with an answer; files of keys (`lingqu-transport`).
-//! Start reading at [`Node::verify`].
+//! Start reading at [`Node::verify`]; the regulator's side at [`Feed`] and [`archive`].
 
+pub mod archive;
 mod feed;
+mod head;
 mod node;
 pub mod workflow;
 
 pub use feed::{Event, Feed, FeedBroken, Seen};
+pub use head::Head;
 pub use node::{Answered, CallFailed, Node, Question, Table};

@@ -322,6 +322,18 @@ codes! {
     ListenUnusable, "LISTEN_UNUSABLE", Local,
         "the address to listen at cannot be used", "监听地址无法使用",
         "choose a free port and an address of this machine", "选择空闲端口和本机地址";
+    LoadRefused, "LOAD_REFUSED", Local,
+        "the reading does not fit what answers now, so the load before it goes on", "新读取的数据与现有产品不相容，继续使用原有装载",
+        "see the node's log for the product or rule, correct the source, and load again", "查看节点日志中的产品或规则，更正数据源后重新装载";
+    LoadRunning, "LOAD_RUNNING", Local,
+        "a load of this resource is under way", "该数据资源正在装载",
+        "follow it with `lingqu source watch`, or end it with `lingqu source stop`", "使用 `lingqu source watch` 查看进度，或用 `lingqu source stop` 中止";
+    LoadStopped, "LOAD_STOPPED", Local,
+        "the load was stopped, and the load before it goes on", "装载已中止，继续使用原有装载",
+        "begin it again with `lingqu source load` when it suits", "合适时使用 `lingqu source load` 重新装载";
+    LoadUnknown, "LOAD_UNKNOWN", Local,
+        "there is no such load, or none is under way", "装载不存在，或没有正在进行的装载",
+        "see the loads with `lingqu source status`", "使用 `lingqu source status` 查看各装载";
     MaterialMissing, "MATERIAL_MISSING", FailedPrecondition,
         "the application lacks material of the checklist", "申请材料不齐全",
         "have the missing material supplemented: the case lists it", "按案卷所列一次性告知并补正";
@@ -412,24 +424,36 @@ codes! {
     RequestInvalid, "REQUEST_INVALID", InvalidArgument,
         "a field of the request is missing or malformed", "请求字段缺失或格式错误",
         "correct the field that the message names", "按提示更正字段";
+    ResourceChanged, "RESOURCE_CHANGED", FailedPrecondition,
+        "the table behind the resource has changed its columns, and the unit has not looked at it yet", "数据资源所在表的字段已变化，数源单位尚未确认",
+        "the unit compares the columns with `lingqu source status` and confirms with `lingqu source accept`", "数源单位使用 `lingqu source status` 核对字段，并以 `lingqu source accept` 确认";
     ResourceDateInvalid, "RESOURCE_DATE_INVALID", Local,
         "the date that a resource speaks for is malformed or in the future", "数据资源的数据日期格式错误或晚于当前时间",
         "correct `as_of` of the resource", "更正该资源的 `as_of`";
     ResourceStale, "RESOURCE_STALE", Local,
-        "a resource speaks for a date more than a year ago", "数据资源的数据日期已超过一年",
+        "a resource is older than its update cycle, or than a year where none is configured", "数据资源超过更新周期未更新；未配置周期的，数据日期已超过一年",
         "load newer data, or tell callers why this is the newest", "装载较新数据，或向调用方说明原因";
     ResourceTooLarge, "RESOURCE_TOO_LARGE", Local,
-        "a resource has more rows than the configured limit", "数据资源行数超过配置上限",
-        "raise `limits.rows_max` if memory allows, or split the resource", "内存允许时提高 `limits.rows_max`，或拆分资源";
+        "a resource has more rows or bytes than the configured limit", "数据资源的行数或字节数超过配置上限",
+        "raise `limits.rows_max` or `limits.load_bytes_max` if memory allows, or split the resource", "内存允许时提高 `limits.rows_max` 或 `limits.load_bytes_max`，或拆分资源";
     ResourceUnavailable, "RESOURCE_UNAVAILABLE", Unavailable,
         "the resource has no current load", "资源没有可用的装载",
         "ask the unit to load it", "请数源单位装载数据";
+    ResourceUnknown, "RESOURCE_UNKNOWN", Local,
+        "no such resource or source is configured", "未配置该数据资源或数据源",
+        "use a name that stands in `node.toml`, with an environment that it serves", "使用 `node.toml` 中的名称及其适用环境";
     RevocationForbidden, "REVOCATION_FORBIDDEN", PermissionDenied,
         "the signer may not revoke this", "签署方无权撤销该对象",
         "have the operating agency or the object's own unit sign", "由运营机构或相关数源单位签署";
     ScenarioMismatch, "SCENARIO_MISMATCH", PermissionDenied,
         "the grant is for another scenario", "授权属于另一场景",
         "state the grant's scenario", "填写授权对应的场景";
+    SourceUnavailable, "SOURCE_UNAVAILABLE", Local,
+        "the source cannot be read as configured", "数据源无法按配置读取",
+        "see what `lingqu source check` says of it: address, account, table, columns", "使用 `lingqu source check` 检查地址、账号、表和字段";
+    SourceWritable, "SOURCE_WRITABLE", Local,
+        "the account could write at the source", "该账号在数据源上具有写权限",
+        "give the node an account that can only read", "为节点配置仅有读取权限的账号";
     SqlFormUnsupported, "SQL_FORM_UNSUPPORTED", InvalidArgument,
         "the statement is not of the one form in which a product is called", "语句不是调用数据产品的唯一形式",
         "write `SELECT * FROM unit.product(arguments)` with literals or placeholders", "使用 `SELECT * FROM unit.product(参数)`，参数为字面量或占位符";
@@ -457,6 +481,9 @@ codes! {
     UsageInvalid, "USAGE_INVALID", Local,
         "the command line cannot be understood", "命令行无法识别",
         "see `--help` of the command", "参见该命令的 `--help`";
+    WitnessStateMissing, "WITNESS_STATE_MISSING", Local,
+        "the witness does not know what it has cosigned of a log", "见证方缺少某一日志的见证状态",
+        "bring the state back; `lingqu witness init` is right only for a log that this witness has never cosigned", "恢复原有状态；仅对从未见证过的日志才可执行 lingqu witness init";
 }
 
 /// A word that is no code.

@@ -22,6 +22,7 @@ pub mod receipt;
 pub mod record;
 pub mod region;
 pub mod role;
+pub mod source_order;
 pub mod stop;
 pub mod time;
 pub mod trust;

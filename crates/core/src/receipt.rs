@@ -2,8 +2,7 @@
 //! coordinator's copy. It is a tlog-proof in parts; [`Receipt::tlog_proof`] gives the published text form.
 
 use lingqu_tlog::{
-    Checkpoint, Hash, Note, NoteSignature, Suite, VerifierKey, leaf_hash, verify_cosignature,
-    verify_inclusion,
+    Checkpoint, Hash, NotAccepted, Note, NoteSignature, Suite, leaf_hash, verify_inclusion,
 };
 
 use crate::Timestamp;
@@ -77,21 +76,23 @@ impl Receipt {
     /// Checks everything against `trust`: signatures, quorum, inclusion, and that the record says where it stands.
     pub fn verify<S: Suite>(&self, trust: &Trust<S>) -> Result<Proven, ReceiptRefused> {
         let log = trust
-            .logs
-            .iter()
-            .find(|key| key.name().as_str() == self.checkpoint.origin)
+            .log(&self.checkpoint.origin)
             .ok_or_else(|| ReceiptRefused::StreamUnknown(self.checkpoint.origin.clone()))?;
         let note = self.note();
         note.verify(std::slice::from_ref(log))
             .map_err(|_| ReceiptRefused::LogSignature)?;
-        let mut mirrored_at = None;
-        for (name, key) in &trust.witnesses {
-            let time = cosigned::<S>(&note, key)?;
-            if time.is_none() && trust.quorum.as_deref() == Some(name) {
-                return Err(ReceiptRefused::QuorumMissing(name.clone()));
-            }
-            mirrored_at = mirrored_at.max(time);
-        }
+        let (cosigned, is_mirrored) = trust.cosigned(&note).map_err(|refused| match refused {
+            NotAccepted::QuorumNotMet { quorum } => ReceiptRefused::QuorumMissing(quorum),
+            NotAccepted::Checkpoint(_)
+            | NotAccepted::Note(_)
+            | NotAccepted::Signature(_)
+            | NotAccepted::UnknownLog { .. } => ReceiptRefused::Cosignature,
+        })?;
+        let times = cosigned.iter().map(|one| one.time_unix_s);
+        let mirrored_at = times
+            .max()
+            .filter(|_| is_mirrored)
+            .map(|unix_s| Timestamp::from_unix_s(i64::try_from(unix_s).unwrap_or(i64::MAX)));
         let record = self.included::<S>()?;
         let level = if mirrored_at.is_some() {
             Level::Mirrored
@@ -162,27 +163,6 @@ impl Receipt {
             Ok(record)
         } else {
             Err(ReceiptRefused::Record)
-        }
-    }
-}
-
-/// The time of `key`'s cosignature on `note`, if it is there.
-fn cosigned<S: Suite>(
-    note: &Note,
-    key: &VerifierKey<S>,
-) -> Result<Option<Timestamp>, ReceiptRefused> {
-    let mut lines = note
-        .signatures
-        .iter()
-        .filter(|line| line.name == *key.name() && line.id == key.id());
-    match lines.next() {
-        None => Ok(None),
-        Some(line) => {
-            let unix_s = verify_cosignature::<S>(&note.text, key, line)
-                .map_err(|_| ReceiptRefused::Cosignature)?;
-            Ok(Some(Timestamp::from_unix_s(
-                i64::try_from(unix_s).unwrap_or(i64::MAX),
-            )))
         }
     }
 }

@@ -23,8 +23,8 @@ const HEADER_LEN: usize = 160;
 const MAGIC: &[u8; 4] = b"CAL1";
 const NO_REFERENCE: u64 = u64::MAX;
 
-/// What a record is about. Numbers 1, 2, 3, 6 and 7 are reserved for intents, outcomes, abandoned calls, heartbeats
-/// and key changes.
+/// What a record is about. Numbers 1, 2, 3 and 7 are reserved for intents, outcomes, abandoned calls and key
+/// changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Kind {
@@ -32,6 +32,8 @@ pub enum Kind {
     NodeStart = 4,
     /// The node closed it in order.
     NodeStop = 5,
+    /// Nothing was recorded for a while, and the node is there: a stream that falls silent is one that was cut off.
+    Heartbeat = 6,
     /// What the node may do has changed: an epoch, a grant, a stop order was adopted.
     AuthorizationChange = 8,
     /// One call, its charge and its outcome in one entry: nothing left before it.
@@ -46,9 +48,10 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::NodeStart,
         Kind::NodeStop,
+        Kind::Heartbeat,
         Kind::AuthorizationChange,
         Kind::Call,
         Kind::Denials,

@@ -3,103 +3,97 @@
 //! ```text
 //! log <vkey>
 //! witness <name> <vkey>
+//! group <name> all|any|<number> <name>...
 //! quorum <name> | none
 //! ```
 //!
-//! Supported here: `log`, `witness`, and a quorum of one named witness or `none`. A `group` line is refused, never
-//! ignored: dropping one would weaken what its author asked for.
+//! The logs of one file are all judged by its quorum. Streams are cosigned by mirrors and head logs by witnesses, so the
+//! two have files of their own.
 
-use lingqu_tlog::{KeyKind, Suite, VerifierKey};
+use lingqu_tlog::{
+    Cosigned, KeyKind, NotAccepted, Note, Policy, PolicyRefused, Suite, VerifierKey,
+};
 
 /// The keys that a reader believes.
 #[derive(Clone, Debug)]
 pub struct Trust<S: Suite> {
-    /// Keys of the streams, named by their origin.
-    pub logs: Vec<VerifierKey<S>>,
-    /// Keys of mirrors and witnesses, with the names the file gives them.
-    pub witnesses: Vec<(String, VerifierKey<S>)>,
-    /// The witness without whose cosignature nothing is believed; none when the file says `quorum none`.
-    pub quorum: Option<String>,
+    policy: Policy<S>,
+    /// Whether the file's quorum is asked for; what it says about the level of a record holds in any case.
+    demanded: bool,
 }
 
 /// Why a trust file is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("trust file, line {line}: {reason}")]
-pub struct TrustRefused {
-    /// The line, from 1; 0 for the file as a whole.
-    pub line: usize,
-    /// What is wrong with it.
-    pub reason: &'static str,
-}
+pub type TrustRefused = PolicyRefused;
 
 impl<S: Suite> Trust<S> {
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// [`TrustRefused`] names the line. Nothing is passed over: dropping a line would weaken what its author asked for.
+    pub fn parse(text: &str) -> Result<Self, TrustRefused> {
+        let policy = Policy::parse(text)?;
+        Ok(Trust {
+            policy,
+            demanded: true,
+        })
+    }
+
+    /// Belief in these logs alone, without any cosigner.
+    ///
+    /// # Errors
+    /// [`TrustRefused`] when two keys have one name, or one is a cosigner's.
+    pub fn of_logs(keys: &[VerifierKey<S>]) -> Result<Self, TrustRefused> {
+        let lines: String = keys.iter().map(|key| format!("log {key}\n")).collect();
+        Trust::parse(&format!("{lines}quorum none\n"))
+    }
+
     /// The same keys without the demand for a cosignature: for records whose unit lets answers leave before the mirror
     /// has them.
     #[must_use]
     pub fn without_quorum(&self) -> Self {
         Trust {
-            quorum: None,
+            demanded: false,
             ..self.clone()
         }
     }
 
-    /// Reads the text form.
-    pub fn parse(text: &str) -> Result<Self, TrustRefused> {
-        let mut trust = Trust {
-            logs: Vec::new(),
-            witnesses: Vec::new(),
-            quorum: None,
-        };
-        let mut quorum_seen = false;
-        for (number, line) in text.lines().enumerate() {
-            let refused = |reason| TrustRefused {
-                line: number + 1,
-                reason,
-            };
-            let words: Vec<&str> = line
-                .split('#')
-                .next()
-                .unwrap_or_default()
-                .split_whitespace()
-                .collect();
-            match words.as_slice() {
-                [] => {}
-                ["log", key] | ["log", key, _] => {
-                    trust
-                        .logs
-                        .push(parse(key, KeyKind::Note).ok_or(refused("not a log's key"))?);
-                }
-                ["witness", name, key] | ["witness", name, key, _] => {
-                    let key =
-                        parse(key, KeyKind::Cosignature).ok_or(refused("not a cosigner's key"))?;
-                    trust.witnesses.push(((*name).to_owned(), key));
-                }
-                ["quorum", _] if quorum_seen => return Err(refused("a second quorum")),
-                ["quorum", "none"] => quorum_seen = true,
-                ["quorum", name] if trust.witnesses.iter().any(|(known, _)| known == name) => {
-                    trust.quorum = Some((*name).to_owned());
-                    quorum_seen = true;
-                }
-                ["quorum", _] => return Err(refused("the quorum names no witness above it")),
-                ["group", ..] => return Err(refused("groups are not supported")),
-                _ => return Err(refused("expected `log`, `witness` or `quorum`")),
-            }
-        }
-        if !quorum_seen {
-            return Err(TrustRefused {
-                line: 0,
-                reason: "there is no quorum line",
-            });
-        }
-        Ok(trust)
+    /// The file's content.
+    pub fn policy(&self) -> &Policy<S> {
+        &self.policy
     }
-}
 
-/// A key of the kind that its line is for: a log's signature and a cosignature say different things.
-fn parse<S: Suite>(key: &str, kind: KeyKind) -> Option<VerifierKey<S>> {
-    key.parse()
-        .ok()
-        .filter(|key: &VerifierKey<S>| key.kind() == kind)
+    /// The key of the log with this origin.
+    pub fn log(&self, origin: &str) -> Option<&VerifierKey<S>> {
+        let keys = self.policy.logs().iter().map(|log| &log.key);
+        let mut keys = keys.filter(|key| key.kind() == KeyKind::Note);
+        keys.find(|key| key.name().as_str() == origin)
+    }
+
+    /// Whether it knows any cosigner.
+    pub fn has_cosigners(&self) -> bool {
+        !self.policy.witnesses().is_empty()
+    }
+
+    /// The keys that it knows.
+    pub fn keys(&self) -> impl Iterator<Item = &VerifierKey<S>> {
+        let logs = self.policy.logs().iter().map(|log| &log.key);
+        logs.chain(self.policy.witnesses().iter().map(|witness| &witness.key))
+    }
+
+    /// The cosigners of `note`, verified, and whether they are as many as the file asks for; where it asks for none, any
+    /// one is enough.
+    ///
+    /// # Errors
+    /// [`NotAccepted`] when the quorum is demanded and not met, or a known cosigner's signature is wrong.
+    pub fn cosigned(&self, note: &Note) -> Result<(Vec<Cosigned>, bool), NotAccepted> {
+        let all = self.policy.without_quorum().cosigned(note)?;
+        let met = match self.policy.cosigned(note) {
+            Ok(cosigned) => !cosigned.is_empty(),
+            Err(refused) if self.demanded => return Err(refused),
+            Err(_) => false,
+        };
+        Ok((all, met))
+    }
 }
 
 #[cfg(test)]
@@ -127,21 +121,40 @@ mod tests {
     #[test]
     fn a_trust_file_reads_back() {
         let trust = Trust::<Intl>::parse(&text()).unwrap();
+        let policy = trust.policy();
         assert_eq!(
             (
-                trust.logs.len(),
-                trust.witnesses.len(),
-                trust.quorum.as_deref()
+                policy.logs().len(),
+                policy.witnesses().len(),
+                policy.quorum()
             ),
             (1, 1, Some("mirror"))
         );
+        assert!(trust.log("n.example/s/1").is_some());
+        assert!(trust.log("n.example/s/2").is_none());
+        assert_eq!(trust.keys().count(), 2);
+    }
+
+    #[test]
+    fn a_group_of_mirrors_can_be_asked_for() {
+        let other = VerifierKey::<Intl>::cosignature(
+            KeyName::parse("o.example/m").unwrap(),
+            Ed25519Signer::from_seed([3; 32]).public_key(),
+        );
+        let group = format!(
+            "witness other {}\ngroup both all mirror other\nquorum both",
+            other.unwrap()
+        );
+        let trust = Trust::<Intl>::parse(&text().replace("quorum mirror", &group)).unwrap();
+        assert_eq!(trust.policy().quorum(), Some("both"));
     }
 
     #[test]
     fn what_would_weaken_it_is_refused() {
         for (from, to) in [
             ("quorum mirror", "quorum other"),
-            ("quorum mirror", "group g 1 mirror\nquorum g"),
+            ("quorum mirror", "group g 2 mirror\nquorum g"),
+            ("quorum mirror", "group g 0 mirror\nquorum g"),
             ("quorum mirror", "quorum mirror\nquorum none"),
             ("quorum mirror\n", ""),
             ("log ", "logs "),

@@ -48,6 +48,18 @@ pub(crate) fn bounded(value: Expr, measure: Measure) -> Expr {
     )
 }
 
+/// The same for a whole column, outside of any plan.
+pub(crate) fn bounded_column(values: &ArrayRef, measure: Measure) -> Result<Decimal128Array> {
+    let Measure { min, max, scale } = measure;
+    Bounded {
+        min,
+        max,
+        scale,
+        signature: Signature::any(1, Volatility::Immutable),
+    }
+    .clamped(values)
+}
+
 fn call(function: impl ScalarUDFImpl + 'static, value: Expr) -> Expr {
     let function = Arc::new(ScalarUDF::from(function));
     Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![value]))

@@ -17,11 +17,15 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
+use ring::rand::{SecureRandom, SystemRandom};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::limits::GuardLimits;
+use crate::partition::{
+    self, Partition, PartitionRefused, ReadFailed, StatisticProduct, Surroundings,
+};
 use crate::run::run;
 use crate::template::Bound;
 
@@ -29,6 +33,9 @@ use crate::template::Bound;
 pub(crate) const RUNS_MAX: usize = 4;
 /// Most calls that wait for a place.
 const WAITING_MAX: usize = 64;
+
+/// How much longer than a run the reading of a load may take.
+const LOAD_TIMES: u64 = 30;
 
 /// A run failed: time, memory, arithmetic, a source that is gone, anything. There is nothing else to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +61,9 @@ pub enum EngineRefused {
     /// Its threads could not be started.
     #[error("the statistics engine's threads could not be started")]
     Threads(#[source] std::io::Error),
+    /// The operating system gives no random numbers.
+    #[error("there are no random numbers")]
+    Random,
 }
 
 /// Runs bound templates over the tables that were put into it.
@@ -64,9 +74,12 @@ pub struct Engine {
     waiting: Arc<Semaphore>,
     limits: GuardLimits,
     tables: RwLock<Tables>,
+    /// Under which entities are digested, so that loads can be compared without keeping ids. Gone with the process.
+    key: [u8; 32],
 }
 
-pub(crate) type Tables = HashMap<String, Arc<dyn TableProvider>>;
+/// Tables by the names that SQL knows them by.
+pub type Tables = HashMap<String, Arc<dyn TableProvider>>;
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,7 +120,12 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(EngineRefused::Threads)?;
+        let mut key = [0; 32];
+        SystemRandom::new()
+            .fill(&mut key)
+            .map_err(|_| EngineRefused::Random)?;
         Ok(Engine {
+            key,
             runtime: Some(runtime),
             places: Arc::new(Semaphore::new(RUNS_MAX)),
             waiting: Arc::new(Semaphore::new(RUNS_MAX + WAITING_MAX)),
@@ -151,12 +169,26 @@ impl Engine {
     /// # Errors
     /// [`RunFailed`], whatever the reason.
     pub async fn run_at(&self, place: Place, bound: Bound) -> Result<RecordBatch, RunFailed> {
-        let Some(runtime) = &self.runtime else {
-            return Err(RunFailed);
-        };
         let tables = {
             let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
             tables.clone()
+        };
+        self.run_over(place, bound, tables).await
+    }
+
+    /// As [`Engine::run_at`], over these tables and none of those that were put here: whoever holds several readings of
+    /// one resource says for each run which of them it is over.
+    ///
+    /// # Errors
+    /// [`RunFailed`], whatever the reason.
+    pub async fn run_over(
+        &self,
+        place: Place,
+        bound: Bound,
+        tables: Tables,
+    ) -> Result<RecordBatch, RunFailed> {
+        let Some(runtime) = &self.runtime else {
+            return Err(RunFailed);
         };
         let places = Arc::clone(&self.places);
         let limits = self.limits;
@@ -168,6 +200,67 @@ impl Engine {
         });
         let mut task = Ends(task);
         (&mut task.0).await.unwrap_or(Err(RunFailed))
+    }
+
+    /// Opens products over a load of their tables: all that read one protected table, in the order in which they were
+    /// approved. `before` is what was open until now, over an earlier load or with other products; nothing that it has
+    /// released is undone by the difference to what will be.
+    ///
+    /// Takes up to thirty times the longest run. What it returns holds at most the engine's memory again.
+    ///
+    /// # Errors
+    /// [`PartitionRefused`]. A product that stays closed by itself is no error but in the report.
+    pub async fn partition(
+        &self,
+        products: Vec<StatisticProduct>,
+        tables: HashMap<String, Arc<dyn TableProvider>>,
+        before: Option<Arc<Partition>>,
+    ) -> Result<Partition, PartitionRefused> {
+        let Some(runtime) = &self.runtime else {
+            return Err(PartitionRefused::Failed);
+        };
+        let (limits, key) = (self.limits, self.key);
+        let handle = runtime.handle().clone();
+        // Merging is long and never waits, so it has a thread that nothing else waits for.
+        let task = runtime.spawn_blocking(move || {
+            let state = session(limits).map_err(|_| PartitionRefused::Failed)?;
+            let around = Surroundings {
+                state: &state,
+                limits,
+                key: &key,
+            };
+            let built = partition::build(&products, &tables, before.as_deref(), &around);
+            let longest = Duration::from_secs(limits.seconds_max.saturating_mul(LOAD_TIMES));
+            let timed = async { tokio::time::timeout(longest, built).await };
+            match handle.block_on(timed) {
+                Ok(built) => built,
+                Err(_) => Err(ReadFailed::Source(String::new()).into()),
+            }
+        });
+        let mut task = Ends(task);
+        (&mut task.0).await.unwrap_or(Err(PartitionRefused::Failed))
+    }
+
+    /// Answers a bound template from a partition in which its product is open. The work does not depend on the
+    /// arguments.
+    ///
+    /// # Errors
+    /// [`RunFailed`], whatever the reason.
+    pub async fn answer(
+        &self,
+        place: Place,
+        partition: Arc<Partition>,
+        bound: Bound,
+    ) -> Result<RecordBatch, RunFailed> {
+        let Some(runtime) = &self.runtime else {
+            return Err(RunFailed);
+        };
+        let running = in_time(self.limits, Arc::clone(&self.places).acquire_owned()).await?;
+        let task = runtime.spawn_blocking(move || {
+            let (_place, _running) = (place, running);
+            partition::answer(&partition, &bound)
+        });
+        task.await.unwrap_or(Err(RunFailed))
     }
 }
 

@@ -37,8 +37,8 @@ pub(crate) fn explain(
     for join in &query.joins {
         let name = &rules[query.scans[join.scan]].name;
         say(
-            format!("joins the public table `{name}`, whose key must be unique"),
-            format!("连接公开表 `{name}`，其连接键须唯一"),
+            format!("joins the table `{name}`, whose key must be unique"),
+            format!("连接表 `{name}`，其连接键须唯一"),
         );
     }
     for atom in &query.atoms {

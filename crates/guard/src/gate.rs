@@ -12,10 +12,6 @@ use lingqu_policy::Release;
 use crate::plan::Partial;
 use crate::query::{Cell, Key, Measure};
 
-/// The p% rule: a figure is kept back if the second-largest contributor could tell the largest within this many
-/// percent. The statistical offices' usual value.
-const P_PERCENT: u128 = 10;
-
 /// Something below the Gate was not as planned. Says nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken;
@@ -50,8 +46,8 @@ pub(crate) struct Gate {
 }
 
 /// One figure of one group, over its entities.
-#[derive(Clone, Copy, Default)]
-struct Tally {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
     total: i128,
     /// Sum of the absolute contributions.
     magnitude: u128,
@@ -62,7 +58,8 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, contribution: i128) -> Result<(), Broken> {
+    /// Adds what one entity contributes.
+    pub(crate) fn add(&mut self, contribution: i128) -> Result<(), Broken> {
         let size = contribution.unsigned_abs();
         self.total = self.total.checked_add(contribution).ok_or(Broken)?;
         self.magnitude = self.magnitude.checked_add(size).ok_or(Broken)?;
@@ -76,8 +73,13 @@ impl Tally {
         Ok(())
     }
 
+    /// Whether nobody contributes anything.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.contributors == 0
+    }
+
     /// Whether enough entities stand behind the total, and none of them nearly alone.
-    fn may_show(&self, release: &Release) -> bool {
+    pub(crate) fn may_show(&self, release: &Release) -> bool {
         let hundred = |size: u128| size.checked_mul(100);
         let percent = |size: u128, percent: u128| size.checked_mul(percent);
         let others = self.magnitude - self.largest - self.second;
@@ -87,7 +89,7 @@ impl Tally {
             .zip(percent(self.magnitude, share))
             .is_some_and(|(largest, allowed)| largest <= allowed);
         let hidden = hundred(others)
-            .zip(percent(self.largest, P_PERCENT))
+            .zip(percent(self.largest, release.p_percent().into()))
             .is_some_and(|(others, needed)| others >= needed);
         self.contributors >= u64::from(release.group_min()) && shared && hidden
     }
@@ -126,6 +128,23 @@ impl Gate {
                 let tally = group * columns.len() + partial;
                 self.tallies[tally].add(column.at(row))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Adds what one entity contributes to one group, in the order of the partials, and counts it as one of the group
+    /// if it is `present`. Called once per entity and group.
+    pub(crate) fn add_entity(
+        &mut self,
+        group: usize,
+        present: bool,
+        contributions: &[i128],
+    ) -> Result<(), Broken> {
+        let width = self.partials.len();
+        let entities = self.entities.get_mut(group).ok_or(Broken)?;
+        *entities += u64::from(present);
+        for (partial, contribution) in contributions.iter().enumerate() {
+            self.tallies[group * width + partial].add(*contribution)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 mod node;
 mod world;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::common::NullEquality;
@@ -105,6 +106,8 @@ pub(crate) struct Reading {
     /// Per table of the statement, its index among the declared tables.
     pub(crate) scans: Vec<usize>,
     pub(crate) equalities: Vec<(Origin, Origin)>,
+    /// Scans on the right of a left join: their columns are NULL where nothing joins.
+    pub(crate) outer: BTreeSet<usize>,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) groups: Vec<Origin>,
     pub(crate) figures: Vec<Figure>,
@@ -283,7 +286,7 @@ impl Reading {
             null_equality,
             null_aware,
         } = join;
-        let plain = *join_type == JoinType::Inner
+        let plain = matches!(join_type, JoinType::Inner | JoinType::Left)
             && *join_constraint == JoinConstraint::On
             && *null_equality == NullEquality::NullEqualsNothing
             && !null_aware;
@@ -291,7 +294,14 @@ impl Reading {
             return Err(TemplateRefused::bare(Rule::JoinForm));
         }
         let mut origins = self.rows(left)?;
+        let first = self.scans.len();
         origins.extend(self.rows(right)?);
+        if self.scans.len() != first + 1 {
+            return Err(TemplateRefused::bare(Rule::JoinForm));
+        }
+        if *join_type == JoinType::Left {
+            self.outer.insert(first);
+        }
         for (one, other) in on {
             self.equality(one, other, schema, &origins)?;
         }

@@ -88,13 +88,21 @@ pub(crate) fn build(
                 (column(query.protected, *mine), column(join.scan, *other))
             })
             .unzip::<_, _, Vec<_>, Vec<_>>();
-        // The public table is the build side: it is small, and no statistics decide otherwise.
+        let kind = match join.outer {
+            true => JoinType::Right,
+            false => JoinType::Inner,
+        };
+        // The other table is the build side: it is small, and no statistics decide otherwise.
         plan = scan(query, &columns, providers, join.scan)?.join(
             plan.build()?,
-            JoinType::Inner,
+            kind,
             (other, mine),
             None,
         )?;
+    }
+    // A condition on a table that may be missing is about NULLs too, so it stands above the join.
+    for atom in query.atoms.iter().filter(|atom| is_outer(query, atom)) {
+        plan = plan.filter(condition(atom, &columns))?;
     }
     let mut inputs = vec![columns.expr(entity).alias(ENTITY)];
     let mut keys = Vec::new();
@@ -173,10 +181,16 @@ fn scan(
     }
     let source = provider_as_source(Arc::clone(provider));
     let mut plan = LogicalPlanBuilder::scan(table(scan), source, Some(projection))?;
-    for atom in query.atoms.iter().filter(|atom| atom.origin.scan == scan) {
+    let own = |atom: &&Atom<ScalarValue>| atom.origin.scan == scan && !is_outer(query, atom);
+    for atom in query.atoms.iter().filter(own) {
         plan = plan.filter(condition(atom, columns))?;
     }
     Ok(plan)
+}
+
+fn is_outer(query: &Query<ScalarValue>, atom: &Atom<ScalarValue>) -> bool {
+    let mut joins = query.joins.iter();
+    joins.any(|join| join.outer && join.scan == atom.origin.scan)
 }
 
 fn condition(atom: &Atom<ScalarValue>, columns: &Columns<'_>) -> Expr {
@@ -242,7 +256,9 @@ impl Found {
         } else if operator.is::<DataSourceExec>() {
             self.in_memory += 1;
         } else if let Some(join) = operator.downcast_ref::<HashJoinExec>() {
-            if *join.join_type() != JoinType::Inner || join.filter().is_some() {
+            // The optimiser makes an inner join of a right one whose other side a condition needs.
+            let known = matches!(join.join_type(), JoinType::Inner | JoinType::Right);
+            if !known || join.filter().is_some() {
                 return internal_err!("a join of another kind");
             }
             self.joins += 1;

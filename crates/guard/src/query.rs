@@ -10,7 +10,7 @@ pub(crate) use conditions::check_parameters;
 use std::collections::BTreeSet;
 
 use datafusion::scalar::ScalarValue;
-use lingqu_policy::{Domain, DomainKind, Release, Use};
+use lingqu_policy::{Domain, DomainKind, Function, Release, Use};
 
 use crate::infer::{Figure, OrderKey, Origin, Output, Reading, Shown, Test};
 use crate::limits::GuardLimits;
@@ -39,11 +39,13 @@ pub(crate) struct Atom<V> {
     pub(crate) test: Test<V>,
 }
 
-/// A public table joined to the protected one.
+/// A table joined to the protected one: a public one, or a protected one on the entity.
 #[derive(Clone)]
 pub(crate) struct Joined {
     /// Which scan.
     pub(crate) scan: usize,
+    /// Whether rows of the protected table that join nothing stay, with NULL for every column of this one.
+    pub(crate) outer: bool,
     /// Pairs of a column of the protected table and a column of this one, equal in the join.
     pub(crate) on: Vec<(usize, usize)>,
 }
@@ -63,7 +65,7 @@ impl Key {
 }
 
 /// A measure that is summed.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Measure {
     pub(crate) min: i64,
     pub(crate) max: i64,
@@ -188,13 +190,12 @@ pub(crate) fn check(
     let protected = checker.protected()?;
     let rules = checker.table(protected);
     let entity = rules.entity()?;
-    let Some(release) = rules.policy.release() else {
-        return refuse(Rule::ReleaseTerms, rules.name.as_str());
-    };
     let joins = checker.joins(protected)?;
+    let release = checker.release(protected, &joins)?;
     let atoms = checker.atoms(protected, &joins, parameters)?;
-    let keys = checker.keys(protected, entity)?;
+    let keys = checker.keys()?;
     let cells = checker.cells(protected, entity)?;
+    checker.functions(release)?;
     let groups = checker.groups(&keys, release, limits)?;
     checker.size(&keys, groups, limits)?;
     Ok(Query {
@@ -255,32 +256,53 @@ impl<'a> Checker<'a> {
             .collect()
     }
 
-    /// Exactly one table of the statement is protected; all others are public in every column that it names.
+    /// The first table that is not public in every column that the statement names: its rows are counted. Any other
+    /// protected table must hang on it by the entity ([`Checker::joins`]).
     fn protected(&self) -> Result<usize, TemplateRefused> {
-        let mut protected = (0..self.reading.scans.len())
-            .filter(|scan| !self.table(*scan).is_public(&self.named(*scan)));
-        match (protected.next(), protected.next()) {
-            (Some(only), None) => Ok(only),
-            (Some(_), Some(second)) => {
-                refuse(Rule::ProtectedTable, self.table(second).name.as_str())
-            }
-            (None, _) => Err(TemplateRefused::bare(Rule::ProtectedTable)),
+        let first = (0..self.reading.scans.len()).find(|scan| !self.is_public(*scan));
+        match first {
+            Some(first) if !self.reading.outer.contains(&first) => Ok(first),
+            Some(outer) => refuse(Rule::JoinForm, self.table(outer).name.as_str()),
+            None => Err(TemplateRefused::bare(Rule::ProtectedTable)),
         }
     }
 
-    fn keys(&self, protected: usize, entity: usize) -> Result<Vec<Key>, TemplateRefused> {
+    fn is_public(&self, scan: usize) -> bool {
+        self.table(scan).is_public(&self.named(scan))
+    }
+
+    /// Whether the column identifies an entity of its table.
+    fn is_entity(&self, origin: Origin) -> bool {
+        let table = self.table(origin.scan);
+        let mut entities = table.policy.entities();
+        entities.any(|entity| entity == table.column(origin.column))
+    }
+
+    /// The strictest terms of all protected tables that are read.
+    fn release(&self, protected: usize, joins: &[Joined]) -> Result<Release, TemplateRefused> {
+        let others = joins.iter().map(|join| join.scan);
+        let mut strictest: Option<Release> = None;
+        for scan in others
+            .filter(|scan| !self.is_public(*scan))
+            .chain([protected])
+        {
+            let rules = self.table(scan);
+            let Some(release) = rules.policy.release() else {
+                return refuse(Rule::ReleaseTerms, rules.name.as_str());
+            };
+            strictest = Some(strictest.map_or(release, |terms| terms.meet(release)));
+        }
+        strictest.ok_or_else(|| TemplateRefused::bare(Rule::ReleaseTerms))
+    }
+
+    fn keys(&self) -> Result<Vec<Key>, TemplateRefused> {
         if self.reading.groups.len() > GROUPS_MAX {
             return refuse(Rule::GroupsMany, "GROUP BY");
         }
         let mut keys = Vec::new();
         for origin in &self.reading.groups {
             let table = self.table(origin.scan);
-            let is_entity = *origin
-                == Origin {
-                    scan: protected,
-                    column: entity,
-                };
-            if is_entity || !table.allows(origin.column, Use::Group) {
+            if self.is_entity(*origin) || !table.allows(origin.column, Use::Group) {
                 return self.refuse(Rule::GroupUse, *origin);
             }
             let domain = self.domain(*origin)?;
@@ -338,6 +360,22 @@ impl<'a> Checker<'a> {
                 }
             })
             .collect()
+    }
+
+    /// The unit lists the functions that may be asked.
+    fn functions(&self, release: Release) -> Result<(), TemplateRefused> {
+        for figure in &self.reading.figures {
+            let function = match figure {
+                Figure::Average(_) => Function::Average,
+                Figure::Distinct(_) => Function::Entities,
+                Figure::Present(_) | Figure::Rows => Function::Count,
+                Figure::Sum(_) => Function::Sum,
+            };
+            if !release.functions().allows(function) {
+                return refuse(Rule::FunctionUse, function.as_str());
+            }
+        }
+        Ok(())
     }
 
     /// A figure of a public table would be a weight on the rows of the protected one.

@@ -60,9 +60,9 @@ rules! {
             "只聚合受保护表中用途含 `aggregate` 的列";
     Clause "CLAUSE"
         en: "a clause is not allowed in a template",
-            "use SELECT, FROM, INNER JOIN … ON, WHERE, GROUP BY, ORDER BY and LIMIT only";
+            "use SELECT, FROM, JOIN … ON, WHERE, GROUP BY, ORDER BY and LIMIT only";
         zh: "模板中不允许该子句",
-            "只使用 SELECT、FROM、INNER JOIN … ON、WHERE、GROUP BY、ORDER BY、LIMIT";
+            "只使用 SELECT、FROM、JOIN … ON、WHERE、GROUP BY、ORDER BY、LIMIT";
     ColumnUnknown "COLUMN_UNKNOWN"
         en: "a name is not known or not unique, or a column's type does not fit what is done with it",
             "name columns of the declared tables, with the table's name in front where two tables have the column";
@@ -93,6 +93,11 @@ rules! {
             "select by a column whose uses include `filter`";
         zh: "策略未开放该列用于筛选",
             "只按用途含 `filter` 的列筛选";
+    FunctionUse "FUNCTION_USE"
+        en: "the policy does not open the function",
+            "ask for functions that the policy's release terms list";
+        zh: "策略未开放该函数",
+            "只使用策略发布条件所列的函数";
     GroupsMany "GROUPS_MANY"
         en: "the declared domains make more groups than the policy or the node allows",
             "group by fewer columns or declare coarser bins";
@@ -104,10 +109,10 @@ rules! {
         zh: "策略未开放该列用于分组",
             "只按用途含 `group` 的列分组";
     JoinForm "JOIN_FORM"
-        en: "a join is not an inner join on equality of columns",
-            "write `JOIN table ON protected.column = table.column`, with AND for further columns";
-        zh: "连接不是按列相等的内连接",
-            "写作 `JOIN 表 ON 受保护表.列 = 表.列`，多列以 AND 连接";
+        en: "a join is not an inner or left join of the protected table with another one on equality of columns",
+            "write `JOIN table ON protected.column = table.column` or `LEFT JOIN …`, with AND for further columns";
+        zh: "连接不是受保护表与另一表按列相等的内连接或左连接",
+            "写作 `JOIN 表 ON 受保护表.列 = 表.列` 或 `LEFT JOIN …`，多列以 AND 连接";
     JoinKey "JOIN_KEY"
         en: "the policy does not open the column as a join key",
             "join a public table to a column of the protected table whose uses include `group` and `filter`, of the same type";
@@ -139,10 +144,10 @@ rules! {
         zh: "计划中出现闸门不认识的部分",
             "把语句写得更简单";
     ProtectedTable "PROTECTED_TABLE"
-        en: "the statement does not read exactly one protected table, once",
-            "read one protected table; every other table must be public in all its used columns";
-        zh: "语句并非恰好读取一张受保护表一次",
-            "只读取一张受保护表；其余表所用各列均须公开";
+        en: "the statement reads no protected table, or a second one that is not joined on the entity of the same id space",
+            "read one protected table; every other table must be public in all its used columns, or joined on the entity where both policies name one id space";
+        zh: "语句未读取受保护表，或另一受保护表未按同一标识空间的实体连接",
+            "读取一张受保护表；其余表所用各列均须公开，或两份策略写明同一标识空间并按实体连接";
     ReleaseTerms "RELEASE_TERMS"
         en: "the policy of the protected table has no release terms",
             "state `release` in the policy: minimum group, dominance, rounding, number of groups";

@@ -250,7 +250,9 @@ fn check_source(source: &TableWithJoins) -> Result<(), TemplateRefused> {
         absent(!global, "GLOBAL")?;
         match join_operator {
             JoinOperator::Join(JoinConstraint::On(on))
-            | JoinOperator::Inner(JoinConstraint::On(on)) => expression::check_equalities(on)?,
+            | JoinOperator::Inner(JoinConstraint::On(on))
+            | JoinOperator::Left(JoinConstraint::On(on))
+            | JoinOperator::LeftOuter(JoinConstraint::On(on)) => expression::check_equalities(on)?,
             _ => return Err(TemplateRefused::bare(Rule::JoinForm)),
         }
     }

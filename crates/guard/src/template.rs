@@ -115,6 +115,29 @@ impl Template {
         })
     }
 
+    pub(crate) fn query(&self) -> &Query<Bindable> {
+        &self.0.query
+    }
+
+    /// Whether both are one registration.
+    pub(crate) fn is_same(&self, other: &Template) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// What a value of a condition may be, over all arguments.
+    pub(crate) fn possible(&self, value: &Bindable) -> Vec<ScalarValue> {
+        match value {
+            Bindable::Fixed(value) => vec![value.clone()],
+            Bindable::Parameter(index) => {
+                let parameter = &self.0.parameters[*index];
+                let values = parameter.allowed.list().iter();
+                values
+                    .filter_map(|value| value.scalar(parameter.kind))
+                    .collect()
+            }
+        }
+    }
+
     /// The rules of the table that a scan of the query reads.
     pub(crate) fn rules(&self, scan: usize) -> &TableRules {
         &self.0.rules[self.0.query.scans[scan]]

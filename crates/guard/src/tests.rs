@@ -5,6 +5,7 @@ mod attacks;
 mod boundary;
 mod docs;
 mod failures;
+mod honest;
 mod neighbours;
 mod policies;
-mod register;
+pub(crate) mod register;

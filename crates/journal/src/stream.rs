@@ -8,6 +8,8 @@ mod batch;
 mod calls;
 mod charge;
 mod denials;
+#[cfg(test)]
+mod failures;
 mod figures;
 mod fold;
 mod ledger;

@@ -33,6 +33,32 @@ pub enum AuditTermsRefused {
 }
 
 impl AuditTerms {
+    /// What satisfies both terms: mirrored is stricter than lagged, and of each two limits the smaller one counts.
+    #[must_use]
+    pub fn meet(self, other: AuditTerms) -> AuditTerms {
+        use AuditTerms::{Lagged, Mirrored};
+        match (self, other) {
+            (Mirrored { wait_ms_max: one }, Mirrored { wait_ms_max: two }) => Mirrored {
+                wait_ms_max: one.min(two),
+            },
+            (mirrored @ Mirrored { .. }, Lagged { .. })
+            | (Lagged { .. }, mirrored @ Mirrored { .. }) => mirrored,
+            (
+                Lagged {
+                    entries_max: entries,
+                    age_s_max: age,
+                },
+                Lagged {
+                    entries_max,
+                    age_s_max,
+                },
+            ) => Lagged {
+                entries_max: entries.min(entries_max),
+                age_s_max: age.min(age_s_max),
+            },
+        }
+    }
+
     /// Checks the bounds of every limit.
     pub fn check(self) -> Result<Self, AuditTermsRefused> {
         match self {

@@ -7,6 +7,7 @@
 mod audit;
 mod day;
 mod domain;
+mod functions;
 mod policy;
 mod release;
 mod uses;
@@ -14,9 +15,10 @@ mod uses;
 pub use audit::{AuditTerms, AuditTermsRefused};
 pub use day::{Day, DayMalformed};
 pub use domain::{BOUND_MAX, Domain, DomainKind, DomainRefused};
+pub use functions::{Function, FunctionUnknown, Functions};
 pub use policy::{Policy, PolicyRefused};
 pub use release::{Release, ReleaseRefused};
-pub use uses::{Preset, Use, UseSet, UseUnknown};
+pub use uses::{Preset, PresetUnknown, Use, UseSet, UseUnknown};
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,8 @@ use crate::{AuditTerms, AuditTermsRefused, Domain, Release, Use, UseSet};
 
 /// Largest number of columns and of purposes that one policy may name.
 const NAMES_MAX: usize = 1_024;
+/// Longest name of an id space, in bytes.
+const SPACE_LEN_MAX: usize = 64;
 /// A revocation epoch older than this many seconds is never acceptable, whatever a policy says.
 const EPOCH_AGE_CEILING_S: u32 = 7 * 86_400;
 
@@ -15,6 +17,8 @@ const EPOCH_AGE_CEILING_S: u32 = 7 * 86_400;
 pub struct Policy {
     columns: BTreeMap<String, UseSet>,
     domains: BTreeMap<String, Domain>,
+    spaces: BTreeMap<String, String>,
+    sensitive: BTreeSet<String>,
     release: Option<Release>,
     purposes: BTreeSet<String>,
     audit: AuditTerms,
@@ -30,6 +34,14 @@ pub enum PolicyRefused {
     /// A domain on a column that has no rule, or a second one.
     #[error("column `{0}` has a domain without a rule, or two domains")]
     Domain(String),
+    /// An id space on a column that is no entity, a second one, or one whose name is not of `a-z 0-9 _`.
+    #[error(
+        "column `{0}` has an id space without being an entity, two of them, or one with a malformed name"
+    )]
+    Space(String),
+    /// A column is called sensitive that has no rule, or twice.
+    #[error("column `{0}` is called sensitive without a rule, or twice")]
+    Sensitive(String),
     /// No column, or more than the limit.
     #[error("a policy names between 1 and {NAMES_MAX} columns and at most {NAMES_MAX} purposes")]
     Size,
@@ -74,6 +86,8 @@ impl Policy {
         Ok(Policy {
             columns: rules,
             domains: BTreeMap::new(),
+            spaces: BTreeMap::new(),
+            sensitive: BTreeSet::new(),
             release: None,
             purposes,
             audit: audit.check()?,
@@ -88,6 +102,30 @@ impl Policy {
             return Err(PolicyRefused::Domain(column.to_owned()));
         }
         Ok(self)
+    }
+
+    /// The policy with a name for the space that the ids of `column` are from, such as `person`: entity columns of two
+    /// tables can be joined only where both name the same space. The column must have the use `entity`.
+    pub fn with_space(mut self, column: &str, space: &str) -> Result<Policy, PolicyRefused> {
+        let named = (1..=SPACE_LEN_MAX).contains(&space.len())
+            && (space.bytes()).all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let entity = self.allows(column, Use::Entity);
+        let before = self.spaces.insert(column.to_owned(), space.to_owned());
+        if named && entity && before.is_none() {
+            Ok(self)
+        } else {
+            Err(PolicyRefused::Space(column.to_owned()))
+        }
+    }
+
+    /// The policy that calls `column` sensitive: where answers tell its values apart, no cell may have nearly all its
+    /// entities at one value ([`Release::homogeneity_percent_max`]).
+    pub fn with_sensitive(mut self, column: &str) -> Result<Policy, PolicyRefused> {
+        if self.columns.contains_key(column) && self.sensitive.insert(column.to_owned()) {
+            Ok(self)
+        } else {
+            Err(PolicyRefused::Sensitive(column.to_owned()))
+        }
     }
 
     /// The policy with terms under which statistics may leave.
@@ -137,6 +175,59 @@ impl Policy {
             .iter()
             .filter(|(_, uses)| uses.allows(Use::Entity) && !uses.allows(Use::Show))
             .map(|(column, _)| column.as_str())
+    }
+
+    /// The space that the ids of an entity column are from, if the unit named one.
+    pub fn space(&self, column: &str) -> Option<&str> {
+        self.spaces.get(column).map(String::as_str)
+    }
+
+    /// Whether the unit called `column` sensitive.
+    pub fn is_sensitive(&self, column: &str) -> bool {
+        self.sensitive.contains(column)
+    }
+
+    /// What both policies allow on one resource: the intersection of uses, purposes and functions, the stricter of each
+    /// two terms. A column that only one of them knows is forbidden, as is selecting, grouping or summing by a column
+    /// whose domains or id spaces differ. None if no column remains.
+    pub fn meet(&self, other: &Policy) -> Option<Policy> {
+        let mut columns = BTreeMap::new();
+        for (column, uses) in &self.columns {
+            let Some(others) = other.columns.get(column) else {
+                continue;
+            };
+            columns.insert(column.clone(), uses.meet(*others));
+        }
+        let both = |column: &String| columns.contains_key(column);
+        let same = |mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>| {
+            (mine.iter())
+                .filter(|(column, named)| both(column) && theirs.get(*column) == Some(named))
+                .map(|(column, named)| (column.clone(), named.clone()))
+                .collect()
+        };
+        let domains = (self.domains.iter())
+            .filter(|(column, domain)| both(column) && other.domains.get(*column) == Some(domain))
+            .map(|(column, domain)| (column.clone(), domain.clone()))
+            .collect();
+        let sensitive = self.sensitive.union(&other.sensitive).cloned();
+        Some(Policy {
+            domains,
+            spaces: same(&self.spaces, &other.spaces),
+            sensitive: sensitive.filter(both).collect(),
+            release: self.release.zip(other.release).map(|(a, b)| a.meet(b)),
+            purposes: self
+                .purposes
+                .intersection(&other.purposes)
+                .cloned()
+                .collect(),
+            audit: self.audit.meet(other.audit),
+            epoch_age_max_s: self.epoch_age_max_s.min(other.epoch_age_max_s),
+            columns: if columns.is_empty() {
+                return None;
+            } else {
+                columns
+            },
+        })
     }
 
     /// The columns and what is allowed on each, by name.

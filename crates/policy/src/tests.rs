@@ -40,18 +40,12 @@ fn a_preset_opens_exactly_its_uses() {
 
 #[test]
 fn only_public_shows_values() {
-    for preset in [
-        Preset::Dimension,
-        Preset::Entity,
-        Preset::FilterOnly,
-        Preset::Forbidden,
-        Preset::LinkOnly,
-        Preset::Measure,
-        Preset::ModelOnly,
-        Preset::VerifyOnly,
-    ] {
-        assert!(!preset.uses().allows(Use::Show), "{preset:?}");
+    for preset in Preset::ALL {
+        let shows = preset.uses().allows(Use::Show);
+        assert_eq!(shows, preset == Preset::Public, "{preset:?}");
+        assert_eq!(preset.as_str().parse(), Ok(preset));
     }
+    assert!("secret".parse::<Preset>().is_err());
 }
 
 #[test]
@@ -221,4 +215,52 @@ fn a_domain_needs_a_rule_and_stands_once() {
 fn a_public_column_is_no_entity() {
     let open = policy(&[("name", Preset::Public)]).unwrap();
     assert_eq!(open.entities().count(), 0);
+}
+
+mod lattice;
+
+#[test]
+fn terms_beyond_the_usual_are_bounded() {
+    let terms = Release::new(10, 50, 1, 1).unwrap();
+    assert!(terms.with_p_percent(0).is_err());
+    assert!(terms.with_p_percent(91).is_err());
+    assert!(terms.with_homogeneity_percent_max(49).is_err());
+    assert!(terms.with_homogeneity_percent_max(101).is_err());
+    assert!(terms.with_withheld_percent_max(51).is_err());
+    assert_eq!(terms.functions(), Functions::ALL);
+    for wanted in Function::ALL {
+        assert_eq!(wanted.as_str().parse::<Function>(), Ok(wanted));
+        assert!(
+            !terms
+                .with_functions(Functions::NONE)
+                .functions()
+                .allows(wanted)
+        );
+    }
+    assert!("median".parse::<Function>().is_err());
+}
+
+#[test]
+fn an_id_space_belongs_to_an_entity() {
+    let open = || policy(&[("id", Preset::Entity), ("region", Preset::Dimension)]).unwrap();
+    let named = open().with_space("id", "person").unwrap();
+    assert_eq!(named.space("id"), Some("person"));
+    assert_eq!(open().space("id"), None);
+    for (column, space) in [
+        ("region", "person"),
+        ("id", ""),
+        ("id", "Person"),
+        ("x", "person"),
+    ] {
+        let refused = Err(PolicyRefused::Space(column.to_owned()));
+        assert_eq!(open().with_space(column, space), refused);
+    }
+    assert!(named.with_space("id", "person").is_err());
+    assert!(open().with_sensitive("other").is_err());
+    assert!(
+        open()
+            .with_sensitive("region")
+            .unwrap()
+            .is_sensitive("region")
+    );
 }

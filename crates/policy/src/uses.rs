@@ -142,7 +142,53 @@ pub enum Preset {
     VerifyOnly,
 }
 
+/// A word that names no preset.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a preset; the presets are dimension, entity, filter_only, forbidden, link_only, measure, model_only, public, verify_only"
+)]
+pub struct PresetUnknown(pub String);
+
+impl FromStr for Preset {
+    type Err = PresetUnknown;
+
+    fn from_str(word: &str) -> Result<Self, PresetUnknown> {
+        Preset::ALL
+            .into_iter()
+            .find(|candidate| candidate.as_str() == word)
+            .ok_or_else(|| PresetUnknown(word.to_owned()))
+    }
+}
+
 impl Preset {
+    /// Every preset, in alphabetical order.
+    pub const ALL: [Preset; 9] = [
+        Preset::Dimension,
+        Preset::Entity,
+        Preset::FilterOnly,
+        Preset::Forbidden,
+        Preset::LinkOnly,
+        Preset::Measure,
+        Preset::ModelOnly,
+        Preset::Public,
+        Preset::VerifyOnly,
+    ];
+
+    /// The word in policy files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Preset::Dimension => "dimension",
+            Preset::Entity => "entity",
+            Preset::FilterOnly => "filter_only",
+            Preset::Forbidden => "forbidden",
+            Preset::LinkOnly => "link_only",
+            Preset::Measure => "measure",
+            Preset::ModelOnly => "model_only",
+            Preset::Public => "public",
+            Preset::VerifyOnly => "verify_only",
+        }
+    }
+
     /// The uses that the preset stands for.
     pub fn uses(self) -> UseSet {
         match self {

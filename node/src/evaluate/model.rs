@@ -22,7 +22,8 @@ use lingqu_scoring::{
 use ring::rand::SystemRandom;
 
 use super::verification::{self, values_of};
-use crate::sources::{Register, RegisterUnreadable, each_row};
+use crate::sources::columns::check_computed;
+use crate::sources::{ColumnsUnfit, each_row};
 
 /// A model over one load, ready to be asked.
 pub struct Prepared {
@@ -84,9 +85,9 @@ pub enum PrepareRefused {
     /// A comparator has an unknown name.
     #[error("unknown comparator")]
     Comparator,
-    /// The register cannot be read as the product needs it.
+    /// The resource has not the columns that the product needs.
     #[error(transparent)]
-    Register(#[from] RegisterUnreadable),
+    Columns(#[from] ColumnsUnfit),
     /// A row does not fit.
     #[error(transparent)]
     Row(#[from] lingqu_matching::RowRefused),
@@ -163,10 +164,11 @@ fn decimal(millionths: i64) -> f64 {
 }
 
 impl Prepared {
-    /// Reads key and features of every row, and parses the model.
+    /// Keeps key and features of every row of a reading, and parses the model. At least one batch, all of one schema.
     pub fn build(
         definition: &Definition,
-        register: &dyn Register,
+        load: Load,
+        batches: &[RecordBatch],
         rows_max: usize,
     ) -> Result<Prepared, PrepareRefused> {
         let (model, rule) = check(definition)?;
@@ -180,12 +182,11 @@ impl Prepared {
             .iter()
             .map(|f| f.column.as_str())
             .collect();
-        let mut columns = [keys.clone(), names.clone()].concat();
-        columns.sort_unstable();
-        columns.dedup();
-        let (load, batches) = register.table(&columns)?;
+        let schema_read = batches.first().map(RecordBatch::schema);
+        let schema_read = schema_read.ok_or(ColumnsUnfit::Unreadable)?;
+        check_computed(&schema_read, &[keys.clone(), names.clone()].concat())?;
         let mut subjects = DirectoryBuilder::new(schema, index_key, rows_max);
-        for batch in &batches {
+        for batch in batches {
             let mut refused = None;
             each_row(batch, &keys, &mut |key| {
                 refused = subjects.add_key(key).err();
@@ -198,8 +199,8 @@ impl Prepared {
         let features = names
             .iter()
             .zip(model.features())
-            .map(|(name, feature)| column(&batches, name, feature.kind))
-            .collect::<Result<Vec<_>, RegisterUnreadable>>()?;
+            .map(|(name, feature)| column(batches, name, feature.kind))
+            .collect::<Result<Vec<_>, ColumnsUnfit>>()?;
         Ok(Prepared {
             load,
             subjects: subjects.build()?,
@@ -283,11 +284,7 @@ impl Column {
 }
 
 /// One feature's column of every batch, in the kind that the model takes.
-fn column(
-    batches: &[RecordBatch],
-    name: &str,
-    kind: FeatureKind,
-) -> Result<Column, RegisterUnreadable> {
+fn column(batches: &[RecordBatch], name: &str, kind: FeatureKind) -> Result<Column, ColumnsUnfit> {
     let target = match kind {
         FeatureKind::Category => DataType::Utf8,
         FeatureKind::Number => DataType::Float64,
@@ -296,15 +293,15 @@ fn column(
     for batch in batches {
         let array = batch
             .column_by_name(name)
-            .ok_or_else(|| RegisterUnreadable::ColumnMissing(name.to_owned()))?;
+            .ok_or_else(|| ColumnsUnfit::Missing(name.to_owned()))?;
         let is_text = matches!(array.data_type(), DataType::Utf8 | DataType::LargeUtf8);
         if is_text != (kind == FeatureKind::Category) {
-            return Err(RegisterUnreadable::ColumnType {
+            return Err(ColumnsUnfit::Type {
                 column: name.to_owned(),
                 found: array.data_type().to_string(),
             });
         }
-        let array = arrow_cast::cast(array, &target).map_err(|_| RegisterUnreadable::File)?;
+        let array = arrow_cast::cast(array, &target).map_err(|_| ColumnsUnfit::Unreadable)?;
         match kind {
             FeatureKind::Category => texts.extend(
                 array

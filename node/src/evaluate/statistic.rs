@@ -9,21 +9,23 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::SchemaRef;
+use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use lingqu_core::ErrorCode;
 use lingqu_core::product::{Load, ParameterValues, Statistic};
 use lingqu_guard::{
-    Allowed, Bound, Engine, GuardLimits, Parameter, ParameterKind, Place, TableRules, Template,
-    TemplateRefused, TemplateSource, Value,
+    Allowed, Bound, Engine, GuardLimits, Parameter, ParameterKind, Place, TableRules, Tables,
+    Template, TemplateRefused, TemplateSource, Value,
 };
 use lingqu_policy::{Policy, Use};
 use lingqu_proto::ClaimValue;
 
 use super::Table;
-use crate::sources::{Register, RegisterUnreadable};
+use crate::sources::ColumnsUnfit;
+use crate::sources::columns::check_computed;
 
 /// The uses for which a statistic may read a column.
-const USES: [Use; 5] = [
+pub(crate) const USES: [Use; 5] = [
     Use::Aggregate,
     Use::Entity,
     Use::Filter,
@@ -36,6 +38,8 @@ pub struct Prepared {
     /// The loads it answers from; the protected one first.
     pub loads: Vec<Load>,
     template: Template,
+    /// The readings themselves: another statistic of the same engine may be over others of the same names.
+    tables: Tables,
     engine: Arc<Engine>,
 }
 
@@ -48,28 +52,28 @@ impl fmt::Debug for Prepared {
 }
 
 /// A resource that a statistic reads.
+#[derive(Debug)]
 pub struct TableSource<'a> {
-    /// Its name, by which the SQL knows it.
-    pub name: &'a str,
+    /// The reading; SQL knows the table by the name of its resource.
+    pub load: &'a Load,
     /// The unit's policy on it.
     pub policy: Arc<Policy>,
-    /// Where it is read.
-    pub register: &'a dyn Register,
+    /// The columns that the policy opens for statistics.
+    pub schema: &'a SchemaRef,
+    /// Their rows.
+    pub rows: &'a Arc<MemTable>,
 }
 
 /// Why a statistic cannot be opened. Names tables, columns and rules, never values.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareRefused {
-    /// A table that the statistic names has no resource in this environment, or no policy.
-    #[error("there is no table `{0}` in this environment, or no policy on it")]
-    TableMissing(String),
-    /// A table cannot be read.
+    /// A table has other columns than the policy opens.
     #[error("table `{table}`: {reason}")]
-    Register {
+    Columns {
         /// The table.
         table: String,
         /// Why.
-        reason: RegisterUnreadable,
+        reason: ColumnsUnfit,
     },
     /// The guard does not let the template through.
     #[error("{}: {}", .0.code(), .0.en())]
@@ -80,7 +84,7 @@ pub enum PrepareRefused {
 }
 
 impl Prepared {
-    /// Reads the tables, has the guard check the template, and puts the tables where it runs.
+    /// Has the guard check the template, over these readings and no others.
     pub fn build(
         statistic: &Statistic,
         sources: &[TableSource<'_>],
@@ -89,44 +93,29 @@ impl Prepared {
     ) -> Result<Prepared, PrepareRefused> {
         let mut loads = Vec::new();
         let mut rules = Vec::new();
-        let mut tables = Vec::new();
+        let mut tables = Tables::new();
         for source in sources {
-            let columns: Vec<&str> = source
-                .policy
-                .columns()
-                .filter(|(_, uses)| USES.iter().any(|wanted| uses.allows(*wanted)))
-                .map(|(column, _)| column)
+            let name = &source.load.resource;
+            let columns: Vec<&str> = { source.schema.fields().iter() }
+                .map(|field| field.name().as_str())
                 .collect();
-            let (load, batches) =
-                source
-                    .register
-                    .table(&columns)
-                    .map_err(|reason| PrepareRefused::Register {
-                        table: source.name.to_owned(),
-                        reason,
-                    })?;
-            let unreadable = || PrepareRefused::Register {
-                table: source.name.to_owned(),
-                reason: RegisterUnreadable::File,
-            };
-            let schema = batches.first().map(RecordBatch::schema);
-            let schema = schema.ok_or_else(unreadable)?;
-            let table = MemTable::try_new(Arc::clone(&schema), vec![batches]);
-            tables.push((source.name, table.map_err(|_| unreadable())?));
+            check_computed(source.schema, &columns).map_err(|reason| PrepareRefused::Columns {
+                table: name.clone(),
+                reason,
+            })?;
+            let rows: Arc<dyn TableProvider> = Arc::<MemTable>::clone(source.rows);
+            tables.insert(name.clone(), rows);
             rules.push(TableRules {
-                name: source.name.to_owned(),
-                schema,
+                name: name.clone(),
+                schema: Arc::clone(source.schema),
                 policy: Arc::clone(&source.policy),
             });
-            loads.push(load);
-        }
-        let template = register(&template_source(statistic), &rules, limits)?;
-        for (name, table) in tables {
-            engine.put_table(name, Arc::new(table));
+            loads.push(source.load.clone());
         }
         Ok(Prepared {
+            template: register(&template_source(statistic), &rules, limits)?,
             loads,
-            template,
+            tables,
             engine: Arc::clone(engine),
         })
     }
@@ -166,7 +155,7 @@ impl Prepared {
     pub async fn run(&self, place: Place, bound: Bound) -> Result<Table, ErrorCode> {
         let rows = self
             .engine
-            .run_at(place, bound)
+            .run_over(place, bound, self.tables.clone())
             .await
             .map_err(|_| ErrorCode::EvaluationFailed)?;
         let stream = ipc_stream(&rows).map_err(|_| ErrorCode::EvaluationFailed)?;

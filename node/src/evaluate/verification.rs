@@ -6,6 +6,7 @@
 
 use std::num::NonZeroU8;
 
+use arrow_array::RecordBatch;
 use lingqu_core::decide::Permit;
 use lingqu_core::product::{Definition, FieldRule, Load, Product, Verification};
 use lingqu_matching::{
@@ -14,7 +15,7 @@ use lingqu_matching::{
 use lingqu_proto::{ClaimValue, Verdict};
 use ring::rand::SystemRandom;
 
-use crate::sources::Register;
+use crate::sources::{ColumnsUnfit, each_row};
 
 /// A product over one load, ready to be asked.
 #[derive(Debug)]
@@ -36,9 +37,9 @@ pub enum PrepareRefused {
     /// A comparator has an unknown name.
     #[error("unknown comparator")]
     Comparator,
-    /// The register cannot be read as the product needs it.
+    /// The resource has not the columns that the product needs.
     #[error(transparent)]
-    Register(#[from] crate::sources::RegisterUnreadable),
+    Columns(#[from] ColumnsUnfit),
     /// A row does not fit.
     #[error("row {row}: {reason}")]
     Row {
@@ -56,10 +57,11 @@ pub enum PrepareRefused {
 }
 
 impl Prepared {
-    /// Reads the product's columns from `register` and builds the index.
+    /// Builds the index over the product's columns of a reading. At least one batch, all of one schema.
     pub fn build(
         product: &Product,
-        register: &dyn Register,
+        load: Load,
+        batches: &[RecordBatch],
         rows_max: usize,
         rows_per_key_max: NonZeroU8,
     ) -> Result<Prepared, PrepareRefused> {
@@ -79,22 +81,27 @@ impl Prepared {
             .chain(compared)
             .map(|field| field.column.as_str())
             .collect();
+        if batches.is_empty() {
+            return Err(ColumnsUnfit::Unreadable.into());
+        }
         let mut row = 0;
-        let mut refused = None;
-        let load = register.read(&columns, &mut |values: &[Value<'_>]| {
-            let added = builder.add_row(values);
-            row += 1;
-            added
-                .map_err(|reason| {
-                    refused = Some(PrepareRefused::Row {
-                        row: row - 1,
-                        reason,
+        for batch in batches {
+            let mut refused = None;
+            each_row(batch, &columns, &mut |values: &[Value<'_>]| {
+                let added = builder.add_row(values);
+                row += 1;
+                added
+                    .map_err(|reason| {
+                        refused = Some(PrepareRefused::Row {
+                            row: row - 1,
+                            reason,
+                        });
                     })
-                })
-                .is_ok()
-        })?;
-        if let Some(refused) = refused {
-            return Err(refused);
+                    .is_ok()
+            })?;
+            if let Some(refused) = refused {
+                return Err(refused);
+            }
         }
         Ok(Prepared {
             load,

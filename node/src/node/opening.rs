@@ -9,7 +9,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use lingqu_core::Clock;
 use lingqu_core::envelope::SignedBy;
-use lingqu_core::grant::Environment;
 use lingqu_core::product::PRODUCT_TYPE;
 use lingqu_guard::GuardLimits;
 use lingqu_journal::{FatalHook, FileStore, Journal, JournalOptions};
@@ -25,14 +24,19 @@ use crate::admission::holdings::{Holdings, Pinned};
 use crate::admission::retries::Retries;
 use crate::admission::throttle::Throttle;
 use crate::config::NodeConfig;
+use crate::loads::{Loader, LoaderRefused};
 use crate::observe::Observe;
-use crate::products::{ProductLimits, Products, Resource};
-use crate::sources::ParquetFile;
+use crate::products::{ProductLimits, Products};
+use crate::sources::sdk::Kinds;
+use crate::sources::{Configured, Resource, SourcesRefused, configure};
 use crate::state::{State, StateUnusable, create_dir, write_file};
 use crate::stops::{StopKeeper, StopsUnreadable};
 
 /// Name of the file that enrolment leaves: the origin of the stream that this node writes.
 const ORIGIN_FILE: &str = "stream-origin";
+
+/// Longest that a start waits for the first loads. A long one goes on by itself; its products open when it has ended.
+const OPEN_WAIT: Duration = Duration::from_secs(20);
 
 /// Why a node does not open.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +72,12 @@ pub enum OpenError {
     /// The settings of metrics and traces cannot be used.
     #[error(transparent)]
     Observe(#[from] lingqu_telemetry::SettingsRefused),
+    /// A source or resource cannot be used as configured.
+    #[error(transparent)]
+    Sources(#[from] SourcesRefused),
+    /// The loader cannot be started.
+    #[error(transparent)]
+    Loader(#[from] LoaderRefused),
     /// A setting has an impossible value.
     #[error("`{0}` has an impossible value")]
     Setting(&'static str),
@@ -81,7 +91,18 @@ impl Node {
         clock: Arc<dyn Clock>,
         on_fatal: FatalHook,
     ) -> Result<Arc<Node>, OpenError> {
+        Node::open_with(config, clock, on_fatal, &configure::kinds())
+    }
+
+    /// The same with other connectors than those of this program.
+    pub fn open_with(
+        config: NodeConfig,
+        clock: Arc<dyn Clock>,
+        on_fatal: FatalHook,
+        kinds: &Kinds,
+    ) -> Result<Arc<Node>, OpenError> {
         config.observe.check()?;
+        let Configured { resources, .. } = configure::configure(&config, kinds)?;
         let origin = Node::read_origin(&config).ok_or(OpenError::NotEnrolled)?;
         let state = State::open(&config.data_dir, config.state_key()?.as_ref())?;
         if state.keys().is_none() {
@@ -109,8 +130,10 @@ impl Node {
             journal.epoch_floor(),
         );
         let stops = StopKeeper::open(&state, &pinned, journal.stop_floor())?;
+        let loader = Loader::open(&state, &resources, &pinned)?;
         let node = Node {
-            products: Arc::new(products(&config)?),
+            products: Arc::new(products(&config, resources)?),
+            loader,
             throttle: Throttle::new(limits.calls_per_party_max, limits.denials_per_minute_max),
             retries: Retries::new(
                 limits.answers_kept_max,
@@ -126,6 +149,7 @@ impl Node {
             unrecorded: Mutex::default(),
             recording: tokio::sync::Mutex::default(),
             contradicted: AtomicBool::new(false),
+            loads_unrecorded: AtomicBool::new(false),
             epochs,
             stops,
             pinned,
@@ -136,8 +160,10 @@ impl Node {
         };
         node.load_objects()?;
         node.record_unlogged();
-        node.record_loads(node.prepare_products());
-        Ok(Arc::new(node))
+        let node = Arc::new(node);
+        node.begin_loading();
+        node.settle(OPEN_WAIT);
+        Ok(node)
     }
 
     /// The stream origin that enrolment left; none before it.
@@ -198,30 +224,8 @@ fn pinned(config: &NodeConfig) -> Pinned {
     }
 }
 
-fn products(config: &NodeConfig) -> Result<Products, OpenError> {
+fn products(config: &NodeConfig, resources: Vec<Arc<Resource>>) -> Result<Products, OpenError> {
     let per_key = NonZeroU8::new(config.limits.rows_per_key_max);
-    let resources = config
-        .resources
-        .iter()
-        .map(|resource| {
-            let environments = environments(&resource.environments)
-                .ok_or(OpenError::Setting("resource.environments"))?;
-            let file = ParquetFile {
-                resource: resource.name.clone(),
-                path: resource.path.clone(),
-                as_of: resource
-                    .as_of
-                    .parse()
-                    .map_err(|_| OpenError::Setting("resource.as_of"))?,
-                rows_max: config.limits.rows_max,
-            };
-            Ok(Resource {
-                name: resource.name.clone(),
-                environments,
-                register: Arc::new(file),
-            })
-        })
-        .collect::<Result<Vec<_>, OpenError>>()?;
     let limits = &config.limits;
     let limits = ProductLimits {
         rows_max: limits.rows_max,
@@ -236,18 +240,6 @@ fn products(config: &NodeConfig) -> Result<Products, OpenError> {
         },
     };
     Ok(Products::new(resources, limits))
-}
-
-/// The environments of one resource. Sample data and production data never share one: what is tried out on samples must
-/// not be able to reach anything else.
-fn environments(words: &[String]) -> Option<Vec<Environment>> {
-    let named: Vec<Environment> = words
-        .iter()
-        .map(|word| word.parse().ok())
-        .collect::<Option<_>>()?;
-    let is_mixed = named.len() > 1 && named.contains(&Environment::Test);
-    let is_doubled = (1..named.len()).any(|i| named[..i].contains(&named[i]));
-    (!named.is_empty() && !is_mixed && !is_doubled).then_some(named)
 }
 
 /// The key of the retry tags, made at the first start. Tags in the journal would mean nothing under another key.

@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lingqu_core::ErrorCode;
 use lingqu_core::envelope::Envelope;
-use lingqu_core::product::Load;
 use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_core::stop::StopScope;
 use lingqu_proto::encode_envelope;
@@ -16,10 +17,33 @@ use lingqu_tlog::Hash;
 use super::Node;
 use crate::admission::holdings::Adopted;
 
+/// Longest that whoever brings an object waits for what it opens. Most often nothing is to be read, or little.
+const ADOPT_WAIT: Duration = Duration::from_secs(5);
+/// The same for the coordinator's pushes: the next one may be a revocation.
+const PUSH_WAIT: Duration = Duration::from_millis(500);
+
 impl Node {
     /// Takes in a signed object. Refused ones change nothing but the code that a call under them is told.
     /// Blocking: it writes a file and may read a register.
     pub fn adopt(&self, envelope: &Envelope, filing: Option<&Envelope>) -> Result<(), ErrorCode> {
+        self.adopt_within(envelope, filing, ADOPT_WAIT)
+    }
+
+    /// As [`Node::adopt`], for pushes, which wait for one another.
+    pub(crate) fn adopt_push(
+        &self,
+        envelope: &Envelope,
+        filing: Option<&Envelope>,
+    ) -> Result<(), ErrorCode> {
+        self.adopt_within(envelope, filing, PUSH_WAIT)
+    }
+
+    fn adopt_within(
+        &self,
+        envelope: &Envelope,
+        filing: Option<&Envelope>,
+        wait: Duration,
+    ) -> Result<(), ErrorCode> {
         let adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.holdings.load_full();
         let (next, adopted) = match current.adopt(&self.pinned, envelope, filing) {
@@ -46,7 +70,9 @@ impl Node {
         drop(adopting);
         self.record(adopted_draft(&adopted));
         if adopted.kind != "grant" {
-            self.record_loads(self.prepare_products());
+            // What is no longer approved is closed before anything else; what is opened may be a long load away.
+            self.products.close_outdated(|| self.holdings.load_full());
+            self.settle(wait);
         }
         Ok(())
     }
@@ -123,17 +149,18 @@ impl Node {
         }
     }
 
-    pub(super) fn record_loads(&self, loads: Vec<Load>) {
-        for load in loads {
-            let mut draft = Draft::new(Kind::Load);
-            draft.clear = Clear::default()
-                .text(Field::Resource, &load.resource)
-                .text(Field::Load, load.id.as_str())
-                .number(Field::AsOf, u64::try_from(load.as_of.0).unwrap_or(0))
-                .number(Field::Count, load.rows)
-                .bytes(Field::ObjectDigest, &load.digest.0);
-            self.record(draft);
+    /// Keeps a change of what the node may do until the journal may write it.
+    pub(crate) fn record_change(&self, clear: Clear) {
+        self.record(change(clear));
+    }
+
+    /// Keeps the records of loads. Before the journal is compared with its mirror nothing answers until they are written.
+    pub(crate) fn record_loads(&self, loads: Vec<Draft>) {
+        let mut queue = self.unrecorded_queue();
+        if !loads.is_empty() && !self.journal.reconciled() {
+            self.loads_unrecorded.store(true, Ordering::SeqCst);
         }
+        queue.extend(loads);
     }
 
     /// Appends what waits, in order. Called when the journal is ready and after each change.
@@ -143,7 +170,15 @@ impl Node {
             if !self.journal.reconciled() {
                 return;
             }
-            let Some(waiting) = self.unrecorded_queue().front().cloned() else {
+            let waiting = {
+                let queue = self.unrecorded_queue();
+                if queue.is_empty() {
+                    // Under the queue's lock: what is queued from here on is queued with the journal compared.
+                    self.loads_unrecorded.store(false, Ordering::SeqCst);
+                }
+                queue.front().cloned()
+            };
+            let Some(waiting) = waiting else {
                 return;
             };
             // It is taken off the queue only once it is durable.
@@ -157,10 +192,6 @@ impl Node {
                 queue.pop_front();
             }
         }
-    }
-
-    pub(super) fn prepare_products(&self) -> Vec<Load> {
-        self.products.prepare(|| self.holdings.load_full())
     }
 
     fn store_object(

@@ -11,6 +11,7 @@ use lingqu_telemetry::listener::Told;
 use lingqu_telemetry::{Exposition, Health, Observed};
 
 use crate::Node;
+use crate::loads::status::{ResourceStatus, SourceHealth};
 use crate::node::View;
 
 impl Observed for Node {
@@ -55,6 +56,7 @@ fn exposition(node: &Node) -> Exposition {
     authority(node, &mut exposition);
     grants(node, &mut exposition);
     products(node, &mut exposition);
+    resources(node, &mut exposition);
     connections(node, &mut exposition);
     spans(node, &mut exposition);
     exposition
@@ -240,6 +242,65 @@ fn products(node: &Node, exposition: &mut Exposition) {
         "lingqu_node_resource_as_of_timestamp_seconds",
         "The date that a resource's data speaks for, in seconds since the Unix epoch.",
         series,
+    );
+}
+
+/// Whether what is asked can be answered, and from how fresh data.
+fn resources(node: &Node, exposition: &mut Exposition) {
+    let statuses = node.resource_statuses();
+    let of_resource = |measure: fn(&ResourceStatus) -> Option<f64>| {
+        let asked = statuses.iter().filter(|status| status.asked);
+        let series = asked.filter_map(move |status| {
+            let environments = status.environments.join(" ");
+            let labels = vec![
+                ("environments", environments),
+                ("resource", status.resource.clone()),
+            ];
+            Some((labels, measure(status)?))
+        });
+        series.take(node.observe.series_max).collect::<Vec<_>>()
+    };
+    exposition.gauges(
+        "lingqu_node_resource_loaded",
+        "1 if a load of the resource answers now.",
+        of_resource(|status| Some(flag(status.load.is_some()))),
+    );
+    exposition.gauges(
+        "lingqu_node_resource_rows",
+        "Rows of the load that answers now.",
+        of_resource(|status| status.load.as_ref().map(|load| number(load.rows))),
+    );
+    exposition.gauges(
+        "lingqu_node_resource_stale",
+        "1 if the resource is older than its update cycle.",
+        of_resource(|status| Some(flag(status.stale))),
+    );
+    exposition.gauges(
+        "lingqu_node_resource_changed",
+        "1 if the table has changed and the unit has not looked at it; its products answer nothing.",
+        of_resource(|status| Some(flag(status.changed.is_some()))),
+    );
+    exposition.gauges(
+        "lingqu_node_resource_load_failed",
+        "1 if the last load failed; what answered before goes on.",
+        of_resource(|status| Some(flag(status.failed.is_some()))),
+    );
+    let healths = node.source_healths();
+    let of_source = |measure: fn(&SourceHealth) -> f64| {
+        let healths = healths.iter().take(node.observe.series_max);
+        let series =
+            healths.map(move |(name, health)| (vec![("source", name.clone())], measure(health)));
+        series.collect::<Vec<_>>()
+    };
+    exposition.gauges(
+        "lingqu_node_source_up",
+        "1 if the source could be read when it was last looked at.",
+        of_source(|health| flag(health.failure.is_none())),
+    );
+    exposition.gauges(
+        "lingqu_node_source_may_write",
+        "1 if the account could write at the source.",
+        of_source(|health| flag(!health.may_write.is_empty())),
     );
 }
 

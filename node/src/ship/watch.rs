@@ -55,7 +55,7 @@ async fn take_in(node: &Arc<Node>, update: Option<pb::watch_response::Update>) {
             Some(pb::watch_response::Update::Object(filed)) => {
                 let object = parse(filed.object.ok_or(ErrorCode::ObjectInvalid)?)?;
                 let filing = filed.filing.map(parse).transpose()?;
-                node.adopt(&object, filing.as_ref())
+                node.adopt_push(&object, filing.as_ref())
             }
             None => Err(ErrorCode::ObjectInvalid),
         }

@@ -1,22 +1,32 @@
-//! A Parquet file as a register.
+//! A Parquet file that `[[resource]] path = "…"` names, as a source with one table.
+//!
+//! The bytes are read once: what is hashed is what is used, even if the file is exchanged meanwhile.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader as _};
-use arrow_schema::DataType;
-use lingqu_core::product::Load;
-use lingqu_core::{LoadId, Timestamp};
-use lingqu_matching::Value;
-use lingqu_tlog::Hash;
+use arrow_array::RecordBatchReader as _;
+use arrow_schema::{ArrowError, Schema, SchemaRef};
+use async_trait::async_trait;
+use axum::body::Bytes;
+use datafusion::catalog::TableProvider;
+use datafusion::common::DataFusionError;
+use datafusion::datasource::MemTable;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt as _;
+use lingqu_connector_sdk::{
+    Connector, Health, LoadRequest, Reading, SourceError, TableInfo, TableName,
+};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use ring::digest::{SHA256, digest};
 
-use super::{Register, RegisterUnreadable};
+/// What the source of a resource with a `path` is called.
+pub const SOURCE: &str = "file";
+/// What the one table is called.
+pub const TABLE: &str = "file";
 
 /// Largest file that is read into memory, in bytes.
 const FILE_LEN_MAX: u64 = 1 << 30;
@@ -24,193 +34,151 @@ const FILE_LEN_MAX: u64 = 1 << 30;
 /// One file, read anew at each load.
 #[derive(Clone, Debug)]
 pub struct ParquetFile {
-    /// Name of the resource.
-    pub resource: String,
     /// Where it lies.
     pub path: PathBuf,
-    /// The date it speaks for.
-    pub as_of: Timestamp,
-    /// Most rows that are read.
-    pub rows_max: usize,
 }
 
-impl Register for ParquetFile {
-    fn read(
-        &self,
-        columns: &[&str],
-        row: &mut dyn FnMut(&[Value<'_>]) -> bool,
-    ) -> Result<Load, RegisterUnreadable> {
-        let (load, reader) = self.open(columns, check_compared)?;
-        for batch in reader {
-            let batch = batch.map_err(|_| RegisterUnreadable::File)?;
-            if !each_row(&batch, columns, row)? {
-                break;
-            }
-        }
-        Ok(load)
+#[async_trait]
+impl Connector for ParquetFile {
+    async fn describe(&self) -> Result<Vec<TableInfo>, SourceError> {
+        let file = self.clone();
+        let (schema, rows) = off_thread(move || file.describe_blocking()).await?;
+        let rows = u64::try_from(rows).ok();
+        let name = table();
+        Ok(vec![TableInfo { name, schema, rows }])
     }
 
-    fn table(&self, columns: &[&str]) -> Result<(Load, Vec<RecordBatch>), RegisterUnreadable> {
-        let (load, reader) = self.open(columns, check_computed)?;
-        let schema = reader.schema();
-        let mut batches = reader
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| RegisterUnreadable::File)?;
-        if batches.is_empty() {
-            batches.push(RecordBatch::new_empty(schema));
-        }
-        Ok((load, batches))
+    async fn open(&self, wanted: &TableName) -> Result<Arc<dyn TableProvider>, SourceError> {
+        check(wanted)?;
+        let file = self.clone();
+        off_thread(move || {
+            let (_, builder) = builder(file.bytes(FILE_LEN_MAX)?)?;
+            let reader = builder.build().map_err(|_| unreadable())?;
+            let schema = reader.schema();
+            let batches = reader.collect::<Result<Vec<_>, _>>();
+            let table = MemTable::try_new(schema, vec![batches.map_err(|_| unreadable())?]);
+            Ok(Arc::new(table.map_err(|_| unreadable())?) as Arc<dyn TableProvider>)
+        })
+        .await
+    }
+
+    async fn load(&self, request: &LoadRequest) -> Result<Reading, SourceError> {
+        check(&request.table)?;
+        let (file, asked) = (self.clone(), request.clone());
+        let (version, reader) = off_thread(move || file.open_reader(&asked)).await?;
+        // The reader gives columns in the order of the file, whatever the order in which they were asked for.
+        let wanted: Vec<usize> = { request.columns.iter() }
+            .filter_map(|name| reader.schema().index_of(name).ok())
+            .collect();
+        let schema = reader.schema().project(&wanted).map_err(|_| unreadable())?;
+        let batches = futures::stream::iter(reader).map(move |batch| {
+            batch
+                .and_then(|batch| batch.project(&wanted))
+                .map_err(faceless)
+        });
+        let batches = Box::pin(RecordBatchStreamAdapter::new(Arc::new(schema), batches));
+        Ok(Reading {
+            batches,
+            version: Some(version),
+        })
+    }
+
+    async fn health(&self) -> Result<Health, SourceError> {
+        self.describe().await?;
+        Ok(Health {
+            server: "Parquet file".to_owned(),
+            may_write: Vec::new(),
+            verified_tls: None,
+        })
     }
 }
-
-type Check = fn(&str, &DataType) -> Result<(), RegisterUnreadable>;
 
 impl ParquetFile {
-    fn open(
-        &self,
-        columns: &[&str],
-        check: Check,
-    ) -> Result<(Load, ParquetRecordBatchReader), RegisterUnreadable> {
-        // The bytes are read once: what is hashed is what is used, even if the file is replaced meanwhile.
-        let bytes = self.bytes()?;
-        let content = Hash(
-            digest(&SHA256, &bytes)
-                .as_ref()
-                .try_into()
-                .expect("SHA-256 has 32 bytes"),
-        );
-        let builder = ParquetRecordBatchReaderBuilder::try_new(axum::body::Bytes::from(bytes))
-            .map_err(|_| RegisterUnreadable::File)?;
-        let schema = builder.schema().clone();
-        for column in columns {
-            let found = schema.field_with_name(column);
-            let field =
-                found.map_err(|_| RegisterUnreadable::ColumnMissing((*column).to_owned()))?;
-            check(column, field.data_type())?;
-        }
-        let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-        if rows > self.rows_max as u64 {
-            return Err(RegisterUnreadable::TooLarge);
-        }
-        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-        let reader = builder
-            .with_projection(mask)
-            .with_batch_size(8_192)
-            .build()
-            .map_err(|_| RegisterUnreadable::File)?;
-        let load = Load {
-            id: load_id(&self.resource, &content)?,
-            resource: self.resource.clone(),
-            as_of: self.as_of,
-            rows,
-            digest: content,
-        };
-        Ok((load, reader))
+    fn describe_blocking(&self) -> Result<(SchemaRef, i64), SourceError> {
+        let file = File::open(&self.path).map_err(|_| SourceError::Unreachable)?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|_| unreadable())?;
+        let rows = builder.metadata().file_metadata().num_rows();
+        Ok((Arc::clone(builder.schema()), rows))
     }
 
-    fn bytes(&self) -> Result<Vec<u8>, RegisterUnreadable> {
-        let file = File::open(&self.path).map_err(|_| RegisterUnreadable::File)?;
+    fn open_reader(
+        &self,
+        request: &LoadRequest,
+    ) -> Result<(String, ParquetRecordBatchReader), SourceError> {
+        let bytes = self.bytes(FILE_LEN_MAX)?;
+        let version = hex::encode(digest(&SHA256, &bytes).as_ref());
+        let (schema, builder) = builder(bytes)?;
+        check_columns(&schema, &request.columns)?;
+        let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        if rows > request.limits.rows_max {
+            return Err(SourceError::TooLarge);
+        }
+        let names = request.columns.iter().map(String::as_str);
+        let mask = ProjectionMask::columns(builder.parquet_schema(), names);
+        let reader = builder
+            .with_projection(mask)
+            .with_batch_size(request.limits.batch_rows.get())
+            .build()
+            .map_err(|_| unreadable())?;
+        Ok((version, reader))
+    }
+
+    fn bytes(&self, len_max: u64) -> Result<Vec<u8>, SourceError> {
+        let file = File::open(&self.path).map_err(|_| SourceError::Unreachable)?;
         let mut bytes = Vec::new();
         let read = file
-            .take(FILE_LEN_MAX + 1)
+            .take(len_max + 1)
             .read_to_end(&mut bytes)
-            .map_err(|_| RegisterUnreadable::File)?;
-        if read as u64 > FILE_LEN_MAX {
-            Err(RegisterUnreadable::TooLarge)
+            .map_err(|_| unreadable())?;
+        if read as u64 > len_max {
+            Err(SourceError::TooLarge)
         } else {
             Ok(bytes)
         }
     }
 }
 
-/// The same content of the same resource is the same load, on every machine.
-fn load_id(resource: &str, content: &Hash) -> Result<LoadId, RegisterUnreadable> {
-    let named = digest(&SHA256, &[resource.as_bytes(), b"\0", &content.0].concat());
-    let id = format!("load_{}", hex::encode(&named.as_ref()[..10]));
-    id.parse().map_err(|_| RegisterUnreadable::File)
+type Builder = ParquetRecordBatchReaderBuilder<Bytes>;
+
+fn builder(bytes: Vec<u8>) -> Result<(SchemaRef, Builder), SourceError> {
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).map_err(|_| unreadable())?;
+    Ok((Arc::clone(builder.schema()), builder))
 }
 
-/// What can be computed with: what can be compared, and measures.
-fn check_computed(column: &str, data_type: &DataType) -> Result<(), RegisterUnreadable> {
-    match data_type {
-        DataType::Float32 | DataType::Float64 | DataType::Decimal128(_, _) | DataType::UInt64 => {
-            Ok(())
-        }
-        other => check_compared(column, other),
+fn check_columns(schema: &Schema, columns: &[String]) -> Result<(), SourceError> {
+    match columns.iter().find(|name| schema.index_of(name).is_err()) {
+        Some(missing) => Err(SourceError::ColumnMissing(missing.clone())),
+        None => Ok(()),
     }
 }
 
-fn check_compared(column: &str, data_type: &DataType) -> Result<(), RegisterUnreadable> {
-    match data_type {
-        DataType::Int8
-        | DataType::Int16
-        | DataType::Int32
-        | DataType::Int64
-        | DataType::UInt8
-        | DataType::UInt16
-        | DataType::UInt32
-        | DataType::Utf8
-        | DataType::LargeUtf8
-        | DataType::Date32 => Ok(()),
-        other => Err(RegisterUnreadable::ColumnType {
-            column: column.to_owned(),
-            found: other.to_string(),
-        }),
+fn check(wanted: &TableName) -> Result<(), SourceError> {
+    match *wanted == table() {
+        true => Ok(()),
+        false => Err(SourceError::TableMissing(wanted.clone())),
     }
 }
 
-/// Hands the rows of one batch on, with the values of `columns` in that order; false when the receiver wants no more.
-///
-/// # Errors
-/// A column is missing, or has a type that is not compared.
-pub fn each_row(
-    batch: &RecordBatch,
-    columns: &[&str],
-    row: &mut dyn FnMut(&[Value<'_>]) -> bool,
-) -> Result<bool, RegisterUnreadable> {
-    let arrays = columns
-        .iter()
-        .map(|column| {
-            let array = batch
-                .column_by_name(column)
-                .ok_or(RegisterUnreadable::File)?;
-            check_compared(column, array.data_type())?;
-            widened(array)
-        })
-        .collect::<Result<Vec<ArrayRef>, _>>()?;
-    let mut values = Vec::with_capacity(arrays.len());
-    for index in 0..batch.num_rows() {
-        values.clear();
-        for array in &arrays {
-            values.push(value_at(array, index)?);
-        }
-        if !row(&values) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+fn table() -> TableName {
+    TableName::new([TABLE.to_owned()]).expect("the constant is a name")
 }
 
-/// One integer type and one text type, so that a value is read in one way.
-fn widened(array: &ArrayRef) -> Result<ArrayRef, RegisterUnreadable> {
-    let target = match array.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8,
-        DataType::Date32 => return Ok(array.clone()),
-        _ => DataType::Int64,
-    };
-    arrow_cast::cast(array, &target).map_err(|_| RegisterUnreadable::File)
+/// Truncated, or no Parquet. Why exactly could quote what stands in it.
+fn unreadable() -> SourceError {
+    SourceError::Failed { code: None }
 }
 
-fn value_at(array: &ArrayRef, index: usize) -> Result<Value<'_>, RegisterUnreadable> {
-    if array.is_null(index) {
-        return Ok(Value::Null);
-    }
-    match array.data_type() {
-        DataType::Utf8 => Ok(Value::Text(array.as_string::<i32>().value(index))),
-        DataType::Int64 => Ok(Value::Integer(
-            array.as_primitive::<Int64Type>().value(index),
-        )),
-        DataType::Date32 => Ok(Value::Date(array.as_primitive::<Date32Type>().value(index))),
-        _ => Err(RegisterUnreadable::File),
-    }
+/// An error of the reader could quote what it stumbled over.
+#[expect(clippy::needless_pass_by_value, reason = "it is dropped unread")]
+fn faceless(_: ArrowError) -> DataFusionError {
+    DataFusionError::External(Box::new(unreadable()))
+}
+
+/// Runs blocking work where nothing asynchronous waits for the thread.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
+) -> Result<T, SourceError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(unreadable()))
 }

@@ -13,7 +13,7 @@ use lingqu_journal::{FileStore, LogId, ResealFailed, StateKey, StateKeys, WalOpt
 use super::{KEYS_FILE, State, StateUnusable, create_dir, write_file};
 
 /// Directories of small files.
-const DIRS: [&str; 2] = ["objects", "stops"];
+const DIRS: [&str; 4] = ["objects", "source-orders", "sources", "stops"];
 /// Small files that are sealed.
 const SEALED: [&str; 2] = ["epoch.env", "retry.key"];
 /// Files that are never sealed.

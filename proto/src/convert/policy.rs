@@ -5,7 +5,8 @@ mod domain;
 
 use lingqu_core::product::{POLICY_TYPE, SignedPolicy};
 use lingqu_policy::{
-    AuditTerms, AuditTermsRefused, Domain, Policy, PolicyRefused, Release, Use, UseSet,
+    AuditTerms, AuditTermsRefused, Domain, Function, Functions, Policy, PolicyRefused, Release,
+    ReleaseRefused, Use, UseSet,
 };
 use prost::Message;
 
@@ -28,12 +29,11 @@ impl SignedObject for SignedPolicy {
 }
 
 fn from_pb(policy: pb::Policy) -> Result<SignedPolicy, FieldInvalid> {
-    let columns = list("columns", policy.columns, rule)?;
-    let domains: Vec<(String, Domain)> = columns
+    let rules = list("columns", policy.columns, rule)?;
+    let columns: Vec<(String, UseSet)> = rules
         .iter()
-        .filter_map(|(name, _, domain)| Some((name.clone(), domain.clone()?)))
+        .map(|rule| (rule.column.clone(), rule.uses))
         .collect();
-    let columns = columns.into_iter().map(|(name, uses, _)| (name, uses));
     let purposes = list("purposes", policy.purposes, |purpose| {
         code_word("purposes", purpose)
     })?;
@@ -48,11 +48,9 @@ fn from_pb(policy: pb::Policy) -> Result<SignedPolicy, FieldInvalid> {
         None => return refuse("audit", "is missing or of an unknown mode"),
     };
     let built = Policy::new(columns, purposes, audit, policy.epoch_age_max_s).map_err(refused)?;
-    let built = domains
+    let built = rules
         .into_iter()
-        .try_fold(built, |built, (column, domain)| {
-            built.with_domain(&column, domain)
-        })
+        .try_fold(built, with_rule)
         .map_err(refused)?;
     let built = match policy.release {
         Some(terms) => built.with_release(release(&terms)?),
@@ -67,34 +65,90 @@ fn from_pb(policy: pb::Policy) -> Result<SignedPolicy, FieldInvalid> {
     })
 }
 
+/// Terms of later versions are absent where they are the usual ones, so that a payload has one form.
 fn release(terms: &pb::ReleaseTerms) -> Result<Release, FieldInvalid> {
-    let dominance = u8::try_from(terms.dominance_percent_max).map_err(|_| FieldInvalid {
-        field: "dominance_percent_max",
-        reason: "is out of bounds",
-    })?;
-    Release::new(terms.group_min, dominance, terms.round_to, terms.groups_max).map_err(|refused| {
-        FieldInvalid {
-            field: refused.field,
-            reason: "is out of bounds",
-        }
-    })
+    const OUT: &str = "is out of bounds";
+    let share = |field: &'static str, share: u32| {
+        u8::try_from(share).map_err(|_| FieldInvalid { field, reason: OUT })
+    };
+    let out = |refused: ReleaseRefused| FieldInvalid {
+        field: refused.field,
+        reason: OUT,
+    };
+    let dominance = share("dominance_percent_max", terms.dominance_percent_max)?;
+    let mut built =
+        Release::new(terms.group_min, dominance, terms.round_to, terms.groups_max).map_err(out)?;
+    if let Some(p) = terms.p_percent {
+        built = built.with_p_percent(share("p_percent", p)?).map_err(out)?;
+    }
+    if let Some(largest) = terms.homogeneity_percent_max {
+        let largest = share("homogeneity_percent_max", largest)?;
+        built = built.with_homogeneity_percent_max(largest).map_err(out)?;
+    }
+    if let Some(largest) = terms.withheld_percent_max {
+        let largest = share("withheld_percent_max", largest)?;
+        built = built.with_withheld_percent_max(largest).map_err(out)?;
+    }
+    if let Some(functions) = &terms.functions {
+        let functions = list("functions", functions.entries.clone(), |word| {
+            parse::<Function>("functions", &word)
+        })?;
+        built = built.with_functions(functions.into_iter().collect());
+    }
+    Ok(built)
 }
 
-fn rule(rule: pb::ColumnRule) -> Result<(String, UseSet, Option<Domain>), FieldInvalid> {
+/// What stands about one column.
+struct Rule {
+    column: String,
+    uses: UseSet,
+    domain: Option<Domain>,
+    space: Option<String>,
+    sensitive: bool,
+}
+
+fn rule(rule: pb::ColumnRule) -> Result<Rule, FieldInvalid> {
     let uses = list("columns.uses", rule.uses, |word| {
         parse::<Use>("columns.uses", &word)
     })?;
-    Ok((
-        name("columns.column", rule.column)?,
-        uses.into_iter().collect(),
-        rule.domain.map(domain::from_pb).transpose()?,
-    ))
+    let space = Some(rule.space).filter(|space| !space.is_empty());
+    Ok(Rule {
+        column: name("columns.column", rule.column)?,
+        uses: uses.into_iter().collect(),
+        domain: rule.domain.map(domain::from_pb).transpose()?,
+        space: space
+            .map(|space| name("columns.space", space))
+            .transpose()?,
+        sensitive: rule.sensitive,
+    })
+}
+
+fn with_rule(mut built: Policy, rule: Rule) -> Result<Policy, PolicyRefused> {
+    let Rule {
+        column,
+        uses: _, // with the columns
+        domain,
+        space,
+        sensitive,
+    } = rule;
+    if let Some(domain) = domain {
+        built = built.with_domain(&column, domain)?;
+    }
+    if let Some(space) = space {
+        built = built.with_space(&column, &space)?;
+    }
+    if sensitive {
+        built = built.with_sensitive(&column)?;
+    }
+    Ok(built)
 }
 
 fn refused(refused: PolicyRefused) -> FieldInvalid {
     let (field, reason) = match refused {
         PolicyRefused::ColumnTwice(_) => ("columns", "has two rules for one column"),
         PolicyRefused::Domain(_) => ("columns.domain", "stands without a rule or twice"),
+        PolicyRefused::Sensitive(_) => ("columns.sensitive", "stands without a rule or twice"),
+        PolicyRefused::Space(_) => ("columns.space", "stands on a column that is no entity"),
         PolicyRefused::Size => ("columns", "is empty or too long"),
         PolicyRefused::NameEmpty => ("columns", "has an empty name"),
         PolicyRefused::EpochAge => ("epoch_age_max_s", "is zero or more than a week"),
@@ -123,12 +177,8 @@ fn to_pb(signed: &SignedPolicy) -> pb::Policy {
             .map(|allowed| allowed.as_str().to_owned())
             .collect(),
         domain: signed.policy.domain(column).map(domain::to_pb),
-    };
-    let release = |terms: Release| pb::ReleaseTerms {
-        group_min: terms.group_min(),
-        dominance_percent_max: terms.dominance_percent_max().into(),
-        round_to: terms.round_to(),
-        groups_max: terms.groups_max(),
+        space: signed.policy.space(column).unwrap_or_default().to_owned(),
+        sensitive: signed.policy.is_sensitive(column),
     };
     pb::Policy {
         id: signed.id.clone(),
@@ -139,6 +189,30 @@ fn to_pb(signed: &SignedPolicy) -> pb::Policy {
         audit: Some(pb::AuditTerms { mode: Some(mode) }),
         epoch_age_max_s: signed.policy.epoch_age_max_s(),
         purposes: signed.policy.purposes().map(str::to_owned).collect(),
-        release: signed.policy.release().map(release),
+        release: signed.policy.release().map(release_to_pb),
+    }
+}
+
+fn release_to_pb(terms: Release) -> pb::ReleaseTerms {
+    let unusual = |share: u8, usual: u8| (share != usual).then_some(u32::from(share));
+    let functions = terms.functions();
+    let words = functions.iter().map(|known| known.as_str().to_owned());
+    pb::ReleaseTerms {
+        group_min: terms.group_min(),
+        dominance_percent_max: terms.dominance_percent_max().into(),
+        round_to: terms.round_to(),
+        groups_max: terms.groups_max(),
+        p_percent: unusual(terms.p_percent(), Release::P_PERCENT_USUAL),
+        homogeneity_percent_max: unusual(
+            terms.homogeneity_percent_max(),
+            Release::HOMOGENEITY_PERCENT_USUAL,
+        ),
+        withheld_percent_max: unusual(
+            terms.withheld_percent_max(),
+            Release::WITHHELD_PERCENT_USUAL,
+        ),
+        functions: (functions != Functions::ALL).then(|| pb::FunctionList {
+            entries: words.collect(),
+        }),
     }
 }

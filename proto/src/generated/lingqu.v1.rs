@@ -423,9 +423,15 @@ pub struct ColumnRule {
     /// What its values may be asked about; absent means that no statistic selects, groups or sums by it.
     #[prost(message, optional, tag = "3")]
     pub domain: ::core::option::Option<Domain>,
+    /// Of an entity column: the space that its ids are from, for example "person"; absent means that it joins nothing.
+    #[prost(string, tag = "4")]
+    pub space: ::prost::alloc::string::String,
+    /// Whether no cell may have nearly all its entities at one value of it.
+    #[prost(bool, tag = "5")]
+    pub sensitive: bool,
 }
 /// Under which terms statistics may leave.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReleaseTerms {
     /// Fewest entities in a group that is shown, 10 to 1,000,000.
     #[prost(uint32, tag = "1")]
@@ -439,6 +445,26 @@ pub struct ReleaseTerms {
     /// Most groups of one answer, 1 to 65,536.
     #[prost(uint32, tag = "4")]
     pub groups_max: u32,
+    /// The p of the p% rule, 1 to 90. Absent is the usual 10, which is never written.
+    #[prost(uint32, optional, tag = "5")]
+    pub p_percent: ::core::option::Option<u32>,
+    /// Largest share of a cell's entities at one value of a sensitive column, 50 to 100. Absent is the usual 90, which is
+    /// never written.
+    #[prost(uint32, optional, tag = "6")]
+    pub homogeneity_percent_max: ::core::option::Option<u32>,
+    /// Largest share of rows that figures leave out because their cells are too small, 0 to 50. Absent is the usual 10,
+    /// which is never written.
+    #[prost(uint32, optional, tag = "7")]
+    pub withheld_percent_max: ::core::option::Option<u32>,
+    /// Functions that may be asked. Absent means all of them, which are never listed.
+    #[prost(message, optional, tag = "8")]
+    pub functions: ::core::option::Option<FunctionList>,
+}
+/// Names of functions, for example "count", "sum"; ascending, each once.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FunctionList {
+    #[prost(string, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// The declared domain of a column. Lists are ascending, each entry once.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -890,6 +916,33 @@ pub struct StopOrder {
     /// "all", or a typed id: party, grant, "product@version".
     #[prost(string, tag = "6")]
     pub scope: ::prost::alloc::string::String,
+}
+/// The unit's order about one of its resources, given to its node locally. Signed with the unit's approval key.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SourceOrder {
+    #[prost(string, tag = "1")]
+    pub unit: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub node: ::prost::alloc::string::String,
+    /// Strictly increasing per node; an order that is not newer than the last one is refused.
+    #[prost(uint64, tag = "3")]
+    pub number: u64,
+    #[prost(int64, tag = "4")]
+    pub issued_us: i64,
+    #[prost(string, tag = "5")]
+    pub resource: ::prost::alloc::string::String,
+    /// An environment that the resource serves: one of the same name in another environment is another resource.
+    #[prost(string, tag = "6")]
+    pub environment: ::prost::alloc::string::String,
+    /// Accepts a table that has changed: the digest of the columns that the unit has looked at. Either this or wrong_load.
+    #[prost(bytes = "vec", tag = "7")]
+    pub accepted_schema: ::prost::alloc::vec::Vec<u8>,
+    /// Marks this load as wrong: the load that the order begins takes its place.
+    #[prost(string, tag = "8")]
+    pub wrong_load: ::prost::alloc::string::String,
+    /// What was wrong with it. Stands in the record, so nothing personal belongs here.
+    #[prost(string, tag = "9")]
+    pub reason: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -35,16 +35,27 @@ async fn a_spoilt_source_closes_its_product_and_nothing_else() {
     let config = world.network.files().node_toml();
     let words = ["doctor", "--json", "--config", config.to_str().unwrap()];
     let other = fs::read(&flights).unwrap();
-    type Spoilt<'a> = (&'a str, Option<&'a [u8]>, bool);
+    type Spoilt<'a> = (&'a str, Option<&'a [u8]>, bool, ErrorCode);
+    let (unavailable, changed) = (ErrorCode::ResourceUnavailable, ErrorCode::ResourceChanged);
     let cases: [Spoilt<'_>; 5] = [
-        ("missing", None, true),
-        ("truncated", Some(&whole[..whole.len() - 100]), true),
-        ("empty", Some(b""), true),
-        ("no Parquet", Some(b"PAR1 but nothing of it PAR1"), true),
-        // It opens, and lacks the product's columns: only who knows the product can say so.
-        ("of another schema", Some(&other), false),
+        ("missing", None, true, unavailable),
+        (
+            "truncated",
+            Some(&whole[..whole.len() - 100]),
+            true,
+            unavailable,
+        ),
+        ("empty", Some(b""), true, unavailable),
+        (
+            "no Parquet",
+            Some(b"PAR1 but nothing of it PAR1"),
+            true,
+            unavailable,
+        ),
+        // It opens, and is not the table that the unit has looked at: only the node knows what that was.
+        ("of another schema", Some(&other), false, changed),
     ];
-    for (what, bytes, doctor_knows) in cases {
+    for (what, bytes, doctor_knows, code) in cases {
         world.network.stop_node().await.unwrap();
         match bytes {
             Some(bytes) => fs::write(&planes, bytes).unwrap(),
@@ -53,7 +64,7 @@ async fn a_spoilt_source_closes_its_product_and_nothing_else() {
         world.start_node_over_spoilt_data().await;
         let bank = world.caller(Party::Bank).await;
         let told = refused(&bank).await;
-        assert_eq!(told, Err(Some(ErrorCode::ResourceUnavailable)), "{what}");
+        assert_eq!(told, Err(Some(code)), "{what}");
         assert_eq!(status(&world).await.unwrap().products_open, 0, "{what}");
         let examined = tokio::task::block_in_place(|| binary::run(&words));
         let found = examined.out.contains("RESOURCE_UNAVAILABLE");

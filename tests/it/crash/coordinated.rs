@@ -205,8 +205,9 @@ pub(crate) async fn follow(
     mut records: impl FnMut(&str, Record),
 ) -> Result<(), Died> {
     let region = cast::REGION.parse().unwrap();
-    let (trust, keys) = (believed.trust.clone(), believed.head_log_keys.to_vec());
-    let followed = Feed::follow(channel, &region, true, trust, keys, seen.clone()).await;
+    let heads = Trust::of_logs(&believed.head_log_keys).unwrap();
+    let trust = believed.trust.clone();
+    let followed = Feed::follow(channel, &region, true, trust, heads, seen.clone()).await;
     let mut feed = followed.map_err(died)?;
     let outcome = loop {
         match feed.next().await {

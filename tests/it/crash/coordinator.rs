@@ -155,12 +155,8 @@ impl Suite {
             "epoch {answered} was answered, now {epoch}"
         );
         let note = Note::parse(own_checkpoint.as_ref().unwrap()).unwrap();
-        let trusted = self.believed.trust.logs.iter();
-        let own_key = trusted
-            .filter(|key| key.name().as_str() == own_origin)
-            .cloned();
-        note.verify(&own_key.collect::<Vec<VerifierKey<Intl>>>())
-            .unwrap();
+        let own_key = self.believed.trust.log(own_origin).unwrap();
+        note.verify(std::slice::from_ref(own_key)).unwrap();
         let checkpoint = Checkpoint::parse(&note.text).unwrap();
         if let Some(before) = self.known.own.last() {
             assert!(checkpoint.size >= before.size, "the own stream is shorter");

@@ -79,6 +79,8 @@ fn every_key_stands_in_the_sample() {
         let mut paths = Vec::new();
         tables(&document, &mut Vec::new(), &mut paths);
         assert!(paths.len() >= 6, "{name}: {paths:?}");
+        // A connector has keys of its own, which it checks itself.
+        paths.retain(|path| path.last().is_none_or(|last| last != "settings"));
         for path in paths {
             let mut spoilt = document.clone();
             let table = at(&mut spoilt, &path);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use lingqu_client::{Event, Feed, FeedBroken, Seen};
 use lingqu_core::Region;
+use lingqu_core::trust::Trust;
 use lingqu_tlog::{Intl, VerifierKey};
 use serde_json::json;
 
@@ -15,6 +16,29 @@ use crate::interrupt;
 use crate::record_json;
 use crate::session::Session;
 use crate::trust_file;
+
+/// Whose head logs are believed.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub(super) struct HeadLogs {
+    /// Verifier key of a region's head log; several · 区域头部日志验证密钥，可多次
+    #[arg(long = "head-log-key", value_name = "VKEY", num_args = 1..)]
+    head_log_keys: Vec<VerifierKey<Intl>>,
+    /// Trust file of the head logs and of the witnesses that must have cosigned them · 头部日志及见证方信任文件
+    #[arg(long = "head-trust", value_name = "FILE")]
+    head_trust: Option<PathBuf>,
+}
+
+impl HeadLogs {
+    /// The keys, and the quorum of witnesses if a file says so.
+    pub(super) fn trust(&self) -> Result<Trust<Intl>, Failure> {
+        match &self.head_trust {
+            Some(path) => trust_file::read(path),
+            None => Trust::of_logs(&self.head_log_keys)
+                .map_err(|error| Failure::Unusable(format!("`--head-log-key`: {error}"))),
+        }
+    }
+}
 
 /// `audit follow --coordinator URL --id COORD_ID --cert … --key … --ca … --trust FILE --head-log-key VKEY… --region R`
 #[derive(Args, Debug)]
@@ -26,9 +50,8 @@ pub(crate) struct Follow {
     /// Whose logs and cosignatures are believed · 信任文件
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
-    /// Verifier key of a region's head log; several · 区域头部日志验证密钥，可多次
-    #[arg(long = "head-log-key", value_name = "VKEY", required = true, num_args = 1..)]
-    head_log_keys: Vec<VerifierKey<Intl>>,
+    #[command(flatten)]
+    heads: HeadLogs,
     /// The region, with everything below it · 行政区划代码（含下级）
     #[arg(long, value_name = "REGION")]
     region: Region,
@@ -43,15 +66,22 @@ pub(crate) struct Follow {
 impl Follow {
     pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let trust = trust_file::read(&self.trust)?;
+        let heads = self.heads.trust()?;
         let tls = self.identity.load(&session.clock)?;
         let runtime = session.runtime()?;
         let (mut feed, ended) = runtime.block_on(async {
             let ended = interrupt::interrupted()?;
             let channel = self.coordinator.dial(&tls).await?;
-            let keys = self.head_log_keys.clone();
             let seen = Seen::default();
-            let feed =
-                Feed::follow(channel, &self.region, self.until_current, trust, keys, seen).await?;
+            let feed = Feed::follow(
+                channel,
+                &self.region,
+                self.until_current,
+                trust,
+                heads,
+                seen,
+            )
+            .await?;
             Ok::<_, Failure>((feed, ended))
         })?;
         let mut ended = std::pin::pin!(ended);
@@ -93,6 +123,7 @@ impl Shown {
                 origin,
                 region,
                 records,
+                ..
             } => {
                 for record in &records {
                     if json {
@@ -107,7 +138,7 @@ impl Shown {
                 self.records += records.len() as u64;
                 self.open.insert(region);
             }
-            Event::Complete { region, heads } => {
+            Event::Complete { region, heads, .. } => {
                 if json {
                     session.json(
                         &json!({ "complete": { "region": region.as_str(), "heads": heads } }),

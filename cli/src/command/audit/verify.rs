@@ -1,16 +1,21 @@
-//! `lingqu audit verify`: checks a receipt offline, on a machine that has never seen the network.
+//! `lingqu audit verify`: checks what was kept offline, on a machine that has never seen the network.
 //!
-//! Without `--trust` it can only say that the receipt is consistent in itself, which anybody can make; that has an exit
-//! code of its own, so that no script takes it for more.
+//! What it is, the file says: a receipt (text, or the bytes of the wire), an archive, an evidence package, a proof that a
+//! log was only extended, or the evidence that it was not. Without `--trust` it can only say that the thing is consistent
+//! in itself, which anybody can make; that has an exit code of its own, so that no script takes it for more.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use lingqu_core::receipt::{Level, Receipt};
+use lingqu_core::receipt::{Level, Proven, Receipt};
 use lingqu_core::record::{Kind, Record, flag};
 use lingqu_core::trust::Trust;
-use lingqu_tlog::{Intl, NoteSignature};
+use lingqu_proto::{pb, receipt_from_pb, receipt_to_pb};
+use lingqu_tlog::{Intl, NoteSignature, VerifierKey};
+use prost::Message as _;
 use serde_json::json;
+
+use super::{archive, evidence, prove};
 
 use crate::command::call::level;
 use crate::failure::Failure;
@@ -18,48 +23,75 @@ use crate::record_json;
 use crate::session::Session;
 use crate::trust_file;
 
-/// `audit verify [--trust FILE [--accept-lagged]] [--json] RECEIPT`
+/// `audit verify [--trust FILE]… [--accept-lagged] [--since CHECKPOINT] [--extractor VKEY] [--json] WHAT`
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
-    /// Whose logs and cosignatures are believed · 信任文件
-    #[arg(long, value_name = "FILE")]
-    pub(super) trust: Option<PathBuf>,
+    /// Whose logs and cosignatures are believed; several, the first that has a log judges it · 信任文件，可多个
+    #[arg(long = "trust", value_name = "FILE")]
+    pub(super) trusts: Vec<PathBuf>,
     /// Also believe a record that the mirror does not have, if the record says that the unit allows it · 接受滞后存证的记录
-    #[arg(long, requires = "trust")]
+    #[arg(long, requires = "trusts")]
     pub(super) accept_lagged: bool,
+    /// The earlier signed checkpoint that a proof of extension begins with · 先前的检查点文件
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(super) since: Option<PathBuf>,
+    /// Verifier key of who put an evidence package together · 证据制作人验证密钥
+    #[arg(long, value_name = "VKEY")]
+    pub(super) extractor: Option<VerifierKey<Intl>>,
     /// One JSON object · 输出 JSON
     #[arg(long)]
     pub(super) json: bool,
-    /// The receipt: a tlog-proof whose `extra` line is the record · 回执文件
-    #[arg(value_name = "RECEIPT")]
-    pub(super) receipt: PathBuf,
+    /// A receipt, a proof, evidence, or the directory of an archive · 回执、证明、证据或归档目录
+    #[arg(value_name = "WHAT")]
+    pub(super) what: PathBuf,
 }
+
+/// Largest file that is looked at, in bytes.
+const FILE_BYTES_MAX: u64 = 4 << 20;
 
 impl Verify {
     pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let meta = std::fs::metadata(&self.what)
+            .map_err(|error| Failure::unreadable(&self.what, error))?;
+        let trusts = self.trusts.iter().map(|path| trust_file::read(path));
+        let trusts: Vec<Trust<Intl>> = trusts.collect::<Result<_, Failure>>()?;
+        if meta.is_dir() {
+            return if evidence::is_package(&self.what) {
+                evidence::verify(&self, &trusts, session)
+            } else {
+                archive::verify(&self, &trusts, session)
+            };
+        }
+        if meta.len() > FILE_BYTES_MAX {
+            return Err(Failure::file(
+                &self.what,
+                "is too large for what this checks",
+            ));
+        }
         let bytes =
-            std::fs::read(&self.receipt).map_err(|error| Failure::file(&self.receipt, error))?;
-        let trust = self.trust.as_deref().map(trust_file::read).transpose()?;
-        self.check(&bytes, trust.as_ref(), session)
+            std::fs::read(&self.what).map_err(|error| Failure::unreadable(&self.what, error))?;
+        if bytes.starts_with(b"old ") {
+            return prove::verify_prefix(&self, &bytes, &trusts, session);
+        }
+        if bytes.starts_with(b"lingqu/fork/") {
+            return prove::verify_fork(&self, &bytes, &trusts, session);
+        }
+        let receipt = parse(&bytes)?;
+        self.check(&receipt, pick(&trusts, &receipt.checkpoint.origin), session)
     }
 
-    /// The same on bytes and keys that were read.
+    /// The same on a receipt and keys that were read.
     fn check(
         &self,
-        bytes: &[u8],
+        receipt: &Receipt,
         trust: Option<&Trust<Intl>>,
         session: &mut Session<'_>,
     ) -> Result<(), Failure> {
-        let receipt = parse(bytes)?;
         match trust {
-            // What the record itself demands is looked at in any case.
-            Some(trust) if self.accept_lagged => {
-                self.authenticate(&receipt, &trust.without_quorum(), session)
-            }
-            Some(trust) => self.authenticate(&receipt, trust, session),
+            Some(trust) => self.authenticate(receipt, trust, session),
             None => {
                 let record = receipt.check_consistency::<Intl>().map_err(refused)?;
-                self.print_consistent(&receipt, &record, session)?;
+                self.print_consistent(receipt, &record, session)?;
                 Err(Failure::NotAuthenticated)
             }
         }
@@ -71,12 +103,7 @@ impl Verify {
         trust: &Trust<Intl>,
         session: &mut Session<'_>,
     ) -> Result<(), Failure> {
-        let proven = receipt.verify(trust).map_err(refused)?;
-        if proven.level < demanded(&proven.record, trust) {
-            return Err(refused(
-                "the record says that the mirror's cosignature was needed, but none by a trusted key is there",
-            ));
-        }
+        let proven = prove_receipt(receipt, trust, self.accept_lagged)?;
         for signature in unknown(receipt, trust) {
             session.say(
                 format_args!(
@@ -126,10 +153,47 @@ impl Verify {
     }
 }
 
-/// Reads a receipt. Whatever is not one counts as altered: it was a receipt once, or somebody says that it is.
-fn parse(bytes: &[u8]) -> Result<Receipt, Failure> {
-    let text = std::str::from_utf8(bytes).map_err(|_| refused("it is not text"))?;
-    Receipt::from_tlog_proof(text).map_err(refused)
+/// The trust file that judges a log: the first that has it, or else the first, which then says that it does not.
+pub(super) fn pick<'t>(trusts: &'t [Trust<Intl>], origin: &str) -> Option<&'t Trust<Intl>> {
+    let knows = trusts.iter().find(|trust| trust.log(origin).is_some());
+    knows.or(trusts.first())
+}
+
+/// Checks a receipt against keys, and that its record is as well secured as it says that it must be.
+pub(super) fn prove_receipt(
+    receipt: &Receipt,
+    trust: &Trust<Intl>,
+    accept_lagged: bool,
+) -> Result<Proven, Failure> {
+    let proven = if accept_lagged {
+        receipt.verify(&trust.without_quorum())
+    } else {
+        receipt.verify(trust)
+    };
+    let proven = proven.map_err(refused)?;
+    // What the record itself demands is looked at in any case.
+    if proven.level < demanded(&proven.record, trust) {
+        return Err(refused(
+            "the record says that the mirror's cosignature was needed, but none by a trusted key is there",
+        ));
+    }
+    Ok(proven)
+}
+
+/// Reads a receipt: the published text, or the bytes of the wire. Whatever is neither counts as altered: it was a receipt
+/// once, or somebody says that it is.
+pub(super) fn parse(bytes: &[u8]) -> Result<Receipt, Failure> {
+    if bytes.starts_with(b"c2sp.org/") {
+        let text = std::str::from_utf8(bytes).map_err(|_| refused("it is not text"))?;
+        return Receipt::from_tlog_proof(text).map_err(refused);
+    }
+    let message = pb::Receipt::decode(bytes).map_err(|_| refused("it is no receipt"))?;
+    let (receipt, level) = receipt_from_pb(&message).map_err(refused)?;
+    // A message of this format has many spellings; a kept receipt has the one that the node sent.
+    if receipt_to_pb(&receipt, level).encode_to_vec() != bytes {
+        return Err(refused("it is not spelled as a node spells it"));
+    }
+    Ok(receipt)
 }
 
 fn refused(why: impl std::fmt::Display) -> Failure {
@@ -142,7 +206,7 @@ fn refused(why: impl std::fmt::Display) -> Failure {
 /// How well the record must be secured, by its own word. A reader who trusts no cosigner cannot ask for one.
 fn demanded(record: &Record, trust: &Trust<Intl>) -> Level {
     let lagging_allowed = record.draft.flags & (flag::LAGGED | flag::REFUSED) != 0;
-    if record.draft.kind == Kind::Call && !lagging_allowed && !trust.witnesses.is_empty() {
+    if record.draft.kind == Kind::Call && !lagging_allowed && trust.has_cosigners() {
         Level::Mirrored
     } else {
         Level::Local
@@ -155,14 +219,10 @@ fn unknown<'a>(
     trust: &'a Trust<Intl>,
 ) -> impl Iterator<Item = &'a NoteSignature> {
     receipt.signatures.iter().filter(|line| {
-        let witnesses = trust.witnesses.iter().map(|(_, key)| key);
-        !trust
-            .logs
-            .iter()
-            .chain(witnesses)
-            .any(|key| *key.name() == line.name && key.id() == line.id)
+        let is_by = |key: &VerifierKey<Intl>| *key.name() == line.name && key.id() == line.id;
+        !trust.keys().any(is_by)
     })
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lingqu_core::product::SignedPolicy;
-use lingqu_policy::{AuditTerms, Use};
+use lingqu_policy::{AuditTerms, Domain, DomainKind, Function, Policy, Release, Use};
 
 use crate::document;
 use crate::explanation::Explanation;
@@ -69,6 +69,7 @@ fn explain(signed: &SignedPolicy) -> Explanation {
         }
     }
     told.add("every other column is forbidden", "其他字段一律禁止使用");
+    statistics(policy, &mut told);
     match policy.audit() {
         AuditTerms::Mirrored { wait_ms_max } => told.add(
             format!("no answer leaves before the mirror has cosigned its record; a call waits {wait_ms_max} ms at most"),
@@ -88,6 +89,113 @@ fn explain(signed: &SignedPolicy) -> Explanation {
         format!("最新撤销清单超过 {age} 秒后，不再答复任何调用"),
     );
     told
+}
+
+/// What statistics on the resource would be.
+fn statistics(policy: &Policy, told: &mut Explanation) {
+    for (column, _) in policy.columns() {
+        if let Some(known) = policy.domain(column) {
+            let (en, zh) = domain(known);
+            told.add(
+                format!("statistics know column `{column}` {en}"),
+                format!("统计中字段 `{column}` {zh}"),
+            );
+        }
+        if let Some(space) = policy.space(column) {
+            told.add(
+                format!("ids in `{column}` are from the space `{space}`: other tables of this space may be joined on them"),
+                format!("`{column}` 的标识属于 `{space}` 标识空间，可与同一空间的其他表按标识连接"),
+            );
+        }
+    }
+    match (policy.release(), policy.entities().next()) {
+        (None, _) => told.add("there are no statistics on it", "不提供任何统计"),
+        (Some(_), None) => told.add(
+            "no column identifies an entity, so the resource is either public or in no statistic",
+            "没有实体字段，因此该资源只能作为公开表使用，否则不提供统计",
+        ),
+        (Some(terms), Some(entity)) => {
+            release(terms, entity, told);
+            sensitive(policy, terms, told);
+        }
+    }
+}
+
+fn sensitive(policy: &Policy, terms: Release, told: &mut Explanation) {
+    let share = terms.homogeneity_percent_max();
+    for (column, _) in policy.columns() {
+        if policy.is_sensitive(column) {
+            told.add(
+                format!("`{column}` is sensitive: where more than {share} % of a cell's entities have one value of it, no answer tells its values apart there"),
+                format!("`{column}` 为敏感字段：某单元中超过 {share}% 的实体取同一值时，答复不再区分其取值"),
+            );
+        }
+    }
+}
+
+fn release(terms: Release, entity: &str, told: &mut Explanation) {
+    let least = terms.group_min();
+    told.add(
+        format!("a figure stands on cells of at least {least} different `{entity}` each; smaller cells count only together with others"),
+        format!("每个数值由各含至少 {least} 个不同 `{entity}` 的单元构成，过小的单元只与其他单元合并计入"),
+    );
+    let (share, p) = (terms.dominance_percent_max(), terms.p_percent());
+    told.add(
+        format!("no entity has more than {share} % of a cell's figure, and none can work out another's part within {p} %"),
+        format!("任一实体不超过单元数值的 {share}%，且无法在 {p}% 以内推知另一实体的部分"),
+    );
+    match terms.round_to() {
+        1 => told.add("counts are exact", "计数不取整"),
+        base => told.add(
+            format!("counts are rounded to multiples of {base}"),
+            format!("计数取整为 {base} 的倍数"),
+        ),
+    }
+    let (groups, withheld) = (terms.groups_max(), terms.withheld_percent_max());
+    told.add(
+        format!("an answer has {groups} groups at most; a product whose figures would leave out more than {withheld} % of the rows does not open"),
+        format!("一次答复最多 {groups} 组；若产品的数值会略去超过 {withheld}% 的记录，则该产品不开通"),
+    );
+    let (en, zh): (Vec<_>, Vec<_>) = terms.functions().iter().map(function).unzip();
+    if en.is_empty() {
+        told.add(
+            "no function is listed, so nothing can be asked",
+            "未列出任何函数，因此不可查询",
+        );
+    } else {
+        told.add(
+            format!("it may be asked for {}", en.join(", ")),
+            format!("可查询：{}", zh.join("、")),
+        );
+    }
+}
+
+fn function(known: Function) -> (&'static str, &'static str) {
+    match known {
+        Function::Average => ("averages", "平均值"),
+        Function::Count => ("numbers of rows", "记录数"),
+        Function::Entities => ("numbers of entities", "实体数"),
+        Function::Sum => ("sums", "总和"),
+    }
+}
+
+/// What may be asked about a column's values.
+fn domain(domain: &Domain) -> (String, String) {
+    let cells = domain.cells();
+    match domain.kind() {
+        DomainKind::Texts(_) | DomainKind::Integers(_) => (
+            format!("by {cells} declared values; all others are one"),
+            format!("只有 {cells} 个已申报取值，其余归为一类"),
+        ),
+        DomainKind::IntegerBins(_) | DomainKind::DateBins(_) => (
+            format!("by {cells} declared bins, never more precisely"),
+            format!("只有 {cells} 个已申报分箱，不会更细"),
+        ),
+        DomainKind::Bounds { min, max } => (
+            format!("with each value brought into {min} to {max}"),
+            format!("的每个值限于 {min} 至 {max}"),
+        ),
+    }
 }
 
 /// What a use means.

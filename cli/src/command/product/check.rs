@@ -83,7 +83,7 @@ fn against_node(product: &Product, path: &Path) -> Result<(), Failure> {
         }
     }
     let resource = of_name(&product.resource).ok_or_else(|| missing(&product.resource))?;
-    let found = doctor::read(resource).map_err(|error| Failure::Refused {
+    let found = doctor::read(&config, resource).map_err(|error| Failure::Refused {
         code: error.code(),
         detail: format!("`{}`: {error}", resource.name),
     })?;

@@ -4,6 +4,8 @@ use lingqu_core::Timestamp;
 use lingqu_core::record::{Draft, Kind};
 use lingqu_tlog::{Ed25519Signer, KeyName, Signer, sign_cosignature, sign_note};
 
+use lingqu_tlog::VerifierKey;
+
 use super::*;
 
 const ORIGIN: &str = "c.example/s/n/4501/2026h2";
@@ -53,7 +55,11 @@ impl Network {
         let mirror = name("c.example/mirror");
         note.signatures
             .push(sign_cosignature::<Intl>(&note.text, &mirror, 1, &signer(2)).unwrap());
-        let head = [HEAD_PREFIX, format!("{}\n{note}", time.0).as_bytes()].concat();
+        let head = [
+            b"lingqu/head/v1\n".as_slice(),
+            format!("{}\n{note}", time.0).as_bytes(),
+        ]
+        .concat();
         let head_index = self.heads.size();
         self.heads.push(leaf_hash::<Intl>(&head));
         pb::StreamSpan {
@@ -86,16 +92,20 @@ fn span(span: pb::StreamSpan) -> pb::FollowResponse {
 fn verifier(code: &str, seen: Seen) -> Verifier {
     let log = VerifierKey::<Intl>::note(name(ORIGIN), signer(1).public_key()).unwrap();
     let mirror = VerifierKey::<Intl>::cosignature(name("c.example/mirror"), signer(2).public_key());
-    let trust = Trust {
-        logs: vec![log],
-        witnesses: vec![("mirror".to_owned(), mirror.unwrap())],
-        quorum: Some("mirror".to_owned()),
-    };
+    let trust = Trust::parse(&format!(
+        "log {log}\nwitness mirror {}\nquorum mirror\n",
+        mirror.unwrap()
+    ));
     let keys = ["4501", "4503"].map(|code| {
         let origin = name(&format!("c.example/h/{code}"));
         VerifierKey::note(origin, signer(3).public_key()).unwrap()
     });
-    Verifier::new(region(code), trust, keys.to_vec(), seen)
+    Verifier::new(
+        region(code),
+        trust.unwrap(),
+        Trust::of_logs(&keys).unwrap(),
+        seen,
+    )
 }
 
 #[test]

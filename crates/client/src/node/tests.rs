@@ -106,11 +106,7 @@ fn alone(draft: Draft) -> (Receipt, Trust<Intl>) {
         signatures: vec![signature],
     };
     let key = VerifierKey::note(name, signer.public_key()).unwrap();
-    let trust = Trust {
-        logs: vec![key],
-        witnesses: Vec::new(),
-        quorum: None,
-    };
+    let trust = Trust::of_logs(&[key]).unwrap();
     (receipt, trust)
 }
 

@@ -97,6 +97,18 @@ fields! {
     Region = 26, "region", Shape::Text;
     /// Number of a stop order.
     StopNumber = 27, "stop_number", Shape::Number;
+    /// The source that a load was read from: the configured one, or a replica of it.
+    Source = 40, "source", Shape::Text;
+    /// How that source named the state that was read, if it did.
+    SourceVersion = 41, "source_version", Shape::Text;
+    /// The load that this one took the place of.
+    PreviousLoad = 42, "previous_load", Shape::Text;
+    /// The load that the unit has marked as wrong.
+    WrongLoad = 43, "wrong_load", Shape::Text;
+    /// Why, in the unit's own words.
+    Reason = 44, "reason", Shape::Text;
+    /// Number of the unit's order about a source.
+    SourceOrder = 45, "source_order", Shape::Number;
 }
 
 /// Why a clear field is refused. Names the field, never its content.
@@ -126,6 +138,10 @@ impl Clear {
     #[must_use]
     pub fn text(mut self, field: Field, value: &str) -> Self {
         debug_assert_eq!(field.shape(), Shape::Text);
+        if has_shape(Shape::Text, value.as_bytes()) {
+            self.0.insert(field, value.as_bytes().to_vec());
+            return self;
+        }
         let mut clean: String = value
             .chars()
             .map(|c| if c.is_control() { '?' } else { c })

@@ -81,11 +81,11 @@ pub(super) fn of(resource: &str) -> Vec<Rule> {
     }
 }
 
-/// Under which terms statistics on a resource may leave: groups of ten, counts rounded to fives where they count people.
+/// Under which terms statistics on a resource may leave: groups of ten, counts rounded to fives. A person has one row,
+/// but an aircraft flies in many months: without rounding, numbers of aircraft would tell how many fly in two.
 pub(super) fn release(resource: &str) -> Option<Release> {
     let round_to = match resource {
-        "flights" => 1,
-        "insured_person" => 5,
+        "flights" | "insured_person" => 5,
         _ => return None,
     };
     let terms = Release::new(10, Release::DOMINANCE_PERCENT_USUAL, round_to, 1_000);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lingqu_client::{Event, Feed, FeedBroken, Seen};
 use lingqu_core::record::{Field, Kind};
+use lingqu_core::trust::Trust;
 use lingqu_core::{ErrorCode, Region};
 use lingqu_transport::code_of;
 
@@ -138,8 +139,8 @@ async fn follow(
     let channel = network.dial_coordinator(&network.identity(party)?).await?;
     let region: Region = region.parse().during("naming a region")?;
     let trust = network.trust()?;
-    let keys = network.head_log_keys()?;
-    let followed = Feed::follow(channel, &region, true, trust, keys, seen).await;
+    let heads = Trust::of_logs(&network.head_log_keys()?).during("trusting the head logs")?;
+    let followed = Feed::follow(channel, &region, true, trust, heads, seen).await;
     let mut feed = followed.map_err(coded).during("following")?;
     let mut outcomes = BTreeMap::new();
     while let Some(event) = feed.next().await.map_err(coded).during("following")? {

@@ -58,11 +58,8 @@ impl Checker<'_> {
         protected: usize,
         joins: &[Joined],
     ) -> Result<(), TemplateRefused> {
-        let entity = Origin {
-            scan: protected,
-            column: self.table(protected).entity()?,
-        };
-        let open = self.table(origin.scan).allows(origin.column, Use::Filter) && origin != entity;
+        let open = self.table(origin.scan).allows(origin.column, Use::Filter);
+        let open = open && !self.is_entity(origin);
         let joined = origin.scan == protected || joins.iter().any(|join| join.scan == origin.scan);
         if open && joined {
             Ok(())

@@ -1,4 +1,5 @@
-//! Joins: each public table hangs on columns of the protected table, and on nothing else.
+//! Joins: each other table hangs on columns of the protected table, and on nothing else. A public table hangs on columns
+//! that are open for it, another protected table on the entity, where both policies name the same id space.
 
 use arrow_schema::DataType;
 use lingqu_policy::Use;
@@ -17,6 +18,7 @@ impl Checker<'_> {
             .filter(|scan| *scan != protected)
             .map(|scan| Joined {
                 scan,
+                outer: self.reading.outer.contains(&scan),
                 on: Vec::new(),
             })
             .collect();
@@ -32,7 +34,11 @@ impl Checker<'_> {
             if mine.scan != protected || public.scan == protected {
                 return self.refuse(Rule::JoinForm, public);
             }
-            self.key(mine, public)?;
+            if self.is_public(public.scan) {
+                self.key(mine, public)?;
+            } else {
+                self.entity_key(mine, public)?;
+            }
             let join = joins.iter_mut().find(|join| join.scan == public.scan);
             let join = join.ok_or_else(|| TemplateRefused::bare(Rule::JoinForm))?;
             join.on.push((mine.column, public.column));
@@ -43,13 +49,31 @@ impl Checker<'_> {
         }
     }
 
+    /// Two tables about the same entities are one table about them, under the strictest of both policies. Any other way
+    /// to join them would tell which entities have what in common.
+    fn entity_key(&self, mine: Origin, other: Origin) -> Result<(), TemplateRefused> {
+        let (left, right) = (self.table(mine.scan), self.table(other.scan));
+        let keys = left.entity()? == mine.column && right.entity()? == other.column;
+        let spaces = (
+            left.policy.space(left.column(mine.column)),
+            right.policy.space(right.column(other.column)),
+        );
+        let same = matches!(spaces, (Some(left), Some(right)) if left == right);
+        let types = (left.data_type(mine.column), right.data_type(other.column));
+        if keys && same && comparable(types.0, types.1) {
+            Ok(())
+        } else {
+            refuse(Rule::ProtectedTable, right.name.as_str())
+        }
+    }
+
     /// A join selects rows and opens attributes of the key, so the key must be open for both. It is never the entity:
     /// a public table about entities could single them out.
     fn key(&self, mine: Origin, public: Origin) -> Result<(), TemplateRefused> {
         let table = self.table(mine.scan);
         let open = table.allows(mine.column, Use::Group)
             && table.allows(mine.column, Use::Filter)
-            && table.entity()? != mine.column;
+            && !self.is_entity(mine);
         if !open {
             return self.refuse(Rule::JoinKey, mine);
         }
@@ -57,13 +81,16 @@ impl Checker<'_> {
             table.data_type(mine.column),
             self.table(public.scan).data_type(public.column),
         );
-        let comparable = (is_text(left) && is_text(right))
-            || (is_integer(left) && is_integer(right))
-            || (*left == DataType::Date32 && *right == DataType::Date32);
-        if comparable {
+        if comparable(left, right) {
             Ok(())
         } else {
             self.refuse(Rule::JoinKey, mine)
         }
     }
+}
+
+fn comparable(left: &DataType, right: &DataType) -> bool {
+    (is_text(left) && is_text(right))
+        || (is_integer(left) && is_integer(right))
+        || (*left == DataType::Date32 && *right == DataType::Date32)
 }

@@ -122,6 +122,7 @@ fn every_rule_of_the_statement_has_an_attack() {
     // These are about the declaration, not about the statement; `policies.rs` has them.
     let elsewhere = [
         Rule::EntityRule,
+        Rule::FunctionUse,
         Rule::GroupsMany,
         Rule::PlanUnexpected,
         Rule::ReleaseTerms,

@@ -38,6 +38,8 @@ pub(crate) enum Fault {
     AfterPersisting,
     /// All of it is seen by readers until the power fails, and the caller hears of an error.
     Cached,
+    /// Nothing of it survives: the disk has no room.
+    Full,
     /// The first so many bytes survive.
     Torn(usize),
     /// The sectors whose bit is set survive; those after the last bit do not.
@@ -125,6 +127,13 @@ fn failed(doing: &'static str) -> StoreError {
     }
 }
 
+fn full(doing: &'static str) -> StoreError {
+    StoreError::Io {
+        doing,
+        source: io::ErrorKind::StorageFull.into(),
+    }
+}
+
 impl Store for FaultyStore {
     fn segments(&self) -> Result<Vec<Segment>, StoreError> {
         let surface = self.disk.lock();
@@ -159,10 +168,10 @@ impl Store for FaultyStore {
             bytes.resize(usize::try_from(len).unwrap(), 0);
             surface.segments.insert(id, bytes);
         }
-        if fault.is_some() {
-            Err(failed("extend"))
-        } else {
-            Ok(())
+        match fault {
+            None => Ok(()),
+            Some(Fault::Full) => Err(full("extend")),
+            Some(_) => Err(failed("extend")),
         }
     }
 
@@ -186,6 +195,7 @@ impl Store for FaultyStore {
         };
         match fault {
             Fault::Before => {}
+            Fault::Full => return Err(full("write")),
             Fault::AfterPersisting => target.copy_from_slice(bytes),
             Fault::Cached => {
                 surface.under_cache = Some((id, offset, target.to_vec()));

@@ -153,6 +153,16 @@ impl<S: Suite> Journal<S> {
         Ok(())
     }
 
+    /// Size of the mirror's copy, as far as it has shown more than this journal has; otherwise the journal's own size.
+    pub fn ahead_to(&self) -> u64 {
+        let state = self.inner.shared.lock();
+        let shown = match state.phase {
+            Phase::Unreconciled { ahead_to } => ahead_to.unwrap_or(0),
+            Phase::Closed | Phase::Failed | Phase::Forked | Phase::Ready => 0,
+        };
+        shown.max(state.fold.tree.size())
+    }
+
     /// Whether records may be made: the journal was compared with the mirror since the start.
     pub fn reconciled(&self) -> bool {
         self.inner.shared.lock().phase == Phase::Ready

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lingqu_core::call::{Call, Denial, Evaluated};
 use lingqu_core::decide::Permit;
@@ -102,6 +103,7 @@ impl<S: Suite> Journal<S> {
         match draft.kind {
             Kind::AuthorizationChange
             | Kind::Control
+            | Kind::Heartbeat
             | Kind::Load
             | Kind::NodeStart
             | Kind::NodeStop => {}
@@ -115,6 +117,20 @@ impl<S: Suite> Journal<S> {
         self.queue(self.item(vec![draft], Done::Record(sender), Some(slot)))?;
         let place = receiver.await.map_err(|_| AppendFailed::Failed)?;
         Ok(place.index)
+    }
+
+    /// Records that the node is there, if nothing was recorded for `idle`; gives the record's index if there is one. A
+    /// stream that is silent for longer than its heartbeats say was cut off, or its node is down.
+    ///
+    /// # Errors
+    /// [`AppendFailed`]
+    pub async fn beat(&self, idle: Duration) -> Result<Option<u64>, AppendFailed> {
+        let shared = &self.inner.shared;
+        let last = shared.lock().fold.last_time;
+        if shared.clock.now().since(last) < idle {
+            return Ok(None);
+        }
+        self.append(Draft::new(Kind::Heartbeat)).await.map(Some)
     }
 
     /// Records a refusal. The first of its kind within a minute is durable before this returns, later ones are counted

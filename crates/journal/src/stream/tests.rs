@@ -5,6 +5,7 @@ use lingqu_core::receipt::Level;
 use lingqu_core::record::{Draft, Field, Kind};
 
 use lingqu_policy::AuditTerms;
+use std::time::Duration;
 
 use super::world::*;
 use super::*;
@@ -250,4 +251,28 @@ fn what_is_not_this_streams_journal_is_not_opened() {
 #[test]
 fn the_default_limits_fit_each_other() {
     JournalLimits::default().check().unwrap();
+}
+
+#[test]
+fn an_idle_journal_says_that_it_is_there_and_a_busy_one_does_not_need_to() {
+    let world = World::new();
+    let journal = world.ready();
+    let idle = Duration::from_secs(60);
+    block_on(async {
+        record(&journal, 0, &Terms::default()).await.unwrap();
+        world.clock.advance(Duration::from_secs(59));
+        assert_eq!(journal.beat(idle).await, Ok(None));
+        world.clock.advance(Duration::from_secs(1));
+        assert_eq!(journal.beat(idle).await, Ok(Some(1)));
+        assert_eq!(journal.beat(idle).await, Ok(None));
+        // It is no call: nobody's limits count it.
+        assert_eq!(journal.figures().calls_unmirrored, 1);
+        // A clock that was set back makes none: it would say nothing of how long it was silent.
+        world.clock.set(START);
+        assert_eq!(journal.beat(idle).await, Ok(None));
+    });
+    let shut = world.clock.clone();
+    shut.advance(Duration::from_secs(600));
+    journal.clone().close();
+    assert_eq!(block_on(journal.beat(idle)), Err(AppendFailed::Closed));
 }

@@ -10,7 +10,7 @@ use lingqu_core::product::{
     ParameterValues, Product, ProductRef, SignedPolicy, Statistic, Tier, Verification,
 };
 use lingqu_core::stop::{StopOrder, StopScope};
-use lingqu_policy::{AuditTerms, Day, Domain, Policy, Release, Use, UseSet};
+use lingqu_policy::{AuditTerms, Day, Domain, Function, Policy, Release, Use, UseSet};
 use lingqu_tlog::{Ed25519Signer, Hash, Signer};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -352,6 +352,14 @@ pub(super) fn policies() -> impl Strategy<Value = SignedPolicy> {
         1..=65_536_u32,
     )
         .prop_map(|(k, share, round_to, groups)| Release::new(k, share, round_to, groups).unwrap());
+    let functions = subsequence(Function::ALL.to_vec(), 0..=4);
+    let further = (1..=90_u8, 50..=100_u8, 0..=50_u8, functions);
+    let release = (release, further).prop_map(|(terms, (p, same, withheld, functions))| {
+        let terms = terms.with_p_percent(p).unwrap();
+        let terms = terms.with_homogeneity_percent_max(same).unwrap();
+        let terms = terms.with_withheld_percent_max(withheld).unwrap();
+        terms.with_functions(functions.into_iter().collect())
+    });
     let release = proptest::option::of(release);
     let purposes = proptest::collection::btree_set("[A-Z0-9_.-]{1,64}", 0..4);
     let audit = prop_oneof![
@@ -379,6 +387,10 @@ pub(super) fn policies() -> impl Strategy<Value = SignedPolicy> {
             for (name, (_, domain)) in columns {
                 if let Some(domain) = domain {
                     policy = policy.with_domain(&name, domain).unwrap();
+                    policy = policy.with_sensitive(&name).unwrap();
+                }
+                if policy.allows(&name, Use::Entity) {
+                    policy = policy.with_space(&name, "person").unwrap();
                 }
             }
             if let Some(release) = release {

@@ -230,6 +230,45 @@ fn rules_of_a_policy() {
     );
     assert_eq!(field(|policy| terms(policy).round_to = 0), "round_to");
     assert_eq!(field(|policy| terms(policy).groups_max = 0), "groups_max");
+    assert_eq!(
+        field(|policy| terms(policy).p_percent = Some(0)),
+        "p_percent"
+    );
+    assert_eq!(
+        field(|policy| terms(policy).homogeneity_percent_max = Some(300)),
+        "homogeneity_percent_max"
+    );
+    assert_eq!(
+        field(|policy| terms(policy).withheld_percent_max = Some(51)),
+        "withheld_percent_max"
+    );
+    let functions = |words: &[&str]| {
+        let entries: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        refused(&policy(), |policy: &mut pb::Policy| {
+            terms(policy).functions = Some(pb::FunctionList { entries });
+        })
+        .field
+    };
+    assert_eq!(functions(&["median"]), "functions");
+    assert_eq!(functions(&["sum", "count"]), "functions");
+    // What is usual is never written, so that the same terms have one form and one digest.
+    let usual: [fn(&mut pb::ReleaseTerms); 4] = [
+        |terms| terms.p_percent = Some(10),
+        |terms| terms.homogeneity_percent_max = Some(90),
+        |terms| terms.withheld_percent_max = Some(10),
+        |terms| {
+            let entries = ["average", "count", "entities", "sum"].map(str::to_owned);
+            let entries = entries.into();
+            terms.functions = Some(pb::FunctionList { entries });
+        },
+    ];
+    for write in usual {
+        refused(&policy(), |policy: &mut pb::Policy| write(terms(policy)));
+    }
+    assert_eq!(
+        field(|policy| policy.columns[0].space = "person".to_owned()),
+        "columns.space"
+    );
     let domain = |kind: Option<Kind>| {
         let change = |policy: &mut pb::Policy| {
             policy.columns[0].domain = Some(pb::Domain { kind: kind.clone() });

@@ -6,6 +6,7 @@ fn records(region: &str) -> Event {
         origin: "lingqu.example/s/1".to_owned(),
         region: region.parse().unwrap(),
         records: Vec::new(),
+        head: Vec::new(),
     }
 }
 
@@ -13,6 +14,7 @@ fn complete(region: &str) -> Event {
     Event::Complete {
         region: region.parse().unwrap(),
         heads: 1,
+        checkpoint: String::new(),
     }
 }
 

@@ -27,7 +27,7 @@ fn mirror() -> Ed25519Signer {
 }
 
 /// The receipt of the second of two records, made by hand.
-fn receipt(flags: u16, cosigned: bool) -> Receipt {
+pub(crate) fn receipt(flags: u16, cosigned: bool) -> Receipt {
     let stream = StreamId::of::<Intl>(ORIGIN);
     let first = Draft::new(Kind::NodeStart).at(stream, 0, Timestamp(1));
     let mut draft = Draft::new(Kind::Call);
@@ -66,7 +66,7 @@ fn receipt(flags: u16, cosigned: bool) -> Receipt {
     }
 }
 
-fn trust(quorum: &str) -> String {
+pub(crate) fn trust(quorum: &str) -> String {
     let log = VerifierKey::<Intl>::note(name(ORIGIN), log().public_key()).unwrap();
     let mirror =
         VerifierKey::<Intl>::cosignature(name("lingqu.example/mirror"), mirror().public_key());
@@ -74,6 +74,17 @@ fn trust(quorum: &str) -> String {
         "log {log}\nwitness mirror {}\nquorum {quorum}\n",
         mirror.unwrap()
     )
+}
+
+pub(crate) fn verify(what: PathBuf) -> Verify {
+    Verify {
+        trusts: Vec::new(),
+        accept_lagged: false,
+        since: None,
+        extractor: None,
+        json: false,
+        what,
+    }
 }
 
 /// Runs the command on these bytes: the exit code and what it wrote to standard output.
@@ -96,10 +107,10 @@ fn run_accepting(
         path
     });
     let verify = Verify {
-        trust,
+        trusts: trust.into_iter().collect(),
         accept_lagged,
         json,
-        receipt: path,
+        ..verify(path)
     };
     let (mut out, mut notes) = (Vec::new(), Vec::new());
     let ended = verify.run(&mut Session::new(&mut out, &mut notes, Language::En));
@@ -142,15 +153,10 @@ fn without_trust_it_is_only_consistent() {
 
 /// As [`run`], on keys that were parsed once: reading them again for every byte would be most of the work.
 fn check(bytes: &[u8], trust: Option<&Trust<Intl>>) -> (u8, String) {
-    let verify = Verify {
-        trust: None,
-        accept_lagged: false,
-        json: false,
-        receipt: PathBuf::new(),
-    };
+    let verify = verify(PathBuf::new());
     let (mut out, mut notes) = (Vec::new(), Vec::new());
     let mut session = Session::new(&mut out, &mut notes, Language::En);
-    let ended = verify.check(bytes, trust, &mut session);
+    let ended = parse(bytes).and_then(|receipt| verify.check(&receipt, trust, &mut session));
     let code = ended.err().map_or(0, |failure| failure.exit_code());
     (code, String::from_utf8(out).unwrap())
 }
@@ -237,13 +243,27 @@ fn a_lagging_record_must_be_asked_for_and_must_say_so_itself() {
 #[test]
 fn a_file_that_is_not_there_is_not_a_failed_check() {
     let dir = tempfile::tempdir().unwrap();
-    let verify = Verify {
-        trust: None,
-        accept_lagged: false,
-        json: false,
-        receipt: dir.path().join("nothing"),
-    };
+    let verify = verify(dir.path().join("nothing"));
     let (mut out, mut notes) = (Vec::new(), Vec::new());
     let ended = verify.run(&mut Session::new(&mut out, &mut notes, Language::En));
     assert_eq!(ended.unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn the_bytes_of_the_wire_are_a_receipt_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = receipt_to_pb(&receipt(0, true), Level::Mirrored).encode_to_vec();
+    let (code, out) = run(dir.path(), &good, Some(&trust("mirror")), false);
+    assert_eq!(code, 0, "{out}");
+    let parsed = Trust::parse(&trust("mirror")).unwrap();
+    for place in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[place] ^= 1;
+        let (code, out) = check(&bytes, Some(&parsed));
+        // The level stands there as the node's claim; what is shown is the one that the signatures prove.
+        assert!(code == 1 || out.contains("level R2"), "byte {place}: {out}");
+    }
+    // An unknown field is another spelling.
+    let longer = [good.as_slice(), &[0xf8, 0x07, 0x01]].concat();
+    assert_eq!(check(&longer, Some(&parsed)).0, 1);
 }

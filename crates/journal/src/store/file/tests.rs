@@ -61,3 +61,37 @@ fn an_unfinished_segment_is_removed_and_a_stranger_is_not_overlooked() {
     std::fs::write(dir.path().join("0.wal.bak"), b"").unwrap();
     assert!(matches!(store.segments(), Err(StoreError::Stranger(_))));
 }
+
+#[test]
+fn the_next_segment_is_made_ahead_and_is_as_one_that_was_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    let ahead = dir.path().join(AHEAD);
+    store.create(0, 64 << 10, b"head 0").unwrap();
+    store.write(0, 4_096, b"first half").unwrap();
+    assert!(
+        !ahead.exists(),
+        "nothing is set aside for a log that stays short"
+    );
+    store.write(0, 32 << 10, b"second half").unwrap();
+    // Of the same length: the one that was made ahead becomes it.
+    store.create(1, 64 << 10, b"head 1").unwrap();
+    assert!(!ahead.exists());
+    store.write(1, 60 << 10, b"x").unwrap();
+    // Of another length: that one is of no use.
+    store.create(2, 128 << 10, b"head 2").unwrap();
+    for (id, len) in [(1, 64 << 10), (2, 128 << 10)] {
+        let mut bytes = vec![1; len];
+        store.read(id, 0, &mut bytes).unwrap();
+        let head = format!("head {id}");
+        assert!(bytes.starts_with(head.as_bytes()));
+        let rest = &bytes[head.len()..];
+        assert!(rest.iter().all(|byte| [0, b'x'].contains(byte)));
+    }
+    // What a crash leaves of it is no segment, and goes at the next start.
+    std::fs::write(&ahead, b"half").unwrap();
+    drop(store);
+    let store = FileStore::open(dir.path()).unwrap();
+    assert!(!ahead.exists());
+    assert_eq!(store.segments().unwrap().len(), 3);
+}

@@ -1,0 +1,111 @@
+//! What `audit verify` says about an archive: each log, its entries, and who cosigned it.
+
+use std::path::Path;
+
+use lingqu_client::archive::{ArchiveFailed, LogKind, LogReport, verify_all};
+use lingqu_core::ErrorCode;
+use lingqu_core::trust::Trust;
+use lingqu_tlog::Intl;
+use serde_json::{Value, json};
+
+use super::verify::Verify;
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Checks every log of the archive, and the heads against the streams.
+pub(super) fn verify(
+    arguments: &Verify,
+    trusts: &[Trust<Intl>],
+    session: &mut Session<'_>,
+) -> Result<(), Failure> {
+    let reports = verify_all(&arguments.what, trusts).map_err(failed)?;
+    let is_authenticated = !trusts.is_empty();
+    for report in &reports {
+        if arguments.json {
+            session.json(&value(report, is_authenticated))?;
+        } else {
+            session.line(line(report, is_authenticated))?;
+        }
+    }
+    let unheard = reports.iter().all(|report| report.kind == LogKind::Stream);
+    if unheard {
+        session.say(
+            "the archive has no head log: each stream is whole as far as its checkpoint goes, but nothing says how far it should go",
+            "归档中没有头部日志：各流在其检查点范围内完整，但无从得知是否应有更多",
+        );
+    }
+    if is_authenticated {
+        Ok(())
+    } else {
+        Err(Failure::NotAuthenticated)
+    }
+}
+
+/// What went wrong with an archive: a file that cannot be read is not a check that failed.
+pub(super) fn failed(error: ArchiveFailed) -> Failure {
+    match error {
+        ArchiveFailed::Exists(_) | ArchiveFailed::File { .. } => {
+            Failure::local(ErrorCode::FileUnreadable, error)
+        }
+        ArchiveFailed::NoLog(_) | ArchiveFailed::Origin(_) | ArchiveFailed::TooMany(_) => {
+            Failure::local(ErrorCode::FileInvalid, error)
+        }
+        ArchiveFailed::Checkpoint { .. }
+        | ArchiveFailed::Contradiction { .. }
+        | ArchiveFailed::Entry { .. }
+        | ArchiveFailed::Incomplete { .. }
+        | ArchiveFailed::NotAuthentic { .. }
+        | ArchiveFailed::Root { .. }
+        | ArchiveFailed::Tile(_) => Failure::CheckFailed {
+            en: format!("the archive does not hold: {error}"),
+            zh: "归档无效：内容缺失、被改动或签名不符",
+        },
+    }
+}
+
+/// Checks an archive for a command that goes on with it.
+pub(super) fn check(path: &Path, trusts: &[Trust<Intl>]) -> Result<Vec<LogReport>, Failure> {
+    verify_all(path, trusts).map_err(failed)
+}
+
+fn value(report: &LogReport, is_authenticated: bool) -> Value {
+    let cosigned = report
+        .cosigned
+        .iter()
+        .map(|one| json!({ "name": one.name.as_str(), "time_unix_s": one.time_unix_s }));
+    json!({
+        "authenticated": is_authenticated,
+        "kind": kind(report.kind),
+        "origin": report.origin,
+        "size": report.size,
+        "root": report.root.to_base64(),
+        "cosigned": cosigned.collect::<Vec<_>>(),
+    })
+}
+
+fn line(report: &LogReport, is_authenticated: bool) -> String {
+    let word = if is_authenticated {
+        "authenticated · 已认证"
+    } else {
+        "consistent, NOT authenticated · 内容自洽，但未经认证"
+    };
+    let by: Vec<&str> = report
+        .cosigned
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    let by = if by.is_empty() {
+        String::new()
+    } else {
+        format!(", cosigned by {}", by.join(", "))
+    };
+    let (kind, origin, size) = (kind(report.kind), &report.origin, report.size);
+    format!("{word}: {kind} {origin}, {size} entries{by}")
+}
+
+fn kind(kind: LogKind) -> &'static str {
+    match kind {
+        LogKind::HeadLog => "head log",
+        LogKind::Stream => "stream",
+    }
+}

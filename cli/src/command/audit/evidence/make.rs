@@ -1,0 +1,221 @@
+//! `lingqu audit evidence make`: takes receipts, and records out of an archive, verifies each, and writes the package.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use lingqu_client::archive::{LogFiles, LogKind};
+use lingqu_core::CallId;
+use lingqu_core::receipt::Receipt;
+use lingqu_core::record::{Field, Record};
+use lingqu_core::trust::Trust;
+use lingqu_tlog::{Intl, KeyName, Note, sign_note};
+use lingqu_transport::signing_key;
+use serde_json::json;
+
+use super::manifest::{Manifest, digest, is_line};
+use super::report::{Item, chinese, english};
+use super::{MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS};
+use crate::command::audit::archive;
+use crate::command::audit::verify::{parse, pick, prove_receipt};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::trust_file;
+use crate::written::{self, Access};
+
+/// `audit evidence make --case N --document N --by WHO --key FILE --name NAME --trust FILE… [--receipt FILE]… [--archive DIR [--call ID]… [--grant ID]…] --out DIR`
+#[derive(Args, Debug)]
+pub(super) struct Make {
+    /// Number of the case · 案件编号
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) case: String,
+    /// Number of the document that orders the extraction · 调取文书编号
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) document: String,
+    /// Who extracts, with office and name · 提取人（单位及姓名）
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// The extractor's signing key · 提取人签名密钥
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: PathBuf,
+    /// The name under which that key signs · 签名密钥名称
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: KeyName,
+    /// Whose logs and cosignatures are believed; several · 信任文件，可多个
+    #[arg(long = "trust", value_name = "FILE", required = true)]
+    pub(super) trusts: Vec<PathBuf>,
+    /// Also take a record that the mirror does not have, if the record says that the unit allows it · 接受滞后存证的记录
+    #[arg(long)]
+    pub(super) accept_lagged: bool,
+    /// A receipt to take; several · 收录的回执，可多个
+    #[arg(long = "receipt", value_name = "FILE")]
+    pub(super) receipts: Vec<PathBuf>,
+    /// An archive to take records from · 审计日志归档
+    #[arg(long, value_name = "DIR")]
+    pub(super) archive: Option<PathBuf>,
+    /// Take the records of this call; several · 收录该次调用的记录，可多个
+    #[arg(long = "call", value_name = "CALL_ID", requires = "archive")]
+    pub(super) calls: Vec<CallId>,
+    /// Take every record of this grant; several · 收录该授权令牌的全部记录，可多个
+    #[arg(long = "grant", value_name = "GRANT_ID", requires = "archive")]
+    pub(super) grants: Vec<String>,
+    /// Where the package goes; it must not exist yet · 证据包目录（须为新目录）
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+/// Files of a package: path and text.
+type Files = Vec<(String, String)>;
+
+impl Make {
+    pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        written::must_be_new(&self.out)?;
+        for (name, text) in [
+            ("--case", &self.case),
+            ("--document", &self.document),
+            ("--by", &self.by),
+        ] {
+            if !is_line(text) {
+                return Err(Failure::Unusable(format!(
+                    "`{name}` must be one line of text"
+                )));
+            }
+        }
+        let key = signing_key::read(&self.key).map_err(Failure::key)?;
+        let trusts = self.trusts.iter().map(|path| trust_file::read(path));
+        let trusts: Vec<Trust<Intl>> = trusts.collect::<Result<_, Failure>>()?;
+        let receipts = self.collect(&trusts)?;
+        let (files, items) = self.prove(&receipts, &trusts)?;
+        let extracted_at = session.clock.now().to_string();
+        let (files, manifest) = self.describe(files, &items, extracted_at);
+        let text = manifest.to_text();
+        let signature = sign_note::<Intl>(&text, &self.name, &key)
+            .map_err(|error| Failure::Unusable(error.to_string()))?;
+        let signatures = vec![signature];
+        write(&self.out, &files, &Note { text, signatures })?;
+        let count = items.len();
+        session.answer(
+            format_args!("{}", self.out.display()),
+            &json!({ "records": count, "out": self.out.display().to_string() }),
+        )?;
+        session.say(
+            format_args!("{count} records, each proven"),
+            format_args!("共 {count} 条记录，均已证明"),
+        );
+        Ok(())
+    }
+
+    /// Each receipt as a file of the package, and what it proves.
+    fn prove(
+        &self,
+        receipts: &[Receipt],
+        trusts: &[Trust<Intl>],
+    ) -> Result<(Files, Vec<Item>), Failure> {
+        let mut files = Files::new();
+        let mut items = Vec::with_capacity(receipts.len());
+        for (receipt, number) in receipts.iter().zip(1..) {
+            let trust = pick(trusts, &receipt.checkpoint.origin)
+                .ok_or_else(|| Failure::Unusable("`--trust` is missing".to_owned()))?;
+            let path = format!("{RECEIPTS}/{number:05}.txt");
+            items.push(Item {
+                path: path.clone(),
+                stream: receipt.checkpoint.origin.clone(),
+                proven: prove_receipt(receipt, trust, self.accept_lagged)?,
+            });
+            files.push((path, receipt.tlog_proof().to_string()));
+        }
+        Ok((files, items))
+    }
+
+    /// Adds the reports, and lists everything in the manifest.
+    fn describe(
+        &self,
+        mut files: Files,
+        items: &[Item],
+        extracted_at: String,
+    ) -> (Files, Manifest) {
+        let mut manifest = Manifest {
+            case: self.case.clone(),
+            document: self.document.clone(),
+            extracted_by: self.by.clone(),
+            extracted_at,
+            files: Vec::new(),
+        };
+        files.push((REPORTS[0].to_owned(), english(&manifest, items)));
+        files.push((REPORTS[1].to_owned(), chinese(&manifest, items)));
+        files.sort();
+        let digests = files
+            .iter()
+            .map(|(path, text)| (path.clone(), digest(text.as_bytes())));
+        manifest.files = digests.collect();
+        (files, manifest)
+    }
+
+    /// The receipts that were named, and those that the archive proves.
+    fn collect(&self, trusts: &[Trust<Intl>]) -> Result<Vec<Receipt>, Failure> {
+        let mut receipts = Vec::new();
+        for path in &self.receipts {
+            let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, error))?;
+            receipts.push(parse(&bytes)?);
+        }
+        if let Some(dir) = &self.archive {
+            // The whole archive must hold, or "every record of this grant" would mean nothing.
+            let reports = archive::check(dir, trusts)?;
+            for report in reports
+                .iter()
+                .filter(|report| report.kind == LogKind::Stream)
+            {
+                self.from_log(&dir.join(&report.origin), &mut receipts)?;
+            }
+        }
+        if receipts.is_empty() {
+            return Err(Failure::Unusable(
+                "no record was named, or none was found".to_owned(),
+            ));
+        }
+        if receipts.len() > RECEIPTS_MAX {
+            return Err(Failure::Unusable(format!(
+                "more than {RECEIPTS_MAX} records"
+            )));
+        }
+        Ok(receipts)
+    }
+
+    fn from_log(&self, dir: &Path, receipts: &mut Vec<Receipt>) -> Result<(), Failure> {
+        let log = LogFiles::open(dir).map_err(archive::failed)?;
+        let mut wanted = Vec::new();
+        let found = log.check(|index, entry, _| {
+            if Record::decode::<Intl>(entry).is_ok_and(|record| self.wants(&record)) {
+                wanted.push(index);
+            }
+            Ok(())
+        });
+        found.map_err(archive::failed)?;
+        for index in wanted {
+            if receipts.len() > RECEIPTS_MAX {
+                return Ok(());
+            }
+            let proof = log.prove_entry(index);
+            let proof = proof.map_err(|error| Failure::Unusable(error.to_string()))?;
+            receipts.push(parse(proof.to_string().as_bytes())?);
+        }
+        Ok(())
+    }
+
+    fn wants(&self, record: &Record) -> bool {
+        let grant = record.draft.clear.get_text(Field::Grant);
+        let is_call = record.draft.call != CallId::NONE && self.calls.contains(&record.draft.call);
+        is_call || grant.is_some_and(|grant| self.grants.iter().any(|wanted| wanted == grant))
+    }
+}
+
+/// Writes the package; the manifest last, without which it is none.
+fn write(out: &Path, files: &[(String, String)], manifest: &Note) -> Result<(), Failure> {
+    let receipts = out.join(RECEIPTS);
+    fs::create_dir_all(&receipts).map_err(|error| Failure::unwritable(&receipts, error))?;
+    for (path, text) in files {
+        written::create(&out.join(path), text.as_bytes(), Access::Everybody)?;
+    }
+    let path = out.join(MANIFEST);
+    written::create(&path, manifest.to_string().as_bytes(), Access::Everybody)
+}

@@ -1,0 +1,151 @@
+//! `lingqu audit export`: a region's streams and head logs as files in the layout of C2SP tlog-tiles. What is written was
+//! verified before, by the same checks as `audit follow`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use lingqu_client::archive::ArchiveWriter;
+use lingqu_client::{Event, Feed, FeedBroken, Head, Seen};
+use lingqu_core::Region;
+use lingqu_tlog::{Checkpoint, Intl, Note};
+use serde_json::json;
+
+use super::archive::failed;
+use super::follow::HeadLogs;
+use crate::connection::{CoordinatorAt, Identity};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::{trust_file, written};
+
+/// `audit export --coordinator URL --id COORD_ID --cert … --key … --ca … --trust FILE --head-trust FILE --region R --out DIR`
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    coordinator: CoordinatorAt,
+    #[command(flatten)]
+    identity: Identity,
+    /// Whose logs and cosignatures are believed · 信任文件
+    #[arg(long, value_name = "FILE")]
+    trust: PathBuf,
+    #[command(flatten)]
+    heads: HeadLogs,
+    /// The region, with everything below it · 行政区划代码（含下级）
+    #[arg(long, value_name = "REGION")]
+    region: Region,
+    /// Where the archive goes; it must not exist yet · 归档目录（须为新目录）
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// The logs of an archive while they arrive.
+struct Logs {
+    out: PathBuf,
+    open: BTreeMap<String, Open>,
+}
+
+/// One of them, with the newest checkpoint that is about exactly what was written.
+struct Open {
+    writer: ArchiveWriter,
+    checkpoint: String,
+}
+
+impl Export {
+    pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        written::must_be_new(&self.out)?;
+        let trust = trust_file::read(&self.trust)?;
+        let heads = self.heads.trust()?;
+        let tls = self.identity.load(&session.clock)?;
+        let runtime = session.runtime()?;
+        let mut feed = runtime.block_on(async {
+            let channel = self.coordinator.dial(&tls).await?;
+            let seen = Seen::default();
+            let feed = Feed::follow(channel, &self.region, true, trust, heads, seen).await?;
+            Ok::<_, Failure>(feed)
+        })?;
+        let mut logs = Logs {
+            out: self.out.clone(),
+            open: BTreeMap::new(),
+        };
+        // Heads of a region that its signed head log does not cover yet.
+        let mut pending: BTreeMap<Region, Vec<Vec<u8>>> = BTreeMap::new();
+        while let Some(event) = runtime.block_on(feed.next())? {
+            match event {
+                Event::Records {
+                    origin,
+                    region,
+                    records,
+                    head,
+                } => {
+                    let entries = records.iter().map(|record| record.encode::<Intl>());
+                    let note = Head::decode(&head)
+                        .ok_or(FeedBroken::Malformed("head"))?
+                        .note;
+                    logs.append(&origin, entries, note.to_string())?;
+                    pending.entry(region).or_default().push(head);
+                }
+                Event::Complete {
+                    region, checkpoint, ..
+                } => {
+                    let origin = origin_of(&checkpoint)?;
+                    let heads = pending.remove(&region).unwrap_or_default();
+                    logs.append(&origin, heads.into_iter(), checkpoint)?;
+                }
+            }
+        }
+        logs.finish(session)
+    }
+}
+
+impl Logs {
+    fn append(
+        &mut self,
+        origin: &str,
+        entries: impl Iterator<Item = Vec<u8>>,
+        checkpoint: String,
+    ) -> Result<(), Failure> {
+        if !self.open.contains_key(origin) {
+            let writer = ArchiveWriter::create(&self.out, origin).map_err(failed)?;
+            let open = Open {
+                writer,
+                checkpoint: String::new(),
+            };
+            self.open.insert(origin.to_owned(), open);
+        }
+        let open = self
+            .open
+            .get_mut(origin)
+            .expect("it was entered just above");
+        for entry in entries {
+            open.writer.append(&entry).map_err(failed)?;
+        }
+        open.checkpoint = checkpoint;
+        Ok(())
+    }
+
+    fn finish(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let mut entries = 0;
+        let count = self.open.len();
+        for (origin, open) in self.open {
+            let size = open.writer.size();
+            open.writer.finish(&open.checkpoint).map_err(failed)?;
+            entries += size;
+            session.answer(
+                format_args!("{origin} {size}"),
+                &json!({ "origin": origin, "size": size }),
+            )?;
+        }
+        session.say(
+            format_args!("{count} logs with {entries} entries, all verified"),
+            format_args!("共 {count} 个日志、{entries} 条，均已核验"),
+        );
+        Ok(())
+    }
+}
+
+fn origin_of(checkpoint: &str) -> Result<String, Failure> {
+    let malformed = || FeedBroken::Malformed("head log");
+    let note = Note::parse(checkpoint).map_err(|_| malformed())?;
+    let checkpoint = Checkpoint::parse(&note.text).map_err(|_| malformed())?;
+    Ok(checkpoint.origin)
+}

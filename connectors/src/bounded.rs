@@ -1,0 +1,175 @@
+//! Readings within their limits, and errors on their way through DataFusion.
+//!
+//! A reading runs in a task of its own that a dropped stream ends. Crossing a limit, or a panic of that task, is an
+//! error at the end of the stream, never a stream with fewer rows.
+
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt as _, stream};
+use lingqu_connector_sdk::{ReadLimits, SourceError};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Batches that are ready before they are asked for.
+const AHEAD: usize = 2;
+
+/// One batch or the error that ends the reading.
+pub(crate) type Item = Result<RecordBatch, DataFusionError>;
+
+/// `error` as DataFusion carries it.
+pub(crate) fn carried(error: SourceError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// The source's error that `error` carries. What else it says, which may be row data, ends here.
+pub(crate) fn uncarried(error: DataFusionError) -> SourceError {
+    match error {
+        DataFusionError::External(inner) => match inner.downcast::<SourceError>() {
+            Ok(error) => *error,
+            Err(inner) => found_in(inner.as_ref()),
+        },
+        other => found_in(&other),
+    }
+}
+
+/// A failure that only has a name.
+pub(crate) fn failed(code: &str) -> SourceError {
+    SourceError::Failed {
+        code: Some(code.to_owned()),
+    }
+}
+
+fn found_in(error: &(dyn Error + 'static)) -> SourceError {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<SourceError>() {
+            return found.clone();
+        }
+        if let Some(DataFusionError::Shared(inner)) = error.downcast_ref::<DataFusionError>() {
+            return found_in(inner.as_ref());
+        }
+        if let Some(found) = error.downcast_ref::<object_store::Error>() {
+            return crate::files::store_error(found);
+        }
+        next = error.source();
+    }
+    SourceError::Failed { code: None }
+}
+
+/// The result of `work`, or the error when it takes longer than `limit`.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, SourceError>>,
+) -> Result<T, SourceError> {
+    tokio::time::timeout(limit, work)
+        .await
+        .unwrap_or(Err(SourceError::TimedOut))
+}
+
+/// `inner` in a task of its own, a few batches ahead of whoever reads.
+pub(crate) fn spawned(inner: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    run(inner, None)
+}
+
+/// `inner` within `limits`, in a task of its own.
+pub(crate) fn bounded(
+    inner: SendableRecordBatchStream,
+    limits: ReadLimits,
+) -> SendableRecordBatchStream {
+    run(inner, Some(limits))
+}
+
+fn run(inner: SendableRecordBatchStream, limits: Option<ReadLimits>) -> SendableRecordBatchStream {
+    produced(inner.schema(), move |sender| async move {
+        match limits {
+            Some(limits) => within(limits.time_max, forward(inner, Some(limits), &sender)).await,
+            None => forward(inner, None, &sender).await,
+        }
+    })
+}
+
+/// The batches that `work` sends, then its error if it ends with one. `work` runs in a task of its own, which ends when
+/// the stream is dropped.
+pub(crate) fn produced<W>(
+    schema: SchemaRef,
+    work: impl FnOnce(mpsc::Sender<Item>) -> W,
+) -> SendableRecordBatchStream
+where
+    W: Future<Output = Result<(), SourceError>> + Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let work = work(sender.clone());
+    let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        if let Err(error) = work.await {
+            let _ = sender.send(Err(carried(error))).await;
+        }
+    }));
+    let items = stream::unfold((receiver, Some(task)), |(mut receiver, task)| async move {
+        if let Some(item) = receiver.recv().await {
+            return Some((item, (receiver, task)));
+        }
+        // The task is over: by itself, or by a panic that must not look like the end of the table.
+        match task?.await {
+            Ok(()) => None,
+            Err(_) => Some((
+                Err(carried(SourceError::Failed { code: None })),
+                (receiver, None),
+            )),
+        }
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, items))
+}
+
+async fn forward(
+    mut inner: SendableRecordBatchStream,
+    limits: Option<ReadLimits>,
+    sender: &mpsc::Sender<Item>,
+) -> Result<(), SourceError> {
+    let mut rows = 0_u64;
+    let mut bytes = 0_u64;
+    while let Some(item) = inner.next().await {
+        let batch = item.map_err(uncarried)?;
+        if let Some(limits) = &limits {
+            rows = rows.saturating_add(batch.num_rows() as u64);
+            bytes = bytes.saturating_add(buffer_bytes(&batch));
+            if rows > limits.rows_max || bytes > limits.bytes_max {
+                return Err(SourceError::TooLarge);
+            }
+        }
+        let rows_max = limits.map_or(usize::MAX, |limits| limits.batch_rows.get());
+        for piece in pieces(batch, rows_max) {
+            if sender.send(Ok(piece)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of the values of a batch; shared buffers count once for each of their slices.
+pub(crate) fn buffer_bytes(batch: &RecordBatch) -> u64 {
+    let of = |array: &arrow_array::ArrayRef| {
+        let data = array.to_data();
+        data.get_slice_memory_size()
+            .unwrap_or_else(|_| array.get_array_memory_size()) as u64
+    };
+    batch.columns().iter().map(of).sum()
+}
+
+/// The batch in pieces of at most `rows_max` rows.
+pub(crate) fn pieces(batch: RecordBatch, rows_max: usize) -> impl Iterator<Item = RecordBatch> {
+    let rows = batch.num_rows();
+    (0..rows)
+        .step_by(rows_max)
+        .map(move |start| batch.slice(start, rows_max.min(rows - start)))
+}

@@ -1,0 +1,134 @@
+//! Parquet, read by DataFusion's own reader: projection, pruning of row groups and pages by statistics.
+//!
+//! The reader runs in a runtime that knows the table's files and no other store, whatever session asks. Text and bytes
+//! are decoded as views and copied afterwards, so that a dictionary of long values repeated a billion times, which a
+//! small file can hold, meets a bound before it meets memory.
+
+mod footer;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod views;
+
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use lingqu_connector_sdk::SourceError;
+use object_store::ObjectMeta;
+
+use super::parts::{Looked, Parts};
+use super::{FileLimits, FileTable};
+use crate::bounded::carried;
+use crate::scan::{Wanted, projected};
+use plan::Partition;
+
+/// Columns and rows of one file, if its footer keeps within the limits.
+pub(super) async fn look(
+    parts: &Parts,
+    meta: &ObjectMeta,
+    limits: FileLimits,
+) -> Result<Looked, SourceError> {
+    footer::look(parts, meta, limits).await
+}
+
+/// The wanted columns of every file in turn, row group by row group.
+pub(super) fn read(
+    parts: &Parts,
+    schema: &SchemaRef,
+    wanted: &Wanted,
+) -> Result<SendableRecordBatchStream, SourceError> {
+    let plan = plan::Plan {
+        parts,
+        schema,
+        columns: &wanted.columns,
+        predicate: None,
+        limit: wanted.limit,
+        partitions: 1,
+    };
+    let partitions = plan.partitions().map_err(crate::bounded::uncarried)?;
+    let context = TaskContext::default();
+    let config = context.session_config().clone();
+    let context = Arc::new(context.with_session_config(config.with_batch_size(wanted.batch_rows)));
+    match partitions.into_iter().next() {
+        Some(only) => Ok(only.execute(context)),
+        None => Err(SourceError::Failed { code: None }),
+    }
+}
+
+/// A provider that scans the files in parallel.
+pub(super) fn provider(table: Arc<FileTable>) -> Arc<dyn TableProvider> {
+    Arc::new(ParquetTable { table })
+}
+
+#[derive(Debug)]
+struct ParquetTable {
+    table: Arc<FileTable>,
+}
+
+#[async_trait]
+impl TableProvider for ParquetTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.table.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>, DataFusionError> {
+        // Statistics leave row groups out; which rows of the others are meant, the engine decides.
+        let support = |filter: &&Expr| {
+            if plan::prunes(filter) {
+                TableProviderFilterPushDown::Inexact
+            } else {
+                TableProviderFilterPushDown::Unsupported
+            }
+        };
+        Ok(filters.iter().map(support).collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        let parts = self.table.parts().await.map_err(carried)?;
+        let schema = &self.table.schema;
+        let columns = projection.map_or_else(|| (0..schema.fields().len()).collect(), Vec::clone);
+        let plan = plan::Plan {
+            parts: &parts,
+            schema,
+            columns: &columns,
+            predicate: plan::predicate(state, schema, filters),
+            limit: limit.filter(|_| filters.is_empty()),
+            partitions: state.config().target_partitions(),
+        };
+        let partitions: Vec<Arc<dyn PartitionStream>> = plan
+            .partitions()?
+            .into_iter()
+            .map(|partition: Partition| Arc::new(partition) as Arc<dyn PartitionStream>)
+            .collect();
+        let out = projected(schema, &columns);
+        let limit = limit.filter(|_| filters.is_empty());
+        Ok(Arc::new(StreamingTableExec::try_new(
+            out,
+            partitions,
+            None,
+            [],
+            false,
+            limit,
+        )?))
+    }
+}

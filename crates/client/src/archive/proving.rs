@@ -1,0 +1,80 @@
+//! Proofs out of an archive: that an entry is in it, and that an older checkpoint is a prefix of it.
+
+use lingqu_tlog::{
+    AddCheckpoint, Fork, Hash, Intl, MAX_WITNESS_PROOF, Note, ProofError, Tile, TileTree,
+    TileTreeError, TlogProof, VerifierKey,
+};
+
+use super::{ArchiveFailed, LogFiles};
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveFailed {
+    /// The archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveFailed),
+    /// The entry or size is not in the archive.
+    #[error(transparent)]
+    Outside(ProofError),
+}
+
+impl From<TileTreeError<ArchiveFailed>> for ProveFailed {
+    fn from(error: TileTreeError<ArchiveFailed>) -> ProveFailed {
+        match error {
+            TileTreeError::Proof(error) => ProveFailed::Outside(error),
+            TileTreeError::Read(error) => ProveFailed::Archive(error),
+            TileTreeError::Width(tile) => ProveFailed::Archive(ArchiveFailed::Tile(
+                std::path::PathBuf::from(tile.to_string()),
+            )),
+        }
+    }
+}
+
+impl LogFiles {
+    /// The proof that entry `index` is in the log, with the entry itself in the `extra` line: a receipt, if the log is a
+    /// stream.
+    ///
+    /// # Errors
+    /// [`ProveFailed`].
+    pub fn prove_entry(&self, index: u64) -> Result<TlogProof, ProveFailed> {
+        let hashes = self.tree().inclusion_proof(index, self.checkpoint.size)?;
+        Ok(TlogProof {
+            extra: Some(self.entry(index)?),
+            index,
+            hashes,
+            checkpoint: self.note.clone(),
+        })
+    }
+
+    /// The proof that the tree of the first `old` entries is a prefix of the log, in the form of tlog-witness's request:
+    /// `old` size, hashes, checkpoint. Also gives the root of that tree, to compare with a checkpoint of that size.
+    ///
+    /// # Errors
+    /// [`ProveFailed`].
+    pub fn prove_prefix(&self, old: u64) -> Result<(AddCheckpoint, Hash), ProveFailed> {
+        let mut tree = self.tree();
+        let proof = tree.consistency_proof(old, self.checkpoint.size)?;
+        // A tree of at most 2^63 - 1 leaves needs no more, so this only guards the format.
+        debug_assert!(proof.len() <= MAX_WITNESS_PROOF);
+        let root = tree.root_at(old)?;
+        let proof = AddCheckpoint {
+            old_size: old,
+            proof,
+            checkpoint: self.note.clone(),
+        };
+        Ok((proof, root))
+    }
+
+    /// Two signed checkpoints of one size that contradict each other, if `other` is one that contradicts this log's own.
+    pub fn fork_with(&self, other: &Note, key: &VerifierKey<Intl>) -> Option<Fork> {
+        let fork = Fork {
+            one: self.note.clone(),
+            other: other.to_string(),
+        };
+        fork.verify(key).is_ok().then_some(fork)
+    }
+
+    fn tree(&self) -> TileTree<impl FnMut(Tile) -> Result<Vec<Hash>, ArchiveFailed>> {
+        TileTree::new(self.checkpoint.size, |tile| self.hashes(tile))
+    }
+}

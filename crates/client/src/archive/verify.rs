@@ -1,0 +1,221 @@
+//! Checking a whole archive: every log in itself, and the heads of the head logs against the streams that they are about.
+//!
+//! A head says which root a stream had at some size, signed by the stream and cosigned by the mirror. If all heads agree
+//! with the entries, and no head is about more than there is, nothing was left out that the head logs know of.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lingqu_core::record::{Record, StreamId};
+use lingqu_core::trust::Trust;
+use lingqu_tlog::{Cosigned, Hash, Intl, NotAccepted};
+
+use super::{ArchiveFailed, LogFiles};
+use crate::head::Head;
+
+/// Most logs of an archive.
+const LOGS_MAX: usize = 20_000;
+/// Deepest directory of a log.
+const DEPTH_MAX: usize = 16;
+
+/// What a log holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKind {
+    /// Heads of streams.
+    HeadLog,
+    /// Records.
+    Stream,
+}
+
+/// One log that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogReport {
+    /// What it holds.
+    pub kind: LogKind,
+    /// Its origin.
+    pub origin: String,
+    /// Its entries.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+    /// Whose cosignatures were verified; empty where nothing was given to verify them with.
+    pub cosigned: Vec<Cosigned>,
+}
+
+/// What heads say about one stream: by size, the root, and which head says so.
+type Said = BTreeMap<u64, (Hash, String, u64)>;
+
+/// Checks every log below `root`. With `trusts` each checkpoint, also those within heads, must be accepted by the first
+/// of them that has its log; without any, everything is only consistent in itself, which anybody can make.
+///
+/// # Errors
+/// [`ArchiveFailed`] names the first thing that does not hold.
+pub fn verify_all(root: &Path, trusts: &[Trust<Intl>]) -> Result<Vec<LogReport>, ArchiveFailed> {
+    let mut logs = Vec::new();
+    for dir in log_dirs(root)? {
+        logs.push(LogFiles::open(&dir)?);
+    }
+    let mut said: BTreeMap<String, Said> = BTreeMap::new();
+    let mut reports = Vec::new();
+    for log in logs.iter().filter(|log| is_head_log(log)) {
+        let cosigned = accepted(&log.note, &log.checkpoint.origin, trusts)?;
+        check_heads(log, trusts, &mut said)?;
+        reports.push(report(log, LogKind::HeadLog, cosigned));
+    }
+    for log in logs.iter().filter(|log| !is_head_log(log)) {
+        let cosigned = accepted(&log.note, &log.checkpoint.origin, trusts)?;
+        let heads = said.remove(&log.checkpoint.origin).unwrap_or_default();
+        check_stream(log, heads)?;
+        reports.push(report(log, LogKind::Stream, cosigned));
+    }
+    if let Some((origin, heads)) = said.into_iter().next() {
+        return Err(incomplete(&origin, &heads));
+    }
+    Ok(reports)
+}
+
+/// A head log is named by its region alone: `…/h/<region>`.
+fn is_head_log(log: &LogFiles) -> bool {
+    log.checkpoint.origin.rsplit('/').nth(1) == Some("h")
+}
+
+fn report(log: &LogFiles, kind: LogKind, cosigned: Vec<Cosigned>) -> LogReport {
+    LogReport {
+        kind,
+        origin: log.checkpoint.origin.clone(),
+        size: log.checkpoint.size,
+        root: log.checkpoint.root,
+        cosigned,
+    }
+}
+
+/// Asks the first trust file that has the log.
+fn accepted(
+    note: &str,
+    origin: &str,
+    trusts: &[Trust<Intl>],
+) -> Result<Vec<Cosigned>, ArchiveFailed> {
+    if trusts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let refused = |why| ArchiveFailed::NotAuthentic {
+        origin: origin.to_owned(),
+        why,
+    };
+    let unknown = || NotAccepted::UnknownLog {
+        origin: origin.to_owned(),
+    };
+    let trust = trusts.iter().find(|trust| trust.log(origin).is_some());
+    let trust = trust.ok_or_else(|| refused(unknown()))?;
+    let accepted = trust.policy().check(note).map_err(refused)?;
+    Ok(accepted.cosigned)
+}
+
+fn check_heads(
+    log: &LogFiles,
+    trusts: &[Trust<Intl>],
+    said: &mut BTreeMap<String, Said>,
+) -> Result<(), ArchiveFailed> {
+    let region = log.checkpoint.origin.rsplit('/').next().unwrap_or_default();
+    log.check(|index, entry, _| {
+        let misplaced = || ArchiveFailed::Entry {
+            origin: log.checkpoint.origin.clone(),
+            index,
+        };
+        let head = Head::decode(entry).ok_or_else(misplaced)?;
+        let origin = &head.checkpoint.origin;
+        // An origin names its stream's region: no head log vouches for a stream of another one.
+        if origin.rsplit('/').nth(1) != Some(region) {
+            return Err(misplaced());
+        }
+        accepted(&head.note.to_string(), origin, trusts)?;
+        let heads = said.entry(origin.clone()).or_default();
+        // Heads of a stream only grow; one that repeats a size or goes back is the sign of a second history.
+        let grows = heads
+            .last_key_value()
+            .is_none_or(|(size, _)| *size < head.checkpoint.size);
+        if !grows {
+            return Err(misplaced());
+        }
+        let by = (head.checkpoint.root, log.checkpoint.origin.clone(), index);
+        heads.insert(head.checkpoint.size, by);
+        Ok(())
+    })
+}
+
+fn check_stream(log: &LogFiles, mut heads: Said) -> Result<(), ArchiveFailed> {
+    let origin = &log.checkpoint.origin;
+    let id = StreamId::of::<Intl>(origin);
+    let mut last_time = None;
+    log.check(|index, entry, tree| {
+        let misplaced = || ArchiveFailed::Entry {
+            origin: origin.clone(),
+            index,
+        };
+        let record = Record::decode::<Intl>(entry).map_err(|_| misplaced())?;
+        let goes_back = last_time.is_some_and(|last| last >= record.time);
+        if record.index != index || record.stream != id || goes_back {
+            return Err(misplaced());
+        }
+        last_time = Some(record.time);
+        let size = index + 1;
+        match heads.remove(&size) {
+            Some((root, head_log, head)) if root != tree.root() => {
+                Err(ArchiveFailed::Contradiction {
+                    head_log,
+                    head,
+                    origin: origin.clone(),
+                    size,
+                })
+            }
+            _ => Ok(()),
+        }
+    })?;
+    if heads.is_empty() {
+        Ok(())
+    } else {
+        Err(incomplete(origin, &heads))
+    }
+}
+
+fn incomplete(origin: &str, heads: &Said) -> ArchiveFailed {
+    let (size, (_, head_log, head)) = heads
+        .first_key_value()
+        .expect("a stream is named only with a head about it");
+    ArchiveFailed::Incomplete {
+        head_log: head_log.clone(),
+        head: *head,
+        origin: origin.to_owned(),
+        size: *size,
+    }
+}
+
+/// Every directory below `root` with a checkpoint, in order of its path. Links are not followed.
+fn log_dirs(root: &Path) -> Result<Vec<PathBuf>, ArchiveFailed> {
+    let mut found = Vec::new();
+    let mut open = vec![(root.to_owned(), 0)];
+    while let Some((dir, depth)) = open.pop() {
+        if found.len() + open.len() > LOGS_MAX {
+            return Err(ArchiveFailed::TooMany(root.to_owned()));
+        }
+        let is_log = fs::symlink_metadata(dir.join("checkpoint")).is_ok_and(|meta| meta.is_file());
+        if is_log {
+            found.push(dir);
+            continue;
+        }
+        let entries = fs::read_dir(&dir).map_err(|error| (dir.clone(), error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| (dir.clone(), error))?;
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_dir && depth < DEPTH_MAX {
+                open.push((entry.path(), depth + 1));
+            }
+        }
+    }
+    found.sort();
+    if found.is_empty() {
+        return Err(ArchiveFailed::NoLog(root.to_owned()));
+    }
+    Ok(found)
+}

@@ -1,0 +1,285 @@
+//! Which products open over a load, what they show, and that they show what the engine's own plan shows.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Allowed, ParameterKind};
+
+const BY_CARRIER: &str =
+    "SELECT carrier, count(*) AS n, sum(distance) AS s FROM flights GROUP BY carrier";
+const ALL: &str = "SELECT count(*) AS n, sum(distance) AS s FROM flights";
+
+#[test]
+fn a_small_cell_is_withheld_from_every_answer() {
+    let bench = Bench::new(lenient_rules());
+    let by_carrier = bench.product("by_carrier", BY_CARRIER);
+    let all = bench.product("all", ALL);
+    let mut flights: Vec<Flight> = fleet(0, 30, "UA").chain(fleet(100, 20, "DL")).collect();
+    flights.extend(fleet(200, 3, "AA"));
+    let partition = bench
+        .open(&[by_carrier.clone(), all.clone()], &flights, None)
+        .unwrap();
+    let shown = bench.rows(&partition, &by_carrier);
+    assert_eq!(shown, [["DL", "20", "2000"], ["UA", "30", "3000"]]);
+    // A total that had the three would tell them by its difference to the visible parts.
+    assert_eq!(bench.rows(&partition, &all), [["50", "5000"]]);
+    let report = partition.report();
+    assert!(report.refused.is_empty());
+    assert_eq!((report.open[0].cells, report.open[0].cells_shown), (3, 2));
+    assert_eq!(report.open[0].withheld_percent, 6);
+    // Alone, the total has everybody.
+    let alone = bench.open(&[all.clone()], &flights, None).unwrap();
+    assert_eq!(bench.rows(&alone, &all), [["53", "5300"]]);
+}
+
+#[test]
+fn small_cells_are_merged_with_their_like() {
+    let bench = Bench::new(lenient_rules());
+    let by_month = bench.product(
+        "by_month",
+        "SELECT month, count(*) AS n FROM flights GROUP BY month",
+    );
+    let all = bench.product("all", "SELECT count(*) AS n FROM flights");
+    let month = |month: i64, first: usize, count: usize| {
+        fleet(first, count, "UA").map(move |flight| Flight { month, ..flight })
+    };
+    let flights: Vec<Flight> = { month(1, 0, 20) }
+        .chain(month(2, 100, 6))
+        .chain(month(3, 200, 7))
+        .collect();
+    let partition = bench
+        .open(&[by_month.clone(), all.clone()], &flights, None)
+        .unwrap();
+    // Neither month is shown, but both count in the total: together they are thirteen.
+    assert_eq!(bench.rows(&partition, &by_month), [["1", "20"]]);
+    assert_eq!(bench.rows(&partition, &all), [["33"]]);
+}
+
+#[test]
+fn a_product_whose_cells_are_too_small_does_not_open() {
+    let bench = Bench::new(rules());
+    let all = bench.product("all", ALL);
+    let fine = bench.product(
+        "fine",
+        "SELECT carrier, month, count(*) AS n FROM flights GROUP BY carrier, month",
+    );
+    let flights: Vec<Flight> = (0..60)
+        .map(|tail| Flight {
+            carrier: ["AA", "DL", "UA"][tail % 3],
+            month: 1 + (tail as i64 / 3) % 12,
+            ..flight(tail)
+        })
+        .collect();
+    let products = [all.clone(), fine.clone()];
+    let partition = bench.open(&products, &flights, None).unwrap();
+    assert!(partition.is_open(&all.template));
+    assert!(!partition.is_open(&fine.template));
+    // The open product is as if the other were not there.
+    assert_eq!(bench.rows(&partition, &all), [["60", "6000"]]);
+    let refused = &partition.report().refused;
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].name, "fine");
+    let reason = refused[0].reason.to_string();
+    assert!(reason.contains("`carrier`, `month`"), "{reason}");
+    let bound = fine.template.bind(&[]).unwrap();
+    let place = bench.engine.enter().unwrap();
+    assert!(block_on(bench.engine.answer(place, Arc::clone(&partition), bound)).is_err());
+}
+
+#[test]
+fn numbers_of_entities_in_several_cells_need_rounding() {
+    let sql = "SELECT carrier, count(distinct tailnum) AS e FROM flights GROUP BY carrier";
+    let mut flights: Vec<Flight> = fleet(0, 30, "UA").collect();
+    flights.extend(fleet(20, 30, "DL"));
+    for (round_to, opens) in [(1, false), (4, false), (5, true)] {
+        let terms = lingqu_policy::Release::new(10, 50, round_to, 1_000).unwrap();
+        let bench = Bench::new(rules_under(flights_policy().with_release(terms)));
+        let product = bench.product("entities", sql);
+        let partition = bench.open(&[product.clone()], &flights, None).unwrap();
+        assert_eq!(partition.is_open(&product.template), opens, "{round_to}");
+        if !opens {
+            let reason = &partition.report().refused[0].reason;
+            let wanted = ProductRefused::EntitiesOverlap { round_to_min: 5 };
+            assert_eq!(*reason, wanted);
+        }
+        // Where nobody lies in two cells, they add up like everything else.
+        let apart: Vec<Flight> = flights[..30].to_vec();
+        let partition = bench.open(&[product.clone()], &apart, None).unwrap();
+        assert!(partition.is_open(&product.template));
+    }
+}
+
+#[test]
+fn one_aircraft_alone_in_a_figure_hides_the_figure_everywhere_and_nothing_else() {
+    let bench = Bench::new(lenient_rules());
+    let by_carrier = bench.product("by_carrier", BY_CARRIER);
+    let all = bench.product("all", ALL);
+    let mut flights: Vec<Flight> = fleet(0, 30, "UA").chain(fleet(100, 20, "DL")).collect();
+    flights[45].distance = Some(5_000);
+    let partition = bench
+        .open(&[by_carrier.clone(), all.clone()], &flights, None)
+        .unwrap();
+    let shown = bench.rows(&partition, &by_carrier);
+    assert_eq!(shown, [["DL", "20", "NULL"], ["UA", "30", "3000"]]);
+    // The total less the visible part would be the dominated figure.
+    assert_eq!(bench.rows(&partition, &all), [["50", "3000"]]);
+}
+
+#[test]
+fn a_cell_of_one_sensitive_value_is_not_told_apart() {
+    let policy = flights_policy()
+        .with_sensitive("carrier")
+        .unwrap()
+        .with_release(lenient());
+    let bench = Bench::new(rules_under(policy));
+    let fine = bench.product(
+        "fine",
+        "SELECT origin, carrier, count(*) AS n FROM flights GROUP BY origin, carrier",
+    );
+    let by_origin = bench.product(
+        "by_origin",
+        "SELECT origin, count(*) AS n FROM flights GROUP BY origin",
+    );
+    let at = |origin: &'static str, flights: Vec<Flight>| {
+        flights
+            .into_iter()
+            .map(move |flight| Flight { origin, ..flight })
+    };
+    let mixed = fleet(0, 15, "UA").chain(fleet(100, 15, "DL")).collect();
+    let uniform = fleet(200, 20, "UA").collect();
+    let flights: Vec<Flight> = at("EWR", mixed).chain(at("JFK", uniform)).collect();
+    let partition = bench
+        .open(&[fine.clone(), by_origin.clone()], &flights, None)
+        .unwrap();
+    // Everybody who is known to fly from JFK would be known to fly with UA.
+    let shown = bench.rows(&partition, &fine);
+    assert_eq!(shown, [["EWR", "DL", "15"], ["EWR", "UA", "15"]]);
+    assert_eq!(
+        bench.rows(&partition, &by_origin),
+        [["EWR", "30"], ["JFK", "20"]]
+    );
+}
+
+#[test]
+fn what_joins_and_what_does_not() {
+    let bench = Bench::new(lenient_rules());
+    let inner = bench.product(
+        "inner",
+        "SELECT state, count(*) AS n FROM flights JOIN airports ON origin = faa GROUP BY state",
+    );
+    let left = bench.product(
+        "left",
+        "SELECT state, count(*) AS n FROM flights LEFT JOIN airports ON origin = faa GROUP BY state",
+    );
+    let flights: Vec<Flight> = { fleet(0, 20, "UA") }
+        .chain(fleet(100, 12, "UA").map(|flight| Flight {
+            origin: "XXX",
+            ..flight
+        }))
+        .collect();
+    let partition = bench
+        .open(&[inner.clone(), left.clone()], &flights, None)
+        .unwrap();
+    assert_eq!(bench.rows(&partition, &inner), [["NJ", "20"]]);
+    assert_eq!(
+        bench.rows(&partition, &left),
+        [["NJ", "20"], ["NULL", "12"]]
+    );
+    // The engine's own plan says the same.
+    let engine = engine(&flights);
+    for product in [&inner, &left] {
+        let plan = rows(&[run_template(&product.template, &engine, &[]).unwrap()]);
+        assert_eq!(bench.rows(&partition, product), plan);
+    }
+}
+
+#[test]
+fn a_joined_table_with_a_key_twice_is_refused() {
+    let bench = Bench::new(rules());
+    let product = bench.product(
+        "states",
+        "SELECT state, count(*) AS n FROM flights JOIN airports ON origin = faa GROUP BY state",
+    );
+    let flights: Vec<Flight> = fleet(0, 20, "UA").collect();
+    let mut tables = tables(&flights);
+    let twice = [("EWR", "NJ"), ("EWR", "NY")];
+    tables.insert("airports".to_owned(), table(airports(&twice)));
+    let opened = block_on(bench.engine.partition(vec![product], tables, None));
+    let wanted = ReadFailed::KeyTwice("airports".to_owned());
+    assert_eq!(opened.unwrap_err(), PartitionRefused::Read(wanted));
+}
+
+#[test]
+fn products_of_two_protected_tables_make_no_partition() {
+    let bench = Bench::new(rules());
+    let none = bench.open(&[], &[], None);
+    assert_eq!(none.unwrap_err(), PartitionRefused::Products);
+}
+
+#[test]
+fn nothing_of_the_rows_is_in_what_people_see() {
+    let bench = Bench::new(rules());
+    let product = bench.product("by_carrier", BY_CARRIER);
+    let flights: Vec<Flight> = (0..40)
+        .map(|tail| Flight {
+            tail: Some(format!("{CANARY}-{tail}")),
+            ..flight(tail)
+        })
+        .collect();
+    let partition = bench.open(&[product], &flights, None).unwrap();
+    assert!(!format!("{partition:?}").contains("CANARY"));
+}
+
+fn flights() -> impl Strategy<Value = Vec<Flight>> {
+    let flight = (
+        0..60_usize,
+        prop::sample::select(vec!["AA", "DL", "ZZ"]),
+        prop::sample::select(vec![1_i64, 2, 99]),
+        prop::sample::select(vec!["EWR", "JFK", "XXX"]),
+        prop::sample::select(vec!["2012-12-31", "2013-01-31", "2013-02-01", "2013-04-01"]),
+        prop_oneof![4 => (1..=60_i64).prop_map(Some), 1 => Just(None)],
+    );
+    let flight = flight.prop_map(|(tail, carrier, month, origin, flown, distance)| Flight {
+        tail: (tail > 0).then(|| format!("N{tail}")),
+        carrier,
+        month,
+        origin,
+        day: day(flown),
+        distance,
+        delay: None,
+    });
+    prop::collection::vec(flight, 0..400)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Whatever is shown is what the engine's plan shows, over the same argument; only less may be shown.
+    #[test]
+    fn what_is_shown_is_what_the_plan_shows(flights in flights()) {
+        let bench = Bench::new(lenient_rules());
+        let edges = || Allowed::Edges(vec![text("2013-01-01"), text("2013-02-01"), text("2013-04-01")]);
+        let since = parameter("since", ParameterKind::Date, edges());
+        let sql = "SELECT carrier, count(*) AS n, count(distance) AS c, sum(distance) AS s \
+                   FROM flights WHERE flown >= $since GROUP BY carrier";
+        let one = product("one", sql, vec![since], &bench.rules);
+        let partition = bench.open(std::slice::from_ref(&one), &flights, None).unwrap();
+        if !partition.is_open(&one.template) {
+            return Ok(());
+        }
+        let engine = engine(&flights);
+        for edge in ["2013-01-01", "2013-02-01", "2013-04-01"] {
+            let args = [("since", text(edge))];
+            let mine = bench.rows_for(&partition, &one, &args);
+            let plan = rows(&[run_template(&one.template, &engine, &args).unwrap()]);
+            for row in &mine {
+                let full = plan.iter().find(|full| full[0] == row[0]);
+                prop_assert!(full.is_some(), "{row:?}");
+                for (shown, full) in row.iter().zip(full.unwrap()) {
+                    let number = |text: &String| text.parse::<i64>().unwrap_or(0);
+                    prop_assert!(shown == full || number(shown) <= number(full));
+                }
+            }
+        }
+    }
+}
