@@ -43,7 +43,6 @@ pub fn part(record: &Record, load: &str) -> Option<Part> {
         | Kind::Heartbeat
         | Kind::Load
         | Kind::NodeStart
-        | Kind::Heartbeat
         | Kind::NodeStop => None,
     }
 }
