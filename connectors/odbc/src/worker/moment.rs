@@ -42,7 +42,7 @@ pub(super) fn days(date: &Date) -> Result<i32, Unfit> {
 /// There is no such moment, or it needs nanoseconds.
 pub(super) fn micros(moment: &Timestamp) -> Result<i64, Unfit> {
     let seconds = seconds(moment)?;
-    if moment.fraction % 1_000 != 0 {
+    if !moment.fraction.is_multiple_of(1_000) {
         return Err(Unfit);
     }
     Ok(seconds * 1_000_000 + i64::from(moment.fraction / 1_000))
