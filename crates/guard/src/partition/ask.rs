@@ -129,11 +129,13 @@ pub(super) fn groups_of_atoms(partition: &Partition, bound: &Bound) -> Result<Ve
         .filter(|(axis, _)| asked(axis))
         .map(|(_, is_blurred)| is_blurred)
         .collect();
-    let group = |(number, atom): (usize, &Box<[u16]>)| {
-        let told = !blurred.iter().any(|is_blurred| is_blurred[number]);
-        group_of(atom).filter(|_| told).unwrap_or(NOWHERE)
-    };
-    Ok(register.atoms.iter().enumerate().map(group).collect())
+    let atoms = register.atoms.iter().enumerate();
+    Ok(atoms
+        .map(|(number, atom)| {
+            let told = !blurred.iter().any(|is_blurred| is_blurred[number]);
+            group_of(atom).filter(|_| told).unwrap_or(NOWHERE)
+        })
+        .collect())
 }
 
 fn axis_of(register: &Register, wanted: &super::axes::AxisName) -> Result<usize, Broken> {
