@@ -5,6 +5,7 @@
 //! selectivities, and what the process holds at most while it reads is told.
 //! Start reading at [`run`], then one case.
 
+mod files;
 mod reading;
 
 use std::path::Path;
@@ -26,7 +27,12 @@ const SCENARIO: &str = "connectors";
 
 /// A source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Case {}
+pub(crate) enum Case {
+    /// CSV on disk.
+    Csv,
+    /// Parquet on disk.
+    Parquet,
+}
 
 /// What came of a run, or of one case.
 #[derive(Debug, Default)]
@@ -120,12 +126,17 @@ impl Plan {
 }
 
 impl Case {
-    fn measure(self, _stage: &Stage<'_>) -> Result<Measured, Failed> {
-        match self {}
+    fn measure(self, stage: &Stage<'_>) -> Result<Measured, Failed> {
+        match self {
+            Case::Csv | Case::Parquet => files::measure(stage, self),
+        }
     }
 
     fn name(self) -> &'static str {
-        match self {}
+        match self {
+            Case::Csv => "csv",
+            Case::Parquet => "parquet",
+        }
     }
 }
 
