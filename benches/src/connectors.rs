@@ -5,6 +5,9 @@
 //! selectivities, and what the process holds at most while it reads is told.
 //! Start reading at [`run`], then one case.
 
+mod adbc;
+mod mysql;
+mod postgres;
 mod reading;
 
 use std::path::Path;
@@ -26,7 +29,12 @@ const SCENARIO: &str = "connectors";
 
 /// A source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Case {}
+pub(crate) enum Case {
+    /// MariaDB.
+    Mysql,
+    /// PostgreSQL.
+    Postgres,
+}
 
 /// What came of a run, or of one case.
 #[derive(Debug, Default)]
@@ -61,6 +69,9 @@ pub(crate) enum Failed {
     /// No place for files.
     #[error(transparent)]
     Machine(#[from] machine::Unmeasured),
+    /// There is no environment with the readers of others.
+    #[error("there is no `{0}`: run `cargo xtask peers` first, which brings it")]
+    NoPeers(String),
     /// A reader of others failed.
     #[error("{reader}: {why}")]
     Reader {
@@ -69,6 +80,9 @@ pub(crate) enum Failed {
         /// What it said.
         why: String,
     },
+    /// The source could not be started.
+    #[error(transparent)]
+    Server(lingqu_demo::servers::ServerFailed),
     /// The connector refuses its settings.
     #[error(transparent)]
     Settings(#[from] SettingsRefused),
@@ -120,12 +134,18 @@ impl Plan {
 }
 
 impl Case {
-    fn measure(self, _stage: &Stage<'_>) -> Result<Measured, Failed> {
-        match self {}
+    fn measure(self, stage: &Stage<'_>) -> Result<Measured, Failed> {
+        match self {
+            Case::Mysql => mysql::measure(stage),
+            Case::Postgres => postgres::measure(stage),
+        }
     }
 
     fn name(self) -> &'static str {
-        match self {}
+        match self {
+            Case::Mysql => mysql::NAME,
+            Case::Postgres => postgres::NAME,
+        }
     }
 }
 
