@@ -6,6 +6,7 @@
 //! Start reading at [`run`], then one case.
 
 mod adbc;
+mod files;
 mod mysql;
 mod postgres;
 mod reading;
@@ -30,8 +31,12 @@ const SCENARIO: &str = "connectors";
 /// A source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Case {
+    /// CSV on disk.
+    Csv,
     /// MariaDB.
     Mysql,
+    /// Parquet on disk.
+    Parquet,
     /// PostgreSQL.
     Postgres,
 }
@@ -138,6 +143,7 @@ impl Case {
         match self {
             Case::Mysql => mysql::measure(stage),
             Case::Postgres => postgres::measure(stage),
+            Case::Csv | Case::Parquet => files::measure(stage, self),
         }
     }
 
@@ -145,6 +151,8 @@ impl Case {
         match self {
             Case::Mysql => mysql::NAME,
             Case::Postgres => postgres::NAME,
+            Case::Csv => "csv",
+            Case::Parquet => "parquet",
         }
     }
 }

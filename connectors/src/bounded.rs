@@ -1,7 +1,7 @@
-//! Readings within their limits, and errors on their way through DataFusion.
+//! Readings in tasks of their own, and errors on their way through DataFusion.
 //!
-//! A reading runs in a task of its own that a dropped stream ends. Crossing a limit, or a panic of that task, is an
-//! error at the end of the stream, never a stream with fewer rows.
+//! A dropped stream ends its task. An error of the task, or a panic, is an error at the end of the stream, never a
+//! stream with fewer rows.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt as _, stream};
-use lingqu_connector_sdk::{ReadLimits, SourceError};
+use lingqu_connector_sdk::SourceError;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -78,23 +78,22 @@ pub(crate) async fn within<T>(
 
 /// `inner` in a task of its own, a few batches ahead of whoever reads.
 pub(crate) fn spawned(inner: SendableRecordBatchStream) -> SendableRecordBatchStream {
-    run(inner, None)
+    spawned_ahead(inner, AHEAD)
 }
 
-/// `inner` within `limits`, in a task of its own.
-pub(crate) fn bounded(
-    inner: SendableRecordBatchStream,
-    limits: ReadLimits,
+/// `inner` in a task of its own, up to `ahead` batches ahead of whoever reads.
+pub(crate) fn spawned_ahead(
+    mut inner: SendableRecordBatchStream,
+    ahead: usize,
 ) -> SendableRecordBatchStream {
-    run(inner, Some(limits))
-}
-
-fn run(inner: SendableRecordBatchStream, limits: Option<ReadLimits>) -> SendableRecordBatchStream {
-    produced(inner.schema(), move |sender| async move {
-        match limits {
-            Some(limits) => within(limits.time_max, forward(inner, Some(limits), &sender)).await,
-            None => forward(inner, None, &sender).await,
+    produced_ahead(inner.schema(), ahead, move |sender| async move {
+        while let Some(item) = inner.next().await {
+            let batch = item.map_err(uncarried)?;
+            if sender.send(Ok(batch)).await.is_err() {
+                return Ok(());
+            }
         }
+        Ok(())
     })
 }
 
@@ -107,7 +106,18 @@ pub(crate) fn produced<W>(
 where
     W: Future<Output = Result<(), SourceError>> + Send + 'static,
 {
-    let (sender, receiver) = mpsc::channel(AHEAD);
+    produced_ahead(schema, AHEAD, work)
+}
+
+fn produced_ahead<W>(
+    schema: SchemaRef,
+    ahead: usize,
+    work: impl FnOnce(mpsc::Sender<Item>) -> W,
+) -> SendableRecordBatchStream
+where
+    W: Future<Output = Result<(), SourceError>> + Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel(ahead);
     let work = work(sender.clone());
     let task = AbortOnDropHandle::new(tokio::spawn(async move {
         if let Err(error) = work.await {
@@ -128,32 +138,6 @@ where
         }
     });
     Box::pin(RecordBatchStreamAdapter::new(schema, items))
-}
-
-async fn forward(
-    mut inner: SendableRecordBatchStream,
-    limits: Option<ReadLimits>,
-    sender: &mpsc::Sender<Item>,
-) -> Result<(), SourceError> {
-    let mut rows = 0_u64;
-    let mut bytes = 0_u64;
-    while let Some(item) = inner.next().await {
-        let batch = item.map_err(uncarried)?;
-        if let Some(limits) = &limits {
-            rows = rows.saturating_add(batch.num_rows() as u64);
-            bytes = bytes.saturating_add(buffer_bytes(&batch));
-            if rows > limits.rows_max || bytes > limits.bytes_max {
-                return Err(SourceError::TooLarge);
-            }
-        }
-        let rows_max = limits.map_or(usize::MAX, |limits| limits.batch_rows.get());
-        for piece in pieces(batch, rows_max) {
-            if sender.send(Ok(piece)).await.is_err() {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Bytes of the values of a batch; shared buffers count once for each of their slices.

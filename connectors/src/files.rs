@@ -217,7 +217,7 @@ impl FileTable {
         wanted: scan::Wanted,
     ) -> Result<datafusion::execution::SendableRecordBatchStream, SourceError> {
         match &self.rule.format {
-            Format::Parquet => parquet_file::read(parts, &self.schema, &wanted),
+            Format::Parquet => parquet_file::read(parts, &self.schema, &wanted).await,
             Format::Arrow => Ok(arrow_file::read(parts, &self.schema, &wanted, self.limits)),
             Format::Csv(form) => Ok(csv::read(parts, form, &self.rule.name, &wanted)),
             Format::Json(form) => Ok(json::read(parts, form, &wanted)),

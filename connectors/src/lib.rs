@@ -6,6 +6,8 @@
 //! Start reading at [`kinds`]; each connector has a module of its own.
 
 mod bounded;
+#[cfg(test)]
+mod conforming;
 mod declared;
 mod file;
 mod files;

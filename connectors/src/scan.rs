@@ -14,9 +14,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use lingqu_connector_sdk::{LoadRequest, SourceError};
+use lingqu_connector_sdk::{LoadRequest, Reading, SourceError};
 
-use crate::bounded::{bounded, carried, spawned, within};
+use crate::bounded::{carried, spawned, within};
 
 /// What is wanted of a table.
 #[derive(Clone)]
@@ -67,14 +67,30 @@ pub(crate) async fn load(
     rows: &dyn Rows,
     request: &LoadRequest,
 ) -> Result<SendableRecordBatchStream, SourceError> {
+    let columns = indices(&rows.schema(), &request.columns)?;
+    let declared = projected(&rows.schema(), &columns);
+    let counted = columns.is_empty();
     let wanted = Wanted {
-        columns: indices(&rows.schema(), &request.columns)?,
+        // Rows that are only counted are read by their first column.
+        columns: if counted { vec![0] } else { columns },
         filters: Vec::new(),
         limit: None,
         batch_rows: request.limits.batch_rows.get(),
     };
-    let stream = within(request.limits.time_max, rows.read(wanted)).await?;
-    Ok(bounded(stream, request.limits))
+    let batches = within(request.limits.time_max, rows.read(wanted)).await?;
+    let batches = if counted { counting(batches) } else { batches };
+    let reading = Reading {
+        batches,
+        version: None,
+    };
+    Ok(reading.within(declared, request).batches)
+}
+
+/// The batches without their columns.
+fn counting(batches: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let empty = Arc::new(Schema::empty());
+    let batches = batches.map(|item| item.and_then(|batch| only_counted(&batch)));
+    Box::pin(RecordBatchStreamAdapter::new(empty, batches))
 }
 
 /// Where the columns with these names are.
@@ -94,7 +110,6 @@ pub(crate) fn indices(schema: &Schema, columns: &[String]) -> Result<Vec<usize>,
         .find(|(at, index)| found[..*at].contains(index))
     {
         Some((at, _)) => Err(SourceError::ColumnMissing(columns[at].clone())),
-        None if found.is_empty() => Err(SourceError::ColumnMissing(String::new())),
         None => Ok(found),
     }
 }
@@ -191,10 +206,7 @@ impl PartitionStream for OneReading {
         let counted = self.counted;
         let items = stream::once(async move {
             let batches = rows.read(wanted).await.map_err(carried)?;
-            Ok::<_, DataFusionError>(batches.map(move |item| match item {
-                Ok(batch) if counted => only_counted(&batch),
-                other => other,
-            }))
+            Ok::<_, DataFusionError>(if counted { counting(batches) } else { batches })
         });
         let stream = Box::pin(RecordBatchStreamAdapter::new(
             Arc::clone(&self.schema),

@@ -10,6 +10,7 @@ mod plan;
 mod tests;
 mod views;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
@@ -20,14 +21,18 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use futures::StreamExt as _;
 use lingqu_connector_sdk::SourceError;
 use object_store::ObjectMeta;
 
 use super::parts::{Looked, Parts};
 use super::{FileLimits, FileTable};
-use crate::bounded::carried;
+use crate::bounded::{carried, failed, produced, spawned_ahead, uncarried};
 use crate::scan::{Wanted, projected};
 use plan::Partition;
+
+/// Most row groups that are decoded at once for one load.
+const WORKERS_MAX: usize = 4;
 
 /// Columns and rows of one file, if its footer keeps within the limits.
 pub(super) async fn look(
@@ -38,28 +43,61 @@ pub(super) async fn look(
     footer::look(parts, meta, limits).await
 }
 
-/// The wanted columns of every file in turn, row group by row group.
-pub(super) fn read(
+/// The wanted columns of every file in turn, row group by row group; some row groups are decoded ahead, on other cores.
+pub(super) async fn read(
     parts: &Parts,
     schema: &SchemaRef,
     wanted: &Wanted,
 ) -> Result<SendableRecordBatchStream, SourceError> {
+    let cuts = footer::cuts(parts, wanted.batch_rows).await?;
     let plan = plan::Plan {
         parts,
         schema,
         columns: &wanted.columns,
         predicate: None,
-        limit: wanted.limit,
+        limit: None,
         partitions: 1,
     };
-    let partitions = plan.partitions().map_err(crate::bounded::uncarried)?;
+    let pieces = plan
+        .pieces(&cuts.ranges)
+        .map_err(crate::bounded::uncarried)?;
     let context = TaskContext::default();
     let config = context.session_config().clone();
     let context = Arc::new(context.with_session_config(config.with_batch_size(wanted.batch_rows)));
-    match partitions.into_iter().next() {
-        Some(only) => Ok(only.execute(context)),
-        None => Err(SourceError::Failed { code: None }),
-    }
+    let out = projected(schema, &wanted.columns);
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(WORKERS_MAX);
+    Ok(produced(out, move |sender| async move {
+        let mut due = pieces.into_iter();
+        let mut begun = VecDeque::new();
+        let mut seen = 0;
+        loop {
+            while begun.len() < workers {
+                let Some(piece) = due.next() else { break };
+                begun.push_back(spawned_ahead(
+                    piece.execute(Arc::clone(&context)),
+                    cuts.ahead,
+                ));
+            }
+            let Some(mut first) = begun.pop_front() else {
+                // Whatever a footer makes of its row groups, none is passed over in silence.
+                let whole = seen == cuts.rows;
+                return if whole {
+                    Ok(())
+                } else {
+                    Err(failed("parquet-malformed"))
+                };
+            };
+            while let Some(item) = first.next().await {
+                let batch = item.map_err(uncarried)?;
+                seen += batch.num_rows() as u64;
+                if sender.send(Ok(batch)).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }))
 }
 
 /// A provider that scans the files in parallel.

@@ -1,4 +1,4 @@
-mod served;
+pub(crate) mod served;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! `cargo xtask peers`: what `benches statistic` is measured beside and with, in a virtual environment below the target
-//! directory, from pinned wheels. Needs Python and a package index; tests need neither.
+//! `cargo xtask peers`: what `benches statistic` and `benches connectors` are measured beside and with, in a virtual
+//! environment below the target directory, from pinned wheels. Needs Python and a package index; tests need neither.
 
 use crate::tools::{ToolError, python};
 use crate::workspace::{self, LoadError};

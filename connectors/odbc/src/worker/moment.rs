@@ -140,6 +140,18 @@ pub(super) fn parse(text: &[u8]) -> Result<Timestamp, Unfit> {
     Ok(moment)
 }
 
+/// The same with the offset that means UTC, or without any.
+///
+/// # Errors
+/// It has another form, or another offset.
+pub(super) fn parse_utc(text: &[u8]) -> Result<Timestamp, Unfit> {
+    let text = text.trim_ascii();
+    let offset = [&b"+00:00"[..], b"+00", b"Z"]
+        .into_iter()
+        .find(|offset| text.ends_with(offset));
+    parse(&text[..text.len() - offset.map_or(0, <[u8]>::len)])
+}
+
 /// Microseconds since midnight of `HH:MM:SS` with up to six digits of a fraction.
 ///
 /// # Errors
@@ -273,6 +285,22 @@ mod tests {
             "+970-01-01",
         ] {
             assert_eq!(micros_of(text), Err(Unfit), "{text}");
+        }
+        for text in [
+            "1970-01-01 00:00:00.5+00",
+            "1970-01-01T00:00:00.5Z",
+            "1970-01-01 00:00:00.5",
+        ] {
+            let moment = parse_utc(text.as_bytes()).unwrap();
+            assert_eq!(micros(&moment), Ok(500_000), "{text}");
+        }
+        for text in [
+            "1970-01-01 00:00:00+08",
+            "0044-03-15 BC",
+            "-infinity",
+            "+00",
+        ] {
+            assert!(parse_utc(text.as_bytes()).is_err(), "{text}");
         }
     }
 

@@ -7,6 +7,7 @@ use arrow_schema::SchemaRef;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{
     FileGroup, FileGroupPartitioner, FileScanConfigBuilder, ParquetSource,
 };
@@ -55,13 +56,32 @@ impl Plan<'_> {
             .with_target_partitions(self.partitions)
             .with_repartition_file_min_size(PARTITION_BYTES_MIN)
             .repartition_file_groups(&one);
+        let groups = split.filter(|_| self.partitions > 1).unwrap_or(one);
+        self.scan(groups)
+    }
+
+    /// One partition for each of these parts of files, in their order.
+    pub(super) fn pieces(self, ranges: &[Piece]) -> Result<Vec<Partition>, DataFusionError> {
+        let file = |piece: &Piece| {
+            let meta = self.parts.metas[piece.file].clone();
+            let file = PartitionedFile::from(meta).with_range(piece.start, piece.end);
+            FileGroup::new(vec![file])
+        };
+        let groups: Vec<FileGroup> = ranges.iter().map(file).collect();
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.scan(groups)
+    }
+
+    fn scan(self, groups: Vec<FileGroup>) -> Result<Vec<Partition>, DataFusionError> {
         let schema = TableSchema::from(views::of(self.schema));
         let mut source = ParquetSource::new(schema).with_metadata_size_hint(FOOTER_HINT_BYTES);
         if let Some(predicate) = self.predicate {
             source = source.with_predicate(predicate);
         }
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE)?, Arc::new(source))
-            .with_file_groups(split.filter(|_| self.partitions > 1).unwrap_or(one))
+            .with_file_groups(groups)
             .with_projection_indices(Some(self.columns.to_vec()))?
             .with_limit(self.limit)
             .build();
@@ -76,6 +96,17 @@ impl Plan<'_> {
         let count = scan.output_partitioning().partition_count();
         Ok((0..count).map(partition).collect())
     }
+}
+
+/// Row groups of one file: those that begin between two of its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// Which file.
+    pub(super) file: usize,
+    /// The first byte.
+    pub(super) start: i64,
+    /// The byte after the last.
+    pub(super) end: i64,
 }
 
 /// One partition of a scan.

@@ -29,14 +29,16 @@ use tonic::{Request, Response, Status};
 
 /// How the other side behaves.
 #[derive(Clone, Default)]
-pub(super) struct Upstream {
-    pub(super) authorization: Option<&'static str>,
-    pub(super) other_columns: bool,
-    pub(super) endless: bool,
+pub(crate) struct Upstream {
+    pub(crate) authorization: Option<&'static str>,
+    pub(crate) other_columns: bool,
+    pub(crate) endless: bool,
+    /// Tables besides the usual ones.
+    pub(crate) tables: Vec<(&'static str, RecordBatch)>,
 }
 
 /// The other side at work, until it is dropped.
-pub(super) struct Served {
+pub(crate) struct Served {
     base: TempDir,
     service: Service,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
@@ -51,11 +53,11 @@ impl Drop for Served {
 }
 
 impl Served {
-    pub(super) async fn start(upstream: Upstream) -> Served {
+    pub(crate) async fn start(upstream: Upstream) -> Served {
         let base = tempfile::tempdir().unwrap();
         let service = Service {
+            context: context(&upstream),
             upstream,
-            context: context(),
             statements: Arc::default(),
             running: Arc::default(),
         };
@@ -71,11 +73,11 @@ impl Served {
         }
     }
 
-    pub(super) fn base(&self) -> &Path {
+    pub(crate) fn base(&self) -> &Path {
         self.base.path()
     }
 
-    pub(super) fn last_statement(&self) -> String {
+    pub(crate) fn last_statement(&self) -> String {
         self.service
             .statements
             .lock()
@@ -85,14 +87,14 @@ impl Served {
             .unwrap()
     }
 
-    pub(super) async fn until_nothing_runs(&self) {
+    pub(crate) async fn until_nothing_runs(&self) {
         while self.service.running.load(Ordering::SeqCst) > 0 {
             tokio::task::yield_now().await;
         }
     }
 
     /// The same behind mutual TLS; its port. Writes the certificates that a client needs beside the socket.
-    pub(super) async fn tls(&self) -> u16 {
+    pub(crate) async fn tls(&self) -> u16 {
         let config = certificates(self.base());
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -158,8 +160,11 @@ fn certificates(base: &Path) -> rustls::ServerConfig {
     config
 }
 
-fn context() -> SessionContext {
+fn context(upstream: &Upstream) -> SessionContext {
     let context = SessionContext::new();
+    for (name, batch) in &upstream.tables {
+        context.register_batch(*name, batch.clone()).unwrap();
+    }
     let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
     let names: ArrayRef = Arc::new(StringArray::from(vec![Some("灵渠"), Some(""), None]));
     let people = RecordBatch::try_from_iter([("id", ids), ("name", names)]).unwrap();
@@ -285,7 +290,8 @@ impl FlightSqlService for Service {
     ) -> Result<Response<DoGet>, Status> {
         self.admitted(&request)?;
         let mut builder = query.into_builder();
-        for name in ["people", "wide"] {
+        let others = self.upstream.tables.iter().map(|(name, _)| *name);
+        for name in others.chain(["people", "wide"]) {
             let table = self.context.table(name).await.map_err(internal)?;
             let schema = table.schema().as_arrow().clone();
             builder
