@@ -102,7 +102,8 @@ pub(crate) fn run(settings: &Settings) -> Result<Measured, Failed> {
 impl Measured {
     fn push(&mut self, case: &'static str, baseline: &'static str, ours: f64, theirs: f64) {
         let names = (SCENARIO, case, baseline);
-        self.rows.push(Row::new(names, ("p50_us", "us"), ours, theirs));
+        self.rows
+            .push(Row::new(names, ("p50_us", "us"), ours, theirs));
     }
 }
 
@@ -134,9 +135,8 @@ impl Sides {
             parameters: Vec::new(),
         };
         let template = callers.block_on(Template::register(&source, rules, &limits))?;
-        let bare = SessionContext::new_with_config(
-            SessionConfig::new().with_target_partitions(threads),
-        );
+        let bare =
+            SessionContext::new_with_config(SessionConfig::new().with_target_partitions(threads));
         for (name, table) in &tables {
             bare.register_table(name.as_str(), Arc::clone(table))?;
         }
@@ -170,7 +170,9 @@ impl Sides {
         let governed = self.governed()?;
         let bare = self.bare(sql)?;
         let columns: Vec<usize> = (0..governed.num_columns()).collect();
-        let bare = bare.project(&columns).map_err(datafusion::error::DataFusionError::from)?;
+        let bare = bare
+            .project(&columns)
+            .map_err(datafusion::error::DataFusionError::from)?;
         if !same(&governed, &bare)? {
             return Err(Failed::Differ("bare DataFusion"));
         }
@@ -194,10 +196,15 @@ impl Sides {
     }
 
     fn governed(&self) -> Result<RecordBatch, Failed> {
-        let bound = self.template.bind(&[]).expect("the template has no parameters");
+        let bound = self
+            .template
+            .bind(&[])
+            .expect("the template has no parameters");
         let place = self.engine.enter().expect("nobody else asks");
         let partition = Arc::clone(&self.partition);
-        Ok(self.callers.block_on(self.engine.answer(place, partition, bound))?)
+        Ok(self
+            .callers
+            .block_on(self.engine.answer(place, partition, bound))?)
     }
 
     /// On the runtime's threads, not on the one that waits: the governed side has it so too.
@@ -218,7 +225,10 @@ impl Sides {
         const TIMES: u32 = 200;
         let before = clock.monotonic();
         for _ in 0..TIMES {
-            let bound = self.template.bind(&[]).expect("the template has no parameters");
+            let bound = self
+                .template
+                .bind(&[])
+                .expect("the template has no parameters");
             drop(std::hint::black_box(bound));
         }
         let ours = clock.monotonic().saturating_sub(before) / TIMES;
@@ -234,7 +244,9 @@ impl Sides {
     fn told(&self, table: &str, rows: usize) -> String {
         let seconds = self.loading.as_secs_f64();
         let bytes = self.partition.bytes() >> 20;
-        format!("{table}: {rows} rows, partitioned once in {seconds:.1} s, then held in {bytes} MiB")
+        format!(
+            "{table}: {rows} rows, partitioned once in {seconds:.1} s, then held in {bytes} MiB"
+        )
     }
 }
 

@@ -3,11 +3,12 @@
 //! In scope: what a caller sees (throughput, latency), what the machine can do at most, where the processor time goes.
 //! Out of scope: thresholds. A number never fails a run; a call that is refused or fails does.
 //! stdout is data, stderr is for people. Exit codes: 0 measured, 1 not measured, 2 wrong arguments.
-//! Start reading at [`verify::run`], [`log::run`], [`score::run`], [`statistic::run`] or [`connectors::run`].
+//! Start reading at [`verify::run`], [`guard::run`], [`log::run`], [`score::run`], [`statistic::run`] or [`connectors::run`].
 
 mod chart;
 mod connectors;
 mod filing;
+mod guard;
 mod log;
 mod machine;
 mod measure;
@@ -49,6 +50,8 @@ enum Scenario {
         #[arg(long = "case", value_name = "CASE")]
         cases: Vec<connectors::Case>,
     },
+    /// Statistics from their cells, beside the plain aggregate and one with a count(distinct entity) in bare DataFusion.
+    Guard(Settings),
     /// Recorded calls through group commit, beside a bare group commit of the same bytes.
     Log(Settings),
     /// Scores of exported models, beside onnxruntime in a Python process.
@@ -120,6 +123,10 @@ fn measure(scenario: &Scenario) -> Result<(), Failed> {
     match scenario {
         Scenario::Connectors { settings, cases } => {
             let measured = connectors::run(settings, cases)?;
+            print(settings, &measured.rows, &measured.notes)
+        }
+        Scenario::Guard(settings) => {
+            let measured = guard::run(settings)?;
             print(settings, &measured.rows, &measured.notes)
         }
         Scenario::Log(settings) => {

@@ -6,9 +6,9 @@
 //! Rounds of all sides alternate. Answers are compared first: the speed of a wrong answer is of no interest.
 //! Start reading at [`run`], then [`engine`], then [`small`].
 
-mod engine;
+pub(crate) mod engine;
 mod peers;
-mod register;
+pub(crate) mod register;
 mod small;
 #[cfg(test)]
 mod tests;
@@ -67,6 +67,9 @@ pub(crate) enum Failed {
     /// There is no environment with the peers.
     #[error("there is no `{0}`: run `cargo xtask peers` first, which brings it")]
     NoPeers(String),
+    /// The guard could not open the statistic over its tables.
+    #[error(transparent)]
+    Partition(#[from] lingqu_guard::PartitionRefused),
     /// The Python process said something else than its numbers.
     #[error("the clients' process: {0}")]
     Peers(String),

@@ -84,7 +84,11 @@
 //! # let base = dir.path();
 //! let settings = toml::toml! { path = "notes.txt" };
 //! let source = Kinds::default().with(LinesKind).configure("lines", settings, base).unwrap();
-//! let options = lingqu_connector_sdk::conformance::Options { probe_write: true, ..Default::default() };
+//! let options = lingqu_connector_sdk::conformance::Options {
+//!     probe_write: true,
+//!     predicates_max: 4,
+//!     ..Default::default()
+//! };
 //! let report = lingqu_connector_sdk::conformance::check(source, None, options, |_| {}).await;
 //! assert!(report.conforms(), "{report}");
 //! # }

@@ -8,6 +8,7 @@ mod columns;
 mod dialect;
 mod error;
 mod privileges;
+mod probe;
 mod provider;
 mod pushdown;
 mod session;

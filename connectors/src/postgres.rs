@@ -9,6 +9,7 @@ mod decode;
 mod error;
 mod numeric;
 mod privileges;
+mod probe;
 mod provider;
 mod pushdown;
 mod session;

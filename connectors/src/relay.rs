@@ -5,7 +5,7 @@
 
 use std::future::Future;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -35,11 +35,6 @@ impl Outlet {
     pub(crate) async fn put(&self, batch: RecordBatch) -> Result<(), Gone> {
         self.0.send(Said::Batch(batch)).await.map_err(|_| Gone)
     }
-
-    /// Returns when nobody reads any more.
-    pub(crate) async fn gone(&self) {
-        self.0.closed().await;
-    }
 }
 
 /// The batches that `work` puts into its outlet. `work` is dropped as soon as the stream is.
@@ -66,8 +61,8 @@ where
         match receiver.recv().await {
             Some(Said::Batch(batch)) => Some((Ok(batch), Some(receiver))),
             Some(Said::End(Ok(()))) => None,
-            Some(Said::End(Err(error))) => Some((Err(external(error)), None)),
-            None => Some((Err(external(SourceError::Failed { code: None })), None)),
+            Some(Said::End(Err(error))) => Some((Err(error.into()), None)),
+            None => Some((Err(SourceError::Failed { code: None }.into()), None)),
         }
     });
     Box::pin(RecordBatchStreamAdapter::new(schema, batches))
@@ -78,13 +73,17 @@ pub(crate) fn opening(
     schema: SchemaRef,
     open: impl Future<Output = Result<SendableRecordBatchStream, SourceError>> + Send + 'static,
 ) -> SendableRecordBatchStream {
-    let batches = stream::once(async { open.await.map_err(external) })
+    let batches = stream::once(async { open.await.map_err(DataFusionError::from) })
         .try_flatten()
         .boxed();
     Box::pin(RecordBatchStreamAdapter::new(schema, batches))
 }
 
-/// As DataFusion carries it; whoever reads finds the [`SourceError`] by downcasting.
-pub(crate) fn external(error: SourceError) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
+/// Bytes of the buffers behind a batch's rows; room that builders kept in reserve does not count.
+pub(crate) fn bytes_of(batch: &RecordBatch) -> u64 {
+    let bytes = |column: &ArrayRef| {
+        let used = column.to_data().get_slice_memory_size();
+        used.unwrap_or_else(|_| column.get_array_memory_size())
+    };
+    batch.columns().iter().map(bytes).sum::<usize>() as u64
 }

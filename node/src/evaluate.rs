@@ -90,7 +90,7 @@ impl Prepared {
     pub fn loads(&self) -> &[Load] {
         match self {
             Prepared::Model(prepared) => std::slice::from_ref(&prepared.load),
-            Prepared::Statistic(prepared) => &prepared.loads,
+            Prepared::Statistic(prepared) => prepared.loads(),
             Prepared::Verification(prepared) => std::slice::from_ref(&prepared.load),
         }
     }

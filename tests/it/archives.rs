@@ -6,7 +6,7 @@ use std::process::Command;
 
 use lingqu_core::receipt::Receipt;
 use lingqu_demo::cast::{self, Party};
-use lingqu_tlog::{Ed25519Signer, leaf_hash};
+use lingqu_tlog::leaf_hash;
 use serde_json::Value;
 
 use crate::binary::{Ran, run};
@@ -183,10 +183,9 @@ fn proofs(taken: &Taken) {
     assert_eq!(ran.code, Some(0), "{ran:?}");
 }
 
-/// case, document, who extracted, hash list, a report in both languages, receipts and proofs.
+/// case, document, who extracted, hash list, a report in both languages, receipts and proofs.
 fn evidence(taken: &Taken) {
-    let pem = lingqu_transport::signing_key::create(&taken.at("clerk.key"));
-    let _: Ed25519Signer = pem.unwrap();
+    lingqu_transport::signing_key::create(&taken.at("clerk.key")).unwrap();
     let make = [
         "evidence",
         "make",

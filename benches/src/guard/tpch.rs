@@ -35,13 +35,16 @@ pub(super) fn tables(scale: f64) -> Result<(Tables, Vec<TableRules>, usize), Dat
         OrderArrow::new(OrderGenerator::new(scale, 1, 1)).collect();
     let (customers, orders) = (customers?, orders?);
     let count = orders.iter().map(RecordBatch::num_rows).sum();
-    let segments = ["AUTOMOBILE", "BUILDING", "FURNITURE", "HOUSEHOLD", "MACHINERY"];
+    let segments = [
+        "AUTOMOBILE",
+        "BUILDING",
+        "FURNITURE",
+        "HOUSEHOLD",
+        "MACHINERY",
+    ];
     let priorities = ["1-URGENT", "2-HIGH", "3-MEDIUM", "4-NOT SPECIFIED", "5-LOW"];
     let dimension = Preset::Dimension.uses();
-    let customer = policy(
-        "c_custkey",
-        [("c_mktsegment", dimension, texts(&segments))],
-    );
+    let customer = policy("c_custkey", [("c_mktsegment", dimension, texts(&segments))]);
     let bounds = Domain::bounds(0, 1_000_000).expect(FITS);
     let order = policy(
         "o_custkey",
@@ -72,13 +75,22 @@ fn texts(values: &[&str]) -> Domain {
 
 fn policy<const N: usize>(entity: &str, columns: [(&str, UseSet, Domain); N]) -> Policy {
     let own = [(entity.to_owned(), Preset::Entity.uses())];
-    let uses = columns.iter().map(|(name, uses, _)| ((*name).to_owned(), *uses));
+    let uses = columns
+        .iter()
+        .map(|(name, uses, _)| ((*name).to_owned(), *uses));
     let audit = AuditTerms::Mirrored { wait_ms_max: 5_000 };
-    let policy = Policy::new(own.into_iter().chain(uses), ["BENCH".to_owned()], audit, 600);
+    let policy = Policy::new(
+        own.into_iter().chain(uses),
+        ["BENCH".to_owned()],
+        audit,
+        600,
+    );
     let policy = policy.and_then(|policy| policy.with_space(entity, "customer"));
-    let policy = columns.into_iter().fold(policy, |policy, (name, _, domain)| {
-        policy.and_then(|policy| policy.with_domain(name, domain))
-    });
+    let policy = columns
+        .into_iter()
+        .fold(policy, |policy, (name, _, domain)| {
+            policy.and_then(|policy| policy.with_domain(name, domain))
+        });
     let release = Release::new(10, Release::DOMINANCE_PERCENT_USUAL, 1, 1_000).expect(FITS);
     policy.expect(FITS).with_release(release)
 }

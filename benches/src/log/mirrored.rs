@@ -10,6 +10,7 @@ use std::time::Duration;
 use lingqu_client::{Event, Feed, Seen};
 use lingqu_core::Clock;
 use lingqu_core::receipt::Level;
+use lingqu_core::trust::Trust;
 use lingqu_demo::cast::{self, Party};
 use lingqu_demo::network::{Network, wait_until};
 use lingqu_journal::Figures;
@@ -84,9 +85,11 @@ impl Mirrored {
             let identity = self.network.identity(Party::Bureau)?;
             let channel = self.network.dial_coordinator(&identity).await?;
             let region = cast::REGION.parse().expect("the region is well-formed");
-            let (trust, keys) = (self.network.trust()?, self.network.head_log_keys()?);
+            let trust = self.network.trust()?;
+            let heads = Trust::of_logs(&self.network.head_log_keys()?)
+                .expect("the network's own keys can sign logs");
             let begin = clock.monotonic();
-            let feed = Feed::follow(channel, &region, true, trust, keys, Seen::default());
+            let feed = Feed::follow(channel, &region, true, trust, heads, Seen::default());
             let mut feed = feed.await?;
             let mut entries = 0;
             while let Some(event) = feed.next().await? {

@@ -139,7 +139,7 @@ impl Sides {
 }
 
 /// Whether two answers say the same; numbers may differ in their type and in the last digits of a mean.
-pub(super) fn same(ours: &RecordBatch, theirs: &RecordBatch) -> Result<bool, Failed> {
+pub(crate) fn same(ours: &RecordBatch, theirs: &RecordBatch) -> Result<bool, Failed> {
     if ours.num_rows() == 0
         || ours.num_rows() != theirs.num_rows()
         || ours.num_columns() != theirs.num_columns()

@@ -10,7 +10,7 @@ use lingqu_guard::TableRules;
 use lingqu_policy::{AuditTerms, Domain, Policy, Preset, Release, Use};
 
 /// The table's name.
-pub(super) const NAME: &str = "employment";
+pub(crate) const NAME: &str = "employment";
 /// Groups of the statistic.
 const REGIONS: usize = 12;
 /// Largest base of a row; the smallest is [`BASE_MIN`].
@@ -28,7 +28,7 @@ fn schema() -> SchemaRef {
 }
 
 /// `rows` rows of `entities` persons in so many partitions.
-pub(super) fn table(
+pub(crate) fn table(
     (rows, entities): (usize, usize),
     partitions: usize,
 ) -> Result<MemTable, DataFusionError> {
@@ -69,7 +69,7 @@ fn region(number: usize) -> String {
 }
 
 /// What the unit allows: groups by region of ten persons or more, the usual dominance, nothing rounded.
-pub(super) fn rules() -> TableRules {
+pub(crate) fn rules() -> TableRules {
     const FITS: &str = "the policy is written for this register";
     let both = [Use::Group, Use::Filter].into_iter().collect();
     let uses = [

@@ -88,7 +88,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // The worker was not waited for, so its id, which is its group's, belongs to nobody else.
         if let Some(group) = self.group {
-            let _ = kill_process_group(group, Signal::KILL);
+            let _ = kill_process_group(group, Signal::Kill);
         }
         let (Some(mut child), Some(slot)) = (self.child.take(), self.slot.take()) else {
             return;

@@ -23,6 +23,8 @@ pub(crate) struct Dialect {
     pub(crate) dates: Dates,
     /// What becomes of the spaces that fill `CHAR(n)` up.
     pub(crate) char_padding: CharPadding,
+    /// How dates and timestamps are read.
+    pub(crate) moments: Moments,
     /// How text comes out of the driver.
     pub(crate) text: TextEncoding,
 }
@@ -33,6 +35,7 @@ impl Default for Dialect {
             quote: Quote::Double,
             dates: Dates::Refused,
             char_padding: CharPadding::Keep,
+            moments: Moments::Driver,
             text: TextEncoding::Utf8,
         }
     }
@@ -72,6 +75,21 @@ pub(crate) enum CharPadding {
     Trim,
 }
 
+/// How dates and timestamps are read.
+///
+/// Some drivers make dates of what is none: PostgreSQL's reads an infinite date as today and drops `BC`. Text that the
+/// database itself has written is parsed here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Moments {
+    /// `CAST(column AS CHAR(64))`: MySQL and its family.
+    CastChar,
+    /// `CAST(column AS VARCHAR(64))`: PostgreSQL and its family.
+    CastVarchar,
+    /// As the driver converts them.
+    Driver,
+}
+
 /// How text comes out of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -90,13 +108,15 @@ pub(crate) enum TextEncoding {
 pub(crate) struct DatesRefused;
 
 impl Dialect {
-    /// `SELECT columns FROM table WHERE predicates`; all columns if none are named.
+    /// `SELECT columns FROM table WHERE predicates`; all columns if none are named. Of `moments` it is known that they are
+    /// dates or timestamps.
     ///
     /// # Errors
     /// A predicate has a date and the dialect no way of writing it.
     pub(crate) fn select(
         &self,
         columns: &[String],
+        moments: &[bool],
         table: &[String],
         predicates: &[Predicate],
     ) -> Result<String, DatesRefused> {
@@ -108,7 +128,17 @@ impl Dialect {
             if index > 0 {
                 sql.push_str(", ");
             }
+            let is_moment = moments.get(index).is_some_and(|is_moment| *is_moment);
+            let cast = match self.moments {
+                Moments::CastChar if is_moment => Some(" AS CHAR(64))"),
+                Moments::CastVarchar if is_moment => Some(" AS VARCHAR(64))"),
+                Moments::CastChar | Moments::CastVarchar | Moments::Driver => None,
+            };
+            if cast.is_some() {
+                sql.push_str("CAST(");
+            }
             self.name(&mut sql, column);
+            sql.push_str(cast.unwrap_or_default());
         }
         sql.push_str(" FROM ");
         for (index, part) in table.iter().enumerate() {
@@ -127,7 +157,7 @@ impl Dialect {
     /// The same without rows, to see the columns.
     pub(crate) fn describe(&self, columns: &[String], table: &[String]) -> String {
         let sql = self
-            .select(columns, table, &[])
+            .select(columns, &[], table, &[])
             .expect("without predicates there is no date");
         sql + " WHERE 1 = 0"
     }

@@ -16,6 +16,8 @@ pub(crate) struct Job {
     /// The ODBC connection string, secrets included.
     #[serde(with = "exposed")]
     connection: Secret,
+    /// The process that started the worker, which is not to outlive it.
+    pub(crate) parent: u32,
     /// Statements that prepare the session, by the unit.
     pub(crate) session: Vec<String>,
     pub(crate) dialect: Dialect,
@@ -67,6 +69,7 @@ impl Job {
     ) -> Job {
         Job {
             connection,
+            parent: std::process::id(),
             session,
             dialect,
             limits,

@@ -69,6 +69,17 @@ impl ColumnType {
             .then_some(ColumnType::Decimal { precision, scale })
     }
 
+    /// Whether values are dates or timestamps.
+    pub(crate) fn is_moment(self) -> bool {
+        matches!(
+            self,
+            ColumnType::Date
+                | ColumnType::Timestamp
+                | ColumnType::TimestampNanos
+                | ColumnType::TimestampUtc
+        )
+    }
+
     /// The type that the batches have.
     pub(crate) fn arrow(self) -> DataType {
         match self {

@@ -48,7 +48,7 @@ pub(crate) fn main() -> ExitCode {
     let Some(job) = job() else {
         return ExitCode::FAILURE;
     };
-    if confine::bound(job.limits.memory_bytes_max).is_err() {
+    if confine::bound(job.limits.memory_bytes_max, job.parent).is_err() {
         return ExitCode::FAILURE;
     }
     let done = catch_unwind(AssertUnwindSafe(|| run(&job, &mut pipe)));

@@ -172,7 +172,7 @@ impl Table {
         })
     }
 
-    /// These columns by name, in the order in which they are wanted.
+    /// These columns by name, in the order in which they are wanted, each once.
     pub(super) fn select(&self, names: &[String]) -> Result<Vec<Column>, SourceError> {
         let one = |name: &String| {
             if let Some(column) = self.columns.iter().find(|column| column.name == *name) {
@@ -186,7 +186,14 @@ impl Table {
                 None => Err(SourceError::ColumnMissing(name.clone())),
             }
         };
-        names.iter().map(one).collect()
+        let mut columns: Vec<Column> = Vec::with_capacity(names.len());
+        for name in names {
+            if columns.iter().any(|column| column.name == *name) {
+                return Err(SourceError::ColumnMissing(name.clone()));
+            }
+            columns.push(one(name)?);
+        }
+        Ok(columns)
     }
 }
 

@@ -11,21 +11,27 @@ use super::session::Session;
 
 /// Privileges that only read, or nothing.
 const READING: [&str; 4] = ["SELECT", "SHOW DATABASES", "SHOW VIEW", "USAGE"];
+/// Roles that are followed at most.
+const ROLES_MAX: usize = 100;
+/// Stands for a grant whose contents cannot be seen; it is no grant, so it is a finding.
+const UNKNOWN_ROLES: &str = "roles whose grants cannot be seen";
 /// Findings at most; one is enough to refuse an account.
 const FINDINGS_MAX: usize = 200;
 
 /// The account's privileges beyond reading, by their names at the server.
 pub(super) async fn beyond_reading(session: &mut Session) -> Result<Vec<String>, SourceError> {
-    let lines = grants(session, "SHOW GRANTS").await?;
-    let mut roles: Vec<&str> = lines.iter().filter_map(|line| role(line)).collect();
-    roles.dedup();
-    let mut all = lines.clone();
-    // MariaDB lists what the roles have as well; MySQL has to be asked with them switched on.
-    if !roles.is_empty() && session.server() != Server::MariaDb {
+    let mut all = grants(session, "SHOW GRANTS").await?;
+    let roles: Vec<String> = { all.iter() }
+        .filter_map(|line| role(line).map(str::to_owned))
+        .collect();
+    if session.server() == Server::MariaDb {
+        of_roles(session, roles, &mut all).await;
+    } else if !roles.is_empty() {
+        // Grants of roles are only told for roles that are switched on, those of their roles included.
         let using = format!("SHOW GRANTS FOR CURRENT_USER() USING {}", roles.join(", "));
         match grants(session, &using).await {
             Ok(lines) => all.extend(lines),
-            Err(_) => all.push(format!("roles {}", roles.join(", "))),
+            Err(_) => all.push(UNKNOWN_ROLES.to_owned()),
         }
     }
     let mut found: Vec<String> = all.iter().flat_map(|line| findings(line)).collect();
@@ -33,6 +39,28 @@ pub(super) async fn beyond_reading(session: &mut Session) -> Result<Vec<String>,
     found.dedup();
     found.truncate(FINDINGS_MAX);
     Ok(found)
+}
+
+/// What the roles may do, and the roles that they have: each is asked for once.
+async fn of_roles(session: &mut Session, mut roles: Vec<String>, all: &mut Vec<String>) {
+    let mut at = 0;
+    while let Some(name) = roles.get(at).cloned() {
+        at += 1;
+        let asked = grants(session, &format!("SHOW GRANTS FOR {name}")).await;
+        let Ok(lines) = asked.and_then(|lines| {
+            let few = at <= ROLES_MAX;
+            few.then_some(lines).ok_or(SourceError::TooLarge)
+        }) else {
+            all.push(UNKNOWN_ROLES.to_owned());
+            return;
+        };
+        for further in lines.iter().filter_map(|line| role(line)) {
+            if !roles.iter().any(|known| known == further) {
+                roles.push(further.to_owned());
+            }
+        }
+        all.extend(lines);
+    }
 }
 
 async fn grants(session: &mut Session, sql: &str) -> Result<Vec<String>, SourceError> {

@@ -130,6 +130,14 @@ impl Pool {
         })
     }
 
+    /// A connection without the precautions of a session, for the one who tries whether the account could write.
+    pub(super) async fn unguarded(&self) -> Result<Conn, SourceError> {
+        let dialled = timeout(self.settings.connect_timeout(), Conn::new(self.opts()?)).await;
+        dialled
+            .map_err(|_| SourceError::Unreachable)?
+            .map_err(|error| general(&error))
+    }
+
     /// How to connect. The password is read now, so that an exchanged file counts from the next connection on.
     fn opts(&self) -> Result<Opts, SourceError> {
         let settings = &self.settings;

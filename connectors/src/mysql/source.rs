@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use lingqu_connector_sdk::{
     Connector, Health, LoadRequest, ReadLimits, Reading, SettingsRefused, SourceError, TableInfo,
-    TableName,
+    TableName, WriteProbe,
 };
 use mysql_async::prelude::{Protocol as RowProtocol, Queryable as _};
 use mysql_async::{QueryResult, Value};
@@ -15,13 +15,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::columns::{self, Column, Table};
 use super::error::of_table;
-use super::privileges;
 use super::provider::Provider;
 use super::session::{Pool, Session};
 use super::settings::{Protocol, Settings};
 use super::sql::{self, Selection};
 use super::values::Batches;
-use crate::relay::{Outlet, relay};
+use super::{privileges, probe};
+use crate::relay::{Outlet, bytes_of, relay};
 
 /// Longest name of a state that is kept.
 const VERSION_BYTES_MAX: usize = 1_024;
@@ -92,7 +92,27 @@ impl Connector for Source {
         session.give_back();
         Ok(health)
     }
+
+    async fn probe_write(&self) -> Result<WriteProbe, SourceError> {
+        let mut session = self.pool.acquire().await?;
+        let tables = columns::tables(&mut session, self.settings(), None).await?;
+        session.give_back();
+        probe::write(&self.pool, &tables).await
+    }
+
+    async fn running_queries(&self) -> Result<Option<u64>, SourceError> {
+        let mut session = self.pool.acquire().await?;
+        let running = session.conn().query_first(RUNNING).await;
+        let running = running.map_err(|error| super::error::general(&error))?;
+        session.give_back();
+        Ok(running)
+    }
 }
+
+/// Statements of this account's other sessions that the server is working on.
+const RUNNING: &str = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+     WHERE USER = SUBSTRING_INDEX(USER(), '@', 1) AND COMMAND IN ('Execute', 'Query') \
+     AND ID <> CONNECTION_ID()";
 
 impl Source {
     pub(super) fn new(settings: Settings, base: &Path) -> Result<Source, SettingsRefused> {
@@ -134,8 +154,7 @@ impl Source {
         found.into_iter().next().ok_or_else(missing)
     }
 
-    /// Opens the transaction and lets the rows come. The first row, or the end, has to come before this returns, so
-    /// that a query that cannot run is an error here.
+    /// Opens the transaction and lets the rows come.
     async fn start(
         &self,
         mut session: Session,
@@ -144,7 +163,9 @@ impl Source {
         limits: ReadLimits,
     ) -> Result<Reading, SourceError> {
         let deadline = Instant::now() + limits.time_max;
-        let version = begin(&mut session, &query.table, limits).await?;
+        let version = timeout_at(deadline, begin(&mut session, &query.table, limits))
+            .await
+            .map_err(|_| SourceError::TimedOut)??;
         let protocol = session.server().protocol(self.settings());
         let expressions: Vec<String> = { query.columns.iter() }
             .map(|column| column.expression(protocol))
@@ -253,7 +274,7 @@ impl Sink<'_> {
             }
             if let Some(batch) = self.batches.take(ended)? {
                 count += batch.num_rows() as u64;
-                bytes += batch.get_array_memory_size() as u64;
+                bytes += bytes_of(&batch);
                 if count > self.limits.rows_max || bytes > self.limits.bytes_max {
                     return Err(SourceError::TooLarge);
                 }

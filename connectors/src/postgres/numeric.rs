@@ -25,23 +25,28 @@ pub(super) fn scaled(bytes: &[u8], precision: u8, scale: u8) -> Option<i128> {
     if digits.len() != count * 2 || (sign != 0 && sign != NEGATIVE) {
         return None;
     }
-    let mut value = 0_i128;
-    for digit in digits.chunks_exact(2) {
+    let (mut value, mut missing) = (0_i128, 0_i64);
+    for (at, digit) in digits.chunks_exact(2).enumerate() {
         let digit = u16::from_be_bytes([digit[0], digit[1]]);
         if digit > 9_999 {
             return None;
         }
-        value = value.checked_mul(10_000)?.checked_add(i128::from(digit))?;
+        // This digit's last decimal place stands for 10 to the power of this, as the result counts.
+        let place = 4 * (i64::from(weight) - i64::try_from(at).ok()?) + i64::from(scale);
+        let cut = usize::try_from((-place).clamp(0, 4)).ok()?;
+        let (kept, lost) = (
+            i128::from(digit) / POWERS[cut],
+            i128::from(digit) % POWERS[cut],
+        );
+        if lost != 0 {
+            return None;
+        }
+        value = value.checked_mul(POWERS[4 - cut])?.checked_add(kept)?;
+        missing = place.max(0);
     }
-    // The last digit stands for 10 000 to the power of weight - count + 1.
-    let last = 4 * (i64::from(weight) - i64::try_from(count).ok()? + 1) + i64::from(scale);
     if value != 0 {
-        let power = *POWERS.get(usize::try_from(last.unsigned_abs()).ok()?)?;
-        value = match last {
-            0.. => value.checked_mul(power)?,
-            _ if value % power == 0 => value / power,
-            _ => return None,
-        };
+        let power = POWERS.get(usize::try_from(missing).ok()?)?;
+        value = value.checked_mul(*power)?;
     }
     if value >= *POWERS.get(usize::from(precision))? {
         return None;

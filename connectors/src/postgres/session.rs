@@ -130,6 +130,21 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Link, SourceError> {
+        let link = self.dial().await?;
+        link.client
+            .batch_execute(&preamble(&self.settings))
+            .await
+            .map_err(|error| general(&error))?;
+        Ok(link)
+    }
+
+    /// A connection without the precautions of a session, for the one who tries whether the account could write.
+    pub(super) async fn unguarded(&self) -> Result<Unguarded, SourceError> {
+        let dialled = timeout(self.settings.connect_timeout(), self.dial()).await;
+        Ok(Unguarded(dialled.map_err(|_| SourceError::Unreachable)??))
+    }
+
+    async fn dial(&self) -> Result<Link, SourceError> {
         let settings = &self.settings;
         let mut config = Config::new();
         config
@@ -144,7 +159,7 @@ impl Pool {
             // Read now, so that an exchanged file counts from the next connection on.
             config.password(password.read(&self.base)?.expose());
         }
-        let link = match &self.tls {
+        Ok(match &self.tls {
             Some(Tls(tls)) => {
                 config.ssl_mode(SslMode::Require);
                 let connected = config.connect(tls.clone()).await;
@@ -157,12 +172,18 @@ impl Pool {
                 let (client, connection) = connected.map_err(|error| general(&error))?;
                 drive(client, connection)
             }
-        };
-        link.client
-            .batch_execute(&preamble(settings))
-            .await
-            .map_err(|error| general(&error))?;
-        Ok(link)
+        })
+    }
+}
+
+/// A connection that is used once and closed.
+pub(super) struct Unguarded(Link);
+
+impl std::ops::Deref for Unguarded {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.0.client
     }
 }
 
@@ -192,7 +213,7 @@ where
 }
 
 /// What every session is set to before anything else. The account's privileges are what protects the data; this only
-/// makes mistakes of our own harmless.
+/// makes mistakes of our own harmless, and gives unchanged rows in the same order every time.
 fn preamble(settings: &Settings) -> String {
     let row_security = match settings.row_security {
         // Off means that a filtered table is an error instead of fewer rows.
@@ -204,6 +225,8 @@ fn preamble(settings: &Settings) -> String {
          SET search_path = pg_catalog; \
          SET standard_conforming_strings = on; \
          SET TimeZone = 'UTC'; \
+         SET synchronize_seqscans = off; \
+         SET max_parallel_workers_per_gather = 0; \
          SET row_security = {row_security}; \
          SET statement_timeout = '{}s'; \
          SET lock_timeout = '{}s'; \

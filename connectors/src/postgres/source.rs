@@ -7,20 +7,19 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use lingqu_connector_sdk::{
     Connector, Health, LoadRequest, ReadLimits, Reading, SettingsRefused, SourceError, TableInfo,
-    TableName,
+    TableName, WriteProbe,
 };
 use tokio::time::{Instant, timeout_at};
-use tokio_postgres::CopyOutStream;
 
 use super::columns::{self, Column, Table};
 use super::decode::Decoder;
 use super::error::of_table;
-use super::privileges;
 use super::provider::Provider;
 use super::session::{Pool, Session};
 use super::settings::Settings;
 use super::sql::{self, Selection};
-use crate::relay::{Outlet, relay};
+use super::{privileges, probe};
+use crate::relay::{Outlet, bytes_of, relay};
 
 /// One database.
 #[derive(Clone, Debug)]
@@ -83,7 +82,26 @@ impl Connector for Source {
         session.give_back();
         Ok(health)
     }
+
+    async fn probe_write(&self) -> Result<WriteProbe, SourceError> {
+        let session = self.pool.acquire().await?;
+        let tables = columns::tables(&session, self.pool.settings(), None).await?;
+        session.give_back();
+        probe::write(&self.pool, &tables).await
+    }
+
+    async fn running_queries(&self) -> Result<Option<u64>, SourceError> {
+        let session = self.pool.acquire().await?;
+        let rows = session.query(RUNNING, &[]).await?;
+        let running: Option<i64> = rows.first().map(|row| columns::cell(row, 0)).transpose()?;
+        session.give_back();
+        Ok(running.and_then(|running| u64::try_from(running).ok()))
+    }
 }
+
+/// Statements of this account's other sessions that the server is working on.
+const RUNNING: &str = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity \
+     WHERE usename = current_user AND pid <> pg_catalog.pg_backend_pid() AND state = 'active'";
 
 impl Source {
     pub(super) fn new(settings: Settings, base: &Path) -> Result<Source, SettingsRefused> {
@@ -127,10 +145,7 @@ impl Source {
         limits: ReadLimits,
     ) -> Result<Reading, SourceError> {
         let deadline = Instant::now() + limits.time_max;
-        let version = begin(&session, found, &query.table, limits).await?;
-        let names: Vec<&str> = query
-            .columns
-            .iter()
+        let names: Vec<&str> = { query.columns.iter() }
             .map(|column| column.name.as_str())
             .collect();
         let selection = Selection {
@@ -139,12 +154,20 @@ impl Source {
             condition: query.condition.as_deref(),
             limit: query.limit,
         };
-        check(&session, &selection, &query).await?;
-        let copying = session.client().copy_out(&sql::copy(&selection)).await;
-        let rows = copying.map_err(|error| of_table(&error, &query.table))?;
+        let opened = async {
+            let version = begin(&session, found, &query.table, limits).await?;
+            check(&session, &selection, &query).await?;
+            Ok::<_, SourceError>(version)
+        };
+        let version = timeout_at(deadline, opened)
+            .await
+            .map_err(|_| SourceError::TimedOut)??;
+        let statement = sql::copy(&selection);
         let decoder = Decoder::new(&query.columns, limits.batch_rows.get());
+        // The server says nothing at all before it has rows for a whole buffer, so even the beginning belongs to the
+        // task.
         let batches = relay(decoder.schema(), |outlet| async move {
-            let copied = copy(rows, decoder, &query.table, limits, &outlet);
+            let copied = copy(&session, &statement, decoder, &query.table, limits, &outlet);
             timeout_at(deadline, copied)
                 .await
                 .map_err(|_| SourceError::TimedOut)??;
@@ -219,14 +242,16 @@ async fn check(
 
 /// Decodes until the source has no more, nobody reads any more, or a limit is crossed.
 async fn copy(
-    rows: CopyOutStream,
+    session: &Session,
+    statement: &str,
     mut decoder: Decoder,
     table: &TableName,
     limits: ReadLimits,
     outlet: &Outlet,
 ) -> Result<(), SourceError> {
     use futures::StreamExt as _;
-    let mut rows = std::pin::pin!(rows);
+    let rows = session.client().copy_out(statement).await;
+    let mut rows = std::pin::pin!(rows.map_err(|error| of_table(&error, table))?);
     let (mut count, mut bytes) = (0_u64, 0_u64);
     loop {
         let message = rows.next().await.transpose();
@@ -238,7 +263,7 @@ async fn copy(
         }
         while let Some(batch) = decoder.take(ended)? {
             count += batch.num_rows() as u64;
-            bytes += batch.get_array_memory_size() as u64;
+            bytes += bytes_of(&batch);
             if count > limits.rows_max || bytes > limits.bytes_max {
                 return Err(SourceError::TooLarge);
             }

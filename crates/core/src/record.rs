@@ -158,7 +158,7 @@ impl Record {
     /// Layout, big-endian: magic 4, kind 1, reserved 1, flags 2, stream 16, index 8, time 8 (µs), call 16, refers-to 8,
     /// grant reference 32 (digest of grant id and version, zero if none), body root 32, peer 32 (zero), fields.
     pub fn encode<S: Suite>(&self) -> Vec<u8> {
-        let fields = self.draft.clear.encode();
+        let fields = self.draft.clear.as_encoded();
         let mut bytes = Vec::with_capacity(HEADER_LEN + fields.len());
         bytes.extend_from_slice(MAGIC);
         bytes.push(self.draft.kind as u8);
@@ -173,7 +173,7 @@ impl Record {
         bytes.extend_from_slice(&self.draft.body_root.0);
         bytes.extend_from_slice(&[0; 32]);
         debug_assert_eq!(bytes.len(), HEADER_LEN);
-        bytes.extend_from_slice(&fields);
+        bytes.extend_from_slice(fields);
         bytes
     }
 

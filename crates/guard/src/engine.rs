@@ -213,7 +213,7 @@ impl Engine {
     pub async fn partition(
         &self,
         products: Vec<StatisticProduct>,
-        tables: HashMap<String, Arc<dyn TableProvider>>,
+        tables: Tables,
         before: Option<Arc<Partition>>,
     ) -> Result<Partition, PartitionRefused> {
         let Some(runtime) = &self.runtime else {

@@ -120,7 +120,7 @@ impl Witness {
         let latest = known.cosigned.as_ref().map(|(checkpoint, _)| checkpoint);
         match judge(&request, std::slice::from_ref(&log.key), latest) {
             Ok(checkpoint) => match self.cosign(&request, checkpoint, known) {
-                Ok((next, cosignature)) => self.store(&origin, next, &mut *state, cosignature),
+                Ok((next, cosignature)) => self.store(&origin, next, &mut state, cosignature),
                 Err(answer) => answer,
             },
             Err(refused) => {

@@ -1,7 +1,8 @@
 //! Statistic: a registered template over one protected table and public ones, a gated table out.
 //!
 //! What may be asked and what may leave is the guard's to say; here its template is made from the product, over the
-//! tables of one environment, and bound to a call's parameters.
+//! tables of one environment, opened together with all other statistics of the resource, and bound to a call's
+//! parameters.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use datafusion::datasource::MemTable;
 use lingqu_core::ErrorCode;
 use lingqu_core::product::{Load, ParameterValues, Statistic};
 use lingqu_guard::{
-    Allowed, Bound, Engine, GuardLimits, Parameter, ParameterKind, Place, TableRules, Tables,
-    Template, TemplateRefused, TemplateSource, Value,
+    Allowed, Bound, Engine, GuardLimits, Parameter, ParameterKind, Partition, PartitionRefused,
+    Place, StatisticProduct, TableRules, Tables, Template, TemplateRefused, TemplateSource, Value,
 };
 use lingqu_policy::{Policy, Use};
 use lingqu_proto::ClaimValue;
@@ -33,8 +34,8 @@ pub(crate) const USES: [Use; 5] = [
     Use::Show,
 ];
 
-/// A statistic over its loads, ready to be asked.
-pub struct Prepared {
+/// A statistic whose template fits its tables; not open yet.
+pub struct Registered {
     /// The loads it answers from; the protected one first.
     pub loads: Vec<Load>,
     template: Template,
@@ -43,11 +44,28 @@ pub struct Prepared {
     engine: Arc<Engine>,
 }
 
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registered")
+            .field("loads", &self.loads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A statistic over its loads, ready to be asked.
+pub struct Prepared {
+    /// What it was opened from.
+    pub registered: Arc<Registered>,
+    /// The cells of all statistics of the resource, of which its answers are made.
+    pub partition: Arc<Partition>,
+}
+
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared")
-            .field("loads", &self.loads)
-            .finish_non_exhaustive()
+            .field("registered", &self.registered)
+            .field("partition", &self.partition)
+            .finish()
     }
 }
 
@@ -83,14 +101,14 @@ pub enum PrepareRefused {
     Check,
 }
 
-impl Prepared {
+impl Registered {
     /// Has the guard check the template, over these readings and no others.
     pub fn build(
         statistic: &Statistic,
         sources: &[TableSource<'_>],
         engine: &Arc<Engine>,
         limits: &GuardLimits,
-    ) -> Result<Prepared, PrepareRefused> {
+    ) -> Result<Registered, PrepareRefused> {
         let mut loads = Vec::new();
         let mut rules = Vec::new();
         let mut tables = Tables::new();
@@ -112,12 +130,55 @@ impl Prepared {
             });
             loads.push(source.load.clone());
         }
-        Ok(Prepared {
+        Ok(Registered {
             template: register(&template_source(statistic), &rules, limits)?,
             loads,
             tables,
             engine: Arc::clone(engine),
         })
+    }
+
+    /// Whether the partition lets it answer.
+    pub fn is_open(&self, partition: &Partition) -> bool {
+        partition.is_open(&self.template)
+    }
+}
+
+/// Opens statistics of one resource over its load, in this order. `before` is what answers until then.
+///
+/// # Errors
+/// [`PartitionRefused`]. A statistic that stays closed by itself stands in the report.
+pub fn open(
+    statistics: &[(String, Arc<Registered>)],
+    before: Option<Arc<Partition>>,
+) -> Result<Partition, PartitionRefused> {
+    let Some((_, first)) = statistics.first() else {
+        return Err(PartitionRefused::Products);
+    };
+    let mut tables = Tables::new();
+    let mut products = Vec::new();
+    for (name, registered) in statistics {
+        tables.extend(registered.tables.clone());
+        products.push(StatisticProduct {
+            name: name.clone(),
+            template: registered.template.clone(),
+        });
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|_| PartitionRefused::Failed)?;
+    // Products are opened where nothing asynchronous may wait.
+    let opened = std::thread::scope(|scope| {
+        let open = || runtime.block_on(first.engine.partition(products, tables, before));
+        scope.spawn(open).join()
+    });
+    opened.map_err(|_| PartitionRefused::Failed)?
+}
+
+impl Prepared {
+    /// The loads it answers from; the protected one first.
+    pub fn loads(&self) -> &[Load] {
+        &self.registered.loads
     }
 
     /// Binds a call's parameters.
@@ -135,7 +196,8 @@ impl Prepared {
                 (name.clone(), value)
             })
             .collect();
-        self.template
+        self.registered
+            .template
             .bind(&values)
             .map_err(|_| ErrorCode::ParameterInvalid)
     }
@@ -145,7 +207,10 @@ impl Prepared {
     /// # Errors
     /// `OVERLOADED`.
     pub fn enter(&self) -> Result<Place, ErrorCode> {
-        self.engine.enter().map_err(|_| ErrorCode::Overloaded)
+        self.registered
+            .engine
+            .enter()
+            .map_err(|_| ErrorCode::Overloaded)
     }
 
     /// Runs it.
@@ -153,9 +218,9 @@ impl Prepared {
     /// # Errors
     /// `EVALUATION_FAILED`, whatever the reason.
     pub async fn run(&self, place: Place, bound: Bound) -> Result<Table, ErrorCode> {
-        let rows = self
-            .engine
-            .run_over(place, bound, self.tables.clone())
+        let engine = &self.registered.engine;
+        let rows = engine
+            .answer(place, Arc::clone(&self.partition), bound)
             .await
             .map_err(|_| ErrorCode::EvaluationFailed)?;
         let stream = ipc_stream(&rows).map_err(|_| ErrorCode::EvaluationFailed)?;
@@ -164,7 +229,7 @@ impl Prepared {
 
     /// The columns of every answer.
     pub fn output_schema(&self) -> SchemaRef {
-        self.template.output_schema()
+        self.registered.template.output_schema()
     }
 }
 

@@ -40,6 +40,7 @@ pub fn part(record: &Record, load: &str) -> Option<Part> {
         Kind::AuthorizationChange
         | Kind::Control
         | Kind::Denials
+        | Kind::Heartbeat
         | Kind::Load
         | Kind::NodeStart
         | Kind::NodeStop => None,

@@ -4,17 +4,19 @@
 //! One rule throughout: what answers now goes on until all that takes its place is there. A reading under which an open
 //! product would have to close is refused as a whole, with everything that was built over it.
 
+mod statistics;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use arrow_array::RecordBatch;
 use lingqu_core::product::{Definition, SignedPolicy, Statistic};
 use lingqu_core::{LoadId, Timestamp};
+use lingqu_guard::{PartitionRefused, ProductRefused};
 
 use super::snapshot::{Snapshot, Table, open_columns, table};
 use super::{Answering, Key, Open, Products, Shut, dimensions, policies};
 use crate::admission::holdings::{ApprovedProduct, Holdings};
-use crate::evaluate::statistic::TableSource;
 use crate::evaluate::{Prepared, model, statistic, verification};
 use crate::sources::reading::{LoadFailed, ReadTable};
 use crate::sources::schema::Columns;
@@ -65,6 +67,8 @@ pub(crate) struct Loaded {
 enum Unopened {
     #[error(transparent)]
     Columns(#[from] ColumnsUnfit),
+    #[error(transparent)]
+    Cells(#[from] ProductRefused),
     #[error("the statistics engine cannot be started")]
     Engine,
     #[error(transparent)]
@@ -73,6 +77,8 @@ enum Unopened {
     NoLoad,
     #[error("there is no policy in force on every resource that it reads")]
     NoPolicy,
+    #[error(transparent)]
+    Partition(#[from] PartitionRefused),
     #[error(transparent)]
     Statistic(#[from] statistic::PrepareRefused),
     #[error(transparent)]
@@ -410,68 +416,6 @@ impl Round<'_> {
                 self.refuse(place, failed.clone());
             }
         }
-    }
-
-    /// One pass; the readings that stand in the way of an open statistic, if there are such.
-    fn try_statistics(&mut self) -> Option<(Vec<usize>, LoadFailed)> {
-        let is_new = |place: &usize| self.fresh.get(place).is_some_and(|fresh| fresh.is_new);
-        let mut built = BTreeMap::new();
-        for (index, plan) in self.plans.iter().enumerate() {
-            let Some(definition) = plan.statistic() else {
-                continue;
-            };
-            let places = plan.places.as_deref().unwrap_or_default();
-            let renewed: Vec<usize> = places
-                .iter()
-                .copied()
-                .filter(|place| is_new(place))
-                .collect();
-            let is_read = places.iter().any(|place| self.fresh.contains_key(place));
-            let is_kept = plan.kept.is_some();
-            // What answers over what still answers stays; what was tried in vain is not tried again for nothing.
-            if (is_kept && renewed.is_empty()) || (plan.was_shut && !is_read) {
-                continue;
-            }
-            match self.build_statistic(definition, plan) {
-                Ok(prepared) => {
-                    built.insert(index, Arc::new(Prepared::Statistic(prepared)));
-                }
-                Err(error) if is_kept => return Some((renewed, would_close(plan, &error))),
-                Err(error) => tell(plan, &error),
-            }
-        }
-        self.built.extend(built);
-        None
-    }
-
-    fn build_statistic(
-        &self,
-        definition: &Statistic,
-        plan: &Plan,
-    ) -> Result<statistic::Prepared, Unopened> {
-        let policies = plan.policies.as_deref().ok_or(Unopened::NoPolicy)?;
-        let places = plan.places.as_deref().ok_or(Unopened::NoLoad)?;
-        let mut sources = Vec::new();
-        for (place, policy) in places.iter().zip(policies) {
-            let snapshot = self.snapshots[*place].as_ref().ok_or(Unopened::NoLoad)?;
-            let table = snapshot.table.as_ref().ok_or(Unopened::NoLoad)?;
-            if snapshot.policy != *policy {
-                return Err(Unopened::NoLoad);
-            }
-            sources.push(TableSource {
-                load: &snapshot.load,
-                policy: Arc::new(policy.policy.clone()),
-                schema: &table.schema,
-                rows: &table.rows,
-            });
-        }
-        let own = &self.products.resources[plan.own];
-        let engine = self.products.engine(&own.environments);
-        let engine = engine.ok_or(Unopened::Engine)?;
-        let limits = &self.products.limits.guard;
-        Ok(statistic::Prepared::build(
-            definition, &sources, &engine, limits,
-        )?)
     }
 
     /// Puts back what answered before a reading, with all that was built over it.

@@ -474,3 +474,56 @@ fn what_nobody_asks_any_more_is_let_go_of() {
     world.settle(&[]);
     assert!(world.products.snapshot(0).is_none());
 }
+
+/// What a statistic says before and after a load is not who came with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statistic_does_not_tell_of_one_person_who_came_with_a_load() {
+    let mut world = World::new();
+    let (first, second) = (statistic("one", COUNT, &[]), statistic("two", COUNT, &[]));
+    world.approve(&first);
+    world.settle(&[]);
+    assert_eq!(counted(&answer(&world.open(&first).unwrap()).await), 30);
+    let old = world.loads(&first);
+
+    world.exchange(0, people(0..31, 2000));
+    world.settle(&[(0, Task::default())]);
+    assert_ne!(world.loads(&first), old);
+    assert_eq!(counted(&answer(&world.open(&first).unwrap()).await), 30);
+    // A product that opens only now is made of the same cells.
+    world.approve(&second);
+    world.settle(&[]);
+    assert_eq!(counted(&answer(&world.open(&second).unwrap()).await), 30);
+
+    world.exchange(0, people(0..40, 2000));
+    world.settle(&[(0, Task::default())]);
+    for product in [&first, &second] {
+        let open = world.open(product).unwrap();
+        assert_eq!(counted(&answer(&open).await), 40);
+    }
+}
+
+/// A cell that a load would make too small keeps what it had, and the load answers everything else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cell_that_becomes_too_small_waits_while_the_load_is_taken() {
+    let mut world = World::new();
+    let counts = statistic("one", COUNT, &[]);
+    world.approve(&counts);
+    world.settle(&[]);
+    let old = world.loads(&counts);
+    world.exchange(0, people(100..105, 2000));
+    let settled = world.settle(&[(0, Task::default())]);
+    assert!(settled.failed.is_empty());
+    assert_ne!(world.loads(&counts), old);
+    assert_eq!(counted(&answer(&world.open(&counts).unwrap()).await), 30);
+}
+
+/// A statistic whose cells are too small does not open, and those that answer go on.
+#[test]
+fn a_statistic_with_cells_too_small_stays_shut() {
+    let mut world = World::new();
+    let counts = statistic("one", COUNT, &[]);
+    world.exchange(0, people(0..5, 2000));
+    world.approve(&counts);
+    world.settle(&[]);
+    assert!(world.open(&counts).is_none());
+}

@@ -170,7 +170,6 @@ fn unreadable() -> SourceError {
 }
 
 /// An error of the reader could quote what it stumbled over.
-#[expect(clippy::needless_pass_by_value, reason = "it is dropped unread")]
 fn faceless(_: ArrowError) -> DataFusionError {
     DataFusionError::External(Box::new(unreadable()))
 }

@@ -1,5 +1,5 @@
 //! `lingqu audit evidence`: records put together for a court or an inspector, so that everything in the package can be
-//! checked on a machine that has never seen the network.
+//! checked on a machine that has never seen the network.
 //!
 //! A package is a directory: `receipts/` with one receipt for each record, `report.en.md` and `report.zh-CN.md`, and
 //! `manifest`, a signed note (C2SP) that names case, document, who extracted it and when, and lists every file with its

@@ -3,7 +3,7 @@ use crate::request::Select;
 
 fn rendered(dialect: Dialect, sql: &str) -> Result<String, DatesRefused> {
     let select: Select = sql.parse().unwrap();
-    dialect.select(&select.columns, &select.table, &select.predicates)
+    dialect.select(&select.columns, &[true], &select.table, &select.predicates)
 }
 
 #[test]
@@ -57,4 +57,26 @@ fn describing_asks_for_no_row() {
         dialect.describe(&[], &["t".to_owned()]),
         r#"SELECT * FROM "t" WHERE 1 = 0"#
     );
+}
+
+#[test]
+fn moments_are_cast_where_the_driver_cannot_be_trusted_with_them() {
+    let sql = r#"SELECT "a""b", "c" FROM "t""#;
+    let with = |moments, quote| {
+        let dialect = Dialect {
+            moments,
+            quote,
+            ..Dialect::default()
+        };
+        rendered(dialect, sql).unwrap()
+    };
+    assert_eq!(
+        with(Moments::CastVarchar, Quote::Double),
+        r#"SELECT CAST("a""b" AS VARCHAR(64)), "c" FROM "t""#
+    );
+    assert_eq!(
+        with(Moments::CastChar, Quote::Backtick),
+        r#"SELECT CAST(`a"b` AS CHAR(64)), `c` FROM `t`"#
+    );
+    assert_eq!(with(Moments::Driver, Quote::Double), sql);
 }

@@ -278,9 +278,13 @@ impl Reader {
             ColumnType::Date => Arc::new(parse::<Date32Array, _>(&view, |text| {
                 moment::midnight(&moment::parse(text)?)
             })?),
-            ColumnType::Timestamp | ColumnType::TimestampNanos | ColumnType::TimestampUtc => {
+            ColumnType::Timestamp | ColumnType::TimestampNanos => {
                 self.timestamps(view.iter().map(|text| text.map(moment::parse).transpose()))?
             }
+            ColumnType::TimestampUtc => self.timestamps(
+                view.iter()
+                    .map(|text| text.map(moment::parse_utc).transpose()),
+            )?,
             _ => return Err(Refused::Unfit),
         })
     }

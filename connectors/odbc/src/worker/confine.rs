@@ -27,14 +27,16 @@ pub(super) fn take_output() -> io::Result<Pipe> {
 /// looked into by others of its user, and has so much memory.
 ///
 /// # Errors
-/// The kernel refuses.
-pub(super) fn bound(memory_bytes_max: u64) -> io::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+/// The kernel refuses, or the parent is gone.
+pub(super) fn bound(memory_bytes_max: u64, parent: u32) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::Kill))?;
+    // A parent that ended before that line sends no signal; its children belong to others then.
+    if std::os::unix::process::parent_id() != parent {
+        return Err(io::ErrorKind::NotFound.into());
+    }
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     limit(Resource::Core, 0)?;
-    limit(Resource::As, memory_bytes_max)?;
-    // A parent that ended before the first line was reached sends no signal: its children belong to others then.
-    Ok(())
+    limit(Resource::As, memory_bytes_max)
 }
 
 fn limit(resource: Resource, most: u64) -> io::Result<()> {

@@ -42,7 +42,7 @@ pub(super) fn days(date: &Date) -> Result<i32, Unfit> {
 /// There is no such moment, or it needs nanoseconds.
 pub(super) fn micros(moment: &Timestamp) -> Result<i64, Unfit> {
     let seconds = seconds(moment)?;
-    if moment.fraction % 1_000 != 0 {
+    if !moment.fraction.is_multiple_of(1_000) {
         return Err(Unfit);
     }
     Ok(seconds * 1_000_000 + i64::from(moment.fraction / 1_000))
@@ -138,6 +138,18 @@ pub(super) fn parse(text: &[u8]) -> Result<Timestamp, Unfit> {
         .chain(zeros)
         .fold(0, |nanos, digit| nanos * 10 + u32::from(digit - b'0'));
     Ok(moment)
+}
+
+/// The same with the offset that means UTC, or without any.
+///
+/// # Errors
+/// It has another form, or another offset.
+pub(super) fn parse_utc(text: &[u8]) -> Result<Timestamp, Unfit> {
+    let text = text.trim_ascii();
+    let offset = [&b"+00:00"[..], b"+00", b"Z"]
+        .into_iter()
+        .find(|offset| text.ends_with(offset));
+    parse(&text[..text.len() - offset.map_or(0, <[u8]>::len)])
 }
 
 /// Microseconds since midnight of `HH:MM:SS` with up to six digits of a fraction.
@@ -273,6 +285,22 @@ mod tests {
             "+970-01-01",
         ] {
             assert_eq!(micros_of(text), Err(Unfit), "{text}");
+        }
+        for text in [
+            "1970-01-01 00:00:00.5+00",
+            "1970-01-01T00:00:00.5Z",
+            "1970-01-01 00:00:00.5",
+        ] {
+            let moment = parse_utc(text.as_bytes()).unwrap();
+            assert_eq!(micros(&moment), Ok(500_000), "{text}");
+        }
+        for text in [
+            "1970-01-01 00:00:00+08",
+            "0044-03-15 BC",
+            "-infinity",
+            "+00",
+        ] {
+            assert!(parse_utc(text.as_bytes()).is_err(), "{text}");
         }
     }
 

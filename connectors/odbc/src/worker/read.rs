@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
 use arrow_odbc::odbc_api::buffers::ColumnarDynBuffer;
-use arrow_odbc::odbc_api::{Connection, Cursor, Error};
+use arrow_odbc::odbc_api::{Connection, Cursor, DataType, Error};
 
 use super::columns::{Reader, Refused};
 use super::confine::Pipe;
 use super::describe::{Description, Found, table as describe_table};
 use super::{Stop, failure};
+use crate::dialect::Moments;
 use crate::failure::{Failure, Stage};
 use crate::frame::{Event, write_batch, write_event};
 use crate::job::{Job, Table};
@@ -40,9 +41,13 @@ pub(super) fn rows(
         .collect::<Result<Vec<Column>, Failure>>()?;
     check_predicates(select, &description)?;
     // Every name in this statement is now one that the database itself has given.
+    let moments: Vec<bool> = columns
+        .iter()
+        .map(|column| column.column_type.is_moment())
+        .collect();
     let sql = job
         .dialect
-        .select(&select.columns, &table.name, &select.predicates)
+        .select(&select.columns, &moments, &table.name, &select.predicates)
         .map_err(|_| unwritable(select))?;
     let cursor = connection
         .execute(&sql, (), None)
@@ -55,7 +60,7 @@ pub(super) fn rows(
             Reader::new(
                 column.column_type,
                 column.nullable,
-                found.reported,
+                reported(column, found, job),
                 &job.dialect,
                 job.limits.text_bytes_max,
             )
@@ -69,6 +74,14 @@ pub(super) fn rows(
         wanted: select.limit.unwrap_or(u64::MAX),
     }
     .send(cursor, pipe)
+}
+
+/// What the driver will report of the column in the statement: text where the statement casts it.
+fn reported(column: &Column, found: &Found, job: &Job) -> DataType {
+    if column.column_type.is_moment() && job.dialect.moments != Moments::Driver {
+        return DataType::Varchar { length: None };
+    }
+    found.reported
 }
 
 fn check_predicates(select: &Select, description: &Description) -> Result<(), Failure> {

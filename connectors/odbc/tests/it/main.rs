@@ -13,3 +13,4 @@ mod hostile;
 mod program;
 mod servers;
 mod sqlite;
+mod unit;

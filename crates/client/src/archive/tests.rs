@@ -122,6 +122,7 @@ fn an_archive_verifies_with_and_without_keys() {
     }
 }
 
+/// any edit or deletion is detected.
 #[test]
 fn no_byte_of_an_archive_can_be_altered() {
     let dir = tempfile::tempdir().unwrap();

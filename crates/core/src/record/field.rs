@@ -1,7 +1,5 @@
 //! The clear fields of a record: their numbers, shapes and strict encoding.
 
-use std::collections::BTreeMap;
-
 use lingqu_tlog::{Hash, Suite};
 
 /// Longest text field, in bytes.
@@ -128,9 +126,13 @@ pub enum FieldRefused {
     Shape(&'static str),
 }
 
-/// The clear fields of one record.
+/// The clear fields of one record. They are kept as they are encoded: a record is made once and read often, and in few
+/// of its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Clear(BTreeMap<Field, Vec<u8>>);
+pub struct Clear(Vec<u8>);
+
+/// Bytes that the fields of a call take, about: room for them is made at once.
+const USUAL_LEN: usize = 384;
 
 impl Clear {
     /// Adds a text; an empty one is left out. Control characters become `?` and the text is cut at 256 bytes, since a
@@ -139,7 +141,7 @@ impl Clear {
     pub fn text(mut self, field: Field, value: &str) -> Self {
         debug_assert_eq!(field.shape(), Shape::Text);
         if has_shape(Shape::Text, value.as_bytes()) {
-            self.0.insert(field, value.as_bytes().to_vec());
+            self.insert(field, value.as_bytes());
             return self;
         }
         let mut clean: String = value
@@ -150,7 +152,7 @@ impl Clear {
             clean.pop();
         }
         if !clean.is_empty() {
-            self.0.insert(field, clean.into_bytes());
+            self.insert(field, clean.as_bytes());
         }
         self
     }
@@ -159,7 +161,7 @@ impl Clear {
     #[must_use]
     pub fn number(mut self, field: Field, value: u64) -> Self {
         debug_assert_eq!(field.shape(), Shape::Number);
-        self.0.insert(field, value.to_be_bytes().to_vec());
+        self.insert(field, &value.to_be_bytes());
         self
     }
 
@@ -167,65 +169,83 @@ impl Clear {
     #[must_use]
     pub fn bytes(mut self, field: Field, value: &[u8]) -> Self {
         debug_assert_eq!(field.shape(), Shape::Bytes(value.len()));
-        self.0.insert(field, value.to_vec());
+        self.insert(field, value);
         self
     }
 
     /// A text field's value.
     pub fn get_text(&self, field: Field) -> Option<&str> {
-        self.0
-            .get(&field)
-            .and_then(|value| std::str::from_utf8(value).ok())
+        std::str::from_utf8(self.get_bytes(field)?).ok()
     }
 
     /// A number field's value.
     pub fn get_number(&self, field: Field) -> Option<u64> {
-        self.0
-            .get(&field)
-            .and_then(|value| value.as_slice().try_into().ok())
-            .map(u64::from_be_bytes)
+        let value = self.get_bytes(field)?.try_into().ok()?;
+        Some(u64::from_be_bytes(value))
     }
 
     /// A field's bytes.
     pub fn get_bytes(&self, field: Field) -> Option<&[u8]> {
-        self.0.get(&field).map(Vec::as_slice)
+        ClearView(&self.0).get(field)
     }
 
     /// The fields that are present, in ascending order.
     pub fn fields(&self) -> impl Iterator<Item = Field> {
-        self.0.keys().copied()
+        let numbers = ClearView(&self.0).fields().map(|(number, _)| number);
+        numbers.filter_map(numbered)
     }
 
     /// Digest of grant id and version; all zero when the record names no grant.
     pub(super) fn grant_reference<S: Suite>(&self) -> Hash {
-        grant_reference::<S>(
-            self.get_bytes(Field::Grant),
-            self.get_bytes(Field::GrantVersion),
-        )
+        ClearView(&self.0).grant_reference::<S>()
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let len = self.0.values().map(|value| TAG_LEN + value.len()).sum();
-        let mut bytes = Vec::with_capacity(len);
-        for (field, value) in &self.0 {
-            let length = u16::try_from(value.len()).expect("every shape is shorter than 64 KiB");
-            bytes.extend_from_slice(&(*field as u16).to_be_bytes());
-            bytes.extend_from_slice(&length.to_be_bytes());
-            bytes.extend_from_slice(value);
-        }
-        bytes
+    /// The fields' bytes, in ascending order of number, each once.
+    pub(super) fn as_encoded(&self) -> &[u8] {
+        &self.0
     }
 
     #[cfg(test)]
     pub(super) fn decode(bytes: &[u8]) -> Result<Clear, FieldRefused> {
         ClearView::read(bytes).map(|view| view.to_clear())
     }
+
+    /// Puts a value into its place, instead of one that is there.
+    fn insert(&mut self, field: Field, value: &[u8]) {
+        let number = field as u16;
+        let mut at = 0;
+        let mut replaced = 0;
+        for (found, there) in ClearView(&self.0).fields() {
+            if found > number {
+                break;
+            }
+            if found == number {
+                replaced = TAG_LEN + there.len();
+                break;
+            }
+            at += TAG_LEN + there.len();
+        }
+        let length = u16::try_from(value.len()).expect("every shape is shorter than 64 KiB");
+        let mut tag = [0; TAG_LEN];
+        tag[..2].copy_from_slice(&number.to_be_bytes());
+        tag[2..].copy_from_slice(&length.to_be_bytes());
+        if self.0.capacity() == 0 {
+            self.0.reserve(USUAL_LEN);
+        }
+        let bytes = tag.iter().chain(value).copied();
+        if at == self.0.len() {
+            self.0.extend_from_slice(&tag);
+            self.0.extend_from_slice(value);
+        } else {
+            self.0.splice(at..at + replaced, bytes);
+        }
+    }
 }
 
 /// Bytes of a field's number and length.
 const TAG_LEN: usize = 4;
 
-/// The clear fields of one record, read in place. Made only of bytes that are exactly what [`Clear::encode`] writes.
+/// The clear fields of one record, read in place. Made only of bytes that are exactly what [`Clear`] holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClearView<'a>(&'a [u8]);
 
@@ -259,8 +279,7 @@ impl<'a> ClearView<'a> {
     }
 
     pub(super) fn to_clear(self) -> Clear {
-        let known = |(number, value): (u16, &[u8])| Some((numbered(number)?, value.to_vec()));
-        Clear(self.fields().filter_map(known).collect())
+        Clear(self.0.to_vec())
     }
 
     fn fields(self) -> impl Iterator<Item = (u16, &'a [u8])> {

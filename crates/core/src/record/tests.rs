@@ -49,7 +49,7 @@ fn a_callers_text_cannot_break_a_record() {
     let kept = clear.get_text(Field::Purpose).unwrap();
     assert!(kept.len() <= 256 && !kept.contains('\n'));
     assert_eq!(clear.get_text(Field::Scenario), None);
-    assert_eq!(Clear::decode(&clear.encode()), Ok(clear));
+    assert_eq!(Clear::decode(clear.as_encoded()), Ok(clear));
 }
 
 #[test]
@@ -157,4 +157,40 @@ fn the_fields_stand_in_the_order_of_their_numbers() {
     // The search for a field by its number depends on it.
     let numbers: Vec<u16> = Field::ALL.iter().map(|field| *field as u16).collect();
     assert!(numbers.is_sorted_by(|before, after| before < after));
+}
+
+#[test]
+fn the_order_in_which_fields_are_added_does_not_matter_and_the_last_value_of_one_counts() {
+    let add: [fn(Clear) -> Clear; 4] = [
+        |clear| clear.text(Field::Grant, "grant_1"),
+        |clear| clear.number(Field::Units, 7),
+        |clear| clear.text(Field::Caller, "party_a"),
+        |clear| clear.bytes(Field::RequestTag, &[1; 16]),
+    ];
+    let wanted = add.iter().fold(Clear::default(), |clear, add| add(clear));
+    assert_eq!(Clear::decode(wanted.as_encoded()), Ok(wanted.clone()));
+    for first in 0..4 {
+        for second in 0..4 {
+            let mut order = vec![first, second];
+            order.extend(0..4);
+            let clear = order
+                .iter()
+                .fold(Clear::default(), |clear, at| add[*at](clear));
+            assert_eq!(clear, wanted, "{order:?}");
+        }
+    }
+    let longer = wanted
+        .clone()
+        .text(Field::Grant, "grant_with_a_longer_name");
+    assert_eq!(
+        longer.get_text(Field::Grant),
+        Some("grant_with_a_longer_name")
+    );
+    assert_eq!(longer.get_number(Field::Units), Some(7));
+    assert_eq!(longer.text(Field::Grant, "grant_1"), wanted);
+    let named: Vec<Field> = wanted.fields().collect();
+    assert_eq!(
+        named,
+        [Field::Caller, Field::Grant, Field::Units, Field::RequestTag]
+    );
 }

@@ -145,4 +145,9 @@ impl Unplaced {
         self.0[TIME_AT..TIME_AT + 8].copy_from_slice(&time.0.to_be_bytes());
         &self.0
     }
+
+    /// The bytes as they were placed last.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
 }

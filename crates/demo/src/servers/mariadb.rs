@@ -8,13 +8,13 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use super::programs::{Programs, is_root, run};
-use super::{ServerFailed, ServerIdentity, directory, doing, free_port, places, tail};
+use super::{ServerFailed, ServerIdentity, directory, doing, free_port, places};
 
 /// Names the directory of `mariadbd`.
 const VARIABLE: &str = "LINGQU_MARIADB";
 
-/// A running server with the databases of `sql`. The account `root` may do everything, over the Unix socket and without
-/// a password; others are as `sql` made them.
+/// A running server without a database. The account `root` may do everything, over the Unix socket and without a
+/// password.
 #[derive(Debug)]
 pub struct MariaDb {
     files: TempDir,
@@ -23,11 +23,11 @@ pub struct MariaDb {
 }
 
 impl MariaDb {
-    /// Starts one and runs these statements, each on a line of its own. With an identity, it offers TLS.
+    /// Starts one. With an identity, it offers TLS.
     ///
     /// # Errors
     /// There is none on this machine, or it does not start.
-    pub fn start(identity: Option<&ServerIdentity>, sql: &str) -> Result<MariaDb, ServerFailed> {
+    pub fn start(identity: Option<&ServerIdentity>) -> Result<MariaDb, ServerFailed> {
         let programs =
             Programs::find(places(VARIABLE, usual), "mariadbd").ok_or(ServerFailed::Missing {
                 program: "mariadbd",
@@ -38,19 +38,11 @@ impl MariaDb {
         let port = free_port()?;
         make(&programs, files.path())?;
         let at = |name: &str| files.path().join(name);
-        // The server runs these after it is ready, in order; the last one tells, by a file, that all of them have run.
-        let done = at("done");
-        fs::write(
-            at("init.sql"),
-            format!("{sql}\nSELECT 1 INTO OUTFILE '{}';\n", done.display()),
-        )
-        .map_err(doing("writing statements"))?;
         let mut command = server(&programs, files.path())?;
         command
             .arg(format!("--port={port}"))
             .arg("--bind-address=127.0.0.1")
             .arg(format!("--socket={}", at("socket").display()))
-            .arg(format!("--init-file={}", at("init.sql").display()))
             .arg("--innodb-flush-log-at-trx-commit=0")
             .arg("--skip-name-resolve");
         if let Some(identity) = identity {
@@ -72,7 +64,7 @@ impl MariaDb {
             server: child,
             port,
         };
-        server.wait(messages, &done)?;
+        server.wait(messages)?;
         Ok(server)
     }
 
@@ -87,13 +79,8 @@ impl MariaDb {
     }
 
     /// Reads what the server says until it is ready, and goes on reading, so that it never waits for a reader.
-    fn wait(
-        &self,
-        messages: Option<std::process::ChildStderr>,
-        done: &Path,
-    ) -> Result<(), ServerFailed> {
+    fn wait(&self, messages: Option<std::process::ChildStderr>) -> Result<(), ServerFailed> {
         let mut lines = BufReader::new(messages.ok_or_else(|| failed("no messages"))?).lines();
-        let log = self.files.path().join("log");
         let mut seen = String::new();
         loop {
             let Some(Ok(line)) = lines.next() else {
@@ -105,13 +92,8 @@ impl MariaDb {
                 break;
             }
         }
-        fs::write(&log, &seen).map_err(doing("writing the log"))?;
         std::thread::spawn(move || lines.by_ref().for_each(drop));
-        if done.exists() {
-            Ok(())
-        } else {
-            Err(failed(&format!("its statements failed\n{}", tail(&log))))
-        }
+        Ok(())
     }
 }
 

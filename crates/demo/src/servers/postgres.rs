@@ -120,7 +120,7 @@ impl Postgres {
             .arg(self.data()))?;
         let mut settings = format!(
             "\nlisten_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = '{}'\n\
-             fsync = off\nlog_min_messages = warning\nmax_connections = 50\n",
+             fsync = off\nlog_min_messages = warning\nmax_connections = 50\ntemp_file_limit = '256MB'\n",
             self.port,
             self.socket().display()
         );

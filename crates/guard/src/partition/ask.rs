@@ -119,9 +119,22 @@ pub(super) fn groups_of_atoms(partition: &Partition, bound: &Bound) -> Result<Ve
         }
         u32::try_from(place).ok()
     };
-    let atoms = register.atoms.iter();
+    let asked = |axis: &usize| {
+        let conditions = conditions.iter().map(|(asked, _)| asked);
+        let mut all = conditions.chain(keys.iter().map(|(asked, ..)| asked));
+        all.any(|asked| asked == axis)
+    };
+    let blurred = partition.settled.blurred.iter();
+    let blurred: Vec<&Vec<bool>> = blurred
+        .filter(|(axis, _)| asked(axis))
+        .map(|(_, is_blurred)| is_blurred)
+        .collect();
+    let atoms = register.atoms.iter().enumerate();
     Ok(atoms
-        .map(|atom| group_of(atom).unwrap_or(NOWHERE))
+        .map(|(number, atom)| {
+            let told = !blurred.iter().any(|is_blurred| is_blurred[number]);
+            group_of(atom).filter(|_| told).unwrap_or(NOWHERE)
+        })
         .collect())
 }
 

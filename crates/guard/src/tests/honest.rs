@@ -188,10 +188,10 @@ fn parquet(name: &str) -> Vec<RecordBatch> {
             .unwrap();
         let batches = read.collect().await.unwrap();
         let schema = batches[0].schema();
-        // A third of the flights keeps an unoptimised build quick.
+        // A fifth of the flights keeps an unoptimised build quick.
         let whole = concat_batches(&schema, &batches).unwrap();
         let rows = if name == "flights" {
-            whole.num_rows() / 3
+            whole.num_rows() / 5
         } else {
             whole.num_rows()
         };
@@ -498,7 +498,7 @@ fn every_honest_question_is_answered() {
     }
     // The register has groups of both kinds, or nothing would have been shown about suppression.
     assert!(
-        asked >= 40 && shown > 400 && hidden > 10,
+        asked >= 40 && shown > 300 && hidden > 10,
         "{asked} {shown} {hidden}"
     );
 }

@@ -227,3 +227,130 @@ fn a_table_with_an_entity_is_never_a_public_one() {
     let sql = "SELECT count(*) AS n FROM flights JOIN airports ON origin = faa";
     assert_eq!(code(sql, &rules), "PROTECTED_TABLE");
 }
+
+#[test]
+fn only_listed_functions_are_answered() {
+    use lingqu_policy::Function;
+    let count = terms(10).with_functions([Function::Count].into_iter().collect());
+    let rules = rules_under(flights_policy().with_release(count));
+    assert!(register_with(COUNT, Vec::new(), &rules).is_ok());
+    for figure in ["sum(distance)", "avg(distance)", "count(distinct tailnum)"] {
+        let sql = format!("SELECT {figure} AS f FROM flights");
+        assert_eq!(code(&sql, &rules), "FUNCTION_USE", "{figure}");
+    }
+}
+
+/// The flights beside a table of aircraft, whose ids are from these spaces.
+fn with_aircraft(
+    flights: Option<&str>,
+    aircraft: Option<&str>,
+    least: Option<u32>,
+) -> Vec<TableRules> {
+    let spaced = |policy: Policy, column: &str, space: Option<&str>| match space {
+        Some(space) => policy.with_space(column, space).unwrap(),
+        None => policy,
+    };
+    let flights = spaced(flights_policy(), "tailnum", flights).with_release(terms(10));
+    let mut rules = rules_under(flights);
+    let columns = [
+        // Open for everything that an entity may never be put to.
+        (
+            "id".to_owned(),
+            uses(&[Use::Entity, Use::Filter, Use::Group, Use::Aggregate]),
+        ),
+        ("engine".to_owned(), uses(&[Use::Filter, Use::Group])),
+    ];
+    let audit = AuditTerms::Mirrored { wait_ms_max: 1 };
+    let policy = Policy::new(columns, [], audit, 1).unwrap();
+    let policy = policy
+        .with_domain("engine", texts(&["jet", "prop"]))
+        .unwrap();
+    let policy = policy.with_domain("id", texts(&["N1", "N2"])).unwrap();
+    let policy = spaced(policy, "id", aircraft);
+    rules.push(TableRules {
+        name: "aircraft".to_owned(),
+        schema: Arc::new(Schema::new(vec![
+            Field::new("id", DataType::Utf8, true),
+            Field::new("engine", DataType::Utf8, true),
+        ])),
+        policy: Arc::new(match least {
+            Some(least) => policy.with_release(terms(least)),
+            None => policy,
+        }),
+    });
+    rules
+}
+
+#[test]
+fn protected_tables_are_joined_on_the_entity_of_one_space() {
+    let by_engine =
+        "SELECT engine, count(*) AS n FROM flights JOIN aircraft ON tailnum = id GROUP BY engine";
+    let aircraft = Some("aircraft");
+    let same = with_aircraft(aircraft, aircraft, Some(10));
+    assert!(register_with(by_engine, Vec::new(), &same).is_ok());
+    for (one, two) in [(aircraft, Some("ship")), (None, None), (aircraft, None)] {
+        let rules = with_aircraft(one, two, Some(10));
+        assert_eq!(
+            code(by_engine, &rules),
+            "PROTECTED_TABLE",
+            "{one:?} {two:?}"
+        );
+    }
+    // Both units must have opened statistics.
+    let rules = with_aircraft(aircraft, aircraft, None);
+    assert_eq!(code(by_engine, &rules), "RELEASE_TERMS");
+    for (sql, wanted) in [
+        (
+            "SELECT count(*) AS n FROM flights JOIN aircraft ON carrier = engine",
+            "PROTECTED_TABLE",
+        ),
+        (
+            "SELECT count(*) AS n FROM flights JOIN aircraft ON tailnum = engine",
+            "PROTECTED_TABLE",
+        ),
+        (
+            "SELECT count(*) AS n FROM flights JOIN aircraft ON tailnum = id WHERE id = 'N1'",
+            "FILTER_USE",
+        ),
+        (
+            "SELECT id, count(*) AS n FROM flights JOIN aircraft ON tailnum = id GROUP BY id",
+            "GROUP_USE",
+        ),
+        (
+            "SELECT count(distinct id) AS n FROM flights JOIN aircraft ON tailnum = id",
+            "AGGREGATE_USE",
+        ),
+        (
+            "SELECT count(id) AS n FROM flights JOIN aircraft ON tailnum = id",
+            "AGGREGATE_USE",
+        ),
+        (
+            "SELECT count(*) AS n FROM aircraft LEFT JOIN flights ON id = tailnum WHERE id = 'N1'",
+            "FILTER_USE",
+        ),
+    ] {
+        assert_eq!(code(sql, &same), wanted, "{sql}");
+    }
+}
+
+#[test]
+fn a_statistic_over_two_tables_is_under_the_stricter_terms() {
+    let sql = "SELECT engine, count(*) AS n FROM flights LEFT JOIN aircraft ON tailnum = id GROUP BY engine";
+    let rules = with_aircraft(Some("aircraft"), Some("aircraft"), Some(20));
+    let template = register_with(sql, Vec::new(), &rules).unwrap();
+    let flights: Vec<Flight> = (0..35).map(flight).collect();
+    let engine = engine(&flights);
+    let ids = (0..50).map(|tail| Some(format!("N{tail}")));
+    let engines = (0..50).map(|tail| Some(if tail < 20 { "jet" } else { "prop" }));
+    let batch = arrow_array::RecordBatch::try_new(
+        Arc::clone(&rules[2].schema),
+        vec![
+            Arc::new(ids.collect::<arrow_array::StringArray>()),
+            Arc::new(engines.collect::<arrow_array::StringArray>()),
+        ],
+    );
+    engine.put_table("aircraft", table(batch.unwrap()));
+    // Fifteen would be enough for the flights alone.
+    let shown = rows(&[run_template(&template, &engine, &[]).unwrap()]);
+    assert_eq!(shown, [["jet", "20"]]);
+}

@@ -18,6 +18,8 @@ use super::payload::Payload;
 
 /// Frames from one mark to the next.
 const MARK_EVERY: u64 = 64;
+/// How many times as long as a frame the memory may be that it is kept in.
+const SPARE_FACTOR_MAX: usize = 2;
 
 /// The state that the log determines.
 pub(crate) struct Fold<S: Suite> {
@@ -45,8 +47,9 @@ pub(crate) struct Fold<S: Suite> {
 }
 
 struct Recent {
+    first: u64,
     end: u64,
-    payload: Arc<[u8]>,
+    payload: Arc<Vec<u8>>,
 }
 
 /// A frame of durable bytes, with all that follows from them alone.
@@ -215,17 +218,27 @@ impl<S: Suite> Fold<S> {
             self.marks.push(payload.first);
         }
         self.frames += 1;
-        self.recent_bytes += bytes.len();
-        self.recent.push_back(Recent {
-            end: payload.end(),
-            payload: (*bytes).into(),
-        });
-        // The newest frame stays, however large.
-        while self.recent_bytes > self.limits.recent_bytes_max && self.recent.len() > 1 {
-            if let Some(oldest) = self.recent.pop_front() {
-                self.recent_bytes -= oldest.payload.len();
-            }
+        // What the oldest frames leave is used again: memory that is fresh from the system costs more than the copy.
+        let mut spare = Vec::new();
+        while self.recent_bytes + bytes.len() > self.limits.recent_bytes_max
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.recent_bytes -= oldest.payload.capacity();
+            spare = Arc::try_unwrap(oldest.payload).unwrap_or_default();
         }
+        // A small frame must not hold the memory of a large one.
+        if spare.capacity() > SPARE_FACTOR_MAX * bytes.len() {
+            spare = Vec::new();
+        }
+        spare.clear();
+        spare.extend_from_slice(bytes);
+        self.recent_bytes += spare.capacity();
+        // The newest frame stays, however large.
+        self.recent.push_back(Recent {
+            first: payload.first,
+            end: payload.end(),
+            payload: Arc::new(spare),
+        });
         self.signatures
             .insert(payload.end(), (payload.root, payload.signature.to_vec()));
         let size = self.tree.size();
@@ -255,12 +268,8 @@ impl<S: Suite> Fold<S> {
     }
 
     /// The payloads in memory from the frame with entry `from` on, enough for a batch; nothing if that frame is no longer there.
-    pub(crate) fn recent(&self, from: u64) -> Option<Vec<Arc<[u8]>>> {
-        let oldest = self.recent.front().and_then(|oldest| {
-            let payload = Payload::read(&oldest.payload)?;
-            Some(payload.first)
-        });
-        if oldest? > from {
+    pub(crate) fn recent(&self, from: u64) -> Option<Vec<Arc<Vec<u8>>>> {
+        if self.recent.front()?.first > from {
             return None;
         }
         let start = self.recent.partition_point(|frame| frame.end <= from);

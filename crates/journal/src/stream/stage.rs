@@ -216,27 +216,29 @@ impl<S: Suite> Stage for StreamStage<S> {
         self.shared.progress.send_modify(|progress| {
             progress.size = applied.end;
         });
-        let payload = &frame.payload;
-        let mut at = 0;
+        let mut index = frame.payload.first;
         for item in items {
-            let len = item.len();
-            match item.done {
-                Done::Record(done) => {
+            let first = index;
+            index += item.len() as u64;
+            match (item.done, item.work) {
+                (Done::Record(done), Work::Records(records)) => {
                     // A caller that has gone away takes nothing from the record.
-                    let _ = done.send(Place {
-                        index: payload.first + at as u64,
-                        entry: payload.entries[at].to_vec(),
+                    let entry = records.into_iter().next().map(Unplaced::into_bytes);
+                    let _ = entry.map(|entry| {
+                        done.send(Place {
+                            index: first,
+                            entry,
+                        })
                     });
                 }
-                Done::Denial(done) => {
+                (Done::Denial(done), _) => {
                     done.send_replace(true);
                 }
-                Done::Adopted(done) => {
+                (Done::Adopted(done), _) => {
                     let _ = done.send(());
                 }
-                Done::Nobody => {}
+                (Done::Record(_) | Done::Nobody, _) => {}
             }
-            at += len;
         }
     }
 

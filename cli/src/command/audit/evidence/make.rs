@@ -165,7 +165,7 @@ impl Make {
                 .iter()
                 .filter(|report| report.kind == LogKind::Stream)
             {
-                self.from_log(&dir.join(&report.origin), &mut receipts)?;
+                self.take_from(&dir.join(&report.origin), &mut receipts)?;
             }
         }
         if receipts.is_empty() {
@@ -181,7 +181,7 @@ impl Make {
         Ok(receipts)
     }
 
-    fn from_log(&self, dir: &Path, receipts: &mut Vec<Receipt>) -> Result<(), Failure> {
+    fn take_from(&self, dir: &Path, receipts: &mut Vec<Receipt>) -> Result<(), Failure> {
         let log = LogFiles::open(dir).map_err(archive::failed)?;
         let mut wanted = Vec::new();
         let found = log.check(|index, entry, _| {

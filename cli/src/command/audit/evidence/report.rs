@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use lingqu_core::receipt::Proven;
-use lingqu_core::record::{Clear, Field};
+use lingqu_core::record::{Clear, Field, Shape};
 
 use super::manifest::Manifest;
 use crate::command::call::level;
@@ -135,8 +135,11 @@ fn rows(
 }
 
 fn value(clear: &Clear, field: Field) -> Option<String> {
-    let text = clear.get_text(field).map(str::to_owned);
-    text.or_else(|| Some(clear.get_number(field)?.to_string()))
+    match field.shape() {
+        Shape::Text => clear.get_text(field).map(str::to_owned),
+        Shape::Number => clear.get_number(field).map(|number| number.to_string()),
+        Shape::Bytes(_) => clear.get_bytes(field).map(hex::encode),
+    }
 }
 
 /// Text of others in a cell of a table: nothing in it may end the cell or begin markup.

@@ -64,7 +64,7 @@ impl Package {
     }
 }
 
-/// what is put together for a court verifies where nobody has seen the network.
+/// what is put together for a court verifies where nobody has seen the network.
 #[test]
 fn a_package_verifies_on_keys_alone() {
     let package = package();

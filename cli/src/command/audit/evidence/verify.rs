@@ -29,7 +29,7 @@ pub(crate) fn verify(
 ) -> Result<(), Failure> {
     let dir = &arguments.what;
     let note = text(&dir.join(MANIFEST))?;
-    let note = Note::parse(&note).map_err(|error| refused(error))?;
+    let note = Note::parse(&note).map_err(refused)?;
     let manifest =
         Manifest::parse(&note.text).ok_or_else(|| refused("the manifest is malformed"))?;
     let is_signed = signed(&note, arguments.extractor.as_ref())?;
@@ -168,7 +168,7 @@ fn unlisted(dir: &Path, prefix: &str, listed: &BTreeSet<String>) -> Result<(), F
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
-    String::from_utf8(read(path)?).map_err(|error| refused(error))
+    String::from_utf8(read(path)?).map_err(refused)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

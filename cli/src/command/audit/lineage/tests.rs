@@ -34,7 +34,7 @@ fn bundle(entries: &[Vec<u8>]) -> Vec<u8> {
 
 fn run(dir: &Path) -> (Result<(), Failure>, String) {
     let (mut out, mut notes) = (Vec::new(), Vec::new());
-    let mut session = Session::new(&mut out, &mut notes, Language::English);
+    let mut session = Session::new(&mut out, &mut notes, Language::En);
     let lineage = Lineage {
         from: From {
             socket: None,

@@ -112,7 +112,9 @@ fn a_product_that_comes_later_splits_only_what_stays_whole() {
         .chain(at("JFK", 100, 15))
         .chain(at("LGA", 200, 3))
         .collect();
-    let before = bench.open(&[product.clone()], &flights, None).unwrap();
+    let before = bench
+        .open(std::slice::from_ref(&product), &flights, None)
+        .unwrap();
     assert_eq!(bench.rows(&before, &product), [["UA", "38", "3800"]]);
     let both = [product.clone(), finer.clone()];
     let after = bench.open(&both, &flights, Some(&before)).unwrap();
@@ -131,7 +133,9 @@ fn a_product_that_comes_with_a_new_figure_over_waiting_cells_has_none_there() {
     );
     let sums = bench.product("sums", BY_CARRIER);
     let mut flights: Vec<Flight> = fleet(0, 30, "UA").chain(fleet(100, 30, "DL")).collect();
-    let before = bench.open(&[counts.clone()], &flights, None).unwrap();
+    let before = bench
+        .open(std::slice::from_ref(&counts), &flights, None)
+        .unwrap();
     flights.extend(fleet(500, 1, "UA"));
     let both = [counts, sums.clone()];
     let after = bench.open(&both, &flights, Some(&before)).unwrap();

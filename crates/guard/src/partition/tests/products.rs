@@ -28,7 +28,9 @@ fn a_small_cell_is_withheld_from_every_answer() {
     assert_eq!((report.open[0].cells, report.open[0].cells_shown), (3, 2));
     assert_eq!(report.open[0].withheld_percent, 6);
     // Alone, the total has everybody.
-    let alone = bench.open(&[all.clone()], &flights, None).unwrap();
+    let alone = bench
+        .open(std::slice::from_ref(&all), &flights, None)
+        .unwrap();
     assert_eq!(bench.rows(&alone, &all), [["53", "5300"]]);
 }
 
@@ -95,7 +97,9 @@ fn numbers_of_entities_in_several_cells_need_rounding() {
         let terms = lingqu_policy::Release::new(10, 50, round_to, 1_000).unwrap();
         let bench = Bench::new(rules_under(flights_policy().with_release(terms)));
         let product = bench.product("entities", sql);
-        let partition = bench.open(&[product.clone()], &flights, None).unwrap();
+        let partition = bench
+            .open(std::slice::from_ref(&product), &flights, None)
+            .unwrap();
         assert_eq!(partition.is_open(&product.template), opens, "{round_to}");
         if !opens {
             let reason = &partition.report().refused[0].reason;
@@ -104,7 +108,9 @@ fn numbers_of_entities_in_several_cells_need_rounding() {
         }
         // Where nobody lies in two cells, they add up like everything else.
         let apart: Vec<Flight> = flights[..30].to_vec();
-        let partition = bench.open(&[product.clone()], &apart, None).unwrap();
+        let partition = bench
+            .open(std::slice::from_ref(&product), &apart, None)
+            .unwrap();
         assert!(partition.is_open(&product.template));
     }
 }
