@@ -3,7 +3,7 @@
 //! The decoder allocates as many bytes as a buffer claims to have without compression. A few bytes could claim so many
 //! that the process dies of it.
 
-use arrow_ipc::{Message, RecordBatch, size_prefixed_root_as_message};
+use arrow_ipc::{Message, RecordBatch};
 use lingqu_connector_sdk::SourceError;
 
 use crate::bounded::failed;
@@ -19,7 +19,8 @@ pub(crate) fn check(header: &[u8], body: &[u8], bytes_max: u64) -> Result<(), So
 pub(crate) fn check_in_file(header: &[u8], body: &[u8], bytes_max: u64) -> Result<(), SourceError> {
     // The marker of four bytes before the length is younger than the format.
     let header = header.strip_prefix(&[0xff; 4]).unwrap_or(header);
-    let message = size_prefixed_root_as_message(header).map_err(|_| malformed())?;
+    let message = header.get(4..).ok_or_else(malformed)?;
+    let message = arrow_ipc::root_as_message(message).map_err(|_| malformed())?;
     check_message(&message, body, bytes_max)
 }
 
@@ -58,4 +59,45 @@ fn check_batch(batch: &RecordBatch<'_>, body: &[u8], bytes_max: u64) -> Result<(
         return Err(SourceError::TooLarge);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array};
+    use arrow_ipc::CompressionType;
+    use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
+
+    /// Where a buffer's claim stands in a file of one compressed column: eight bytes that say how long it becomes.
+    #[tokio::test]
+    async fn a_buffer_that_claims_a_terabyte_is_not_believed() {
+        let ids: ArrayRef = Arc::new(Int64Array::from(vec![7; 10_000]));
+        let batch = arrow_array::RecordBatch::try_from_iter([("id", ids)]).unwrap();
+        let options = IpcWriteOptions::default()
+            .try_with_compression(Some(CompressionType::LZ4_FRAME))
+            .unwrap();
+        let mut bytes = Vec::new();
+        let mut writer =
+            FileWriter::try_new_with_options(&mut bytes, &batch.schema(), options).unwrap();
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+        drop(writer);
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("a.arrow");
+        std::fs::write(&path, &bytes).unwrap();
+        let source = crate::fixtures::source("file", "path = \"a.arrow\"", base.path());
+        let whole = crate::fixtures::load(source.as_ref(), "a", &["id"])
+            .await
+            .unwrap();
+        assert_eq!(whole.len(), 10_000);
+        let claim = 80_000_i64.to_le_bytes();
+        let at = bytes.windows(8).position(|window| window == claim).unwrap();
+        for lie in [1_i64 << 40, i64::MAX, -2, 1 << 31] {
+            bytes[at..at + 8].copy_from_slice(&lie.to_le_bytes());
+            std::fs::write(&path, &bytes).unwrap();
+            let refused = crate::fixtures::load(source.as_ref(), "a", &["id"]).await;
+            assert!(refused.is_err(), "{lie}");
+        }
+    }
 }

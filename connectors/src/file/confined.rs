@@ -3,14 +3,14 @@
 //! A file's tag is made of its device, inode, length and both of its times. It is compared when the file is opened and
 //! again after the last byte of each answer, so that bytes of two states never meet in one answer.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -33,10 +33,12 @@ const PIECE_BYTES: u64 = 1 << 20;
 /// Most entries of directories that one look goes through.
 const ENTRIES_MAX: usize = 100_000;
 
-/// One directory, and of it perhaps one file only.
-pub(super) struct Confined {
-    base: Arc<OwnedFd>,
-    only: Option<OsString>,
+/// What the settings name.
+pub(super) enum Confined {
+    /// A directory; everything below it by the rules of [`walk`].
+    Directory(Arc<OwnedFd>),
+    /// One file, which the unit may have named by a link: the path is its own word.
+    File(PathBuf),
 }
 
 impl fmt::Debug for Confined {
@@ -52,31 +54,18 @@ impl fmt::Display for Confined {
 }
 
 impl Confined {
-    /// The directory, or the one that the file is in. `path` itself is the unit's own word and may lead through links.
+    /// The directory or the file at `path`, which may itself lead through links.
     pub(super) fn open(path: &FilePath) -> Result<Confined, SourceError> {
-        let directory = |path: &FilePath| {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            open(path, flags, Mode::empty()).map_err(opening)
-        };
         let found = std::fs::metadata(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::PermissionDenied => SourceError::AccountRefused,
             _ => failed("file-missing"),
         })?;
-        if found.is_dir() {
-            return Ok(Confined {
-                base: Arc::new(directory(path)?),
-                only: None,
-            });
+        if !found.is_dir() {
+            return Ok(Confined::File(path.to_owned()));
         }
-        let name = path.file_name().ok_or_else(|| failed("file-missing"))?;
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => FilePath::new("."),
-        };
-        Ok(Confined {
-            base: Arc::new(directory(parent)?),
-            only: Some(name.to_owned()),
-        })
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let base = open(path, flags, Mode::empty()).map_err(opening)?;
+        Ok(Confined::Directory(Arc::new(base)))
     }
 
     /// The files that match; an error if there are more than `max`.
@@ -85,38 +74,71 @@ impl Confined {
         pattern: &Pattern,
         max: usize,
     ) -> Result<Vec<ObjectMeta>, SourceError> {
-        let mut search = Search {
-            confined: self,
-            pattern,
-            max,
-            entries: 0,
-            found: Vec::new(),
-        };
-        search.below(&mut Vec::new())?;
-        Ok(search.found)
+        match self {
+            Confined::Directory(base) => {
+                let mut search = Search {
+                    base,
+                    pattern,
+                    max,
+                    entries: 0,
+                    found: Vec::new(),
+                };
+                search.below(&mut Vec::new())?;
+                Ok(search.found)
+            }
+            Confined::File(path) => {
+                let name = path.file_name().and_then(OsStr::to_str);
+                let name = name.ok_or_else(|| failed("file-name"))?;
+                if !pattern.matches([name]) {
+                    return Ok(Vec::new());
+                }
+                let location = Path::parse(name).map_err(|_| failed("file-name"))?;
+                Ok(vec![meta_of(&regular(path)?, location)?])
+            }
+        }
+    }
+
+    fn again(&self) -> Confined {
+        match self {
+            Confined::Directory(base) => Confined::Directory(Arc::clone(base)),
+            Confined::File(path) => Confined::File(path.clone()),
+        }
     }
 
     fn file(&self, location: &Path) -> Result<(File, ObjectMeta), SourceError> {
-        let names: Vec<&str> = location.as_ref().split('/').collect();
-        if let Some(only) = &self.only
-            && (names.len() != 1 || OsStr::new(names[0]) != only)
-        {
-            return Err(failed("file-missing"));
-        }
-        match walk(&self.base, names.into_iter().map(OsStr::new))? {
-            Place::File(opened) => {
-                let file = File::from(opened);
-                let meta = meta_of(&file, location.clone())?;
-                Ok((file, meta))
+        let file = match self {
+            Confined::Directory(base) => {
+                match walk(base, location.as_ref().split('/').map(OsStr::new))? {
+                    Place::File(opened) => File::from(opened),
+                    Place::Directory(_) => return Err(failed("no-regular-file")),
+                }
             }
-            Place::Directory(_) => Err(failed("no-regular-file")),
-        }
+            Confined::File(path) => {
+                let named = path
+                    .file_name()
+                    .is_some_and(|name| name == location.as_ref());
+                named.then_some(()).ok_or_else(|| failed("file-missing"))?;
+                regular(path)?
+            }
+        };
+        let meta = meta_of(&file, location.clone())?;
+        Ok((file, meta))
+    }
+}
+
+/// The file at `path`, if it is a regular one; a pipe would wait for a writer.
+fn regular(path: &FilePath) -> Result<File, SourceError> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty()).map_err(opening)?);
+    match file.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(file),
+        _ => Err(failed("no-regular-file")),
     }
 }
 
 /// A look through directories along a pattern.
 struct Search<'s> {
-    confined: &'s Confined,
+    base: &'s OwnedFd,
     pattern: &'s Pattern,
     max: usize,
     entries: usize,
@@ -128,7 +150,7 @@ impl Search<'_> {
     fn below(&mut self, names: &mut Vec<String>) -> Result<(), SourceError> {
         let part = &self.pattern.parts()[names.len()];
         let last = names.len() + 1 == self.pattern.parts().len();
-        let directory = walk(&self.confined.base, names.iter().map(OsStr::new));
+        let directory = walk(self.base, names.iter().map(OsStr::new));
         let directory = match directory {
             Ok(Place::Directory(directory)) => directory,
             // A pattern may name a directory that is not there yet.
@@ -147,7 +169,7 @@ impl Search<'_> {
     }
 
     fn entry(&mut self, names: &mut Vec<String>, last: bool) -> Result<(), SourceError> {
-        match walk(&self.confined.base, names.iter().map(OsStr::new)) {
+        match walk(self.base, names.iter().map(OsStr::new)) {
             Ok(Place::Directory(_)) if !last => self.below(names),
             Ok(Place::File(opened)) if last => {
                 let location = Path::parse(names.join("/")).map_err(|_| failed("file-name"))?;
@@ -175,14 +197,8 @@ impl Search<'_> {
                 return Err(SourceError::TooLarge);
             }
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
-            let meant = self
-                .confined
-                .only
-                .as_deref()
-                .is_none_or(|only| only == name);
             // A name that is no text cannot be said in settings, so no pattern means it.
             if let Some(name) = name.to_str()
-                && meant
                 && name != "."
                 && name != ".."
                 && part_matches(part, name)
@@ -272,10 +288,7 @@ fn changed(meta: &ObjectMeta) -> object_store::Error {
 #[async_trait]
 impl ObjectStore for Confined {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let again = Confined {
-            base: Arc::clone(&self.base),
-            only: self.only.clone(),
-        };
+        let again = self.again();
         let wanted = location.clone();
         let opened = tokio::task::spawn_blocking(move || again.file(&wanted)).await?;
         let (file, meta) = opened.map_err(carried)?;

@@ -109,6 +109,14 @@ async fn parquet_and_arrow_files_are_tables_by_themselves() {
     // The same with one file as the source.
     let one = crate::fixtures::source("file", "path = \"data/a.parquet\"", base.path());
     assert_eq!(one.describe().await.unwrap().len(), 1);
+    // The unit may have named the file by a link, wherever that leads.
+    fs::write(base.path().join("elsewhere.parquet"), parquet(&batch(0, 3))).unwrap();
+    symlink("../elsewhere.parquet", data.join("current.parquet")).unwrap();
+    let linked = crate::fixtures::source("file", "path = \"data/current.parquet\"", base.path());
+    assert_eq!(
+        load(linked.as_ref(), "current", &["id"]).await.unwrap(),
+        ["0", "1", "2"]
+    );
     let sql = "SELECT name FROM t WHERE name = '人42' OR id > 98";
     assert_eq!(query(one.as_ref(), "a", sql).await, ["人42", "人99"]);
 }

@@ -67,12 +67,12 @@ async fn cursor(uri: Uri) -> Response {
 
 async fn linked(uri: Uri) -> Response {
     let query = parameters(&uri);
-    let link = match query.get("p").map(String::as_str) {
-        None => "</linked?p=2>; rel=\"next\"",
-        Some("2") => "</linked>; rel=\"first\"",
-        _ => "<http://127.0.0.2/>; rel=next",
+    let (from, link) = match query.get("p").map(String::as_str) {
+        None => (0, "</linked?p=2>; rel=\"next\""),
+        Some("2") => (1, "</linked>; rel=\"first\""),
+        _ => (2, "<http://127.0.0.2/>; rel=next"),
     };
-    ([("link", link)], format!("[{}]", rows(0, 1))).into_response()
+    ([("link", link)], format!("[{}]", rows(from, from + 1))).into_response()
 }
 
 async fn endless(State(asked): Asked) -> Response {
@@ -188,13 +188,13 @@ async fn pages_follow_one_another() {
     }
     assert_eq!(server.ids("", "cursor", CURSOR).await.unwrap(), upto(3));
     let link = "paging = { by = \"link\" }";
-    assert_eq!(server.ids("", "linked", link).await.unwrap(), ["0", "0"]);
+    assert_eq!(server.ids("", "linked", link).await.unwrap(), ["0", "1"]);
     let settings = server.settings("", "linked?p=2", "");
     let source = source("http", &settings, server.base.path());
     let found = load(source.as_ref(), "t", &["name", "paid"]).await.unwrap();
-    assert_eq!(found, ["人0|0.10"]);
-    let sql = "SELECT name FROM t WHERE id = 0";
-    assert_eq!(query(source.as_ref(), "t", sql).await, ["人0"]);
+    assert_eq!(found, ["人1|1.10"]);
+    let sql = "SELECT name FROM t WHERE id = 1";
+    assert_eq!(query(source.as_ref(), "t", sql).await, ["人1"]);
     assert_eq!(source.health().await.unwrap().verified_tls, Some(false));
     assert_eq!(source.describe().await.unwrap().len(), 1);
 }
@@ -221,7 +221,7 @@ async fn endless_pages_end() {
 #[tokio::test]
 async fn nobody_else_is_asked() {
     let server = server().await;
-    assert_eq!(server.ids("", "moved", "").await.unwrap(), ["0"]);
+    assert_eq!(server.ids("", "moved", "").await.unwrap(), ["1"]);
     let refused = server.ids("", "elsewhere", "").await.unwrap_err();
     assert_eq!(
         refused.to_string(),
