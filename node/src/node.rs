@@ -146,8 +146,9 @@ impl Node {
     }
 
     /// Whether calls may be answered at all: journal and mirror were compared since the start and do not contradict
-    /// each other, what was loaded meanwhile is on record, and the unit's stop orders are all there. A journal that was taken back from the mirror may know of
-    /// orders that the disk lost; terms that allow answers without the mirror must not let those through.
+    /// each other, what was loaded meanwhile is on record, and the unit's stop orders are all there. A journal that was
+    /// taken back from the mirror may know of orders that the disk lost; terms that allow answers without the mirror
+    /// must not let those through.
     pub fn ready(&self) -> bool {
         // In this order: once the journal is reconciled, its floor only follows orders that are already in force.
         self.journal.reconciled()

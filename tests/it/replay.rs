@@ -135,8 +135,8 @@ async fn an_older_epoch_never_comes_back() {
             Some(bytes) => fs::write(&path, bytes).unwrap(),
         }
         world.open_node(|_| {}).await;
-        wait_until(&world.network, "the node is reconciled", |node| {
-            node.journal().reconciled() && node.products_open() > 0
+        wait_until(&world.network, "the node is ready", |node| {
+            node.ready() && node.products_open() > 0
         })
         .await
         .unwrap();
