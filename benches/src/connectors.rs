@@ -5,7 +5,10 @@
 //! selectivities, and what the process holds at most while it reads is told.
 //! Start reading at [`run`], then one case.
 
+mod adbc;
 mod files;
+mod mysql;
+mod postgres;
 mod reading;
 
 use std::path::Path;
@@ -30,8 +33,12 @@ const SCENARIO: &str = "connectors";
 pub(crate) enum Case {
     /// CSV on disk.
     Csv,
+    /// MariaDB.
+    Mysql,
     /// Parquet on disk.
     Parquet,
+    /// PostgreSQL.
+    Postgres,
 }
 
 /// What came of a run, or of one case.
@@ -67,6 +74,9 @@ pub(crate) enum Failed {
     /// No place for files.
     #[error(transparent)]
     Machine(#[from] machine::Unmeasured),
+    /// There is no environment with the readers of others.
+    #[error("there is no `{0}`: run `cargo xtask peers` first, which brings it")]
+    NoPeers(String),
     /// A reader of others failed.
     #[error("{reader}: {why}")]
     Reader {
@@ -75,6 +85,9 @@ pub(crate) enum Failed {
         /// What it said.
         why: String,
     },
+    /// The source could not be started.
+    #[error(transparent)]
+    Server(lingqu_demo::servers::ServerFailed),
     /// The connector refuses its settings.
     #[error(transparent)]
     Settings(#[from] SettingsRefused),
@@ -128,12 +141,16 @@ impl Plan {
 impl Case {
     fn measure(self, stage: &Stage<'_>) -> Result<Measured, Failed> {
         match self {
+            Case::Mysql => mysql::measure(stage),
+            Case::Postgres => postgres::measure(stage),
             Case::Csv | Case::Parquet => files::measure(stage, self),
         }
     }
 
     fn name(self) -> &'static str {
         match self {
+            Case::Mysql => mysql::NAME,
+            Case::Postgres => postgres::NAME,
             Case::Csv => "csv",
             Case::Parquet => "parquet",
         }

@@ -4,6 +4,7 @@
 //! The servers are started here and end with the last test that uses them. Values are compared as the engine prints
 //! them, beside what the server was told to store.
 
+mod conformance;
 mod mysql;
 mod postgres;
 mod reading;

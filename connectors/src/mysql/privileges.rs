@@ -18,7 +18,8 @@ const UNKNOWN_ROLES: &str = "roles whose grants cannot be seen";
 /// Findings at most; one is enough to refuse an account.
 const FINDINGS_MAX: usize = 200;
 
-/// The account's privileges beyond reading, by their names at the server.
+/// The account's privileges beyond reading, by their names at the server. Roles are switched on and off on the way, so
+/// the session is of no further use.
 pub(super) async fn beyond_reading(session: &mut Session) -> Result<Vec<String>, SourceError> {
     let mut all = grants(session, "SHOW GRANTS").await?;
     let roles: Vec<String> = { all.iter() }
@@ -46,7 +47,7 @@ async fn of_roles(session: &mut Session, mut roles: Vec<String>, all: &mut Vec<S
     let mut at = 0;
     while let Some(name) = roles.get(at).cloned() {
         at += 1;
-        let asked = grants(session, &format!("SHOW GRANTS FOR {name}")).await;
+        let asked = of_role(session, &name).await;
         let Ok(lines) = asked.and_then(|lines| {
             let few = at <= ROLES_MAX;
             few.then_some(lines).ok_or(SourceError::TooLarge)
@@ -61,6 +62,12 @@ async fn of_roles(session: &mut Session, mut roles: Vec<String>, all: &mut Vec<S
         }
         all.extend(lines);
     }
+}
+
+/// The server shows an account what a role may do only while the role is switched on.
+async fn of_role(session: &mut Session, name: &str) -> Result<Vec<String>, SourceError> {
+    session.rows(&format!("SET ROLE {name}")).await?;
+    grants(session, "SHOW GRANTS FOR CURRENT_ROLE").await
 }
 
 async fn grants(session: &mut Session, sql: &str) -> Result<Vec<String>, SourceError> {

@@ -205,6 +205,14 @@ impl Session {
         }
     }
 
+    /// Closes the connection, on which nothing is under way, instead of keeping it.
+    pub(super) async fn close(mut self) {
+        if let Some(link) = self.link.take() {
+            // The server sees the end of the connection in any case.
+            let _ = timeout(KILL_TIMEOUT, link.conn.disconnect()).await;
+        }
+    }
+
     fn link(&self) -> &Link {
         self.link
             .as_ref()

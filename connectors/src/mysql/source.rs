@@ -89,7 +89,7 @@ impl Connector for Source {
             may_write,
             verified_tls: Some(self.pool.is_verified()),
         };
-        session.give_back();
+        session.close().await;
         Ok(health)
     }
 

@@ -117,19 +117,23 @@ impl World {
         connector("mysql", &settings, self.trust.path())
     }
 
-    /// Runs statements as the account that may do everything.
     async fn execute(&self, statements: &[&str]) {
-        use mysql_async::prelude::Queryable as _;
-        let opts = mysql_async::OptsBuilder::default()
-            .user(Some("root"))
-            .socket(Some(self.server.socket().display().to_string()));
-        let mut conn = mysql_async::Conn::new(opts).await.unwrap();
-        for statement in statements {
-            let done = conn.query_drop(*statement).await;
-            done.unwrap_or_else(|error| panic!("{error}: {statement}"));
-        }
-        conn.disconnect().await.unwrap();
+        run(&self.server, statements).await;
     }
+}
+
+/// Runs statements as the account that may do everything.
+pub(super) async fn run(server: &MariaDb, statements: &[&str]) {
+    use mysql_async::prelude::Queryable as _;
+    let opts = mysql_async::OptsBuilder::default()
+        .user(Some("root"))
+        .socket(Some(server.socket().display().to_string()));
+    let mut conn = mysql_async::Conn::new(opts).await.unwrap();
+    for statement in statements {
+        let done = conn.query_drop(*statement).await;
+        done.unwrap_or_else(|error| panic!("{error}: {statement}"));
+    }
+    conn.disconnect().await.unwrap();
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ impl Trust {
         let dir = tempfile::tempdir().unwrap();
         let authority = DevAuthority::create("databases", &SystemClock).unwrap();
         let stranger = DevAuthority::create("stranger", &SystemClock).unwrap();
-        let id: PeerId = "cn.example.database".parse().unwrap();
+        let id: PeerId = "node_database".parse().unwrap();
         let issued = authority
             .issue(&id, &["127.0.0.1"], 30, &SystemClock)
             .unwrap();

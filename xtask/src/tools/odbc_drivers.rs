@@ -86,7 +86,7 @@ fn is_package(path: &Path) -> bool {
         name.strip_prefix(*package)
             .is_some_and(|rest| rest.starts_with('_'))
     };
-    name.ends_with(".deb") && PACKAGES.iter().any(|package| known(package))
+    name.ends_with(".deb") && PACKAGES.iter().any(known)
 }
 
 fn run(command: &mut Command) -> Result<(), ToolError> {

@@ -60,7 +60,7 @@ impl Load {
             (_, _, _, _) => AdminRequest::Load {
                 resource: named.resource.clone(),
                 environment: named.word(),
-                as_of: self.as_of.map(|date| rfc3339(date)),
+                as_of: self.as_of.map(rfc3339),
             },
         };
         session.wait(local_control::response(&named.socket, &request))??;

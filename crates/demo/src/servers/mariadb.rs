@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -17,9 +18,17 @@ const VARIABLE: &str = "LINGQU_MARIADB";
 /// password.
 #[derive(Debug)]
 pub struct MariaDb {
+    /// Before its files, so that it ends before they go.
+    running: Mutex<Running>,
     files: TempDir,
-    server: Child,
     port: u16,
+}
+
+/// The process and how it was started.
+#[derive(Debug)]
+struct Running {
+    command: Command,
+    child: Option<Child>,
 }
 
 impl MariaDb {
@@ -53,19 +62,28 @@ impl MariaDb {
                 .arg(format!("--ssl-cert={}", at("server.pem").display()))
                 .arg(format!("--ssl-key={}", at("server.key").display()));
         }
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(doing("running mariadbd"))?;
-        let messages = child.stderr.take();
-        let server = MariaDb {
-            files,
-            server: child,
-            port,
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut running = Running {
+            command,
+            child: None,
         };
-        server.wait(messages)?;
-        Ok(server)
+        running.start()?;
+        Ok(MariaDb {
+            files,
+            port,
+            running: Mutex::new(running),
+        })
+    }
+
+    /// Stops it hard, as a crash does, and starts it again on the same port.
+    ///
+    /// # Errors
+    /// It does not start again.
+    pub fn restart(&self) -> Result<(), ServerFailed> {
+        // Whoever panicked while holding the lock left a process that is there or not, which is what the next one asks.
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.stop();
+        running.start()
     }
 
     /// The TCP port, on 127.0.0.1.
@@ -77,9 +95,14 @@ impl MariaDb {
     pub fn socket(&self) -> PathBuf {
         self.files.path().join("socket")
     }
+}
 
-    /// Reads what the server says until it is ready, and goes on reading, so that it never waits for a reader.
-    fn wait(&self, messages: Option<std::process::ChildStderr>) -> Result<(), ServerFailed> {
+impl Running {
+    /// Starts it and reads what it says until it is ready, and goes on reading, so that it never waits for a reader.
+    fn start(&mut self) -> Result<(), ServerFailed> {
+        let mut child = self.command.spawn().map_err(doing("running mariadbd"))?;
+        let messages = child.stderr.take();
+        self.child = Some(child);
         let mut lines = BufReader::new(messages.ok_or_else(|| failed("no messages"))?).lines();
         let mut seen = String::new();
         loop {
@@ -95,13 +118,19 @@ impl MariaDb {
         std::thread::spawn(move || lines.by_ref().for_each(drop));
         Ok(())
     }
+
+    fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // If it has ended by itself, there is nothing to stop.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
-impl Drop for MariaDb {
+impl Drop for Running {
     fn drop(&mut self) {
-        // Nobody needs what it holds.
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        self.stop();
     }
 }
 

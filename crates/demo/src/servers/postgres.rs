@@ -68,6 +68,21 @@ impl Postgres {
         }
     }
 
+    /// Stops it hard, as a crash does, and starts it again on the same port.
+    ///
+    /// # Errors
+    /// It does not start again.
+    pub fn restart(&self) -> Result<(), ServerFailed> {
+        run(self
+            .command("pg_ctl")
+            .args(["restart", "--mode", "immediate", "--wait", "--silent"])
+            .args(["--timeout", &START_S.to_string()])
+            .arg("--pgdata")
+            .arg(self.data())
+            .arg("--log")
+            .arg(self.log()))
+    }
+
     /// The TCP port, on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

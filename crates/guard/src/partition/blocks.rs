@@ -146,6 +146,24 @@ fn is_homogeneous(by_atom: &ByAtom<'_>, line: &[u32], terms: &Release) -> bool {
     largest.unwrap_or(0) * 100 > all.len() * share
 }
 
+/// A block, without what its entities have in it.
+struct Made {
+    region: u32,
+    atoms: Vec<u32>,
+    /// How many.
+    entities: usize,
+}
+
+impl From<Unit> for Made {
+    fn from(unit: Unit) -> Made {
+        Made {
+            region: unit.region,
+            atoms: unit.atoms,
+            entities: unit.members.len(),
+        }
+    }
+}
+
 /// The smallest atom of the unit: each atom points to a smaller one of its unit, or to itself.
 fn root(unit_of: &[u32], mut atom: u32) -> u32 {
     while unit_of[atom as usize] != atom {
@@ -182,16 +200,26 @@ impl Merger<'_> {
             .map(|kept| self.register().kept_at(kept))
             .collect();
         let columns = columns.ok_or(Broken)?;
-        let mut blocks = Vec::new();
+        let mut blocks: Vec<Made> = Vec::new();
         let mut pool = Vec::new();
         for mut atoms in self.first_units(regions)? {
             atoms.retain(|atom| !unknown[*atom as usize]);
+            if let [only] = *atoms
+                && self.is_safe_alone(only, &columns)?
+            {
+                blocks.push(Made {
+                    region: regions[only as usize],
+                    entities: self.by_atom.size(only),
+                    atoms,
+                });
+                continue;
+            }
             if atoms.is_empty() {
                 continue;
             }
-            let unit = self.unit(atoms, regions, &columns)?;
+            let unit = self.unit(&atoms, regions, &columns)?;
             if unit.is_safe(columns.len(), self.terms)? {
-                blocks.push(unit);
+                blocks.push(unit.into());
             } else {
                 pool.push(unit);
             }
@@ -199,7 +227,7 @@ impl Merger<'_> {
         for axis in self.axes_by_use() {
             pool = self.along(axis, pool, &mut blocks, columns.len())?;
         }
-        let failed = self.across(pool, &mut blocks, columns.len())?;
+        let failed = self.across(pool, &mut blocks, regions, &columns)?;
         let mut block = vec![WITHHELD; self.register().atoms.len()];
         for (number, unit) in blocks.iter().enumerate() {
             for atom in &unit.atoms {
@@ -217,10 +245,21 @@ impl Merger<'_> {
         order
     }
 
-    fn unit(&self, atoms: Vec<u32>, regions: &[u32], columns: &[usize]) -> Result<Unit, Broken> {
+    /// Whether one atom is a block, without a copy of what its entities have: most atoms are, and large.
+    fn is_safe_alone(&self, atom: u32, columns: &[usize]) -> Result<bool, Broken> {
+        let mut tallies = vec![Tally::default(); columns.len()];
+        for (_, pair) in self.by_atom.members(atom) {
+            for (tally, column) in tallies.iter_mut().zip(columns) {
+                tally.add(self.register().values[*column].at(pair))?;
+            }
+        }
+        Ok(is_safe(self.by_atom.size(atom), &tallies, self.terms))
+    }
+
+    fn unit(&self, atoms: &[u32], regions: &[u32], columns: &[usize]) -> Result<Unit, Broken> {
         let register = self.register();
         let mut unit: Option<Unit> = None;
-        for atom in atoms {
+        for atom in atoms.iter().copied() {
             let numbers = |pair| columns.iter().map(move |c| register.values[*c].at(pair));
             let members = { self.by_atom.members(atom) }
                 .map(|(entity, pair)| (entity, numbers(pair).collect()))
@@ -268,7 +307,7 @@ impl Merger<'_> {
         &self,
         axis: usize,
         pool: Vec<Unit>,
-        blocks: &mut Vec<Unit>,
+        blocks: &mut Vec<Made>,
         width: usize,
     ) -> Result<Vec<Unit>, Broken> {
         let mut lines: BTreeMap<(u32, Vec<u16>), Vec<Unit>> = BTreeMap::new();
@@ -281,7 +320,7 @@ impl Merger<'_> {
         for mut line in lines.into_values() {
             line.sort_by(|one, two| one.at[axis].cmp(&two.at[axis]));
             let (made, rest) = self.accumulate(line, width)?;
-            blocks.extend(made);
+            blocks.extend(made.into_iter().map(Made::from));
             remaining.extend(rest);
         }
         Ok(remaining)
@@ -291,8 +330,9 @@ impl Merger<'_> {
     fn across(
         &self,
         pool: Vec<Unit>,
-        blocks: &mut Vec<Unit>,
-        width: usize,
+        blocks: &mut Vec<Made>,
+        known: &[u32],
+        columns: &[usize],
     ) -> Result<BTreeSet<u32>, Broken> {
         let mut regions: BTreeMap<u32, Vec<Unit>> = BTreeMap::new();
         for unit in pool {
@@ -301,20 +341,23 @@ impl Merger<'_> {
         let mut failed = BTreeSet::new();
         for (region, mut units) in regions {
             units.sort_by(|one, two| one.at.cmp(&two.at));
-            let (made, rest) = self.accumulate(units, width)?;
-            blocks.extend(made);
+            let (made, rest) = self.accumulate(units, columns.len())?;
+            blocks.extend(made.into_iter().map(Made::from));
             // What is left of cells that no answer has held yet is withheld: it is in no block.
             let Some(rest) = rest.filter(|_| region != NEW) else {
                 continue;
             };
             let smallest = { blocks.iter_mut() }
                 .filter(|block| block.region == region)
-                .min_by_key(|block| (block.members.len(), block.atoms.clone()));
+                .min_by_key(|block| (block.entities, block.atoms.clone()));
             let filled = match smallest {
                 None => false,
                 Some(block) => {
-                    block.absorb(rest)?;
-                    block.is_safe(width, self.terms)?
+                    let mut unit = self.unit(&block.atoms, known, columns)?;
+                    unit.absorb(rest)?;
+                    let is_safe = unit.is_safe(columns.len(), self.terms)?;
+                    *block = unit.into();
+                    is_safe
                 }
             };
             if !filled {
