@@ -371,6 +371,7 @@ async fn http_interfaces_conform() {
             .map(|check| check.id.to_owned())
             .filter(|id| id != "encrypted")
             .collect(),
+        predicates_max: 4,
         ..Options::default()
     };
     let report = check(connector, Some(fixture), options, |_| {}).await;

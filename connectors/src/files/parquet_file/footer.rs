@@ -125,6 +125,9 @@ async fn parsed<T: Send + 'static>(
     let length = u64::from(u32::from_le_bytes(
         length.try_into().expect("it has four bytes"),
     ));
+    if length == 0 {
+        return Err(truncated());
+    }
     if length > FOOTER_BYTES_MAX {
         return Err(SourceError::TooLarge);
     }

@@ -84,6 +84,8 @@ impl Plan<'_> {
             .with_file_groups(groups)
             .with_projection_indices(Some(self.columns.to_vec()))?
             .with_limit(self.limit)
+            // Otherwise partitions take files from one another, and rows would come in another order each time.
+            .with_preserve_order(true)
             .build();
         let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
         let schema = projected(self.schema, self.columns);

@@ -1,6 +1,8 @@
 use std::fs;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::DataType;
 use lingqu_connector_sdk::{ReadLimits, SourceError};
@@ -135,6 +137,38 @@ async fn pruning_answers_as_the_engine_does() {
     assert!(sorted.is_sorted());
     sorted.dedup();
     assert_eq!(found.len(), 20_000);
+}
+
+/// Row groups are decoded apart, on several cores, and whoever is first must wait for its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_keeps_the_order_of_the_file() {
+    let base = tempfile::tempdir().unwrap();
+    // Numbers that cannot be compressed, so that there are several pieces.
+    let ids: Vec<i64> = (0..600_000_i64)
+        .map(|id| id.wrapping_mul(6_364_136_223_846_793_005))
+        .collect();
+    let array = Int64Array::from(ids.clone());
+    let batch = RecordBatch::try_from_iter([("id", Arc::new(array) as _)]).unwrap();
+    let bytes = write(&batch, 20_000);
+    assert!(bytes.len() > 4 << 20, "{}", bytes.len());
+    fs::write(base.path().join("a.parquet"), bytes).unwrap();
+    let source = source("file", "path = \"a.parquet\"", base.path());
+    for _ in 0..2 {
+        let found = batches(source.as_ref(), "a", &["id"], ReadLimits::default())
+            .await
+            .unwrap();
+        let found: Vec<i64> = found
+            .iter()
+            .flat_map(|batch| {
+                batch
+                    .column(0)
+                    .as_primitive::<Int64Type>()
+                    .values()
+                    .to_vec()
+            })
+            .collect();
+        assert!(found == ids);
+    }
 }
 
 #[tokio::test]
