@@ -100,7 +100,12 @@ fn header(specimen: &Specimen) -> String {
 }
 
 async fn conforms(connector: Arc<dyn Connector>, fixture: Fixture) {
-    let report = check(connector, Some(fixture), Options::default(), |_| {}).await;
+    // Enough to meet every kind of predicate; an unoptimised engine at both ends takes long for each.
+    let options = Options {
+        predicates_max: 4,
+        ..Options::default()
+    };
+    let report = check(connector, Some(fixture), options, |_| {}).await;
     assert!(report.conforms(), "{report}");
 }
 
@@ -200,13 +205,8 @@ fn csv_tables(base: &Path) -> String {
 async fn csv_files_conform() {
     let base = tempfile::tempdir().unwrap();
     let settings = csv_tables(base.path());
-    let exchange = Exchange {
-        path: base.path().join("drifting.csv"),
-        bytes: b"id,other\n1,a\n".to_vec(),
-    };
     let gbk = Specimen::standard(table("gbk")).without(Aspect::TextUtf8);
     let fixture = Fixture {
-        control: Some(Arc::new(exchange)),
         unfit: Some(Unfit {
             table: table("unfit"),
             canary: CANARY.to_owned(),

@@ -173,9 +173,11 @@ fn settings(path: &Path) -> Result<toml::Table, Failure> {
         .map_err(|error| Failure::file(path, error.message()))
 }
 
-/// As a TOML string, whatever stands in it.
+/// As a TOML string of one line, which can be a key too, whatever stands in it: JSON's escapes are TOML's, which also
+/// wants the one control character escaped that JSON does not.
 pub(crate) fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    let json = serde_json::Value::String(text.to_owned()).to_string();
+    json.replace('\u{7f}', "\\u007F")
 }
 
 /// Whole, or not at all.
