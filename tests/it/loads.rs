@@ -204,7 +204,7 @@ async fn a_wrong_load_leads_to_its_answers_and_answers_nothing_more() {
         world.ordered(&forged).await,
         Err(ErrorCode::ObjectSignatureInvalid)
     );
-    let unknown = world.order(1, correct("load_unheard_of"));
+    let unknown = world.order(1, correct("load_00000000000000000000"));
     assert_eq!(world.ordered(&unknown).await, Err(ErrorCode::LoadUnknown));
     let order = world.order(1, correct(&wrong));
     world.ordered(&order).await.unwrap();

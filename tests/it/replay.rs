@@ -136,7 +136,7 @@ async fn an_older_epoch_never_comes_back() {
         }
         world.open_node(|_| {}).await;
         wait_until(&world.network, "the node is reconciled", |node| {
-            node.journal().reconciled() && node.products_open() > 0
+            node.ready() && node.products_open() > 0
         })
         .await
         .unwrap();

@@ -99,11 +99,9 @@ async fn a_coordinator_from_an_old_backup_gets_back_what_it_lost_and_revives_not
     assert_eq!(refused(&bank).await, Err(Some(ErrorCode::GrantRevoked)));
     world.network.stop_node().await.unwrap();
     world.open_node(|_| {}).await;
-    wait_until(&world.network, "the node is ready", |node| {
-        node.journal().reconciled()
-    })
-    .await
-    .unwrap();
+    wait_until(&world.network, "the node is ready", |node| node.ready())
+        .await
+        .unwrap();
     let bank = world.caller(Party::Bank).await;
     let told = refused(&bank).await;
     let shut = [
