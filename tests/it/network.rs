@@ -140,7 +140,7 @@ impl World {
     pub(crate) async fn start_node_with(&mut self, change: impl FnOnce(&mut NodeConfig)) {
         self.open_node(change).await;
         wait_until(&self.network, "the node has caught up", |node| {
-            node.journal().reconciled()
+            node.ready()
                 && node.products_open() > 0
                 && node.holdings().len() >= 4
                 && node.epoch().is_some()

@@ -135,7 +135,7 @@ async fn an_older_epoch_never_comes_back() {
             Some(bytes) => fs::write(&path, bytes).unwrap(),
         }
         world.open_node(|_| {}).await;
-        wait_until(&world.network, "the node is ready", |node| {
+        wait_until(&world.network, "the node is reconciled", |node| {
             node.ready() && node.products_open() > 0
         })
         .await

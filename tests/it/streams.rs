@@ -362,11 +362,9 @@ async fn one_party_has_a_bounded_number_of_calls_at_once() {
         "{words:?}"
     );
     assert_eq!(calls(&world.records().await).len(), count("VERDICT_MATCH"));
-    wait_until(&world.network, "nothing runs", |node| {
-        node.journal().reconciled()
-    })
-    .await
-    .unwrap();
+    wait_until(&world.network, "nothing runs", |node| node.ready())
+        .await
+        .unwrap();
     assert_eq!(bank.told(&call(GRANT)).await, "MATCH");
     world.end().await;
 }

@@ -69,8 +69,11 @@ fn policy(resource: &str, version: u32) -> SignedPolicy {
             ("year".to_owned(), uses(&[Use::Verify])),
         ],
         _ => vec![
-            ("code".to_owned(), uses(&[Use::Show])),
-            ("region".to_owned(), uses(&[Use::Show, Use::Group])),
+            ("code".to_owned(), uses(&[Use::Filter, Use::Group, Use::Show])),
+            (
+                "region".to_owned(),
+                uses(&[Use::Filter, Use::Group, Use::Show]),
+            ),
         ],
     };
     let audit = AuditTerms::Mirrored { wait_ms_max: 5_000 };
@@ -78,6 +81,10 @@ fn policy(resource: &str, version: u32) -> SignedPolicy {
     if resource == "people" {
         policy = policy.with_domain("state", texts(&["NJ", "NY"])).unwrap();
         policy = policy.with_release(Release::new(10, 50, 1, 100).unwrap());
+    }
+    if resource == "states" {
+        let regions = texts(&["East", "West"]);
+        policy = policy.with_domain("region", regions).unwrap();
     }
     SignedPolicy {
         id: resource.to_owned(),
@@ -327,8 +334,8 @@ async fn a_product_that_opens_over_an_exchanged_file_takes_all_others_with_it() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_load_of_a_public_table_renews_the_statistics_that_join_it() {
     let mut world = World::new();
-    let sql =
-        "SELECT region, count(*) AS n FROM people JOIN states ON state = code GROUP BY region";
+    let sql = "SELECT states.region, count(*) AS n FROM people \
+               JOIN states ON people.state = states.code GROUP BY states.region";
     let joined = statistic("joined", sql, &["states"]);
     world.approve(&joined);
     world.settle(&[]);

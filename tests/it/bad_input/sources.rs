@@ -16,7 +16,7 @@ impl World {
     async fn start_node_over_spoilt_data(&mut self) {
         self.open_node(|_| {}).await;
         wait_until(&self.network, "the node is ready", |node| {
-            node.journal().reconciled() && node.epoch().is_some() && node.holdings().len() >= 4
+            node.ready() && node.epoch().is_some() && node.holdings().len() >= 4
         })
         .await
         .unwrap();

@@ -135,9 +135,7 @@ pub(super) async fn start_nodes(network: &mut Network) -> Result<(), NetworkFail
         };
         let held = objects::resources(unit).len() + 2 * products + others;
         wait_until_of(network, unit, "the node has all that was filed", |node| {
-            node.journal().reconciled()
-                && node.products_open() >= products
-                && node.holdings().len() >= held
+            node.ready() && node.products_open() >= products && node.holdings().len() >= held
         })
         .await?;
     }
