@@ -52,7 +52,8 @@ pub(crate) async fn examine(
 pub(crate) async fn examine_observed(service: &Service, findings: &mut Findings) {
     let settings = service.observe();
     if let Err(refused) = settings.check() {
-        let (en, zh) = (refused.to_string(), refused.to_string());
+        let zh = format!("[observe] 配置不可用：{refused}");
+        let en = refused.to_string();
         return findings.fail("observe", ErrorCode::ConfigInvalid, en, zh);
     }
     let Some(listen) = settings.listen else {

@@ -147,9 +147,7 @@ impl Network {
 
     /// Starts the coordinator again on its old address.
     pub async fn start_coordinator(&mut self) -> Result<(), NetworkFailed> {
-        let listener = TcpListener::bind(self.coordinator_address)
-            .await
-            .during("binding")?;
+        let listener = nodes::bound(self.coordinator_address).await?;
         self.start_coordinator_on(listener).await
     }
 

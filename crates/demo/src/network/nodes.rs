@@ -27,6 +27,20 @@ pub(super) async fn addresses() -> Result<BTreeMap<Unit, SocketAddr>, NetworkFai
         .collect()
 }
 
+/// Listens at a port that was free before. Whoever on this machine connects somewhere may have been given it for a
+/// moment, so that it is tried again for a while.
+pub(super) async fn bound(address: SocketAddr) -> Result<TcpListener, NetworkFailed> {
+    for _ in 0..100 {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            listener => return listener.during("binding"),
+        }
+    }
+    TcpListener::bind(address).await.during("binding")
+}
+
 impl Network {
     /// The running node of the transport bureau.
     pub fn node(&self) -> Option<&Arc<Node>> {
@@ -76,9 +90,7 @@ impl Network {
         config: NodeConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<(), NetworkFailed> {
-        let listener = TcpListener::bind(self.node_addresses[&unit])
-            .await
-            .during("binding")?;
+        let listener = bound(self.node_addresses[&unit]).await?;
         let opened =
             tokio::task::spawn_blocking(move || Node::open(config, clock, FatalHook::default()));
         let node = opened

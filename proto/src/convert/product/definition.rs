@@ -15,9 +15,9 @@ use crate::pb;
 const KEY_FIELDS_MAX: usize = 8;
 /// Most fields that are compared.
 const COMPARED_FIELDS_MAX: usize = 16;
-/// The comparators that a field may name.
 /// Most numbers by which a field may be asked about.
 const THRESHOLDS_MAX: usize = 16;
+/// The comparators that a field may name.
 const COMPARATORS: [&str; 5] = ["at_least", "date", "exact", "folded", "integer"];
 /// Most features of a model.
 const FEATURES_MAX: usize = 256;
