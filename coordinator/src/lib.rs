@@ -103,18 +103,10 @@ impl Coordinator {
             connections: self.connections.clone(),
         };
         let watched = Arc::new(Watched::new(&services, Arc::clone(&self.observe)));
-        let limits = lingqu_transport::Limits {
-            connections_max: self.config.limits.connections_max,
-            // Each stream may keep a message of mebibytes that is not whole yet. A node needs three streams on as many
-            // connections, a party one, and both may come back before their last connection is known to be dead.
-            connections_per_peer_max: 16,
-            streams_per_connection_max: 16,
-            ..lingqu_transport::Limits::default()
-        };
         let serving = lingqu_transport::serve(
             listener,
             Arc::clone(&self.tls),
-            limits,
+            self.config.limits.listener(),
             Arc::clone(&self.clock),
             services.router(),
             self.connections.clone(),

@@ -26,6 +26,7 @@ async fn the_story_goes_as_it_is_told() {
         dir: Some(dir.path().join("network")),
         json: true,
         serve: false,
+        patience: None,
     };
     let ok = lingqu_demo::run(options, &mut told, std::future::pending()).await;
     let told = String::from_utf8(told).unwrap();
