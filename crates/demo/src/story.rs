@@ -47,6 +47,8 @@ pub struct Options {
     pub serve: bool,
     /// How long the story waits for a node before it gives up; [`PATIENCE`](crate::network::PATIENCE) if not given.
     pub patience: Option<Duration>,
+    /// Keep the social-security register in a PostgreSQL server of the demo's own instead of in files.
+    pub postgres: bool,
 }
 
 /// Why the story did not reach its end.
@@ -92,6 +94,9 @@ pub async fn run(
     let mut network = Network::make(&dir).await?;
     if let Some(patience) = options.patience {
         network.set_patience(patience);
+    }
+    if options.postgres {
+        network.keep_register_in_postgres().await?;
     }
     tell(&mut network, &mut report).await?;
     let json = network.write_json()?;
