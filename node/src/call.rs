@@ -324,6 +324,7 @@ fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Plac
 /// A refusal leaves once it is on record, and counts against its party.
 async fn refuse(node: &Node, denial: Denial, probe: &mut Probe) -> Served {
     probe.phase(Phase::Record);
+    probe.denied(denial.code());
     node.throttle
         .denied(denial.caller(), node.clock.monotonic());
     node.journal.deny(denial).await.into()

@@ -73,7 +73,7 @@ async fn a_foreign_grant_is_answered_like_none() {
         world.caller(Party::Bank).await,
         world.caller(Party::Broker).await,
     );
-    let none = told(&broker, "grant_that_never_was").await;
+    let none = told(&broker, "grant_never").await;
     assert!(none.1.starts_with(ErrorCode::GrantUnknown.as_str()));
     assert_eq!(told(&broker, GRANT).await, none, "a good one");
     let mut own = BTreeSet::new();
@@ -103,7 +103,7 @@ async fn a_foreign_grant_does_not_choose_the_product() {
     let broker = world.caller(Party::Broker).await;
     let stop = StopScope::Product(lingqu_demo::objects::Which::Plane.reference());
     assert!(world.network.order(1, false, stop).await.unwrap());
-    let none = told(&broker, "grant_that_never_was").await;
+    let none = told(&broker, "grant_never").await;
     assert_eq!(told(&broker, GRANT).await, none);
     world.end().await;
 }

@@ -302,7 +302,7 @@ async fn a_refusal_names_the_field_and_never_the_value() {
         ),
         (
             body(|b| b["claims"][PLANTED] = json!(1)),
-            "`claims.field` is not a name of `a-z 0-9 _` that begins with a letter",
+            "`arguments` name a field that the product does not have",
         ),
         (
             body(|b| b["claims"]["secret_name"] = json!(PLANTED)),
