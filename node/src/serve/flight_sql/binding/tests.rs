@@ -195,7 +195,7 @@ async fn headers_without_sense_are_refused() {
         for at in 0..good.len() {
             let mut sent = good.clone();
             sent[at].data_header = header.clone().into();
-            assert_eq!(read_all(sent).await.unwrap_err(), malformed());
+            assert!(read_all(sent).await.is_err(), "{at}");
         }
     }
     // Rows before their schema, rows without their body, and a body that ends early.
