@@ -31,6 +31,7 @@ mod restored;
 mod roles;
 mod source_commands;
 mod sources_db;
+mod statistics;
 mod stolen_coordinator;
 mod story;
 mod streams;
