@@ -163,6 +163,11 @@ const SEGMENT_MIN: u64 = 128 << 10;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
+    /// Records that one page of the audit page lists; default 100, at most 500.
+    pub audit_rows_max: usize,
+    /// Bytes of checked records that the audit page searches, over all streams; default 64 MiB, about 150,000 records.
+    /// Older ones are in the log as before.
+    pub audit_window_bytes_max: usize,
     /// Entries of one replicated batch; default 16,384. A node whose journal makes larger batches than these two limits
     /// allow can never replicate, so they lie above what a journal makes by default.
     pub batch_entries_max: usize,
@@ -221,6 +226,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
+            audit_rows_max: 100,
+            audit_window_bytes_max: 64 << 20,
             batch_entries_max: 16_384,
             batch_bytes_max: 8 << 20,
             chunk_bytes_max: 1 << 20,
@@ -386,6 +393,11 @@ impl Limits {
 
     fn check(&self) -> Result<(), ConfigError> {
         let counts = [
+            ("limits.audit_rows_max", self.audit_rows_max as u64),
+            (
+                "limits.audit_window_bytes_max",
+                self.audit_window_bytes_max as u64,
+            ),
             ("limits.batch_entries_max", self.batch_entries_max as u64),
             ("limits.batch_bytes_max", self.batch_bytes_max as u64),
             ("limits.chunk_bytes_max", self.chunk_bytes_max as u64),
@@ -410,6 +422,10 @@ impl Limits {
             return Err(ConfigError::Bound(name));
         }
         self.listener().check().map_err(ConfigError::Bound)?;
+        // The receipts of one page must fit the file that `audit verify` reads.
+        if self.audit_rows_max > lingqu_core::receipt::RECEIPTS_MAX {
+            return Err(ConfigError::Bound("limits.audit_rows_max"));
+        }
         // The largest batch must fit a message with all that is around it, the queue, and a frame of the log.
         let batch = self.batch_bytes_max;
         if self.message_bytes_max / 2 < batch {

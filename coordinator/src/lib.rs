@@ -20,6 +20,7 @@
 //! by whoever holds a cosignature or a head of the first. Ask nodes and regulators for theirs before serving again.
 
 mod api;
+mod audit;
 mod config;
 mod keys;
 mod mirror;
@@ -57,6 +58,7 @@ pub use registry::parties::FoundingError;
 pub use store::StoreError;
 
 use crate::api::grpc::Services;
+use crate::audit::Auditor;
 use crate::keys::{Names, key_name};
 use crate::mirror::Mirror;
 use crate::mirror::witnesses::Witnesses;
@@ -92,7 +94,10 @@ impl Coordinator {
         let ending = CancellationToken::new();
         // Whoever drops this future instead of completing `shutdown` ends the streams too.
         let _ended = ending.clone().drop_guard();
+        let auditor = Auditor::new(Arc::clone(&self.mirror), &self.keys, self.names.clone());
+        let auditor = Arc::new(auditor);
         let services = Services {
+            auditor: Arc::clone(&auditor),
             registry: Arc::clone(&self.registry),
             mirror: Arc::clone(&self.mirror),
             followers: Places::new(self.config.limits.followers_max),
@@ -120,6 +125,7 @@ impl Coordinator {
             () = self.renew_epochs() => {}
             () = self.publish_heads() => {}
             () = self.gather_cosignatures() => {}
+            () = auditor.run() => {}
             () = Arc::clone(&self.tls).watch(TLS_RELOAD) => {}
             () = observe::tell(&self.config.observe, watched) => {}
         }

@@ -26,6 +26,7 @@ mod lagged;
 mod loads;
 mod network;
 mod observed;
+mod regulator;
 mod replay;
 mod restored;
 mod roles;
