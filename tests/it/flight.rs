@@ -412,6 +412,7 @@ fn behind_the_door(way: Way) -> Option<ErrorCode> {
         Way::ListActions
         | Way::OpenApi
         | Way::Products
+        | Way::Explain
         | Way::Query
         | Way::Reflection
         | Way::ReflectionAlpha

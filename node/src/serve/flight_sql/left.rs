@@ -76,6 +76,8 @@ pub(super) struct Pending {
     pub(super) asked: Asked,
     pub(super) as_of_min: Option<Timestamp>,
     pub(super) values: Vec<ClaimValue>,
+    /// Whether only its explanation is asked for.
+    pub(super) explains: bool,
 }
 
 /// A ticket for the caller.
@@ -119,6 +121,7 @@ pub(super) fn pending(
         asked,
         as_of_min,
         values,
+        explains: form.explains,
     })
 }
 
