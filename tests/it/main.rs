@@ -29,6 +29,7 @@ mod observed;
 mod replay;
 mod restored;
 mod roles;
+mod source_commands;
 mod sources_db;
 mod stolen_coordinator;
 mod story;

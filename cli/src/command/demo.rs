@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::session::Session;
 
-/// `demo [--dir DIR] [--serve] [--json]`
+/// `demo [--dir DIR] [--serve] [--json] [--postgres]`
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
     /// Where the network's files go; empty or absent; a temporary directory by default · 网络文件目录
@@ -22,6 +22,9 @@ pub(crate) struct Demo {
     /// One JSON object a line · 每行一个 JSON 对象
     #[arg(long)]
     json: bool,
+    /// Keep the social-security register in a PostgreSQL server that the demo starts for itself · 社保数据存于演示自启的 PostgreSQL
+    #[arg(long)]
+    postgres: bool,
 }
 
 impl Demo {
@@ -30,6 +33,7 @@ impl Demo {
             dir: self.dir,
             json: self.json,
             serve: self.serve,
+            postgres: self.postgres,
         };
         // The signals are listened for only once the story is told: until then they end the process as usual.
         let ended = async {

@@ -44,6 +44,8 @@ pub struct Options {
     pub json: bool,
     /// Stay up after the story until interrupted.
     pub serve: bool,
+    /// Keep the social-security register in a PostgreSQL server of the demo's own instead of in files.
+    pub postgres: bool,
 }
 
 /// Why the story did not reach its end.
@@ -87,6 +89,9 @@ pub async fn run(
     };
     let mut report = Report::new(out, options.json);
     let mut network = Network::make(&dir).await?;
+    if options.postgres {
+        network.keep_register_in_postgres().await?;
+    }
     tell(&mut network, &mut report).await?;
     let json = network.write_json()?;
     let elapsed = clock.monotonic().saturating_sub(began);

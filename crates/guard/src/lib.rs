@@ -19,8 +19,8 @@
 //! use lingqu_guard::*;
 //! use lingqu_policy::{AuditTerms, Domain, Policy, Preset, Release};
 //!
-//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-//! // Any table provider will do. Forty persons, three of them in the south.
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! // In a tokio runtime with timers. Any table provider will do. Forty persons, three of them in the south.
 //! let regions = (0..40).map(|person| if person < 3 { "south" } else { "north" });
 //! let columns: [(&str, ArrayRef); 2] = [
 //!     ("person", Arc::new(Int64Array::from_iter_values(0..40))),
