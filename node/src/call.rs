@@ -7,6 +7,9 @@
 //! 9 record         journal: record (R1)      10 release      journal: release (R1 or R2, as the unit signed)
 //! ```
 //!
+//! An explanation (what would be answered, under which rules, at what cost) goes the same way up to 6, and is recorded
+//! with no charge instead of 7.
+//!
 //! Every way out is a [`Released`], which only the journal makes once the call or its refusal is on record; or an
 //! "unrecorded" refusal, which has nothing in it. [`Served`] adds what in the request is to blame.
 
@@ -22,7 +25,7 @@ use lingqu_core::grant::Environment;
 use lingqu_core::product::Load;
 use lingqu_core::receipt::{Level, Receipt};
 use lingqu_core::{CallId, ErrorCode, Fault};
-use lingqu_journal::{Outcome, Recorded, Released, Seen, Unrecorded};
+use lingqu_journal::{Charge, Outcome, Recorded, Released, Seen, Unrecorded};
 use lingqu_proto::{CallInvalid, ProductCall};
 use lingqu_tlog::Intl;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -209,7 +212,7 @@ async fn answer(
             *slot = Some(Arc::clone(&recorded));
             node.retries.weigh(&retry, kept_bytes);
             drop(slot);
-            probe.charged(1);
+            probe.charged(u64::from(!asked.explains));
             probe.phase(Phase::Release);
             node.journal.release(&recorded).await.into()
         }
@@ -271,7 +274,11 @@ async fn evaluate_and_record(
     if node.journal.audit_ready(call.permit().audit()).is_err() {
         return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable));
     }
-    let mut charge = match node.journal.reserve(call.permit()) {
+    let reserved = match asked.explains {
+        true => node.journal.reserve_explanation(call.permit()),
+        false => node.journal.reserve(call.permit()),
+    };
+    let mut charge = match reserved {
         Ok(charge) => charge,
         Err(ErrorCode::Overloaded) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
         Err(code) => return Err(Unserved::Denied(call.deny(code), None)),
@@ -282,6 +289,14 @@ async fn evaluate_and_record(
     }
 
     let loads = bound.loads().to_vec();
+    if asked.explains {
+        let explained = Explained {
+            value: bound.explain(call.permit()),
+            loads,
+            opening_key,
+        };
+        return record_explanation(node, call, asked, charge, explained, probe).await;
+    }
 
     // From here on data is touched: whatever happens is charged and recorded, a failure too.
     charge.touch();
@@ -308,6 +323,57 @@ async fn evaluate_and_record(
     let call = call.evaluated(result, root, loads);
     node.journal
         .record(call, charge)
+        .await
+        .map(|recorded| (recorded, kept_bytes))
+        .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
+}
+
+/// What a call would answer and cost, and what that is recorded with.
+struct Explained {
+    value: Result<AnswerValue, ErrorCode>,
+    loads: Vec<Load>,
+    opening_key: [u8; 32],
+}
+
+/// Records an explanation. No data was touched and the reserved unit is given back: the record says 0 units. What is on
+/// record and costs nothing counts with the party's refusals, so that nobody can fill the log with it.
+async fn record_explanation(
+    node: &Node,
+    call: Call<Permitted>,
+    asked: &ProductCall,
+    charge: Charge,
+    explained: Explained,
+    probe: &mut Probe,
+) -> Result<(Recorded<Answer>, usize), Unserved> {
+    let Explained {
+        value,
+        loads,
+        opening_key,
+    } = explained;
+    let value = match value {
+        Ok(value) => value,
+        Err(code) => return Err(Unserved::Denied(call.deny(code), None)),
+    };
+    probe.phase(Phase::Record);
+    node.throttle
+        .denied(&call.header().caller, node.clock.monotonic());
+    let root = body_root::<Intl>(
+        &opening_key,
+        &[
+            (Tag::Request, &asked.canonical),
+            (Tag::Answer, &value.committed_bytes()),
+        ],
+    );
+    let kept_bytes = value.kept_bytes();
+    let answer = Answer {
+        call: asked.id,
+        value: Arc::new(value),
+        loads: loads.clone(),
+        opening_key,
+        environment: call.permit().environment(),
+    };
+    node.journal
+        .record(call.explained(answer, root, loads), charge)
         .await
         .map(|recorded| (recorded, kept_bytes))
         .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))

@@ -1,11 +1,17 @@
 //! What a product answers: one file per kind. A product is prepared over its loads once; a call is bound to it without
 //! looking at data, and run afterwards.
 
+mod explain;
 pub mod model;
 pub mod statistic;
 pub mod verification;
 
 use std::sync::Arc;
+
+pub(crate) use explain::schema as explanation_schema;
+
+pub use lingqu_guard::{Explanation, Sentence, TableRules, Topic};
+pub use statistic::StatisticExplained;
 
 use arrow_array::RecordBatch;
 use lingqu_core::decide::Permit;
@@ -191,6 +197,24 @@ impl Placed {
     /// The loads that the answer will be made from.
     pub fn loads(&self) -> &[Load] {
         self.prepared.loads()
+    }
+
+    /// What it would answer, under which rules and at what cost. Nothing of the loads is looked at.
+    ///
+    /// # Errors
+    /// `INTERNAL`.
+    pub fn explain(&self, permit: &Permit) -> Result<AnswerValue, ErrorCode> {
+        let told = match (&*self.prepared, &self.work) {
+            (Prepared::Statistic(_), Work::Statistic(_, bound)) => bound.explain(),
+            (Prepared::Model(prepared), Work::Values(_)) => explain::model(prepared.reasons_max()),
+            (Prepared::Verification(_), Work::Values(_)) => explain::verification(permit),
+            // Bound to another kind: `bind` makes no such pair.
+            (Prepared::Model(_) | Prepared::Verification(_), Work::Statistic(..))
+            | (Prepared::Statistic(_), Work::Values(_)) => return Err(ErrorCode::Internal),
+        };
+        explain::table(told, permit)
+            .map(AnswerValue::Table)
+            .map_err(|_| ErrorCode::Internal)
     }
 
     /// Evaluates. Data is touched: the caller of this charges and records whatever comes of it.

@@ -61,9 +61,11 @@ pub fn admission(rpc: Rpc) -> Admission {
             true,
         ),
         // The grant decides, offline, where the data is read.
-        Rpc::CallsQuery | Rpc::CallsScore | Rpc::CallsVerify | Rpc::CallsVerifyStream => {
-            (Server::Node, &[Kind::Party], &[], false)
-        }
+        Rpc::CallsExplain
+        | Rpc::CallsQuery
+        | Rpc::CallsScore
+        | Rpc::CallsVerify
+        | Rpc::CallsVerifyStream => (Server::Node, &[Kind::Party], &[], false),
         // The one-time code stands for the enrolment that is still to come.
         Rpc::EnrolmentEnrol => (Server::Coordinator, &[Kind::Party, Kind::Node], &[], false),
         Rpc::EnrolmentIssueCode => (

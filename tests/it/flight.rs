@@ -428,6 +428,7 @@ fn behind_the_door(way: Way) -> Option<ErrorCode> {
         Way::ListActions
         | Way::OpenApi
         | Way::Products
+        | Way::Explain
         | Way::Query
         | Way::Reflection
         | Way::ReflectionAlpha

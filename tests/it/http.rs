@@ -178,6 +178,28 @@ async fn a_call_answers_with_its_receipt() {
     world.end().await;
 }
 
+/// An explanation is a table like any other, and no call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_explained_without_being_made() {
+    let world = World::ready().await;
+    let mut bank = world.http(Party::Bank).await;
+    let explained = body(|b| b["arguments"] = b.as_object_mut().unwrap().remove("claims").unwrap());
+    let answer = bank.post("/v1/explain", &explained).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = answer.json();
+    let names: Vec<&Value> = { answer["columns"].as_array().unwrap().iter() }
+        .map(|column| &column["name"])
+        .collect();
+    assert_eq!(names, ["topic", "en", "zh"]);
+    let rows = answer["rows"].as_array().unwrap();
+    assert!(rows.iter().any(|row| row[0] == "releases"), "{rows:?}");
+    assert!(answer["receipt"]["tlog_proof"].is_string());
+    let odd = bank.post("/v1/explain", &body(|_| ())).await;
+    assert_eq!(odd.code(), ErrorCode::RequestInvalid);
+    assert_eq!(world.charged(), 0);
+    world.end().await;
+}
+
 /// The same call id is the same call, whichever way it comes in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_of_a_grpc_call_may_come_as_json() {

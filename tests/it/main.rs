@@ -17,6 +17,7 @@ mod crash;
 mod deploy;
 mod docs;
 mod doctor;
+mod explain;
 mod flight;
 mod foreign;
 mod grants;

@@ -164,6 +164,11 @@ fn decimal(millionths: i64) -> f64 {
 }
 
 impl Prepared {
+    /// Most reason codes that an answer names.
+    pub(super) fn reasons_max(&self) -> usize {
+        self.reasons_max
+    }
+
     /// Keeps key and features of every row of a reading, and parses the model. At least one batch, all of one schema.
     pub fn build(
         definition: &Definition,

@@ -15,9 +15,9 @@ use datafusion::datasource::MemTable;
 use lingqu_core::product::{Load, ParameterValues, Statistic};
 use lingqu_core::{ErrorCode, Fault};
 use lingqu_guard::{
-    Allowed, BindRefused, Bound, Engine, GuardLimits, Parameter, ParameterKind, Partition,
-    PartitionRefused, Place, StatisticProduct, TableRules, Tables, Template, TemplateRefused,
-    TemplateSource, Value,
+    Allowed, BindRefused, Bound, Engine, Explanation, GuardLimits, Parameter, ParameterKind,
+    Partition, PartitionRefused, Place, StatisticProduct, TableRules, Tables, Template,
+    TemplateRefused, TemplateSource, Topic, Value,
 };
 use lingqu_policy::{Policy, Use};
 use lingqu_proto::ClaimValue;
@@ -245,7 +245,7 @@ impl Prepared {
 }
 
 /// The table as an Arrow IPC stream.
-fn ipc_stream(rows: &RecordBatch) -> Result<Vec<u8>, arrow_schema::ArrowError> {
+pub(super) fn ipc_stream(rows: &RecordBatch) -> Result<Vec<u8>, arrow_schema::ArrowError> {
     let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema())?;
     writer.write(rows)?;
     writer.into_inner()
@@ -279,6 +279,28 @@ fn template_source(statistic: &Statistic) -> TemplateSource {
     TemplateSource {
         sql: statistic.sql.clone(),
         parameters: statistic.parameters.iter().map(parameter).collect(),
+    }
+}
+
+/// What the guard says of a statistic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatisticExplained {
+    /// What it would release, and under which rules.
+    Allowed(Explanation),
+    /// Why it is refused, and what would be allowed.
+    Refused(Explanation),
+}
+
+/// Explains a statistic from its tables' schemas and policies alone, under the usual limits of a node.
+pub fn explain_template(statistic: &Statistic, rules: &[TableRules]) -> StatisticExplained {
+    match register(&template_source(statistic), rules, &GuardLimits::default()) {
+        Ok(template) => StatisticExplained::Allowed(template.explain()),
+        Err(PrepareRefused::Template(refused)) => StatisticExplained::Refused(refused.explain()),
+        Err(unchecked @ (PrepareRefused::Check | PrepareRefused::Columns { .. })) => {
+            let mut told = Explanation::default();
+            told.say(Topic::Refused, unchecked.to_string(), "无法启动核对");
+            StatisticExplained::Refused(told)
+        }
     }
 }
 

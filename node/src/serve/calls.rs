@@ -83,6 +83,13 @@ impl CallsService for Calls {
         self.unary(request, queried).await
     }
 
+    async fn explain(
+        &self,
+        request: Request<pb::ExplainRequest>,
+    ) -> Result<Response<pb::ExplainResponse>, Status> {
+        self.unary(request, explained).await
+    }
+
     type VerifyStreamStream =
         Pin<Box<dyn Stream<Item = Result<pb::VerifyStreamResponse, Status>> + Send>>;
 
@@ -203,6 +210,20 @@ fn queried(given: Given) -> Result<pb::QueryResponse, ErrorCode> {
         return Err(ErrorCode::ProductKindMismatch);
     };
     Ok(pb::QueryResponse {
+        call_id: given.answer.call.0.to_vec(),
+        table: table.stream.clone(),
+        loads: given.answer.loads.iter().map(load_to_pb).collect(),
+        receipt: Some(receipt_to_pb(&given.receipt, given.level)),
+        opening_key: given.answer.opening_key.to_vec(),
+        environment: environment_to_pb(given.answer.environment).into(),
+    })
+}
+
+fn explained(given: Given) -> Result<pb::ExplainResponse, ErrorCode> {
+    let AnswerValue::Table(table) = &*given.answer.value else {
+        return Err(ErrorCode::ProductKindMismatch);
+    };
+    Ok(pb::ExplainResponse {
         call_id: given.answer.call.0.to_vec(),
         table: table.stream.clone(),
         loads: given.answer.loads.iter().map(load_to_pb).collect(),

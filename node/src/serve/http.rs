@@ -24,7 +24,7 @@ use lingqu_proto::{CallInvalid, ProductCall};
 use lingqu_transport::Connected;
 
 use self::problem::Problem;
-use self::request::{CallBody, QueryRequest, ScoreRequest, VerifyRequest};
+use self::request::{CallBody, ExplainRequest, QueryRequest, ScoreRequest, VerifyRequest};
 use super::calling::Calling;
 use crate::admission::caller::Caller;
 
@@ -33,6 +33,7 @@ pub use openapi::document;
 /// The routes. What is not among them the access layer has refused already.
 pub(super) fn routes(calling: Calling) -> Router {
     Router::new()
+        .route("/v1/explain", post(call::<ExplainRequest>))
         .route("/v1/verify", post(call::<VerifyRequest>))
         .route("/v1/score", post(call::<ScoreRequest>))
         .route("/v1/query", post(call::<QueryRequest>))

@@ -21,6 +21,7 @@ use super::metadata::{Shown, schema_of};
 use super::{answer, own_tables};
 use crate::admission::caller::Caller;
 use crate::admission::throttle::Place;
+use crate::evaluate::explanation_schema;
 use crate::serve::bearer::{Bearer, Token};
 use crate::serve::calling::Calling;
 use crate::serve::calls::status;
@@ -313,7 +314,10 @@ impl Execution {
                 .meant(caller, stated.grant(), &form.product)
                 .ok()
                 .flatten()
-                .map(|product| product.output),
+                .map(|product| match form.explains {
+                    true => explanation_schema(),
+                    false => product.output,
+                }),
             Statement::Products => Some(Arc::new(own_tables::products_schema())),
             Statement::Receipts => Some(Arc::new(own_tables::receipts_schema())),
         }
@@ -338,7 +342,11 @@ impl Execution {
             .into_iter()
             .zip(pending.values.iter().cloned())
             .collect();
-        ProductCall::new(pending.id, asked, None, &arguments, pending.as_of_min)
+        let call = ProductCall::new(pending.id, asked, None, &arguments, pending.as_of_min)?;
+        Ok(match pending.explains {
+            true => call.explained(),
+            false => call,
+        })
     }
 
     /// The product that a name means for this caller and grant; none if there is none. Versions with the same

@@ -78,6 +78,8 @@ pub(super) struct Pending {
     pub(super) asked: Asked,
     pub(super) as_of_min: Option<Timestamp>,
     pub(super) values: Vec<ClaimValue>,
+    /// Whether only its explanation is asked for.
+    pub(super) explains: bool,
 }
 
 /// A ticket for the caller.
@@ -121,6 +123,7 @@ pub(super) fn pending(
         asked,
         as_of_min,
         values,
+        explains: form.explains,
     })
 }
 

@@ -101,7 +101,28 @@ fn everything_else_is_refused() {
         ),
         ("a write", "INSERT INTO a.b VALUES (1)"),
         ("a write behind", "SELECT * FROM a.b(1); DROP TABLE a.b"),
-        ("explain", "EXPLAIN SELECT * FROM a.b(1)"),
+        ("explain analyze", "EXPLAIN ANALYZE SELECT * FROM a.b(1)"),
+        ("explain verbose", "EXPLAIN VERBOSE SELECT * FROM a.b(1)"),
+        (
+            "explain query plan",
+            "EXPLAIN QUERY PLAN SELECT * FROM a.b(1)",
+        ),
+        ("explain estimate", "EXPLAIN ESTIMATE SELECT * FROM a.b(1)"),
+        (
+            "explain with a format",
+            "EXPLAIN FORMAT JSON SELECT * FROM a.b(1)",
+        ),
+        (
+            "explain with options",
+            "EXPLAIN (ANALYZE) SELECT * FROM a.b(1)",
+        ),
+        ("describe", "DESCRIBE SELECT * FROM a.b(1)"),
+        ("describe a table", "DESCRIBE a.b"),
+        ("explain a table", "EXPLAIN a.b"),
+        ("explain twice", "EXPLAIN EXPLAIN SELECT * FROM a.b(1)"),
+        ("explain a write", "EXPLAIN INSERT INTO a.b VALUES (1)"),
+        ("explain another query", "EXPLAIN SELECT 1"),
+        ("explain one's own", "EXPLAIN SELECT * FROM lingqu.products"),
         ("set", "SET x = 1"),
         ("begin", "BEGIN"),
         ("values", "VALUES (1)"),
@@ -362,4 +383,18 @@ fn the_manual_describes_what_is_accepted() {
             .is_err()
     );
     assert!(parse("SELECT * FROM tb.plane_registered(\"x\")").is_err());
+}
+
+#[test]
+fn a_call_is_explained_as_it_is_written() {
+    let explained = call_of("explain SELECT * FROM a.b(?, 1)");
+    let call = call_of("SELECT * FROM a.b(?, 1)");
+    assert!(explained.explains && !call.explains);
+    assert_eq!(
+        ProductCallForm {
+            explains: false,
+            ..explained
+        },
+        call
+    );
 }
