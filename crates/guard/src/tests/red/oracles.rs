@@ -139,8 +139,9 @@ impl Bench {
         match block_on(Template::register(&source, &world.rules(), &limits())) {
             Ok(template) => {
                 self.count(|counted| counted.accepted += 1);
-                for text in [template.explain().en, template.explain().zh].concat() {
-                    clean(&text, &source.sql);
+                for told in template.explain().sentences {
+                    clean(&told.en, &source.sql);
+                    clean(&told.zh, &source.sql);
                 }
                 clean(&format!("{template:?}"), &source.sql);
                 allowed(world, &asked);
