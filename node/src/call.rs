@@ -11,7 +11,7 @@
 //! with no charge instead of 7.
 //!
 //! Every way out is a [`Released`], which only the journal makes once the call or its refusal is on record; or an
-//! "unrecorded" refusal, which has nothing in it.
+//! "unrecorded" refusal, which has nothing in it. [`Served`] adds what in the request is to blame.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -23,8 +23,9 @@ use lingqu_core::commitment::{Tag, body_root};
 use lingqu_core::decide::Permit;
 use lingqu_core::grant::Environment;
 use lingqu_core::product::Load;
-use lingqu_core::{CallId, ErrorCode};
-use lingqu_journal::{Charge, Recorded, Released, Seen, Unrecorded};
+use lingqu_core::receipt::{Level, Receipt};
+use lingqu_core::{CallId, ErrorCode, Fault};
+use lingqu_journal::{Charge, Outcome, Recorded, Released, Seen, Unrecorded};
 use lingqu_proto::{CallInvalid, ProductCall};
 use lingqu_tlog::Intl;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -34,7 +35,7 @@ use crate::admission::admit::admit;
 use crate::admission::caller::Caller;
 use crate::admission::holdings::Holdings;
 use crate::admission::retries::{Entered, RetryKey};
-use crate::evaluate::{AnswerValue, Placed};
+use crate::evaluate::{AnswerValue, Misfit, Placed};
 use crate::observe::{Phase, Probe};
 
 /// What a caller gets.
@@ -52,16 +53,90 @@ pub struct Answer {
     pub environment: Environment,
 }
 
+/// What becomes of a call: what leaves, and what in the request is to blame if it is a refusal.
+pub struct Served {
+    released: Released<Answer>,
+    /// The code that it explains.
+    fault: Option<(ErrorCode, Fault)>,
+}
+
+/// An answer with the proof of its record.
+pub struct Given {
+    /// The answer.
+    pub answer: Answer,
+    /// The proof.
+    pub receipt: Receipt,
+    /// How far the record is secured.
+    pub level: Level,
+}
+
+/// Why there is no answer, in words that may leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The code.
+    pub code: ErrorCode,
+    /// What in the request is to blame, if that is why.
+    pub fault: Option<Fault>,
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Refused {
+        Refused { code, fault: None }
+    }
+}
+
+impl From<Released<Answer>> for Served {
+    fn from(released: Released<Answer>) -> Served {
+        Served {
+            released,
+            fault: None,
+        }
+    }
+}
+
+impl Served {
+    fn because(mut self, code: ErrorCode, fault: Option<Fault>) -> Served {
+        self.fault = fault.map(|fault| (code, fault));
+        self
+    }
+
+    /// The one place where a released outcome becomes an answer or a refusal.
+    ///
+    /// # Errors
+    /// [`Refused`] with the code that was recorded for the caller to be told.
+    pub fn into_answer(self) -> Result<Given, Refused> {
+        match self.released.into_outcome() {
+            Outcome::Answered {
+                result,
+                receipt,
+                level,
+            } => Ok(Given {
+                answer: result,
+                receipt,
+                level,
+            }),
+            Outcome::Failed { code, .. } | Outcome::Unrecorded(code) => Err(code.into()),
+            // A refusal that could not be recorded has another code, and says nothing more.
+            Outcome::Denied(code) => Err(Refused {
+                code,
+                fault: self
+                    .fault
+                    .and_then(|(why, fault)| (why == code).then_some(fault)),
+            }),
+        }
+    }
+}
+
 /// Serves one call, of whatever kind and whichever way it came in.
 pub async fn serve(
     node: &Node,
     caller: &Caller,
     asked: Result<ProductCall, CallInvalid>,
-) -> Released<Answer> {
+) -> Served {
     let mut probe = node.observe.call();
-    let released = answer(node, caller, asked, &mut probe).await;
-    probe.end(&released);
-    released
+    let served = answer(node, caller, asked, &mut probe).await;
+    probe.end(&served.released);
+    served
 }
 
 async fn answer(
@@ -69,21 +144,22 @@ async fn answer(
     caller: &Caller,
     asked: Result<ProductCall, CallInvalid>,
     probe: &mut Probe,
-) -> Released<Answer> {
+) -> Served {
     probe.phase(Phase::Decide);
     // A journal that is not yet known to be the newest one must not be written, not even with a refusal.
     if !node.ready() {
-        return Released::unrecorded(Unrecorded::NodeNotReady);
+        return Released::unrecorded(Unrecorded::NodeNotReady).into();
     }
     let monotonic = node.clock.monotonic();
     let Ok(_place) = node.throttle.enter(&caller.party, monotonic) else {
-        return Released::unrecorded(Unrecorded::RateLimited);
+        return Released::unrecorded(Unrecorded::RateLimited).into();
     };
     let asked = match asked {
         Ok(asked) => asked,
         Err(invalid) => {
             let denial = Denial::unread(caller.party.clone(), caller.certificate, invalid.code);
-            return refuse(node, denial, probe).await;
+            let refused = refuse(node, denial, probe).await;
+            return refused.because(invalid.code, Some(invalid.fault()));
         }
     };
     let header = Header {
@@ -116,11 +192,11 @@ async fn answer(
         Entered::New(slot) => slot,
         Entered::Again(recorded) if still_allows(call.permit(), recorded.permit()) => {
             probe.phase(Phase::Release);
-            return node.journal.release(&recorded).await;
+            return node.journal.release(&recorded).await.into();
         }
         Entered::Again(_) => return refuse(node, call.deny(ErrorCode::CallIdSpent), probe).await,
         Entered::Other => return refuse(node, call.deny(ErrorCode::CallIdReused), probe).await,
-        Entered::Full => return Released::unrecorded(Unrecorded::Overloaded),
+        Entered::Full => return Released::unrecorded(Unrecorded::Overloaded).into(),
     };
     match seen(node, &call, facts.holdings()) {
         Seen::New => {}
@@ -138,10 +214,13 @@ async fn answer(
             drop(slot);
             probe.charged(u64::from(!asked.explains));
             probe.phase(Phase::Release);
-            node.journal.release(&recorded).await
+            node.journal.release(&recorded).await.into()
         }
-        Err(Unserved::Denied(denial)) => refuse(node, denial, probe).await,
-        Err(Unserved::Unrecorded(reason)) => Released::unrecorded(reason),
+        Err(Unserved::Denied(denial, fault)) => {
+            let code = denial.told();
+            refuse(node, denial, probe).await.because(code, fault)
+        }
+        Err(Unserved::Unrecorded(reason)) => Released::unrecorded(reason).into(),
     }
 }
 
@@ -170,8 +249,8 @@ fn seen(node: &Node, call: &Call<Permitted>, holdings: &Holdings) -> Seen {
 
 /// Why a permitted call was not evaluated, or not recorded.
 enum Unserved {
-    /// Refused before any data was touched.
-    Denied(Denial),
+    /// Refused before any data was touched, perhaps for something that can be named.
+    Denied(Denial, Option<Fault>),
     /// The journal could not take it; nothing leaves.
     Unrecorded(Unrecorded),
 }
@@ -185,8 +264,11 @@ async fn evaluate_and_record(
     probe.phase(Phase::Plan);
     let bound = match plan(node, &call, asked) {
         Ok(bound) => bound,
-        Err(ErrorCode::Overloaded) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
-        Err(code) => return Err(Unserved::Denied(call.deny(code))),
+        Err(Misfit {
+            code: ErrorCode::Overloaded,
+            ..
+        }) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
+        Err(Misfit { code, fault }) => return Err(Unserved::Denied(call.deny(code), fault)),
     };
     // Nothing is charged while an answer could not leave anyway.
     if node.journal.audit_ready(call.permit().audit()).is_err() {
@@ -199,11 +281,11 @@ async fn evaluate_and_record(
     let mut charge = match reserved {
         Ok(charge) => charge,
         Err(ErrorCode::Overloaded) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
-        Err(code) => return Err(Unserved::Denied(call.deny(code))),
+        Err(code) => return Err(Unserved::Denied(call.deny(code), None)),
     };
     let mut opening_key = [0; 32];
     if SystemRandom::new().fill(&mut opening_key).is_err() {
-        return Err(Unserved::Denied(call.deny(ErrorCode::Internal)));
+        return Err(Unserved::Denied(call.deny(ErrorCode::Internal), None));
     }
 
     let loads = bound.loads().to_vec();
@@ -270,7 +352,7 @@ async fn record_explanation(
     } = explained;
     let value = match value {
         Ok(value) => value,
-        Err(code) => return Err(Unserved::Denied(call.deny(code))),
+        Err(code) => return Err(Unserved::Denied(call.deny(code), None)),
     };
     probe.phase(Phase::Record);
     node.throttle
@@ -299,16 +381,17 @@ async fn record_explanation(
 
 /// Binds the call to its product over the current loads of its environment, and takes its place where it will run; no
 /// data is looked at.
-fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Placed, ErrorCode> {
+fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Placed, Misfit> {
     let permit = call.permit();
     let prepared = node.products.get(permit)?;
-    prepared.bind(asked, permit)?.enter()
+    Ok(prepared.bind(asked, permit)?.enter()?)
 }
 
 /// A refusal leaves once it is on record, and counts against its party.
-async fn refuse(node: &Node, denial: Denial, probe: &mut Probe) -> Released<Answer> {
+async fn refuse(node: &Node, denial: Denial, probe: &mut Probe) -> Served {
     probe.phase(Phase::Record);
+    probe.denied(denial.code());
     node.throttle
         .denied(denial.caller(), node.clock.monotonic());
-    node.journal.deny(denial).await
+    node.journal.deny(denial).await.into()
 }

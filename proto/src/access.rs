@@ -12,7 +12,9 @@ use lingqu_core::{ErrorCode, Role};
 
 use crate::Rpc;
 
-pub use beside::{CONSOLE, HEALTH_CHECK, beside, beside_table};
+pub use beside::{
+    AUDIT, AUDIT_RECEIPT, AUDIT_RECEIPTS, CONSOLE, HEALTH_CHECK, beside, beside_table,
+};
 
 /// What a verified certificate speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -524,6 +524,16 @@ async fn watch(world: &World, told: &mut Told) {
             told.note("console", page.as_bytes());
         }
     }
+    let bureau = world.network.identity(Party::Bureau).unwrap();
+    for path in [
+        "/audit?kinds=all",
+        "/audit?lang=en&kinds=all",
+        "/audit/receipts",
+    ] {
+        let (status, said) = world.get(&bureau, path).await;
+        assert_eq!(status, 200, "{path}");
+        told.note(path, said.as_bytes());
+    }
 }
 
 fn parquet(path: &Path) -> Resource {

@@ -76,6 +76,8 @@ pub enum CallFailed {
     Refused {
         /// Why.
         code: ErrorCode,
+        /// The whole message, which may name a field.
+        message: String,
     },
     /// The connection failed, or the answer was none that a node gives.
     #[error("transport: {0}")]
@@ -98,7 +100,7 @@ impl CallFailed {
     /// The node's code, if it gave one.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
-            CallFailed::Refused { code } => Some(*code),
+            CallFailed::Refused { code, .. } => Some(*code),
             _ => None,
         }
     }
@@ -215,7 +217,10 @@ impl Question {
 
 fn refused(status: &tonic::Status) -> CallFailed {
     match code_of(status) {
-        Some(code) => CallFailed::Refused { code },
+        Some(code) => CallFailed::Refused {
+            code,
+            message: status.message().to_owned(),
+        },
         None => CallFailed::Transport(format!("{:?}: {}", status.code(), status.message())),
     }
 }

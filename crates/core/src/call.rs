@@ -238,9 +238,14 @@ impl Denial {
         &self.caller
     }
 
-    /// Why.
+    /// Why, for the record.
     pub fn code(&self) -> ErrorCode {
         self.code
+    }
+
+    /// Why, for the caller: see [`ErrorCode::told`].
+    pub fn told(&self) -> ErrorCode {
+        self.code.told()
     }
 
     /// What was asked for, if it could be read.

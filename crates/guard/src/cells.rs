@@ -19,6 +19,7 @@ use datafusion::logical_expr::{
 use lingqu_policy::{Domain, DomainKind};
 
 use crate::query::Measure;
+use crate::safeguard::{Safeguard, stands};
 use crate::tables::{is_integer, is_text};
 
 /// Digits of the decimals in which measures are summed.
@@ -58,6 +59,30 @@ pub(crate) fn bounded_column(values: &ArrayRef, measure: Measure) -> Result<Deci
         signature: Signature::any(1, Volatility::Immutable),
     }
     .clamped(values)
+}
+
+/// One of the two functions, recognised by what it is and not by its name.
+pub(crate) enum Own<'a> {
+    /// See [`cell`].
+    Cell(&'a Domain),
+    /// See [`bounded`].
+    Bounded(Measure),
+}
+
+/// Which of the two functions this is, if it is one.
+pub(crate) fn own(function: &ScalarUDF) -> Option<Own<'_>> {
+    let inner = function.inner().as_ref();
+    if let Some(CellOf { domain, .. }) = inner.downcast_ref::<CellOf>() {
+        return Some(Own::Cell(domain));
+    }
+    let Bounded {
+        min, max, scale, ..
+    } = inner.downcast_ref::<Bounded>()?;
+    Some(Own::Bounded(Measure {
+        min: *min,
+        max: *max,
+        scale: *scale,
+    }))
 }
 
 fn call(function: impl ScalarUDFImpl + 'static, value: Expr) -> Expr {
@@ -188,6 +213,9 @@ impl Bounded {
     fn clamped(&self, values: &ArrayRef) -> Result<Decimal128Array> {
         let unit = 10_i128.pow(self.scale.unsigned_abs().into());
         let clamp = |value: i128, unit: i128| {
+            if !stands(Safeguard::Bounds) {
+                return value;
+            }
             value.clamp(i128::from(self.min) * unit, i128::from(self.max) * unit)
         };
         match values.data_type() {

@@ -23,7 +23,8 @@ use datafusion::scalar::ScalarValue;
 use crate::rule::{Rule, TemplateRefused};
 use crate::shape::Shape;
 use crate::tables::TableRules;
-use node::{Node, Term, classify, term};
+pub(crate) use node::{Node, classify};
+use node::{Term, term};
 
 /// Where a column comes from: which table of the statement, and which column of its schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -64,6 +64,7 @@ mod plan;
 mod query;
 mod rule;
 mod run;
+mod safeguard;
 mod shape;
 mod tables;
 mod template;

@@ -374,4 +374,4 @@ fn add_kinds(template: &Template, kinds: &mut Vec<Kind>, kept: &mut Vec<Kept>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

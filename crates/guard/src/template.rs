@@ -12,6 +12,7 @@ use crate::infer::{Test, infer};
 use crate::limits::GuardLimits;
 use crate::query::{Atom, Bindable, Query, check, check_parameters};
 use crate::rule::TemplateRefused;
+use crate::safeguard::{Safeguard, stands};
 use crate::tables::{TableRules, check_names};
 use crate::value::{BindRefused, Parameter, TemplateSource, Value};
 use crate::{answer, explain, shape};
@@ -98,7 +99,8 @@ impl Template {
             if values[index].is_some() {
                 return Err(BindRefused::Twice(parameter.name.clone()));
             }
-            let declared = parameter.allowed.list().contains(value);
+            let declared =
+                parameter.allowed.list().contains(value) || !stands(Safeguard::ArgumentsDeclared);
             let scalar = value.scalar(parameter.kind).filter(|_| declared);
             let scalar = scalar.ok_or_else(|| BindRefused::Outside(parameter.name.clone()))?;
             values[index] = Some(scalar);

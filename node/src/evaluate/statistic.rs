@@ -12,12 +12,12 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
-use lingqu_core::ErrorCode;
 use lingqu_core::product::{Load, ParameterValues, Statistic};
+use lingqu_core::{ErrorCode, Fault};
 use lingqu_guard::{
-    Allowed, Bound, Engine, Explanation, GuardLimits, Parameter, ParameterKind, Partition,
-    PartitionRefused, Place, StatisticProduct, TableRules, Tables, Template, TemplateRefused,
-    TemplateSource, Topic, Value,
+    Allowed, BindRefused, Bound, Engine, Explanation, GuardLimits, Parameter, ParameterKind,
+    Partition, PartitionRefused, Place, StatisticProduct, TableRules, Tables, Template,
+    TemplateRefused, TemplateSource, Topic, Value,
 };
 use lingqu_policy::{Policy, Use};
 use lingqu_proto::ClaimValue;
@@ -185,8 +185,8 @@ impl Prepared {
     /// Binds a call's parameters.
     ///
     /// # Errors
-    /// `PARAMETER_INVALID`.
-    pub fn parameters(&self, values: &[(String, ClaimValue)]) -> Result<Bound, ErrorCode> {
+    /// Which of them is to blame.
+    pub fn parameters(&self, values: &[(String, ClaimValue)]) -> Result<Bound, Fault> {
         let values: Vec<(String, Value)> = values
             .iter()
             .map(|(name, value)| {
@@ -197,10 +197,20 @@ impl Prepared {
                 (name.clone(), value)
             })
             .collect();
-        self.registered
-            .template
-            .bind(&values)
-            .map_err(|_| ErrorCode::ParameterInvalid)
+        let template = &self.registered.template;
+        template.bind(&values).map_err(|refused| {
+            let (name, reason) = match &refused {
+                BindRefused::Missing(name) => (name.as_str(), "is missing"),
+                BindRefused::Outside(name) => (
+                    name.as_str(),
+                    "is not one of the values that the product declares",
+                ),
+                BindRefused::Twice(name) => (name.as_str(), "is there twice"),
+                BindRefused::Unknown => ("", "name a parameter that the product does not have"),
+            };
+            let declared = template.parameters().iter();
+            Fault::of_declared(declared.map(|one| one.name.as_str()), name, reason)
+        })
     }
 
     /// A place for one run.

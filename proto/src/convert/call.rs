@@ -9,7 +9,7 @@ use std::fmt;
 use lingqu_core::call::EXPLAIN;
 use lingqu_core::decide::Asked;
 use lingqu_core::product::ProductKind;
-use lingqu_core::{CallId, ErrorCode, Timestamp};
+use lingqu_core::{CallId, ErrorCode, Fault, Timestamp};
 use prost::Message;
 
 use super::FieldInvalid;
@@ -177,6 +177,13 @@ pub struct CallInvalid {
     pub field: &'static str,
     /// What is wrong with it. Never the value.
     pub reason: &'static str,
+}
+
+impl CallInvalid {
+    /// What is wrong, apart from the code.
+    pub fn fault(&self) -> Fault {
+        Fault::of(self.field, self.reason)
+    }
 }
 
 /// Reads a request that calls a product.

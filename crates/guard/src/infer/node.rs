@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 /// A node of the plan.
-pub(super) enum Node<'a> {
+pub(crate) enum Node<'a> {
     Aggregate(&'a Aggregate),
     Alias(&'a SubqueryAlias),
     Filter(&'a Filter),
@@ -25,7 +25,7 @@ pub(super) enum Node<'a> {
     Refused(&'static str),
 }
 
-pub(super) fn classify(plan: &LogicalPlan) -> Node<'_> {
+pub(crate) fn classify(plan: &LogicalPlan) -> Node<'_> {
     match plan {
         LogicalPlan::Aggregate(node) => Node::Aggregate(node),
         LogicalPlan::Filter(node) => Node::Filter(node),

@@ -16,6 +16,7 @@ use crate::engine::RunFailed;
 use crate::gate::{Broken, Gate};
 use crate::plan::{Partial, partials};
 use crate::query::Cell;
+use crate::safeguard::{Safeguard, stands};
 use crate::template::Bound;
 
 /// No group: the rows are not taken, or not as a whole.
@@ -70,10 +71,13 @@ impl Partition {
     pub(super) fn whole(&self, kind: &Kind, atoms: &[u32]) -> Result<Vec<u32>, Broken> {
         let layer = self.settled.layers.iter().find(|layer| layer.kind == *kind);
         let blocks = &layer.ok_or(Broken)?.block;
+        if !stands(Safeguard::WholeBlocks) {
+            return Ok(atoms.to_vec());
+        }
         let mut group_of: HashMap<u32, u32> = HashMap::new();
         for (block, group) in blocks.iter().zip(atoms) {
             let known = group_of.entry(*block).or_insert(*group);
-            if *known != *group || *block == WITHHELD {
+            if *known != *group || (*block == WITHHELD && stands(Safeguard::Withheld)) {
                 *known = NOWHERE;
             }
         }

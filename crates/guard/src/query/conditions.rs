@@ -8,6 +8,7 @@ use lingqu_policy::{Day, Domain, DomainKind, Use};
 use super::{Atom, Bindable, Checker, Joined};
 use crate::infer::{Operand, Origin, Test};
 use crate::rule::{Rule, TemplateRefused, refuse};
+use crate::safeguard::{Safeguard, stands};
 use crate::shape::is_lower_name;
 use crate::value::{Allowed, Parameter, ParameterKind};
 
@@ -61,7 +62,7 @@ impl Checker<'_> {
         let open = self.table(origin.scan).allows(origin.column, Use::Filter);
         let open = open && !self.is_entity(origin);
         let joined = origin.scan == protected || joins.iter().any(|join| join.scan == origin.scan);
-        if open && joined {
+        if (open || !stands(Safeguard::FilterUse)) && joined {
             Ok(())
         } else {
             self.refuse(Rule::FilterUse, origin)
@@ -144,7 +145,9 @@ impl Compared<'_> {
     ) -> Result<Bindable, TemplateRefused> {
         match operand {
             Operand::Literal(value) => match self.literal(value) {
-                Some(value) if listed(&value) => Ok(Bindable::Fixed(value)),
+                Some(value) if listed(&value) || !stands(Safeguard::ConditionsDeclared) => {
+                    Ok(Bindable::Fixed(value))
+                }
                 _ => refuse(Rule::DomainValue, self.column),
             },
             Operand::Placeholder(name) => {

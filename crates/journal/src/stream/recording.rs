@@ -148,9 +148,9 @@ impl<S: Suite> Journal<S> {
     /// Records a refusal. The first of its kind within a minute is durable before this returns, later ones are counted
     /// and wait for the first. If that cannot be had, the refusal leaves as `AUDIT_UNAVAILABLE`.
     pub async fn deny<T>(&self, denial: Denial) -> Released<T> {
-        let code = denial.code();
+        let told = denial.told();
         if self.note_denial(denial).await {
-            Released::denied(code)
+            Released::denied(told)
         } else {
             Released::unrecorded(Unrecorded::AuditUnavailable)
         }

@@ -320,6 +320,71 @@ fn what_is_shown_of_a_statement_holds_no_value() {
     );
 }
 
+/// What the manual says of each way of writing is so: accepted forms on its left, refused ones on its right.
+#[test]
+fn the_manual_describes_what_is_accepted() {
+    let manual = include_str!("../../../../docs/clients.md");
+    let (_, table) = manual.split_once("| accepted | refused with").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let written = |word: &str| table.contains(&format!("`{word}"));
+    for (word, accepted) in [
+        ("SELECT", "sElEcT * frOM tb.plane_registered(1)"),
+        (";", "SELECT * FROM tb.plane_registered(1) ;"),
+        ("-- …", "SELECT * -- whatever\nFROM tb.plane_registered(1)"),
+        (
+            "/* … */",
+            "SELECT * /* whatever */ FROM tb.plane_registered(1)",
+        ),
+        (
+            "\"tb\".\"plane_registered\"",
+            "SELECT * FROM \"tb\".\"plane_registered\"(1)",
+        ),
+        ("'text'", "SELECT * FROM tb.plane_registered('it''s')"),
+        ("-", "SELECT * FROM tb.plane_registered(-5)"),
+        ("?", "SELECT * FROM tb.plane_registered(?, ?)"),
+        ("$1", "SELECT * FROM tb.plane_registered($2, $1)"),
+        ("*", "SELECT * FROM tb.plane_registered(1)"),
+    ] {
+        assert!(written(word), "{word}");
+        assert!(parse(accepted).is_ok(), "{accepted}");
+    }
+    for (word, refused) in [
+        (
+            "TB.plane_registered",
+            "SELECT * FROM TB.plane_registered(1)",
+        ),
+        ("E'…'", "SELECT * FROM tb.plane_registered(E'x')"),
+        ("N'…'", "SELECT * FROM tb.plane_registered(N'x')"),
+        ("X'…'", "SELECT * FROM tb.plane_registered(X'00')"),
+        ("+1", "SELECT * FROM tb.plane_registered(+1)"),
+        ("1.5", "SELECT * FROM tb.plane_registered(1.5)"),
+        ("1e3", "SELECT * FROM tb.plane_registered(1e3)"),
+        ("NULL", "SELECT * FROM tb.plane_registered(NULL)"),
+        ("TRUE", "SELECT * FROM tb.plane_registered(TRUE)"),
+        (":name", "SELECT * FROM tb.plane_registered(:name)"),
+        ("DISTINCT", "SELECT DISTINCT * FROM tb.plane_registered(1)"),
+        ("WHERE", "SELECT * FROM tb.plane_registered(1) WHERE 1 = 1"),
+        (
+            "GROUP BY",
+            "SELECT * FROM tb.plane_registered(1) GROUP BY 1",
+        ),
+        (
+            "ORDER BY",
+            "SELECT * FROM tb.plane_registered(1) ORDER BY 1",
+        ),
+        ("LIMIT", "SELECT * FROM tb.plane_registered(1) LIMIT 1"),
+    ] {
+        assert!(written(word), "{word}");
+        assert!(parse(refused).is_err(), "{refused}");
+    }
+    assert!(parse("SELECT * FROM tb.plane_registered(?, $1)").is_err());
+    assert!(
+        parse("SELECT * FROM tb.plane_registered(1); SELECT * FROM tb.plane_registered(1)")
+            .is_err()
+    );
+    assert!(parse("SELECT * FROM tb.plane_registered(\"x\")").is_err());
+}
+
 #[test]
 fn a_call_is_explained_as_it_is_written() {
     let explained = call_of("explain SELECT * FROM a.b(?, 1)");
