@@ -196,7 +196,8 @@ async fn an_explanation_tells_nothing_that_the_call_would_not() {
     assert_eq!(Some(refused), refusal(bank.verify(&called).await));
     let records = world.records().await;
     assert!(calls(&records).is_empty());
-    assert!(denied(&records, Party::Broker, ErrorCode::GrantUnknown) > 0);
+    // A foreign grant is told like none, and recorded by its reason.
+    assert!(denied(&records, Party::Broker, ErrorCode::GrantPartyMismatch) > 0);
     world.end().await;
 }
 
