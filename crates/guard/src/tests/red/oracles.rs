@@ -327,14 +327,14 @@ impl Bench {
 
 /// The policy opens what an accepted statement does.
 fn allowed(world: &World, asked: &Asked) {
-    use super::statement::Column::Dim;
+    use super::statement::Column::{Dim, Recoded};
     for (column, selects) in { asked.keys.iter() }.map(|key| (*key, false)).chain(
         asked
             .conditions
             .iter()
             .map(|condition| (condition.column, true)),
     ) {
-        if let Dim(at) = column {
+        if let Dim(at) | Recoded(at) = column {
             let uses = world.dims[at].uses;
             let open = if selects { [12, 11] } else { [11, 12] };
             assert!(uses <= 10 || uses == open[0], "{asked:?}");
