@@ -25,4 +25,4 @@ mod visible;
 pub use call::Answer;
 pub use config::NodeConfig;
 pub use node::{Node, OpenError};
-pub use visible::VisibleProduct;
+pub use visible::{Declared, VisibleParameter, VisibleProduct};

@@ -28,6 +28,7 @@ async fn told(
         dir: Some(dir.to_owned()),
         json: true,
         serve: false,
+        patience: None,
         postgres,
     };
     let ok = lingqu_demo::run(options, &mut told, std::future::pending()).await;

@@ -15,6 +15,7 @@ pub mod credential;
 pub mod decide;
 pub mod envelope;
 pub mod epoch;
+pub mod fault;
 pub mod grant;
 pub mod id;
 pub mod product;
@@ -28,6 +29,7 @@ pub mod time;
 pub mod trust;
 
 pub use code::ErrorCode;
+pub use fault::Fault;
 pub use id::{CallId, CaseId, CoordinatorId, GrantId, LoadId, NodeId, PartyId, ProductId};
 pub use region::Region;
 pub use role::Role;

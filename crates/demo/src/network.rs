@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use lingqu_coordinator::Coordinator;
 use lingqu_core::envelope::Envelope;
@@ -100,8 +101,12 @@ pub struct Network {
     coordinator: Option<Running<Arc<Coordinator>>>,
     nodes: BTreeMap<Unit, Running<Arc<Node>>>,
     grants: Vec<GrantEntry>,
+    patience: Duration,
     register_database: Option<Arc<RegisterDatabase>>,
 }
+
+/// How long is waited for what only a slow machine makes long.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Network {
     /// Makes the files in `dir` and starts the coordinator. Nobody but the agency is enrolled yet.
@@ -123,10 +128,16 @@ impl Network {
             coordinator: None,
             nodes: BTreeMap::new(),
             grants: Vec::new(),
+            patience: PATIENCE,
             register_database: None,
         };
         network.start_coordinator_on(coordinator).await?;
         Ok(network)
+    }
+
+    /// Waits for so long instead of [`PATIENCE`].
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Has the social-security register kept in a PostgreSQL server, which is started here and ends with the network.

@@ -71,6 +71,7 @@ mod template;
 mod value;
 
 pub use engine::{Crowded, Engine, EngineRefused, Place, RunFailed, Tables};
+pub use explain::{Explanation, Sentence, Topic};
 pub use limits::GuardLimits;
 pub use partition::{
     OpenProduct, Partition, PartitionRefused, PartitionReport, ProductRefused, ReadFailed,
@@ -78,7 +79,7 @@ pub use partition::{
 };
 pub use rule::{Rule, TemplateRefused};
 pub use tables::TableRules;
-pub use template::{Bound, Explanation, Template, TemplateTable};
+pub use template::{Bound, Template, TemplateTable};
 pub use value::{Allowed, BindRefused, Parameter, ParameterKind, TemplateSource, Value};
 
 #[cfg(test)]

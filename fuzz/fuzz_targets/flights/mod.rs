@@ -123,8 +123,8 @@ fn accepted(template: &Template, bits: u64) {
         let (_, uses) = open.iter().find(|(name, _)| name == column).expect("a column of the table");
         assert_ne!(*uses, UseSet::default(), "{column} is not open");
     }
-    let explained = template.explain();
-    assert_eq!(explained.en.len(), explained.zh.len());
+    let sentences = template.explain().sentences;
+    assert!(sentences.iter().all(|told| !told.en.is_empty() && !told.zh.is_empty()));
     assert!(!template.output_schema().fields().is_empty());
     assert!(template.bind(&[]).is_ok());
 }

@@ -160,9 +160,14 @@ pub(super) async fn start_nodes(network: &mut Network) -> Result<(), NetworkFail
             Unit::Transport => 3,
         };
         let held = objects::resources(unit).len() + 2 * products + others;
-        wait_until_of(network, unit, "the node has all that was filed", |node| {
-            node.ready() && node.products_open() >= products && node.holdings().len() >= held
-        })
+        wait_until_of(
+            network,
+            unit,
+            "the node has all that was filed, has read its data and opened its products",
+            |node| {
+                node.ready() && node.products_open() >= products && node.holdings().len() >= held
+            },
+        )
         .await?;
     }
     Ok(())

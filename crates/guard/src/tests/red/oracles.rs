@@ -139,8 +139,9 @@ impl Bench {
         match block_on(Template::register(&source, &world.rules(), &limits())) {
             Ok(template) => {
                 self.count(|counted| counted.accepted += 1);
-                for text in [template.explain().en, template.explain().zh].concat() {
-                    clean(&text, &source.sql);
+                for told in template.explain().sentences {
+                    clean(&told.en, &source.sql);
+                    clean(&told.zh, &source.sql);
                 }
                 clean(&format!("{template:?}"), &source.sql);
                 allowed(world, &asked);
@@ -230,6 +231,9 @@ impl Bench {
             for (at, choice) in choices.iter().enumerate() {
                 let arguments = product.asked.arguments(world, choice);
                 let bound = || product.template.bind(&arguments).unwrap();
+                for told in bound().explain().sentences {
+                    clean(&format!("{} {}", told.en, told.zh), &product.asked);
+                }
                 let batch = self.answer(partition, bound()).unwrap();
                 clean_batch(&batch, &product.asked);
                 let shown = by_group(&batch, &product.asked);
