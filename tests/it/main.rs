@@ -18,6 +18,7 @@ mod deploy;
 mod docs;
 mod doctor;
 mod flight;
+mod forward;
 mod grants;
 mod http;
 mod impostor;
