@@ -20,6 +20,7 @@ mod doctor;
 mod explain;
 mod flight;
 mod foreign;
+mod forward;
 mod grants;
 mod http;
 mod impostor;

@@ -4,8 +4,13 @@ mod archive;
 mod evidence;
 mod export;
 mod follow;
+mod forward;
+mod import;
 mod lineage;
 mod prove;
+mod shown;
+mod spool;
+mod subscription;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -28,10 +33,16 @@ enum AuditCommand {
     Export(export::Export),
     /// Follow the records of a region, as its regulator · 监管部门订阅本区域调用审计
     Follow(follow::Follow),
+    /// Hand a region's verified records on to a log collector · 将核验后的记录转发至日志采集端
+    Forward(forward::Forward),
+    /// Check feed files that were carried here, and print them · 核验并读取摆渡来的推送文件
+    Import(import::Import),
     /// The answers that were made from one load · 查询使用某次装载的全部答复
     Lineage(lineage::Lineage),
     /// Make a proof out of an archive · 从归档生成证明
     Prove(prove::Prove),
+    /// Write a region's feed as files, to be carried to where no network is · 将审计推送写成文件，供离线摆渡
+    Spool(spool::Spool),
     /// Check a receipt, an archive, a proof or an evidence package offline · 离线核验回执、归档、证明或证据包
     Verify(verify::Verify),
 }
@@ -42,8 +53,11 @@ impl Audit {
             AuditCommand::Evidence(evidence) => evidence.run(session),
             AuditCommand::Export(export) => export.run(session),
             AuditCommand::Follow(follow) => follow.run(session),
+            AuditCommand::Forward(forward) => forward.run(session),
+            AuditCommand::Import(import) => import.run(session),
             AuditCommand::Lineage(lineage) => lineage.run(session),
             AuditCommand::Prove(prove) => prove.run(session),
+            AuditCommand::Spool(spool) => spool.run(session),
             AuditCommand::Verify(verify) => verify.run(session),
         }
     }

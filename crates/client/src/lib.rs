@@ -9,11 +9,11 @@
 //! Start reading at [`Node::verify`]; the regulator's side at [`Feed`] and [`archive`].
 
 pub mod archive;
-mod feed;
+pub mod feed;
 mod head;
 mod node;
 pub mod workflow;
 
-pub use feed::{Event, Feed, FeedBroken, Seen};
+pub use feed::{Event, Feed, FeedBroken, Outcome, Seen, SeenMalformed, Selection};
 pub use head::Head;
 pub use node::{Answered, CallFailed, Node, Question, Table};
