@@ -339,13 +339,15 @@ fn choice(value: &str, word: &str, chosen: &str) -> Choice {
     }
 }
 
-/// What can be chosen, and what is chosen even if it does not occur.
+/// What can be chosen, and what is chosen even if it does not occur. A value with signs that must not be shown cannot be
+/// chosen: what came back would be another one.
 fn offered<'a>(
     values: impl Iterator<Item = &'a str>,
     chosen: Option<&'a str>,
     word: impl Fn(&str) -> String,
 ) -> Vec<Choice> {
-    let values: BTreeSet<&str> = values.chain(chosen).collect();
+    let shown = |value: &&str| visible(value) == **value;
+    let values: BTreeSet<&str> = values.chain(chosen).filter(shown).collect();
     let of = |value: &str| choice(value, &word(value), chosen.unwrap_or_default());
     values.into_iter().map(of).collect()
 }
