@@ -113,7 +113,7 @@ async fn a_call_is_on_the_audit_page_and_its_proof_verifies_on_keys_alone() {
     assert_eq!(proven.len(), 12);
     for one in &proven {
         assert_eq!(one["authenticated"], true);
-        assert_eq!(one["level"], "mirrored");
+        assert_eq!(one["level"], "R2");
         assert_eq!(one["record"]["clear"]["caller"], Party::Bank.id().as_str());
         assert_eq!(one["record"]["clear"]["purpose"], cast::PURPOSE);
     }

@@ -223,7 +223,8 @@ fn item(record: &Record, origin: &str, region: &str) -> Item {
     let mut fields = vec![
         ("stream".to_owned(), origin.to_owned()),
         ("index".to_owned(), record.index.to_string()),
-        ("region".to_owned(), region.to_owned()),
+        // A record of an act has a field `region` of its own.
+        ("stream_region".to_owned(), region.to_owned()),
     ];
     for name in ["call_id", "body_root"] {
         fields.extend(json.get(name).map(|value| (name.to_owned(), text(value))));
