@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
+use lingqu_core::body::Body;
 use lingqu_core::call::{Call, Denial, Header, Permitted};
-use lingqu_core::commitment::{Tag, body_root};
 use lingqu_core::decide::Permit;
 use lingqu_core::grant::Environment;
 use lingqu_core::product::Load;
@@ -31,6 +31,7 @@ use crate::admission::admit::admit;
 use crate::admission::caller::Caller;
 use crate::admission::holdings::Holdings;
 use crate::admission::retries::{Entered, RetryKey};
+use crate::bodies::Keeping;
 use crate::evaluate::{AnswerValue, Placed};
 use crate::observe::{Phase, Probe};
 
@@ -189,6 +190,11 @@ async fn evaluate_and_record(
     if node.journal.audit_ready(call.permit().audit()).is_err() {
         return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable));
     }
+    // Nor when its body must be kept and cannot be.
+    let keeping = match node.bodies.keeping(call.permit()).await {
+        Ok(keeping) => keeping,
+        Err(_) => return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable)),
+    };
     let mut charge = match node.journal.reserve(call.permit()) {
         Ok(charge) => charge,
         Err(ErrorCode::Overloaded) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
@@ -208,13 +214,8 @@ async fn evaluate_and_record(
     // One code for every way to fail: which one it was may depend on data.
     let result = running.await.unwrap_or(Err(ErrorCode::EvaluationFailed));
     probe.phase(Phase::Record);
-    let answer = result
-        .as_ref()
-        .map_or_else(|_| vec![0], AnswerValue::committed_bytes);
-    let root = body_root::<Intl>(
-        &opening_key,
-        &[(Tag::Request, &asked.canonical), (Tag::Answer, &answer)],
-    );
+    let (result, body, is_kept) = keep(keeping, asked, opening_key, result).await;
+    let root = body.root::<Intl>();
     let kept_bytes = result.as_ref().map_or(0, AnswerValue::kept_bytes);
     let result = result.map(|value| Answer {
         call: asked.id,
@@ -223,12 +224,45 @@ async fn evaluate_and_record(
         opening_key,
         environment: call.permit().environment(),
     });
-    let call = call.evaluated(result, root, loads);
+    let mut call = call.evaluated(result, root, loads);
+    if is_kept {
+        call = call.with_body_kept();
+    }
     node.journal
         .record(call, charge)
         .await
         .map(|recorded| (recorded, kept_bytes))
         .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
+}
+
+/// What the record commits to, kept where it must be; and whether it is. An answer whose body is lost does not leave: the
+/// record then says that the call failed, and that none is kept.
+async fn keep(
+    keeping: Option<Keeping>,
+    asked: &ProductCall,
+    opening_key: [u8; 32],
+    result: Result<AnswerValue, ErrorCode>,
+) -> (Result<AnswerValue, ErrorCode>, Body, bool) {
+    let body_of = |result: &Result<AnswerValue, ErrorCode>| Body {
+        opening_key,
+        request: asked.canonical.clone(),
+        answer: result
+            .as_ref()
+            .map_or_else(|_| vec![0], AnswerValue::committed_bytes),
+    };
+    let body = body_of(&result);
+    let Some(keeping) = keeping else {
+        return (result, body, false);
+    };
+    match keeping.keep(asked.id, &body).await {
+        // At this point the body is durable. A crash now leaves a body without a record, which opens nothing.
+        Ok(()) => (result, body, true),
+        Err(code) => {
+            let failed = Err(code);
+            let body = body_of(&failed);
+            (failed, body, false)
+        }
+    }
 }
 
 /// Binds the call to its product over the current loads of its environment, and takes its place where it will run; no

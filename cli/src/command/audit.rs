@@ -1,10 +1,12 @@
 //! `lingqu audit`: receipts, archives and evidence checked offline, and a region's call records followed and exported.
 
 mod archive;
+mod disclose;
 mod evidence;
 mod export;
 mod follow;
 mod lineage;
+mod open;
 mod prove;
 mod verify;
 
@@ -22,6 +24,8 @@ pub(crate) struct Audit {
 
 #[derive(Subcommand, Debug)]
 enum AuditCommand {
+    /// Show one committed field of an opened call, provably and without the others · 可证明地披露某一字段
+    Disclose(disclose::Disclose),
     /// Put records together as evidence, for a court or an inspector · 制作电子证据包
     Evidence(evidence::Evidence),
     /// Write the logs of a region as files that anybody's tools can check · 导出审计日志归档
@@ -30,6 +34,8 @@ enum AuditCommand {
     Follow(follow::Follow),
     /// The answers that were made from one load · 查询使用某次装载的全部答复
     Lineage(lineage::Lineage),
+    /// Open the kept details of a grant's calls, by an order that is on record · 依记录在案的指令调阅留存内容
+    Open(open::Open),
     /// Make a proof out of an archive · 从归档生成证明
     Prove(prove::Prove),
     /// Check a receipt, an archive, a proof or an evidence package offline · 离线核验回执、归档、证明或证据包
@@ -39,10 +45,12 @@ enum AuditCommand {
 impl Audit {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self.command {
+            AuditCommand::Disclose(disclose) => disclose.run(session),
             AuditCommand::Evidence(evidence) => evidence.run(session),
             AuditCommand::Export(export) => export.run(session),
             AuditCommand::Follow(follow) => follow.run(session),
             AuditCommand::Lineage(lineage) => lineage.run(session),
+            AuditCommand::Open(open) => open.run(session),
             AuditCommand::Prove(prove) => prove.run(session),
             AuditCommand::Verify(verify) => verify.run(session),
         }

@@ -69,7 +69,10 @@ fn policy(resource: &str, version: u32) -> SignedPolicy {
             ("year".to_owned(), uses(&[Use::Verify])),
         ],
         _ => vec![
-            ("code".to_owned(), uses(&[Use::Filter, Use::Group, Use::Show])),
+            (
+                "code".to_owned(),
+                uses(&[Use::Filter, Use::Group, Use::Show]),
+            ),
             (
                 "region".to_owned(),
                 uses(&[Use::Filter, Use::Group, Use::Show]),

@@ -7,6 +7,8 @@
 pub enum Rpc {
     /// `Follow` of the service `Audit`.
     AuditFollow,
+    /// `OpenBodies` of the service `Bodies`.
+    BodiesOpenBodies,
     /// `Query` of the service `Calls`.
     CallsQuery,
     /// `Score` of the service `Calls`.
@@ -53,6 +55,7 @@ impl Rpc {
     /// All RPCs, in the order of their paths.
     pub const ALL: &[Self] = &[
         Self::AuditFollow,
+        Self::BodiesOpenBodies,
         Self::CallsQuery,
         Self::CallsScore,
         Self::CallsVerify,
@@ -79,6 +82,7 @@ impl Rpc {
     pub const fn path(self) -> &'static str {
         match self {
             Self::AuditFollow => "/lingqu.v1.Audit/Follow",
+            Self::BodiesOpenBodies => "/lingqu.v1.Bodies/OpenBodies",
             Self::CallsQuery => "/lingqu.v1.Calls/Query",
             Self::CallsScore => "/lingqu.v1.Calls/Score",
             Self::CallsVerify => "/lingqu.v1.Calls/Verify",
