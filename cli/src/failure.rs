@@ -108,15 +108,18 @@ impl Failure {
     /// What a gRPC status says: a refusal if it carries a code, otherwise nobody who speaks this protocol was reached.
     pub(crate) fn of_status(status: &tonic::Status) -> Failure {
         match code_of(status) {
-            Some(code) => {
-                let usual = format!("{code}: {} / {}", code.message_en(), code.message_zh());
-                let detail = status.message().strip_prefix(&usual).unwrap_or_default();
-                Failure::Refused {
-                    code,
-                    detail: detail.trim().to_owned(),
-                }
-            }
+            Some(code) => Failure::of_message(code, status.message()),
             None => Failure::Unreachable(format!("{:?}: {}", status.code(), status.message())),
+        }
+    }
+
+    /// A refusal with what the other side said beyond the code's own words.
+    fn of_message(code: ErrorCode, message: &str) -> Failure {
+        let usual = format!("{code}: {} / {}", code.message_en(), code.message_zh());
+        let detail = message.strip_prefix(&usual).unwrap_or_default();
+        Failure::Refused {
+            code,
+            detail: detail.trim().to_owned(),
         }
     }
 
@@ -250,7 +253,7 @@ impl From<ConnectError> for Failure {
 impl From<CallFailed> for Failure {
     fn from(error: CallFailed) -> Failure {
         match error {
-            CallFailed::Refused { code } => Failure::refused(code),
+            CallFailed::Refused { code, message } => Failure::of_message(code, &message),
             CallFailed::Transport(what) => Failure::Unreachable(what),
             CallFailed::Malformed(_)
             | CallFailed::Receipt(_)

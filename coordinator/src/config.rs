@@ -9,6 +9,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use lingqu_core::id::IdPrefix;
 use lingqu_core::{CoordinatorId, PartyId, Region, Role};
@@ -162,6 +163,11 @@ const SEGMENT_MIN: u64 = 128 << 10;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
+    /// Records that one page of the audit page lists; default 100, at most 500.
+    pub audit_rows_max: usize,
+    /// Bytes of checked records that the audit page searches, over all streams; default 64 MiB, about 150,000 records.
+    /// Older ones are in the log as before.
+    pub audit_window_bytes_max: usize,
     /// Entries of one replicated batch; default 16,384. A node whose journal makes larger batches than these two limits
     /// allow can never replicate, so they lie above what a journal makes by default.
     pub batch_entries_max: usize,
@@ -171,8 +177,11 @@ pub struct Limits {
     pub chunk_bytes_max: usize,
     /// Seconds for which an enrolment code holds; default 86,400.
     pub code_valid_s: u64,
-    /// TLS connections at a time; default 1,024.
+    /// Connections at a time of those who have shown a certificate; default 1,024, at most 65,536.
     pub connections_max: usize,
+    /// Of these, connections of one peer; default 16. A node needs three and a party one, and both may come back before
+    /// their last connection is known to be dead.
+    pub connections_per_peer_max: usize,
     /// Calls that the console lists, the newest ones; default 50.
     pub console_calls_max: usize,
     /// Nodes, products and grants that the console lists, of each; default 200.
@@ -183,10 +192,16 @@ pub struct Limits {
     pub enrol_window_s: u64,
     /// Subscriptions of regulators at a time; default 64.
     pub followers_max: usize,
+    /// Seconds for the TLS handshake; default 10, at most 300.
+    pub handshake_s: u64,
     /// Milliseconds between heads of a busy stream in its region's head log; default 200.
     pub head_interval_ms: u64,
+    /// Seconds for the first message of TLS; default 3, at most 300.
+    pub hello_s: u64,
     /// Bytes of one received message of a replicating node; default 16 MiB, at least twice `batch_bytes_max`.
     pub message_bytes_max: usize,
+    /// Seconds for HTTP/2 to be begun after the handshake; default 10, at most 300.
+    pub opening_s: u64,
     /// Seconds after which a subscriber that takes nothing is disconnected; default 30.
     pub push_timeout_s: u64,
     /// Bytes of batches that wait for the disk, over all streams; default 64 MiB, at least `batch_bytes_max`.
@@ -196,6 +211,12 @@ pub struct Limits {
     /// Bytes of one preallocated segment of the mirror's log, a multiple of 4,096; default 128 MiB, at least four times
     /// `batch_bytes_max`. Never lower it: what was written with more cannot be read with less.
     pub segment_bytes: u64,
+    /// Connections that have not shown a certificate; default 256, at most 16,384. When all places are taken, an older
+    /// one gives way.
+    pub strangers_max: usize,
+    /// Of these, connections of one address: an IPv4 address or an IPv6 network of 64 bits; default 64. Raise it up to
+    /// `strangers_max` where all peers come through one address.
+    pub strangers_per_address_max: usize,
     /// Nodes that watch epochs and filings at a time, that replicate, and that read back; default 1,024.
     pub watchers_max: usize,
     /// Unanswered batches of one replicating node; default 8.
@@ -205,22 +226,30 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
+            audit_rows_max: 100,
+            audit_window_bytes_max: 64 << 20,
             batch_entries_max: 16_384,
             batch_bytes_max: 8 << 20,
             chunk_bytes_max: 1 << 20,
             code_valid_s: 86_400,
             connections_max: 1_024,
+            connections_per_peer_max: 16,
             console_calls_max: 50,
             console_rows_max: 200,
             enrol_failures_max: 5,
             enrol_window_s: 600,
             followers_max: 64,
+            handshake_s: 10,
             head_interval_ms: 200,
+            hello_s: 3,
             message_bytes_max: 16 << 20,
+            opening_s: 10,
             push_timeout_s: 30,
             queue_bytes_max: 64 << 20,
             queue_max: 256,
             segment_bytes: 128 << 20,
+            strangers_max: 256,
+            strangers_per_address_max: 64,
             watchers_max: 1_024,
             window: 8,
         }
@@ -346,13 +375,33 @@ impl Config {
 }
 
 impl Limits {
+    /// The bounds of the port that nodes and parties reach.
+    pub(crate) fn listener(&self) -> lingqu_transport::Limits {
+        lingqu_transport::Limits {
+            connections_max: self.connections_max,
+            connections_per_peer_max: self.connections_per_peer_max,
+            strangers_max: self.strangers_max,
+            strangers_per_address_max: self.strangers_per_address_max,
+            hello_timeout: Duration::from_secs(self.hello_s),
+            handshake_timeout: Duration::from_secs(self.handshake_s),
+            opening_timeout: Duration::from_secs(self.opening_s),
+            // Each stream may keep a message of mebibytes that is not whole yet.
+            streams_per_connection_max: 16,
+            ..lingqu_transport::Limits::default()
+        }
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let counts = [
+            ("limits.audit_rows_max", self.audit_rows_max as u64),
+            (
+                "limits.audit_window_bytes_max",
+                self.audit_window_bytes_max as u64,
+            ),
             ("limits.batch_entries_max", self.batch_entries_max as u64),
             ("limits.batch_bytes_max", self.batch_bytes_max as u64),
             ("limits.chunk_bytes_max", self.chunk_bytes_max as u64),
             ("limits.code_valid_s", self.code_valid_s),
-            ("limits.connections_max", self.connections_max as u64),
             ("limits.console_calls_max", self.console_calls_max as u64),
             ("limits.console_rows_max", self.console_rows_max as u64),
             (
@@ -371,6 +420,11 @@ impl Limits {
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return Err(ConfigError::Bound(name));
+        }
+        self.listener().check().map_err(ConfigError::Bound)?;
+        // The receipts of one page must fit the file that `audit verify` reads.
+        if self.audit_rows_max > lingqu_core::receipt::RECEIPTS_MAX {
+            return Err(ConfigError::Bound("limits.audit_rows_max"));
         }
         // The largest batch must fit a message with all that is around it, the queue, and a frame of the log.
         let batch = self.batch_bytes_max;

@@ -20,6 +20,7 @@
 //! by whoever holds a cosignature or a head of the first. Ask nodes and regulators for theirs before serving again.
 
 mod api;
+mod audit;
 mod config;
 mod keys;
 mod mirror;
@@ -57,6 +58,7 @@ pub use registry::parties::FoundingError;
 pub use store::StoreError;
 
 use crate::api::grpc::Services;
+use crate::audit::Auditor;
 use crate::keys::{Names, key_name};
 use crate::mirror::Mirror;
 use crate::mirror::witnesses::Witnesses;
@@ -92,7 +94,10 @@ impl Coordinator {
         let ending = CancellationToken::new();
         // Whoever drops this future instead of completing `shutdown` ends the streams too.
         let _ended = ending.clone().drop_guard();
+        let auditor = Auditor::new(Arc::clone(&self.mirror), &self.keys, self.names.clone());
+        let auditor = Arc::new(auditor);
         let services = Services {
+            auditor: Arc::clone(&auditor),
             registry: Arc::clone(&self.registry),
             mirror: Arc::clone(&self.mirror),
             followers: Places::new(self.config.limits.followers_max),
@@ -103,18 +108,10 @@ impl Coordinator {
             connections: self.connections.clone(),
         };
         let watched = Arc::new(Watched::new(&services, Arc::clone(&self.observe)));
-        let limits = lingqu_transport::Limits {
-            connections_max: self.config.limits.connections_max,
-            // Each stream may keep a message of mebibytes that is not whole yet. A node needs three streams on as many
-            // connections, a party one, and both may come back before their last connection is known to be dead.
-            connections_per_peer_max: 16,
-            streams_per_connection_max: 16,
-            ..lingqu_transport::Limits::default()
-        };
         let serving = lingqu_transport::serve(
             listener,
             Arc::clone(&self.tls),
-            limits,
+            self.config.limits.listener(),
             Arc::clone(&self.clock),
             services.router(),
             self.connections.clone(),
@@ -128,6 +125,7 @@ impl Coordinator {
             () = self.renew_epochs() => {}
             () = self.publish_heads() => {}
             () = self.gather_cosignatures() => {}
+            () = auditor.run() => {}
             () = Arc::clone(&self.tls).watch(TLS_RELOAD) => {}
             () = observe::tell(&self.config.observe, watched) => {}
         }

@@ -12,7 +12,7 @@ use lingqu_core::{ErrorCode, NodeId, Timestamp};
 use lingqu_telemetry::exposition::Series;
 use lingqu_telemetry::listener::Told;
 use lingqu_telemetry::{Exposition, Health, Observed, Settings};
-use lingqu_transport::{Connections, PeerId};
+use lingqu_transport::{Connections, PeerId, StrangerEnd};
 use tokio::net::TcpListener;
 
 use crate::api::grpc::Services;
@@ -290,6 +290,20 @@ impl Watched {
             "lingqu_coordinator_connections_refused_total",
             "Connections that were refused, by error code.",
             refused,
+        );
+        exposition.gauge(
+            "lingqu_coordinator_strangers",
+            "Connections that have not shown a certificate yet.",
+            Some(count(services.connections.strangers())),
+        );
+        let ended = StrangerEnd::ALL.map(|end| {
+            let ended = number(services.connections.stranger_ends(end));
+            (vec![("reason", end.as_str().to_owned())], ended)
+        });
+        exposition.counters(
+            "lingqu_coordinator_strangers_ended_total",
+            "Connections that were ended before they were a caller's, by reason.",
+            ended,
         );
     }
 }

@@ -466,7 +466,12 @@ async fn every_door_opens_to_its_row_of_the_access_table_only() {
     };
     let allowed = |id: &str, rpc: Rpc| match rpc {
         Rpc::AuditFollow => id == "party_office",
-        Rpc::CallsQuery | Rpc::CallsScore | Rpc::CallsVerify | Rpc::CallsVerifyStream => false,
+        Rpc::BodiesOpenBodies
+        | Rpc::CallsExplain
+        | Rpc::CallsQuery
+        | Rpc::CallsScore
+        | Rpc::CallsVerify
+        | Rpc::CallsVerifyStream => false,
         Rpc::EnrolmentEnrol => !id.starts_with("coord_"),
         Rpc::EnrolmentIssueCode => id == bed::AGENCY,
         Rpc::MirrorEntries | Rpc::MirrorReplicate | Rpc::SyncWatch => id == "node_n",

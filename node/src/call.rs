@@ -7,8 +7,11 @@
 //! 9 record         journal: record (R1)      10 release      journal: release (R1 or R2, as the unit signed)
 //! ```
 //!
+//! An explanation (what would be answered, under which rules, at what cost) goes the same way up to 6, and is recorded
+//! with no charge instead of 7.
+//!
 //! Every way out is a [`Released`], which only the journal makes once the call or its refusal is on record; or an
-//! "unrecorded" refusal, which has nothing in it.
+//! "unrecorded" refusal, which has nothing in it. [`Served`] adds what in the request is to blame.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -20,8 +23,9 @@ use lingqu_core::call::{Call, Denial, Header, Permitted};
 use lingqu_core::decide::Permit;
 use lingqu_core::grant::Environment;
 use lingqu_core::product::Load;
-use lingqu_core::{CallId, ErrorCode};
-use lingqu_journal::{Recorded, Released, Seen, Unrecorded};
+use lingqu_core::receipt::{Level, Receipt};
+use lingqu_core::{CallId, ErrorCode, Fault};
+use lingqu_journal::{Charge, Outcome, Recorded, Released, Seen, Unrecorded};
 use lingqu_proto::{CallInvalid, ProductCall};
 use lingqu_tlog::Intl;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -32,7 +36,7 @@ use crate::admission::caller::Caller;
 use crate::admission::holdings::Holdings;
 use crate::admission::retries::{Entered, RetryKey};
 use crate::bodies::Keeping;
-use crate::evaluate::{AnswerValue, Placed};
+use crate::evaluate::{AnswerValue, Misfit, Placed};
 use crate::observe::{Phase, Probe};
 
 /// What a caller gets.
@@ -50,16 +54,90 @@ pub struct Answer {
     pub environment: Environment,
 }
 
+/// What becomes of a call: what leaves, and what in the request is to blame if it is a refusal.
+pub struct Served {
+    released: Released<Answer>,
+    /// The code that it explains.
+    fault: Option<(ErrorCode, Fault)>,
+}
+
+/// An answer with the proof of its record.
+pub struct Given {
+    /// The answer.
+    pub answer: Answer,
+    /// The proof.
+    pub receipt: Receipt,
+    /// How far the record is secured.
+    pub level: Level,
+}
+
+/// Why there is no answer, in words that may leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The code.
+    pub code: ErrorCode,
+    /// What in the request is to blame, if that is why.
+    pub fault: Option<Fault>,
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Refused {
+        Refused { code, fault: None }
+    }
+}
+
+impl From<Released<Answer>> for Served {
+    fn from(released: Released<Answer>) -> Served {
+        Served {
+            released,
+            fault: None,
+        }
+    }
+}
+
+impl Served {
+    fn because(mut self, code: ErrorCode, fault: Option<Fault>) -> Served {
+        self.fault = fault.map(|fault| (code, fault));
+        self
+    }
+
+    /// The one place where a released outcome becomes an answer or a refusal.
+    ///
+    /// # Errors
+    /// [`Refused`] with the code that was recorded for the caller to be told.
+    pub fn into_answer(self) -> Result<Given, Refused> {
+        match self.released.into_outcome() {
+            Outcome::Answered {
+                result,
+                receipt,
+                level,
+            } => Ok(Given {
+                answer: result,
+                receipt,
+                level,
+            }),
+            Outcome::Failed { code, .. } | Outcome::Unrecorded(code) => Err(code.into()),
+            // A refusal that could not be recorded has another code, and says nothing more.
+            Outcome::Denied(code) => Err(Refused {
+                code,
+                fault: self
+                    .fault
+                    .and_then(|(why, fault)| (why == code).then_some(fault)),
+            }),
+        }
+    }
+}
+
 /// Serves one call, of whatever kind and whichever way it came in.
 pub async fn serve(
     node: &Node,
     caller: &Caller,
     asked: Result<ProductCall, CallInvalid>,
-) -> Released<Answer> {
+) -> Served {
     let mut probe = node.observe.call();
-    let released = answer(node, caller, asked, &mut probe).await;
-    probe.end(&released);
-    released
+    let served = answer(node, caller, asked, &mut probe).await;
+    probe.end(&served.released);
+    served
 }
 
 async fn answer(
@@ -67,21 +145,22 @@ async fn answer(
     caller: &Caller,
     asked: Result<ProductCall, CallInvalid>,
     probe: &mut Probe,
-) -> Released<Answer> {
+) -> Served {
     probe.phase(Phase::Decide);
     // A journal that is not yet known to be the newest one must not be written, not even with a refusal.
     if !node.ready() {
-        return Released::unrecorded(Unrecorded::NodeNotReady);
+        return Released::unrecorded(Unrecorded::NodeNotReady).into();
     }
     let monotonic = node.clock.monotonic();
     let Ok(_place) = node.throttle.enter(&caller.party, monotonic) else {
-        return Released::unrecorded(Unrecorded::RateLimited);
+        return Released::unrecorded(Unrecorded::RateLimited).into();
     };
     let asked = match asked {
         Ok(asked) => asked,
         Err(invalid) => {
             let denial = Denial::unread(caller.party.clone(), caller.certificate, invalid.code);
-            return refuse(node, denial, probe).await;
+            let refused = refuse(node, denial, probe).await;
+            return refused.because(invalid.code, Some(invalid.fault()));
         }
     };
     let header = Header {
@@ -114,11 +193,11 @@ async fn answer(
         Entered::New(slot) => slot,
         Entered::Again(recorded) if still_allows(call.permit(), recorded.permit()) => {
             probe.phase(Phase::Release);
-            return node.journal.release(&recorded).await;
+            return node.journal.release(&recorded).await.into();
         }
         Entered::Again(_) => return refuse(node, call.deny(ErrorCode::CallIdSpent), probe).await,
         Entered::Other => return refuse(node, call.deny(ErrorCode::CallIdReused), probe).await,
-        Entered::Full => return Released::unrecorded(Unrecorded::Overloaded),
+        Entered::Full => return Released::unrecorded(Unrecorded::Overloaded).into(),
     };
     match seen(node, &call, facts.holdings()) {
         Seen::New => {}
@@ -134,12 +213,15 @@ async fn answer(
             *slot = Some(Arc::clone(&recorded));
             node.retries.weigh(&retry, kept_bytes);
             drop(slot);
-            probe.charged(1);
+            probe.charged(u64::from(!asked.explains));
             probe.phase(Phase::Release);
-            node.journal.release(&recorded).await
+            node.journal.release(&recorded).await.into()
         }
-        Err(Unserved::Denied(denial)) => refuse(node, denial, probe).await,
-        Err(Unserved::Unrecorded(reason)) => Released::unrecorded(reason),
+        Err(Unserved::Denied(denial, fault)) => {
+            let code = denial.told();
+            refuse(node, denial, probe).await.because(code, fault)
+        }
+        Err(Unserved::Unrecorded(reason)) => Released::unrecorded(reason).into(),
     }
 }
 
@@ -168,8 +250,8 @@ fn seen(node: &Node, call: &Call<Permitted>, holdings: &Holdings) -> Seen {
 
 /// Why a permitted call was not evaluated, or not recorded.
 enum Unserved {
-    /// Refused before any data was touched.
-    Denied(Denial),
+    /// Refused before any data was touched, perhaps for something that can be named.
+    Denied(Denial, Option<Fault>),
     /// The journal could not take it; nothing leaves.
     Unrecorded(Unrecorded),
 }
@@ -183,29 +265,47 @@ async fn evaluate_and_record(
     probe.phase(Phase::Plan);
     let bound = match plan(node, &call, asked) {
         Ok(bound) => bound,
-        Err(ErrorCode::Overloaded) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
-        Err(code) => return Err(Unserved::Denied(call.deny(code))),
+        Err(Misfit {
+            code: ErrorCode::Overloaded,
+            ..
+        }) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
+        Err(Misfit { code, fault }) => return Err(Unserved::Denied(call.deny(code), fault)),
     };
     // Nothing is charged while an answer could not leave anyway.
     if node.journal.audit_ready(call.permit().audit()).is_err() {
         return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable));
     }
-    // Nor when its body must be kept and cannot be.
-    let keeping = match node.bodies.keeping(call.permit()).await {
-        Ok(keeping) => keeping,
-        Err(_) => return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable)),
+    // Nor when its body must be kept and cannot be. An explanation answers nothing that could be kept.
+    let keeping = match asked.explains {
+        true => Ok(None),
+        false => node.bodies.keeping(call.permit()).await,
     };
-    let mut charge = match node.journal.reserve(call.permit()) {
+    let Ok(keeping) = keeping else {
+        return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable));
+    };
+    let reserved = match asked.explains {
+        true => node.journal.reserve_explanation(call.permit()),
+        false => node.journal.reserve(call.permit()),
+    };
+    let mut charge = match reserved {
         Ok(charge) => charge,
         Err(ErrorCode::Overloaded) => return Err(Unserved::Unrecorded(Unrecorded::Overloaded)),
-        Err(code) => return Err(Unserved::Denied(call.deny(code))),
+        Err(code) => return Err(Unserved::Denied(call.deny(code), None)),
     };
     let mut opening_key = [0; 32];
     if SystemRandom::new().fill(&mut opening_key).is_err() {
-        return Err(Unserved::Denied(call.deny(ErrorCode::Internal)));
+        return Err(Unserved::Denied(call.deny(ErrorCode::Internal), None));
     }
 
     let loads = bound.loads().to_vec();
+    if asked.explains {
+        let explained = Explained {
+            value: bound.explain(call.permit()),
+            loads,
+            opening_key,
+        };
+        return record_explanation(node, call, asked, charge, explained, probe).await;
+    }
 
     // From here on data is touched: whatever happens is charged and recorded, a failure too.
     charge.touch();
@@ -265,18 +365,69 @@ async fn keep(
     }
 }
 
+/// What a call would answer and cost, and what that is recorded with.
+struct Explained {
+    value: Result<AnswerValue, ErrorCode>,
+    loads: Vec<Load>,
+    opening_key: [u8; 32],
+}
+
+/// Records an explanation. No data was touched and the reserved unit is given back: the record says 0 units. What is on
+/// record and costs nothing counts with the party's refusals, so that nobody can fill the log with it.
+async fn record_explanation(
+    node: &Node,
+    call: Call<Permitted>,
+    asked: &ProductCall,
+    charge: Charge,
+    explained: Explained,
+    probe: &mut Probe,
+) -> Result<(Recorded<Answer>, usize), Unserved> {
+    let Explained {
+        value,
+        loads,
+        opening_key,
+    } = explained;
+    let value = match value {
+        Ok(value) => value,
+        Err(code) => return Err(Unserved::Denied(call.deny(code), None)),
+    };
+    probe.phase(Phase::Record);
+    node.throttle
+        .denied(&call.header().caller, node.clock.monotonic());
+    let body = Body {
+        opening_key,
+        request: asked.canonical.clone(),
+        answer: value.committed_bytes(),
+    };
+    let root = body.root::<Intl>();
+    let kept_bytes = value.kept_bytes();
+    let answer = Answer {
+        call: asked.id,
+        value: Arc::new(value),
+        loads: loads.clone(),
+        opening_key,
+        environment: call.permit().environment(),
+    };
+    node.journal
+        .record(call.explained(answer, root, loads), charge)
+        .await
+        .map(|recorded| (recorded, kept_bytes))
+        .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
+}
+
 /// Binds the call to its product over the current loads of its environment, and takes its place where it will run; no
 /// data is looked at.
-fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Placed, ErrorCode> {
+fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Placed, Misfit> {
     let permit = call.permit();
     let prepared = node.products.get(permit)?;
-    prepared.bind(asked, permit)?.enter()
+    Ok(prepared.bind(asked, permit)?.enter()?)
 }
 
 /// A refusal leaves once it is on record, and counts against its party.
-async fn refuse(node: &Node, denial: Denial, probe: &mut Probe) -> Released<Answer> {
+async fn refuse(node: &Node, denial: Denial, probe: &mut Probe) -> Served {
     probe.phase(Phase::Record);
+    probe.denied(denial.code());
     node.throttle
         .denied(denial.caller(), node.clock.monotonic());
-    node.journal.deny(denial).await
+    node.journal.deny(denial).await.into()
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use lingqu_core::{CoordinatorId, NodeId, PartyId, Region};
 use lingqu_journal::{JournalLimits, StateKey, StateKeyUnreadable};
@@ -189,8 +190,22 @@ pub struct ResourceSection {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsSection {
-    /// Open connections. Default 1,024.
+    /// Open connections of those who have shown a certificate. Default 1,024, at most 65,536.
     pub connections_max: usize,
+    /// Of these, connections of one party. Default 128.
+    pub connections_per_peer_max: usize,
+    /// Connections that have not shown a certificate; when all places are taken, an older one gives way. Default 256, at
+    /// most 16,384.
+    pub strangers_max: usize,
+    /// Of these, connections of one address: an IPv4 address or an IPv6 network of 64 bits. Raise it up to
+    /// `strangers_max` where all callers come through one address. Default 64.
+    pub strangers_per_address_max: usize,
+    /// Time for the first message of TLS, in seconds, at most 300. Default 3.
+    pub hello_s: u64,
+    /// Time for the TLS handshake, in seconds, at most 300. Default 10.
+    pub handshake_s: u64,
+    /// Time for HTTP/2 to be begun after the handshake, in seconds, at most 300. Default 10.
+    pub opening_s: u64,
     /// Calls of one party at the same time. Default 256.
     pub calls_per_party_max: usize,
     /// Refused calls of one party per minute before further calls are turned away unread. Default 600.
@@ -258,6 +273,12 @@ impl Default for LimitsSection {
     fn default() -> Self {
         LimitsSection {
             connections_max: 1_024,
+            connections_per_peer_max: 128,
+            strangers_max: 256,
+            strangers_per_address_max: 64,
+            hello_s: 3,
+            handshake_s: 10,
+            opening_s: 10,
             calls_per_party_max: 256,
             denials_per_minute_max: 600,
             answers_kept_max: 65_536,
@@ -292,6 +313,20 @@ impl Default for LimitsSection {
 }
 
 impl LimitsSection {
+    /// The bounds of the port that callers reach.
+    pub fn listener(&self) -> lingqu_transport::Limits {
+        lingqu_transport::Limits {
+            connections_max: self.connections_max,
+            connections_per_peer_max: self.connections_per_peer_max,
+            strangers_max: self.strangers_max,
+            strangers_per_address_max: self.strangers_per_address_max,
+            hello_timeout: Duration::from_secs(self.hello_s),
+            handshake_timeout: Duration::from_secs(self.handshake_s),
+            opening_timeout: Duration::from_secs(self.opening_s),
+            ..lingqu_transport::Limits::default()
+        }
+    }
+
     /// The bounds that the journal opens with.
     pub fn journal(&self) -> JournalLimits {
         JournalLimits {

@@ -1,16 +1,22 @@
 //! What a product answers: one file per kind. A product is prepared over its loads once; a call is bound to it without
 //! looking at data, and run afterwards.
 
+mod explain;
 pub mod model;
 pub mod statistic;
 pub mod verification;
 
 use std::sync::Arc;
 
+pub(crate) use explain::schema as explanation_schema;
+
+pub use lingqu_guard::{Explanation, Sentence, TableRules, Topic};
+pub use statistic::StatisticExplained;
+
 use arrow_array::RecordBatch;
-use lingqu_core::ErrorCode;
 use lingqu_core::decide::Permit;
 use lingqu_core::product::Load;
+use lingqu_core::{ErrorCode, Fault};
 use lingqu_matching::Claim;
 use lingqu_proto::{ProductCall, Score, Verdict};
 
@@ -72,6 +78,21 @@ pub enum Prepared {
     Verification(verification::Prepared),
 }
 
+/// Why a call does not fit its product. No data was looked at to find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The code.
+    pub code: ErrorCode,
+    /// Which argument it is, where one is to blame.
+    pub fault: Option<Fault>,
+}
+
+impl From<ErrorCode> for Misfit {
+    fn from(code: ErrorCode) -> Misfit {
+        Misfit { code, fault: None }
+    }
+}
+
 /// A call's arguments, bound to the product that they fit, which runs them.
 #[derive(Debug)]
 pub struct Bound {
@@ -99,26 +120,33 @@ impl Prepared {
     ///
     /// # Errors
     /// `PRODUCT_KIND_MISMATCH`, `AS_OF_UNAVAILABLE`, or the code of arguments that do not fit.
-    pub fn bind(self: Arc<Self>, asked: &ProductCall, permit: &Permit) -> Result<Bound, ErrorCode> {
+    pub fn bind(self: Arc<Self>, asked: &ProductCall, permit: &Permit) -> Result<Bound, Misfit> {
         if asked.kind.is_some_and(|meant| meant != permit.kind()) {
-            return Err(ErrorCode::ProductKindMismatch);
+            return Err(ErrorCode::ProductKindMismatch.into());
         }
         let is_old = |bound| self.loads().iter().any(|load| load.as_of < bound);
         if asked.as_of_min.is_some_and(is_old) {
-            return Err(ErrorCode::AsOfUnavailable);
+            return Err(ErrorCode::AsOfUnavailable.into());
         }
+        let invalid = |code| {
+            move |fault| Misfit {
+                code,
+                fault: Some(fault),
+            }
+        };
         let arguments = match &*self {
             Prepared::Model(prepared) => prepared
                 .subject(&asked.arguments)
                 .map(Arguments::Values)
-                .map_err(|_| ErrorCode::ParameterInvalid)?,
+                .map_err(invalid(ErrorCode::ParameterInvalid))?,
             Prepared::Statistic(prepared) => prepared
                 .parameters(&asked.arguments)
-                .map(Arguments::Parameters)?,
+                .map(Arguments::Parameters)
+                .map_err(invalid(ErrorCode::ParameterInvalid))?,
             Prepared::Verification(prepared) => prepared
                 .claim(&asked.arguments)
                 .map(Arguments::Values)
-                .map_err(|_| ErrorCode::ClaimInvalid)?,
+                .map_err(invalid(ErrorCode::ClaimInvalid))?,
         };
         Ok(Bound {
             prepared: self,
@@ -169,6 +197,24 @@ impl Placed {
     /// The loads that the answer will be made from.
     pub fn loads(&self) -> &[Load] {
         self.prepared.loads()
+    }
+
+    /// What it would answer, under which rules and at what cost. Nothing of the loads is looked at.
+    ///
+    /// # Errors
+    /// `INTERNAL`.
+    pub fn explain(&self, permit: &Permit) -> Result<AnswerValue, ErrorCode> {
+        let told = match (&*self.prepared, &self.work) {
+            (Prepared::Statistic(_), Work::Statistic(_, bound)) => bound.explain(),
+            (Prepared::Model(prepared), Work::Values(_)) => explain::model(prepared.reasons_max()),
+            (Prepared::Verification(_), Work::Values(_)) => explain::verification(permit),
+            // Bound to another kind: `bind` makes no such pair.
+            (Prepared::Model(_) | Prepared::Verification(_), Work::Statistic(..))
+            | (Prepared::Statistic(_), Work::Values(_)) => return Err(ErrorCode::Internal),
+        };
+        explain::table(told, permit)
+            .map(AnswerValue::Table)
+            .map_err(|_| ErrorCode::Internal)
     }
 
     /// Evaluates. Data is touched: the caller of this charges and records whatever comes of it.

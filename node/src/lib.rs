@@ -29,4 +29,4 @@ pub use call::Answer;
 pub use config::NodeConfig;
 pub use destructions::Destructions;
 pub use node::{Node, OpenError};
-pub use visible::VisibleProduct;
+pub use visible::{Declared, VisibleParameter, VisibleProduct};

@@ -2,7 +2,7 @@
 //!
 //! One worker at a time reads, builds and swaps, off the calls' path and off every thread that calls, revocations or
 //! orders wait for. A load is on record before anything answers from it; before the journal may be written nothing
-//! answers at all ([`Node::ready`]). Start reading at [`Node::settle`].
+//! answers at all ([`Node::ready`]). Start reading at `Node::settle`.
 
 pub mod lineage;
 mod orders;

@@ -64,14 +64,10 @@ pub async fn serve(
     let kept = Arc::new(Kept::new(&node.config.limits));
     let beside = Beside::start(&node, &tls, &kept, admin_listener, observing);
     let calls = TaskTracker::new();
-    let limits = lingqu_transport::Limits {
-        connections_max: node.config.limits.connections_max,
-        ..lingqu_transport::Limits::default()
-    };
     lingqu_transport::serve(
         listener,
         tls,
-        limits,
+        node.config.limits.listener(),
         Arc::clone(&node.clock),
         router(&node, &calls, &kept),
         node.connections.clone(),
@@ -89,8 +85,8 @@ pub async fn serve(
 
 fn router(node: &Arc<Node>, calls: &TaskTracker, kept: &Arc<Kept>) -> axum::Router {
     let bytes_max = node.config.limits.request_bytes_max;
-    let service = calls::Calls::new(Arc::clone(node), calls.clone());
     let calling = Calling::new(Arc::clone(node), calls.clone());
+    let service = calls::Calls::new(calling.clone(), calls.clone());
     let flight = FlightSql::new(Execution::new(calling.clone(), Arc::clone(kept)));
     Routes::new(service.into_server(bytes_max))
         .add_service(flight.into_server(bytes_max))

@@ -2,7 +2,7 @@
 //!
 //! A [`NamedSource`] is a connector with the settings of one `[[source]]`; a [`Resource`] is one table of it, under the
 //! name that products and policies use. [`reading`] reads a table whole, within bounds, and says what was read;
-//! [`schema`] is what the unit has looked at, which a table must still be. Start reading at [`configure`].
+//! [`schema`] is what the unit has looked at, which a table must still be. Start reading at [`configure()`].
 
 pub mod columns;
 pub mod configure;

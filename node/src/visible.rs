@@ -3,12 +3,16 @@
 //!
 //! This only shows. Whether a call is allowed is decided by `core::decide`, call by call.
 
+use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use lingqu_core::grant::{Environment, Grant, GrantKind};
-use lingqu_core::product::{Definition, FieldRule, Product, ProductKind, ProductRef};
+use lingqu_core::product::{
+    Definition, FieldRule, Parameter, ParameterValues, Product, ProductKind, ProductRef,
+};
 use lingqu_core::{GrantId, PartyId};
+use lingqu_proto::ClaimValue;
 use lingqu_tlog::Hash;
 
 use crate::Node;
@@ -29,12 +33,81 @@ pub struct VisibleProduct {
     pub title_zh: String,
     /// Title in English.
     pub title_en: String,
-    /// Names and types (`text`, `integer` or `date`) of what it takes, in the order of positional calls.
-    pub parameters: Vec<(String, &'static str)>,
+    /// What it takes, in the order of positional calls.
+    pub parameters: Vec<VisibleParameter>,
     /// The columns of its answer; none where they are known only with the answer.
     pub output: SchemaRef,
     /// The caller's grants for it.
     pub grants: Vec<GrantId>,
+}
+
+/// What a caller gives to a product, as the product's signed bytes declare it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisibleParameter {
+    /// Its name.
+    pub name: String,
+    /// Its type: `text`, `integer` or `date`.
+    pub kind: &'static str,
+    /// How it is compared with the register; none for a parameter of a statistic.
+    pub comparator: Option<String>,
+    /// The values that it may have.
+    pub declared: Declared,
+}
+
+/// The values that a product accepts for a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declared {
+    /// Whatever has the type.
+    Any,
+    /// One of these edges of bins, in ascending order.
+    Edges(Vec<ClaimValue>),
+    /// One of these.
+    Values(Vec<ClaimValue>),
+}
+
+impl Declared {
+    /// The list, if there is one.
+    pub fn list(&self) -> &[ClaimValue] {
+        match self {
+            Declared::Any => &[],
+            Declared::Edges(values) | Declared::Values(values) => values,
+        }
+    }
+}
+
+/// As SQL would write it: `months integer at_least (6, 12, 24)`, `age_from integer edges (16, 25)`.
+impl fmt::Display for VisibleParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.kind)?;
+        if let (Some("at_least"), _) = (self.comparator.as_deref(), &self.declared) {
+            f.write_str(" at_least")?;
+        }
+        if let Declared::Edges(_) = self.declared {
+            f.write_str(" edges")?;
+        }
+        if let Declared::Any = self.declared {
+            return Ok(());
+        }
+        f.write_str(" (")?;
+        for (place, value) in self.declared.list().iter().enumerate() {
+            if place > 0 {
+                f.write_str(", ")?;
+            }
+            match value {
+                ClaimValue::Integer(number) => write!(f, "{number}")?,
+                ClaimValue::Text(text) => write!(f, "'{}'", text.replace('\'', "''"))?,
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+impl VisibleProduct {
+    /// What it takes, as text: see [`VisibleParameter`].
+    pub fn signature(&self) -> String {
+        let parameters: Vec<String> = self.parameters.iter().map(ToString::to_string).collect();
+        parameters.join(", ")
+    }
 }
 
 impl Node {
@@ -90,10 +163,7 @@ impl VisibleProduct {
         let parameters = match &product.definition {
             Definition::Model(model) => fields(&model.key),
             Definition::Statistic(statistic) => {
-                let parameters = statistic.parameters.iter();
-                parameters
-                    .map(|one| (one.name.clone(), one.allowed.type_word()))
-                    .collect()
+                statistic.parameters.iter().map(parameter).collect()
             }
             Definition::Verification(verification) => {
                 let mut parameters = fields(&verification.key);
@@ -142,16 +212,44 @@ impl super::node::View {
 }
 
 /// What selects or is compared, as a caller gives it.
-fn fields(rules: &[FieldRule]) -> Vec<(String, &'static str)> {
-    let kind = |rule: &FieldRule| match rule.comparator.as_str() {
-        "integer" => "integer",
-        "date" => "date",
-        _ => "text",
+fn fields(rules: &[FieldRule]) -> Vec<VisibleParameter> {
+    let field = |rule: &FieldRule| VisibleParameter {
+        name: rule.name.clone(),
+        kind: match rule.comparator.as_str() {
+            "at_least" | "integer" => "integer",
+            "date" => "date",
+            _ => "text",
+        },
+        comparator: Some(rule.comparator.clone()),
+        declared: match rule.thresholds.as_slice() {
+            [] => Declared::Any,
+            thresholds => Declared::Values(integers(thresholds)),
+        },
     };
-    rules
-        .iter()
-        .map(|rule| (rule.name.clone(), kind(rule)))
-        .collect()
+    rules.iter().map(field).collect()
+}
+
+/// A parameter of a statistic: it has declared values, always.
+fn parameter(parameter: &Parameter) -> VisibleParameter {
+    let values = match &parameter.allowed {
+        ParameterValues::Dates(texts) | ParameterValues::Texts(texts) => {
+            texts.iter().cloned().map(ClaimValue::Text).collect()
+        }
+        ParameterValues::Integers(numbers) => integers(numbers),
+    };
+    VisibleParameter {
+        name: parameter.name.clone(),
+        kind: parameter.allowed.type_word(),
+        comparator: None,
+        declared: match parameter.edges {
+            true => Declared::Edges(values),
+            false => Declared::Values(values),
+        },
+    }
+}
+
+fn integers(numbers: &[i64]) -> Vec<ClaimValue> {
+    numbers.iter().copied().map(ClaimValue::Integer).collect()
 }
 
 /// The columns of a verdict.

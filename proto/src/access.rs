@@ -12,7 +12,9 @@ use lingqu_core::{ErrorCode, Role};
 
 use crate::Rpc;
 
-pub use beside::{CONSOLE, HEALTH_CHECK, beside, beside_table};
+pub use beside::{
+    AUDIT, AUDIT_RECEIPT, AUDIT_RECEIPTS, CONSOLE, HEALTH_CHECK, beside, beside_table,
+};
 
 /// What a verified certificate speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +63,11 @@ pub fn admission(rpc: Rpc) -> Admission {
         // The unit names the regulators in the node's configuration; the handler asks for the caller's signed order.
         Rpc::BodiesOpenBodies => (Server::Node, &[Kind::Party], &[], false),
         // The grant decides, offline, where the data is read.
-        Rpc::CallsQuery | Rpc::CallsScore | Rpc::CallsVerify | Rpc::CallsVerifyStream => {
-            (Server::Node, &[Kind::Party], &[], false)
-        }
+        Rpc::CallsExplain
+        | Rpc::CallsQuery
+        | Rpc::CallsScore
+        | Rpc::CallsVerify
+        | Rpc::CallsVerifyStream => (Server::Node, &[Kind::Party], &[], false),
         // The one-time code stands for the enrolment that is still to come.
         Rpc::EnrolmentEnrol => (Server::Coordinator, &[Kind::Party, Kind::Node], &[], false),
         Rpc::EnrolmentIssueCode => (

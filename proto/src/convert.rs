@@ -34,8 +34,8 @@ mod suspension;
 mod verdict;
 
 pub use call::{
-    CallInvalid, CallRequest, ClaimValue, ProductCall, RequestParts, product_call, query_request,
-    score_request, verify_request,
+    CallInvalid, CallRequest, ClaimValue, ProductCall, RequestParts, explain_request, product_call,
+    query_request, score_request, verify_request,
 };
 pub use case::stance_to_pb;
 pub use envelope::{decode_envelope, encode_envelope, envelope_from_pb, envelope_to_pb};

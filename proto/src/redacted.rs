@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::pb::{
-    CallContext, Claim, QueryRequest, QueryResponse, ScoreRequest, ScoreResponse, ScoreResult,
-    VerifyRequest, VerifyResponse, claim, score_result,
+    CallContext, Claim, ExplainRequest, ExplainResponse, QueryRequest, QueryResponse, ScoreRequest,
+    ScoreResponse, ScoreResult, VerifyRequest, VerifyResponse, claim, score_result,
 };
 
 impl fmt::Debug for Claim {
@@ -47,6 +47,7 @@ macro_rules! request {
     };
 }
 
+request!(ExplainRequest, arguments);
 request!(QueryRequest, parameters);
 request!(ScoreRequest, subject);
 request!(VerifyRequest, claims);
@@ -64,6 +65,7 @@ macro_rules! response {
     };
 }
 
+response!(ExplainResponse, loads);
 response!(QueryResponse, loads);
 response!(ScoreResponse, load);
 response!(VerifyResponse, load);
@@ -131,8 +133,16 @@ mod tests {
             parameters: vec![claim.clone()],
             ..Default::default()
         };
+        let explained = pb::ExplainRequest {
+            arguments: vec![claim.clone()],
+            ..Default::default()
+        };
+        let explanation = pb::ExplainResponse {
+            table: vec![171; 8],
+            ..Default::default()
+        };
         let printed = format!(
-            "{request:?} {claim:?} {response:?} {item:?} {score:?} {:?} {table:?} {subject:?} {parameters:?}",
+            "{explained:?} {explanation:?} {request:?} {claim:?} {response:?} {item:?} {score:?} {:?} {table:?} {subject:?} {parameters:?}",
             score.result
         );
         for shown in ["CANARY", "171", "verdict"] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lingqu_core::Clock;
 use lingqu_core::record::{Draft, Kind};
 use lingqu_demo::cast::Party;
-use lingqu_journal::{FatalHook, Outcome, SystemClock};
+use lingqu_journal::{FatalHook, SystemClock};
 use lingqu_node::admission::caller::Caller;
 use lingqu_node::call::serve;
 use lingqu_node::{Node, NodeConfig};
@@ -56,22 +56,16 @@ async fn make(node: &Node, call: u64) -> Said {
         party: Party::Bank.id(),
         certificate: [9; 32],
     };
-    match serve(node, &caller, product_call(&plane::request(call)))
-        .await
-        .into_outcome()
-    {
-        Outcome::Answered {
-            result, receipt, ..
-        } => Said::Answered {
+    let served = serve(node, &caller, product_call(&plane::request(call))).await;
+    match served.into_answer() {
+        Ok(given) => Said::Answered {
             call,
-            answer: u64::from(result.value.committed_bytes()[0]),
-            receipt: receipt.tlog_proof().to_string(),
+            answer: u64::from(given.answer.value.committed_bytes()[0]),
+            receipt: given.receipt.tlog_proof().to_string(),
         },
-        Outcome::Denied(code) | Outcome::Failed { code, .. } | Outcome::Unrecorded(code) => {
-            Said::Refused {
-                call,
-                code: code.as_str().to_owned(),
-            }
-        }
+        Err(refused) => Said::Refused {
+            call,
+            code: refused.code.as_str().to_owned(),
+        },
     }
 }

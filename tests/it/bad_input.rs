@@ -9,3 +9,4 @@ mod entrances;
 mod idle;
 mod raw;
 mod sources;
+mod strangers;

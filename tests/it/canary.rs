@@ -27,7 +27,7 @@ use lingqu_node::sources::{
     AsOf, FILE_SOURCE, FILE_TABLE, NamedSource, ParquetFile, Refresh, Resource,
 };
 use lingqu_proto::pb::audit_client::AuditClient;
-use lingqu_proto::{ClaimValue, pb, product_call};
+use lingqu_proto::{ClaimValue, explain_request, pb, product_call};
 use lingqu_transport::code_of;
 use prost::Message as _;
 use tonic::Status;
@@ -281,7 +281,8 @@ async fn run(dir: &Path) {
     told.note("printed", printed(&good).as_bytes());
     let config = NodeConfig::read(&world.network.files().node_toml()).unwrap();
     told.note("configuration", format!("{config:?}").as_bytes());
-    assert_eq!(calls(&world.records().await).len(), 6);
+    // Six calls and an explanation.
+    assert_eq!(calls(&world.records().await).len(), 7);
     told.note(
         "status",
         format!("{:?}", world.node().holdings()).as_bytes(),
@@ -395,6 +396,19 @@ async fn answers(bank: &Caller, told: &mut Told) {
     }
     let verified = bank.verify(&verification(TAIL, MAKER, MODEL, 1999)).await;
     told.note("verified", format!("{:?}", verified.unwrap()).as_bytes());
+    // An explanation of a call about somebody in the register tells nothing of either.
+    let Question {
+        id,
+        asked,
+        arguments,
+        ..
+    } = verification(TAIL, MAKER, MODEL, 1999);
+    let request = explain_request(id, &asked, &arguments, None);
+    told.note("explain request", format!("{request:?}").as_bytes());
+    let explained = bank.raw.clone().explain(request).await.unwrap();
+    let explained = explained.into_inner();
+    told.note("explanation", &explained.encode_to_vec());
+    told.note("explanation printed", format!("{explained:?}").as_bytes());
 }
 
 type Change = fn(&mut pb::VerifyRequest);
@@ -509,6 +523,16 @@ async fn watch(world: &World, told: &mut Told) {
             assert!(status == 200 && page.contains(GRANT_SEEN));
             told.note("console", page.as_bytes());
         }
+    }
+    let bureau = world.network.identity(Party::Bureau).unwrap();
+    for path in [
+        "/audit?kinds=all",
+        "/audit?lang=en&kinds=all",
+        "/audit/receipts",
+    ] {
+        let (status, said) = world.get(&bureau, path).await;
+        assert_eq!(status, 200, "{path}");
+        told.note(path, said.as_bytes());
     }
 }
 

@@ -115,7 +115,7 @@ async fn a_certificate_speaks_only_from_the_right_authority_at_the_right_time_fo
             // The right authority and a good certificate, but the id of nobody who was ever granted anything.
             "nobody in particular",
             world.identity_of(&party("party_gx.nobody"), &ours, "nobody"),
-            Some(ErrorCode::GrantPartyMismatch),
+            Some(ErrorCode::GrantUnknown),
         ),
     ];
     for (what, identity, code) in cases {

@@ -38,7 +38,7 @@ fn repository() -> PathBuf {
 
 impl World {
     /// What the scripts are told: who is who, and what a good call looks like.
-    fn setting(&self) -> Value {
+    pub(crate) fn setting(&self) -> Value {
         let files = self.network.files();
         let party = |party: Party| {
             let id = party.id();
@@ -64,8 +64,13 @@ impl World {
 
     /// Runs one of the scripts; what it reports.
     async fn run_script(&self, name: &str) -> Value {
+        self.run_script_with(name, &self.setting()).await
+    }
+
+    /// The same in another setting.
+    pub(crate) async fn run_script_with(&self, name: &str, given: &Value) -> Value {
         let setting = self.network.files().dir().join("setting.json");
-        std::fs::write(&setting, self.setting().to_string()).unwrap();
+        std::fs::write(&setting, given.to_string()).unwrap();
         let mut command = tokio::process::Command::new(python());
         command
             .arg("-B")
@@ -159,6 +164,7 @@ async fn the_json_interface_is_described_as_it_is() {
     let found = world.run_script("openapi.py").await;
     let paths = [
         "/openapi.json",
+        "/v1/explain",
         "/v1/products",
         "/v1/query",
         "/v1/score",

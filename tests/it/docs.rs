@@ -31,6 +31,10 @@ fn page(code: ErrorCode) -> String {
         Class::Local => "Said by the command line and by `lingqu doctor` about the machine that they run on; never sent \
                          by a service."
             .to_owned(),
+        _ if code.told() != code => format!(
+            "The outcome in records; never sent to a caller, who is told `{}`.",
+            code.told()
+        ),
         class => format!(
             "gRPC: `{class:?}`. The code is `reason` in `google.rpc.ErrorInfo` (domain `lingqu`), the outcome in records, \
              and the first word of the message."
@@ -127,9 +131,13 @@ fn the_decision_table_has_its_page() {
     );
     for (number, row) in TABLE.iter().enumerate() {
         let code = row.code;
+        let told = match code.told() {
+            same if same == code => String::new(),
+            told => format!(" on record, told as [{told}](errors/{told}.md)"),
+        };
         let _ = writeln!(
             text,
-            "| {} | {} | [{code}](errors/{code}.md) |",
+            "| {} | {} | [{code}](errors/{code}.md){told} |",
             number + 1,
             row.requires
         );

@@ -1,11 +1,13 @@
 //! Flight SQL at the wire: every way in and every command by everybody, and what somebody with a certificate may try
 //! against tickets, prepared statements and the node's memory. What drivers do is in `clients.rs`.
 
+mod kept;
+
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::{
     ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest,
     ActionCreatePreparedStatementResult, Any, CommandGetTables, CommandPreparedStatementQuery,
-    CommandStatementQuery, ProstMessageExt,
+    CommandStatementQuery, DoPutPreparedStatementResult, ProstMessageExt,
 };
 use arrow_flight::{Action, FlightData, FlightDescriptor, FlightInfo, Ticket};
 use futures::TryStreamExt;
@@ -117,6 +119,20 @@ impl Flight {
         let any = Any::decode(results[0].clone()).unwrap();
         let result: ActionCreatePreparedStatementResult = any.unpack().unwrap().unwrap();
         Ok(result.prepared_statement_handle)
+    }
+
+    /// Binds what `messages` carry to a prepared statement; the new statement.
+    async fn put(&self, handle: &Bytes, mut messages: Vec<FlightData>) -> Result<Bytes, Status> {
+        let command = CommandPreparedStatementQuery {
+            prepared_statement_handle: handle.clone(),
+        };
+        let descriptor = FlightDescriptor::new_cmd(command.as_any().encode_to_vec());
+        messages.insert(0, FlightData::new().with_descriptor(descriptor));
+        let stream = self.with(futures::stream::iter(messages));
+        let answer = patiently("an answer", self.client.clone().do_put(stream)).await?;
+        let results: Vec<_> = answer.into_inner().try_collect().await?;
+        let result = DoPutPreparedStatementResult::decode(results[0].app_metadata.clone());
+        Ok(result.unwrap().prepared_statement_handle.unwrap())
     }
 
     async fn execute(&self, handle: &Bytes) -> Result<FlightInfo, Status> {
@@ -412,6 +428,7 @@ fn behind_the_door(way: Way) -> Option<ErrorCode> {
         Way::ListActions
         | Way::OpenApi
         | Way::Products
+        | Way::Explain
         | Way::Query
         | Way::Reflection
         | Way::ReflectionAlpha

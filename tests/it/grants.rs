@@ -325,7 +325,7 @@ async fn a_grant_holds_for_what_it_says_and_for_nothing_else() {
     // Somebody else with the bank's grant, and the bank's delegate, who is admitted.
     let broker = world.caller(Party::Broker).await;
     let told = broker.told(&call(GRANT)).await;
-    assert_eq!(told, ErrorCode::GrantPartyMismatch.as_str());
+    assert_eq!(told, ErrorCode::GrantUnknown.as_str());
     let mut shared = world.grant("grant_shared");
     shared.delegates = vec![Party::Broker.id()];
     world.push_filed(&world.sign(&shared)).await.unwrap();

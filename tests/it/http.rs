@@ -178,6 +178,28 @@ async fn a_call_answers_with_its_receipt() {
     world.end().await;
 }
 
+/// An explanation is a table like any other, and no call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_explained_without_being_made() {
+    let world = World::ready().await;
+    let mut bank = world.http(Party::Bank).await;
+    let explained = body(|b| b["arguments"] = b.as_object_mut().unwrap().remove("claims").unwrap());
+    let answer = bank.post("/v1/explain", &explained).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = answer.json();
+    let names: Vec<&Value> = { answer["columns"].as_array().unwrap().iter() }
+        .map(|column| &column["name"])
+        .collect();
+    assert_eq!(names, ["topic", "en", "zh"]);
+    let rows = answer["rows"].as_array().unwrap();
+    assert!(rows.iter().any(|row| row[0] == "releases"), "{rows:?}");
+    assert!(answer["receipt"]["tlog_proof"].is_string());
+    let odd = bank.post("/v1/explain", &body(|_| ())).await;
+    assert_eq!(odd.code(), ErrorCode::RequestInvalid);
+    assert_eq!(world.charged(), 0);
+    world.end().await;
+}
+
 /// The same call id is the same call, whichever way it comes in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_of_a_grpc_call_may_come_as_json() {
@@ -279,7 +301,54 @@ async fn refusals_are_problems_and_on_record() {
     assert_eq!(denied(&records, Party::Bank, ErrorCode::PurposeMismatch), 1);
     let mut broker = world.http(Party::Broker).await;
     let answer = broker.post("/v1/verify", &body(|_| ())).await;
-    assert_eq!(answer.code(), ErrorCode::GrantPartyMismatch);
+    assert_eq!(answer.code(), ErrorCode::GrantUnknown);
+    world.end().await;
+}
+
+/// What in a request is to blame is named, whichever way it came in, and nothing of what was sent is repeated.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_names_the_field_and_never_the_value() {
+    const PLANTED: &str = "459201198803140011";
+    let world = World::ready().await;
+    let mut bank = world.http(Party::Bank).await;
+    let without = |field: &'static str| {
+        body(|b| {
+            b["claims"].as_object_mut().unwrap().remove(field);
+        })
+    };
+    for (text, detail) in [
+        (without("model"), "`model` is missing"),
+        (
+            body(|b| b["claims"]["year"] = json!(PLANTED.to_owned() + "x")),
+            "`year` cannot be read as the number or date that it must be",
+        ),
+        (
+            body(|b| b["claims"][PLANTED] = json!(1)),
+            "`arguments` name a field that the product does not have",
+        ),
+        (
+            body(|b| b["claims"]["secret_name"] = json!(PLANTED)),
+            "`arguments` name a field that the product does not have",
+        ),
+    ] {
+        let answer = bank.post("/v1/verify", &text).await;
+        assert_eq!(answer.code(), ErrorCode::ClaimInvalid);
+        let told = answer.json()["detail"].clone();
+        assert_eq!(told, json!(detail), "{text}");
+        for planted in [PLANTED, "secret_name"] {
+            assert!(!answer.body.contains(planted), "{}", answer.body);
+        }
+    }
+    let mut call = call(GRANT);
+    call.arguments.retain(|(field, _)| field != "model");
+    let caller = world.caller(Party::Bank).await;
+    let status = caller.raw.clone().verify(wire(&call)).await.unwrap_err();
+    assert!(
+        status.message().ends_with("(`model` is missing)"),
+        "{}",
+        status.message()
+    );
+    assert_eq!(world.charged(), 0);
     world.end().await;
 }
 
@@ -304,11 +373,11 @@ async fn a_listing_shows_a_caller_its_own() {
     );
     assert_eq!(
         product["parameters"][0],
-        json!({"name": "tail_number", "type": "text"})
+        json!({"name": "tail_number", "type": "text", "comparator": "folded"})
     );
     assert_eq!(
         product["parameters"][3],
-        json!({"name": "year", "type": "integer"})
+        json!({"name": "year", "type": "integer", "comparator": "integer"})
     );
     let others = world
         .http(Party::Broker)

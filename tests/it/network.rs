@@ -262,13 +262,23 @@ impl World {
 
     /// An epoch signed with the coordinator's own key.
     pub(crate) fn epoch(&self, number: u64, revoked: &[&str], issued: Timestamp) -> Envelope {
+        self.epoch_with(number, (revoked, &[]), issued)
+    }
+
+    /// The same with suspended grants too.
+    pub(crate) fn epoch_with(
+        &self,
+        number: u64,
+        (revoked, suspended): (&[&str], &[&str]),
+        issued: Timestamp,
+    ) -> Envelope {
         let epoch = Epoch {
             coordinator: cast::coordinator(),
             number,
             issued,
             valid_until: issued.plus(Duration::from_secs(3_600)),
             revoked: revoked.iter().map(|id| (*id).to_owned()).collect(),
-            suspended: Default::default(),
+            suspended: suspended.iter().map(|id| id.parse().unwrap()).collect(),
         };
         let mut envelope = seal(&epoch);
         let key = self.network.files().coordinator_key("signing").unwrap();

@@ -77,8 +77,13 @@ impl World {
 
     /// The console as `identity` gets it over mutual TLS; status and page.
     pub(crate) async fn console(&self, identity: &ClientTls, query: &str) -> (u16, String) {
+        self.get(identity, &format!("/console{query}")).await
+    }
+
+    /// What the coordinator has at a path, for `identity`; status and text.
+    pub(crate) async fn get(&self, identity: &ClientTls, path: &str) -> (u16, String) {
         let channel = self.network.dial_coordinator(identity).await.unwrap();
-        let request = http::Request::get(format!("https://localhost/console{query}"));
+        let request = http::Request::get(format!("https://localhost{path}"));
         let request = request.body(tonic::body::Body::empty()).unwrap();
         let answered = tower::ServiceExt::oneshot(channel, request).await;
         let (parts, body) = answered.unwrap().into_parts();
@@ -422,14 +427,14 @@ async fn a_node_is_ready_when_it_can_answer_and_says_what_is_missing() {
 }
 
 /// An independent receiver in a process of its own.
-struct Receiver {
+pub(crate) struct Receiver {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    endpoint: String,
+    pub(crate) endpoint: String,
 }
 
 impl Receiver {
-    async fn start() -> Receiver {
+    pub(crate) async fn start() -> Receiver {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/otlp_receiver.py");
         let mut child = Command::new(tool("LINGQU_PYTHON"))
             .arg(script)
@@ -449,7 +454,7 @@ impl Receiver {
     }
 
     /// Everything that has arrived; ends it.
-    async fn spans(mut self) -> Vec<Value> {
+    pub(crate) async fn spans(mut self) -> Vec<Value> {
         drop(self.child.stdin.take());
         let mut spans = Vec::new();
         while let Some(line) = patiently("spans", self.lines.next_line()).await.unwrap() {

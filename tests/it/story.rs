@@ -18,25 +18,54 @@ const ARTICLES: [&str; 12] = [
     "004 Art. 10",
 ];
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_story_goes_as_it_is_told() {
+/// Tells the story into `dir`: its steps, all of which went as they must, and the summary.
+async fn told(
+    dir: &std::path::Path,
+    postgres: bool,
+) -> (Vec<serde_json::Value>, serde_json::Value) {
     let mut told = Vec::new();
-    let dir = tempfile::tempdir().unwrap();
     let options = Options {
-        dir: Some(dir.path().join("network")),
+        dir: Some(dir.to_owned()),
         json: true,
         serve: false,
+        patience: None,
+        postgres,
     };
     let ok = lingqu_demo::run(options, &mut told, std::future::pending()).await;
     let told = String::from_utf8(told).unwrap();
     assert!(ok.expect("the story has an end"), "{told}");
-    let steps: Vec<serde_json::Value> = told
+    let mut steps: Vec<serde_json::Value> = told
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let (summary, steps) = steps.split_last().unwrap();
-    assert!(steps.len() >= 45, "{told}");
-    for (number, step) in (1..).zip(steps) {
+    let summary = steps.pop().unwrap();
+    (steps, summary)
+}
+
+/// The same story, with the same answers, over a database in place of files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_goes_the_same_way_on_a_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("network");
+    let (steps, summary) = told(&home, true).await;
+    assert!(steps.iter().all(|step| step["ok"] == true), "{steps:?}");
+    assert_eq!(summary["summary"]["steps"], steps.len());
+    let refused = |step: &&serde_json::Value| step["got"] == "42501: insufficient privilege";
+    assert_eq!(steps.iter().filter(refused).count(), 1);
+    // Nothing of production lies in a file any more.
+    let data = home.join("node-ssb/data");
+    assert!(!data.join("insured_person.parquet").exists());
+    assert!(data.join("insured_person.sample.parquet").exists());
+    let toml = std::fs::read_to_string(home.join("node-ssb/node.toml")).unwrap();
+    assert_eq!(toml.matches("source = \"register\"").count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_goes_as_it_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (steps, summary) = told(&dir.path().join("network"), false).await;
+    assert!(steps.len() >= 45, "{steps:?}");
+    for (number, step) in (1..).zip(&steps) {
         assert_eq!(step["ok"], true, "{step}");
         assert_eq!(step["step"], number, "{step}");
         for field in ["article", "what", "expected", "got", "relied_on"] {

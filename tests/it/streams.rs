@@ -316,7 +316,7 @@ async fn a_flood_of_refusals_costs_a_few_records_and_takes_nothing_from_others()
             }
         }
         match flood.next().await.unwrap().unwrap_err() {
-            Some(ErrorCode::GrantPartyMismatch) => denials += 1,
+            Some(ErrorCode::GrantUnknown) => denials += 1,
             Some(ErrorCode::RateLimited) => turned_away += 1,
             other => panic!("{other:?}"),
         }

@@ -1,8 +1,10 @@
 //! `lingqu call`: calls a product at a node, and gives the answer only with a receipt that proves its record.
 //!
-//! The three kinds of product are three commands; what is stated and what is kept is the same for all.
+//! The three kinds of product are three commands, and one explains a call of any of them; what is stated and what is
+//! kept is the same for all.
 
 mod asking;
+mod explain;
 mod query;
 mod score;
 mod verify;
@@ -23,6 +25,8 @@ pub(crate) struct Call {
 
 #[derive(Subcommand, Debug)]
 enum CallCommand {
+    /// Ask what a call would answer, under which rules and at what cost, without touching data · 调用说明，不触及数据
+    Explain(Box<explain::Explain>),
     /// Ask a statistic, and print the table that its unit releases · 统计查询
     Query(Box<query::Query>),
     /// Ask a model about one subject · 模型评分
@@ -34,6 +38,7 @@ enum CallCommand {
 impl Call {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self.command {
+            CallCommand::Explain(explain) => explain.run(session),
             CallCommand::Query(query) => query.run(session),
             CallCommand::Score(score) => score.run(session),
             CallCommand::Verify(verify) => verify.run(session),

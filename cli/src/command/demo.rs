@@ -1,6 +1,7 @@
 //! `lingqu demo`: a whole network on this machine, and the story that it tells.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use lingqu_core::ErrorCode;
@@ -10,7 +11,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::session::Session;
 
-/// `demo [--dir DIR] [--serve] [--json]`
+/// `demo [--dir DIR] [--serve] [--json] [--patience-s SECONDS] [--postgres]`
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
     /// Where the network's files go; empty or absent; a temporary directory by default · 网络文件目录
@@ -22,6 +23,12 @@ pub(crate) struct Demo {
     /// One JSON object a line · 每行一个 JSON 对象
     #[arg(long)]
     json: bool,
+    /// Seconds to wait for a node before giving up, 120 by default; more on a slow machine · 等待节点的秒数
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    patience_s: Option<u64>,
+    /// Keep the social-security register in a PostgreSQL server that the demo starts for itself · 社保数据存于演示自启的 PostgreSQL
+    #[arg(long)]
+    postgres: bool,
 }
 
 impl Demo {
@@ -30,6 +37,8 @@ impl Demo {
             dir: self.dir,
             json: self.json,
             serve: self.serve,
+            patience: self.patience_s.map(Duration::from_secs),
+            postgres: self.postgres,
         };
         // The signals are listened for only once the story is told: until then they end the process as usual.
         let ended = async {

@@ -6,8 +6,6 @@ use super::{Findings, Service};
 
 /// Files that are open besides connections: listeners, logs, configuration, databases.
 const FILES_BESIDE: u64 = 128;
-/// Connections in their handshake, which are counted apart.
-const HANDSHAKES_MAX: u64 = 256;
 /// Page sizes that were tested.
 const PAGE_SIZES: std::ops::RangeInclusive<u64> = 4_096..=65_536;
 /// `AT_PAGESZ` of the auxiliary vector (getauxval(3)).
@@ -38,7 +36,7 @@ pub(crate) fn examine(service: Option<&Service>, findings: &mut Findings) {
 
 /// A service takes its limit from systemd rather than from this shell; what is seen here is what a command would get.
 fn open_files(max: Option<u64>, connections: u64, findings: &mut Findings) {
-    let needed = connections + HANDSHAKES_MAX + FILES_BESIDE;
+    let needed = connections + FILES_BESIDE;
     let max = max.unwrap_or(u64::MAX);
     if max < needed {
         findings.fail(

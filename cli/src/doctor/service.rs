@@ -100,11 +100,13 @@ impl Service {
         }
     }
 
-    /// How many connections it takes.
+    /// How many connections it takes, those in their handshake included.
     pub(crate) fn connections_max(&self) -> usize {
         match self {
-            Service::Coordinator(config) => config.limits.connections_max,
-            Service::Node(config) => config.limits.connections_max,
+            Service::Coordinator(config) => {
+                config.limits.connections_max + config.limits.strangers_max
+            }
+            Service::Node(config) => config.limits.connections_max + config.limits.strangers_max,
         }
     }
 

@@ -17,6 +17,9 @@ pub(super) struct Predicate {
 
 /// Values of one column at most.
 const VALUES: usize = 8;
+/// Characters of a text that a pattern is made of at most: matching without regard to case becomes an automaton of the
+/// pattern's length, which takes minutes for long texts.
+const PATTERN_CHARACTERS: usize = 64;
 /// Rows that values are taken from at most.
 const SAMPLED: usize = 512;
 
@@ -203,6 +206,9 @@ fn alike(domain: &Domain) -> Vec<Predicate> {
             characters.get(range).unwrap_or(&[]).iter().collect()
         };
         let count = characters.len();
+        if count > PATTERN_CHARACTERS {
+            continue;
+        }
         let patterns = [
             format!("{}%", part(0..1)),
             format!("%{}", part(count.saturating_sub(1)..count)),

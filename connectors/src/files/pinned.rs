@@ -2,20 +2,24 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
+use lingqu_connector_sdk::SourceError;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
+use super::store_error;
+
 /// Reads the objects it was made with, each only as long as it has the tag that it had then. Has no means of writing.
 pub(crate) struct Pinned {
     store: Arc<dyn ObjectStore>,
     tags: HashMap<Path, Option<String>>,
+    failure: OnceLock<SourceError>,
 }
 
 impl Pinned {
@@ -24,7 +28,34 @@ impl Pinned {
         Pinned {
             store,
             tags: metas.iter().map(tag).collect(),
+            failure: OnceLock::new(),
         }
+    }
+
+    /// `error`, or what an object could not be read for where the engine kept only the text of it.
+    pub(crate) fn named(&self, error: SourceError) -> SourceError {
+        match error {
+            SourceError::Failed { code: None } => self.failure.get().cloned().unwrap_or(error),
+            named => named,
+        }
+    }
+
+    async fn opened(&self, location: &Path, mut options: GetOptions) -> Result<GetResult> {
+        let missing = || object_store::Error::NotFound {
+            path: location.to_string(),
+            source: "it is no part of the table".into(),
+        };
+        let tag = self.tags.get(location).ok_or_else(missing)?;
+        options.if_match.clone_from(tag);
+        let found = self.store.get_opts(location, options).await?;
+        // A server may not know `if-match`; the tag of what it sends says the same.
+        if found.meta.e_tag != *tag {
+            return Err(object_store::Error::Precondition {
+                path: location.to_string(),
+                source: "the object has changed".into(),
+            });
+        }
+        Ok(found)
     }
 }
 
@@ -50,22 +81,12 @@ pub(crate) fn not_offered(operation: &str) -> object_store::Error {
 
 #[async_trait]
 impl ObjectStore for Pinned {
-    async fn get_opts(&self, location: &Path, mut options: GetOptions) -> Result<GetResult> {
-        let missing = || object_store::Error::NotFound {
-            path: location.to_string(),
-            source: "it is no part of the table".into(),
-        };
-        let tag = self.tags.get(location).ok_or_else(missing)?;
-        options.if_match.clone_from(tag);
-        let found = self.store.get_opts(location, options).await?;
-        // A server may not know `if-match`; the tag of what it sends says the same.
-        if found.meta.e_tag != *tag {
-            return Err(object_store::Error::Precondition {
-                path: location.to_string(),
-                source: "the object has changed".into(),
-            });
-        }
-        Ok(found)
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let opened = self.opened(location, options).await;
+        opened.inspect_err(|error| {
+            // Only the first is kept: those after it are its consequences.
+            let _ = self.failure.set(store_error(error));
+        })
     }
 
     async fn put_opts(&self, _: &Path, _: PutPayload, _: PutOptions) -> Result<PutResult> {

@@ -19,6 +19,7 @@ use tonic::{Request, Status};
 
 use super::health::Readiness;
 use super::pages;
+use crate::audit::Auditor;
 use crate::mirror::Mirror;
 use crate::places::Places;
 use crate::refusal::Refusal;
@@ -41,6 +42,8 @@ pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send
 /// What every service holds.
 #[derive(Clone)]
 pub(crate) struct Services {
+    /// What was read back from the mirror's disk and checked, for people to look at.
+    pub(crate) auditor: Arc<Auditor>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) mirror: Arc<Mirror>,
     /// Places for subscriptions of regulators.

@@ -1,10 +1,24 @@
-//! The page for people, `/console`: what is registered, what runs, and the newest calls, in both languages.
+//! The pages for people, in both languages: `/console`, with what is registered, what runs, and the newest calls, and
+//! `/audit`, with the checked records for regulators.
 //!
-//! It is made here whole, works without scripts and loads nothing else. Everything that others have written is escaped
-//! by the template. Who may see it at all is decided at the door; here it is limited to the region of whoever looks,
-//! and the look itself goes on record, as a subscription to the feed does.
+//! They are made here whole, work without scripts and load nothing else. Everything that others have written is escaped
+//! by the template. Who may see them at all is decided at the door; here they are limited to the region of whoever
+//! looks, and the look itself goes on record, as a subscription to the feed does.
 
+/// The words of a page: a struct of texts, and one of it for each language.
+macro_rules! words {
+    ($($name:ident: $zh:literal, $en:literal;)*) => {
+        /// Every word that stands in the template.
+        pub(super) struct Words { $(pub(super) $name: &'static str,)* }
+
+        static CHINESE: Words = Words { $($name: $zh,)* };
+        static ENGLISH: Words = Words { $($name: $en,)* };
+    };
+}
+
+mod audit;
 mod language;
+mod query;
 mod view;
 mod words;
 
@@ -22,7 +36,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderValue, header};
 use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_core::{ErrorCode, PartyId, Timestamp};
-use lingqu_proto::access::CONSOLE;
+use lingqu_proto::access::{AUDIT, AUDIT_RECEIPT, AUDIT_RECEIPTS, CONSOLE};
 use lingqu_tlog::{Intl, Suite};
 use lingqu_transport::{Connected, PeerId, problem_of};
 
@@ -40,27 +54,37 @@ const LOOK: Duration = Duration::from_secs(600);
 
 /// The route of the page.
 pub(crate) fn router(services: Services) -> Router {
-    let digest = Intl::digest(&[STYLE.as_bytes()]);
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        BASE64.encode(digest.0)
-    );
     let pages = Pages {
         services,
-        policy: HeaderValue::try_from(policy).expect("base64 and constants are visible ASCII"),
+        policy: policy(STYLE, "'none'"),
+        audit_policy: policy(audit::STYLE, "'self'"),
         looks: Mutex::default(),
     };
     Router::new()
         .route(CONSOLE, get(console))
+        .route(AUDIT, get(audit::page))
+        .route(AUDIT_RECEIPT, get(audit::receipt))
+        .route(AUDIT_RECEIPTS, get(audit::receipts))
         .with_state(Arc::new(pages))
+}
+
+/// What a browser may load for a page, run, and send its forms to: one style sheet that stands in the page, no script.
+fn policy(style: &str, forms: &str) -> HeaderValue {
+    let digest = BASE64.encode(Intl::digest(&[style.as_bytes()]).0);
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action {forms}; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).expect("base64 and constants are visible ASCII")
 }
 
 struct Pages {
     services: Services,
     /// What a browser is told to load and run: this one style sheet and nothing else.
     policy: HeaderValue,
-    /// When each party's last look was recorded. Only enrolled parties get here.
-    looks: Mutex<HashMap<PartyId, Timestamp>>,
+    /// The same for the audit page, which has a form that asks it again.
+    audit_policy: HeaderValue,
+    /// When each party's last look at a page was recorded. Only enrolled parties get here.
+    looks: Mutex<HashMap<(PartyId, &'static str), Timestamp>>,
 }
 
 async fn console(State(pages): State<Arc<Pages>>, request: Request) -> Response {
@@ -75,7 +99,7 @@ async fn console(State(pages): State<Arc<Pages>>, request: Request) -> Response 
 impl Pages {
     async fn console(&self, viewer: Party, asked: Asked) -> Result<Response, Refusal> {
         let _place = self.services.viewers.take(viewer.id.as_str())?;
-        self.record(&viewer).await?;
+        self.record(&viewer, "console").await?;
         let limits = &self.services.mirror.limits;
         let overview = self
             .services
@@ -94,7 +118,7 @@ impl Pages {
         })?;
         let mut response =
             ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response();
-        self.protect(&mut response);
+        self.protect(&mut response, &self.policy);
         Ok(response)
     }
 
@@ -110,30 +134,31 @@ impl Pages {
 
     /// Whoever watches is watched: the look is an act of its own, durable before the page leaves. A page that is
     /// refreshed again and again is one look in ten minutes.
-    async fn record(&self, viewer: &Party) -> Result<(), ErrorCode> {
+    async fn record(&self, viewer: &Party, page: &'static str) -> Result<(), ErrorCode> {
         let now = self.services.registry.now();
-        let known = self.looks().get(&viewer.id).copied();
+        let look = (viewer.id.clone(), page);
+        let known = self.looks().get(&look).copied();
         if known.is_some_and(|last| now >= last && now.since(last) < LOOK) {
             return Ok(());
         }
         let mut draft = Draft::new(Kind::Control);
         draft.clear = Clear::default()
-            .text(Field::Action, "console")
+            .text(Field::Action, page)
             .text(Field::Subject, viewer.id.as_str())
             .text(Field::Actor, viewer.id.as_str())
             .text(Field::Region, viewer.region.as_str());
         self.services.mirror.append_own(vec![draft]).await?;
-        self.looks().insert(viewer.id.clone(), now);
+        self.looks().insert(look, now);
         Ok(())
     }
 
-    fn looks(&self) -> std::sync::MutexGuard<'_, HashMap<PartyId, Timestamp>> {
+    fn looks(&self) -> std::sync::MutexGuard<'_, HashMap<(PartyId, &'static str), Timestamp>> {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn protect(&self, response: &mut Response) {
+    fn protect(&self, response: &mut Response, policy: &HeaderValue) {
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_SECURITY_POLICY, self.policy.clone());
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
         for (name, value) in [
             // What one party may see must not lie in a cache, and no other page may frame or read it.
             (header::CACHE_CONTROL, "no-store"),

@@ -46,6 +46,10 @@ impl Registry {
             None => {}
         }
         let grant = request.grant;
+        // Whether there is such a grant is for those to know who may suspend it; to all others it is forbidden either way.
+        if !self.may_revoke(&party, grant.as_str()).await? {
+            return Err(ErrorCode::SuspensionForbidden.into());
+        }
         if self
             .store
             .versions(GRANT_TYPE, grant.as_str())
@@ -53,9 +57,6 @@ impl Registry {
             .is_empty()
         {
             return Err(ErrorCode::GrantUnknown.into());
-        }
-        if !self.may_revoke(&party, grant.as_str()).await? {
-            return Err(ErrorCode::SuspensionForbidden.into());
         }
         self.not_revoked(grant.as_str(), ErrorCode::GrantRevoked)?;
         if self.store.suspensions_of(&grant).await?.len() >= SUSPENSIONS_MAX {

@@ -9,8 +9,8 @@ use lingqu_core::trust::Trust;
 use lingqu_core::{CallId, ErrorCode, NodeId, Timestamp};
 use lingqu_proto::pb::calls_client::CallsClient;
 use lingqu_proto::{
-    CallRequest, ClaimValue, Score, Verdict, load_from_pb, pb, product_call, query_request,
-    receipt_from_pb, score_from_pb, score_request, verdict_from_pb, verify_request,
+    CallRequest, ClaimValue, Score, Verdict, explain_request, load_from_pb, pb, product_call,
+    query_request, receipt_from_pb, score_from_pb, score_request, verdict_from_pb, verify_request,
 };
 use lingqu_tlog::Intl;
 use lingqu_transport::{ClientTls, ConnectError, PeerId, code_of};
@@ -76,6 +76,8 @@ pub enum CallFailed {
     Refused {
         /// Why.
         code: ErrorCode,
+        /// The whole message, which may name a field.
+        message: String,
     },
     /// The connection failed, or the answer was none that a node gives.
     #[error("transport: {0}")]
@@ -98,7 +100,7 @@ impl CallFailed {
     /// The node's code, if it gave one.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
-            CallFailed::Refused { code } => Some(*code),
+            CallFailed::Refused { code, .. } => Some(*code),
             _ => None,
         }
     }
@@ -170,6 +172,22 @@ impl Node {
         self.check(&request, response, question)
     }
 
+    /// Asks what a call with these arguments would answer and cost; as [`Self::verify`], of a product of any kind. The
+    /// table has three texts a row: topic, English, Chinese.
+    pub async fn explain(&self, question: &Question) -> Result<Answered<Table>, CallFailed> {
+        let Question {
+            id,
+            asked,
+            arguments,
+            as_of_min,
+            ..
+        } = question;
+        let request = explain_request(*id, asked, arguments, *as_of_min);
+        let response = self.calls.clone().explain(request.clone()).await;
+        let response = response.map_err(|status| refused(&status))?.into_inner();
+        self.check(&request, response, question)
+    }
+
     fn check<R: CallRequest, W: Response>(
         &self,
         request: &R,
@@ -199,7 +217,10 @@ impl Question {
 
 fn refused(status: &tonic::Status) -> CallFailed {
     match code_of(status) {
-        Some(code) => CallFailed::Refused { code },
+        Some(code) => CallFailed::Refused {
+            code,
+            message: status.message().to_owned(),
+        },
         None => CallFailed::Transport(format!("{:?}: {}", status.code(), status.message())),
     }
 }
@@ -256,7 +277,7 @@ pub(crate) fn check<R: CallRequest, W: Response>(
         ),
         (
             "action",
-            draft.clear.get_text(Field::Action) == Some(R::KIND.action()),
+            draft.clear.get_text(Field::Action) == Some(R::ACTION),
         ),
         ("what was stated", states(&draft.clear, &asked.asked)),
         ("load", is_from(&draft.clear, &loads)),
@@ -325,6 +346,21 @@ impl Response for pb::ScoreResponse {
             value: score,
             call_id: self.call_id,
             loads: self.load.into_iter().collect(),
+            receipt: self.receipt,
+            opening_key: self.opening_key,
+        })
+    }
+}
+
+impl Response for pb::ExplainResponse {
+    type Value = Table;
+
+    fn parts(self) -> Result<Parts<Table>, CallFailed> {
+        Ok(Parts {
+            committed: self.table.clone(),
+            value: Table(self.table),
+            call_id: self.call_id,
+            loads: self.loads,
             receipt: self.receipt,
             opening_key: self.opening_key,
         })

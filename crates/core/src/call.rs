@@ -42,10 +42,16 @@ pub struct Permitted {
     permit: Permit,
 }
 
+/// What an explanation is called in records: what a call would answer and cost, without touching data.
+pub const EXPLAIN: &str = "explain";
+
 /// The answer exists inside the node; nothing has left.
 #[derive(Debug)]
 pub struct Evaluated<T> {
     permit: Permit,
+    /// What it is called in the record, and the units that it costs.
+    action: &'static str,
+    units: u64,
     result: Result<T, ErrorCode>,
     body_root: Hash,
     body_kept: bool,
@@ -114,11 +120,36 @@ impl Call<Permitted> {
         body_root: Hash,
         loads: Vec<Load>,
     ) -> Call<Evaluated<T>> {
+        let action = self.state.permit.kind().action();
+        self.ended(action, 1, result, body_root, loads)
+    }
+
+    /// No data was touched: the answer says what a call would answer and cost. It is recorded like one, and costs no
+    /// units.
+    pub fn explained<T>(
+        self,
+        explanation: T,
+        body_root: Hash,
+        loads: Vec<Load>,
+    ) -> Call<Evaluated<T>> {
+        self.ended(EXPLAIN, 0, Ok(explanation), body_root, loads)
+    }
+
+    fn ended<T>(
+        self,
+        action: &'static str,
+        units: u64,
+        result: Result<T, ErrorCode>,
+        body_root: Hash,
+        loads: Vec<Load>,
+    ) -> Call<Evaluated<T>> {
         let Permitted { permit } = self.state;
         Call {
             header: self.header,
             state: Evaluated {
                 permit,
+                action,
+                units,
                 result,
                 body_root,
                 body_kept: false,
@@ -145,6 +176,8 @@ impl<T> Call<Evaluated<T>> {
     pub fn draft(&self) -> Draft {
         let Evaluated {
             permit,
+            action,
+            units,
             result,
             body_root,
             body_kept,
@@ -160,9 +193,9 @@ impl<T> Call<Evaluated<T>> {
             .number(Field::GrantVersion, permit.grant_version().into())
             .number(Field::ProductVersion, permit.product().version.into())
             .bytes(Field::ProductDigest, &permit.product_digest().0)
-            .text(Field::Action, permit.kind().action())
+            .text(Field::Action, action)
             .text(Field::Outcome, outcome)
-            .number(Field::Units, 1)
+            .number(Field::Units, *units)
             .bytes(Field::RequestTag, &self.header.request_tag);
         clear = from_loads(clear, loads);
         let mut draft = Draft::new(Kind::Call);
@@ -218,9 +251,14 @@ impl Denial {
         &self.caller
     }
 
-    /// Why.
+    /// Why, for the record.
     pub fn code(&self) -> ErrorCode {
         self.code
+    }
+
+    /// Why, for the caller: see [`ErrorCode::told`].
+    pub fn told(&self) -> ErrorCode {
+        self.code.told()
     }
 
     /// What was asked for, if it could be read.

@@ -278,7 +278,7 @@ codes! {
         "the grant does not name this node", "授权未包含本节点",
         "call a node that the grant names", "调用授权列明的节点";
     GrantPartyMismatch, "GRANT_PARTY_MISMATCH", PermissionDenied,
-        "the caller is neither the grant's licensee nor its delegate", "调用方不是被授权主体或其受托方",
+        "the caller is neither the grant's licensee nor its delegate; only records say so, the caller is told GRANT_UNKNOWN", "调用方不是被授权主体或其受托方；仅记入日志，对调用方答复 GRANT_UNKNOWN",
         "call with the licensee's or a delegate's certificate", "使用被授权主体或受托方的证书";
     GrantRevoked, "GRANT_REVOKED", PermissionDenied,
         "the grant is revoked", "授权已撤销",
@@ -287,8 +287,8 @@ codes! {
         "the grant is suspended", "授权已暂停",
         "wait until the suspension is lifted, or ask the operating agency", "等待恢复，或联系运营机构";
     GrantUnknown, "GRANT_UNKNOWN", PermissionDenied,
-        "the node holds no such grant, and none that fits", "节点没有该授权或符合的授权",
-        "obtain a grant, or wait until it has reached the node", "申请授权，或等待授权送达节点";
+        "the node holds no such grant of the caller, and none that fits", "节点没有该调用方的此项授权或符合的授权",
+        "obtain a grant, or wait until it has reached the node; a grant of another party counts as none", "申请授权，或等待授权送达节点；他方的授权视同没有";
     GrantUnsignedByAgency, "GRANT_UNSIGNED_BY_AGENCY", PermissionDenied,
         "the grant lacks the signature of an operating agency that the unit trusts", "授权缺少受信任运营机构的签名",
         "have the operating agency sign", "请运营机构签署";
@@ -512,6 +512,17 @@ impl FromStr for ErrorCode {
             .copied()
             .find(|code| code.as_str() == word)
             .ok_or(CodeUnknown)
+    }
+}
+
+impl ErrorCode {
+    /// The code as a caller is told it. Of a grant that is another party's, a caller learns what it would learn if there
+    /// were no such grant; unit and regulator read the reason in the record.
+    pub const fn told(self) -> ErrorCode {
+        match self {
+            ErrorCode::GrantPartyMismatch => ErrorCode::GrantUnknown,
+            told => told,
+        }
     }
 }
 

@@ -50,11 +50,14 @@ pub enum ClockState {
 pub enum GrantFact<'a> {
     /// Its signatures by agency, licensee and this node's own unit were checked, and it is filed.
     Checked(&'a Grant),
+    /// The node knows it, held or refused, and it is neither the caller's nor one that lists it as a delegate. Nothing
+    /// of it may show in how the caller is answered, so nothing of it is in here.
+    Foreign,
     /// The node has no such grant, or none that fits.
     Unknown,
     /// The call names none, and several fit.
     Several,
-    /// The node was offered it and refused it with this code.
+    /// The node was offered it, for this caller, and refused it with this code.
     Refused(ErrorCode),
 }
 
@@ -208,7 +211,9 @@ macro_rules! rows {
 }
 
 /// The table. Order matters only for which code a call with several faults gets: what concerns the node comes first,
-/// then the caller, then the grant, then what the call asks of it.
+/// then the caller, then the grant, then what the call asks of it. No row before `GRANT_PARTY_MISMATCH` depends on a
+/// grant that is another party's, and that row's code is told as the row's before it ([`ErrorCode::told`]): nobody finds
+/// out which grants others have.
 pub const TABLE: &[Row] = rows! {
     ClockSetBack: "the clock is not behind a recorded time", |f| f.clock != ClockState::SetBack;
     ClockSkew: "the clock is within 30 s of the coordinator's", |f| f.clock != ClockState::Skewed;
@@ -218,6 +223,7 @@ pub const TABLE: &[Row] = rows! {
     EpochStale: "the epoch is within its own validity and the policy's age", |f| epoch_is_fresh(f);
     CallerRevoked: "the caller is not revoked", |f| !epoch(f, |epoch| epoch.revokes_party(f.caller));
     GrantUnknown: "there is a grant", |f| !matches!(f.grant, GrantFact::Unknown);
+    GrantPartyMismatch: "the caller is its licensee or delegate", |f| !is_foreign(f);
     GrantAmbiguous: "it is clear which grant", |f| !matches!(f.grant, GrantFact::Several);
     GrantAltered: "its bytes are as they were signed", |f| !refused(f, ErrorCode::GrantAltered);
     GrantUnsignedByUnit: "this node's own unit signed it", |f| !refused(f, ErrorCode::GrantUnsignedByUnit);
@@ -227,7 +233,6 @@ pub const TABLE: &[Row] = rows! {
     ObjectInvalid: "nothing else is wrong with it", |f| !matches!(f.grant, GrantFact::Refused(_));
     GrantRevoked: "the grant is not revoked", |f| grant(f, |g| !epoch(f, |epoch| epoch.revokes_grant(&g.id)));
     GrantSuspended: "the grant is not suspended", |f| grant(f, |g| !epoch(f, |epoch| epoch.suspends(&g.id)));
-    GrantPartyMismatch: "the caller is its licensee or delegate", |f| grant(f, |g| g.admits(f.caller));
     CallerRevoked: "the licensee is not revoked", |f| grant(f, |g| !epoch(f, |epoch| epoch.revokes_party(&g.licensee)));
     GrantOtherNode: "it names this node", |f| grant(f, |g| g.quota_at(f.node).is_some());
     GrantNotYetValid: "its term has begun", |f| grant(f, |g| f.now >= g.not_before);
@@ -340,9 +345,20 @@ fn refused(facts: &Facts<'_>, with: ErrorCode) -> bool {
     matches!(facts.grant, GrantFact::Refused(code) if code == with)
 }
 
+/// Whether the grant is the caller's, and `test` holds for it.
 fn grant(facts: &Facts<'_>, test: impl Fn(&Grant) -> bool) -> bool {
     match facts.grant {
-        GrantFact::Checked(grant) => test(grant),
+        GrantFact::Checked(grant) => grant.admits(facts.caller) && test(grant),
+        GrantFact::Foreign | GrantFact::Refused(_) | GrantFact::Several | GrantFact::Unknown => {
+            false
+        }
+    }
+}
+
+fn is_foreign(facts: &Facts<'_>) -> bool {
+    match facts.grant {
+        GrantFact::Checked(grant) => !grant.admits(facts.caller),
+        GrantFact::Foreign => true,
         GrantFact::Refused(_) | GrantFact::Several | GrantFact::Unknown => false,
     }
 }

@@ -17,6 +17,7 @@ pub mod decide;
 pub mod destruction;
 pub mod envelope;
 pub mod epoch;
+pub mod fault;
 pub mod grant;
 pub mod id;
 pub mod product;
@@ -30,6 +31,7 @@ pub mod time;
 pub mod trust;
 
 pub use code::ErrorCode;
+pub use fault::Fault;
 pub use id::{CallId, CaseId, CoordinatorId, GrantId, LoadId, NodeId, PartyId, ProductId};
 pub use region::Region;
 pub use role::Role;

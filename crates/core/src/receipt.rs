@@ -166,3 +166,63 @@ impl Receipt {
         }
     }
 }
+
+/// Most receipts of one file.
+pub const RECEIPTS_MAX: usize = 500;
+/// First line of a file of several receipts.
+const RECEIPTS_MAGIC: &str = "lingqu/receipts/v1\n";
+
+/// Several receipts as one text: the magic line, a line with their number, and for each a line with its length in bytes
+/// and its text form. It says nothing that the receipts do not; the number only shows that none was cut off.
+pub fn receipts_to_text(receipts: &[Receipt]) -> String {
+    let mut text = format!("{RECEIPTS_MAGIC}{}\n", receipts.len());
+    for receipt in receipts {
+        let proof = receipt.tlog_proof().to_string();
+        text.push_str(&format!("{}\n{proof}", proof.len()));
+    }
+    text
+}
+
+/// Whether a text says that it is several receipts.
+pub fn is_receipts(bytes: &[u8]) -> bool {
+    bytes.starts_with(RECEIPTS_MAGIC.as_bytes())
+}
+
+/// Reads what [`receipts_to_text`] wrote, and nothing else.
+///
+/// # Errors
+/// [`ReceiptMalformed`] names the part that cannot be read.
+pub fn receipts_from_text(text: &str) -> Result<Vec<Receipt>, ReceiptMalformed> {
+    let rest = text.strip_prefix(RECEIPTS_MAGIC);
+    let (count, mut rest) = number(rest.ok_or(ReceiptMalformed("first line"))?)?;
+    if count > RECEIPTS_MAX {
+        return Err(ReceiptMalformed("number of receipts"));
+    }
+    let mut receipts = Vec::new();
+    for _ in 0..count {
+        let (length, after) = number(rest)?;
+        let proof = after.get(..length).ok_or(ReceiptMalformed("length"))?;
+        receipts.push(Receipt::from_tlog_proof(proof)?);
+        rest = &after[length..];
+    }
+    if rest.is_empty() {
+        Ok(receipts)
+    } else {
+        Err(ReceiptMalformed("end"))
+    }
+}
+
+/// A line with a decimal number in its one spelling, and what follows it.
+fn number(text: &str) -> Result<(usize, &str), ReceiptMalformed> {
+    let malformed = ReceiptMalformed("number");
+    let (line, rest) = text.split_once('\n').ok_or(malformed)?;
+    let number: usize = line.parse().map_err(|_| malformed)?;
+    if number.to_string() == line {
+        Ok((number, rest))
+    } else {
+        Err(malformed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

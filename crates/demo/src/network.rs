@@ -3,6 +3,7 @@
 //! Nothing is taken from memory that a real network would have in a file: coordinator and node open from their
 //! configuration files, so what `lingqu coordinator --config` and `lingqu node --config` do is what runs here.
 
+mod database;
 mod enrolling;
 mod files;
 mod json;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use lingqu_coordinator::Coordinator;
 use lingqu_core::envelope::Envelope;
@@ -32,6 +34,7 @@ use tonic::transport::Channel;
 
 use crate::cast::{self, Party, Unit};
 
+pub use database::RegisterDatabase;
 pub use files::Files;
 pub use json::{GrantEntry, NetworkJson};
 pub use nodes::{wait_until, wait_until_of};
@@ -98,7 +101,12 @@ pub struct Network {
     coordinator: Option<Running<Arc<Coordinator>>>,
     nodes: BTreeMap<Unit, Running<Arc<Node>>>,
     grants: Vec<GrantEntry>,
+    patience: Duration,
+    register_database: Option<Arc<RegisterDatabase>>,
 }
+
+/// How long is waited for what only a slow machine makes long.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Network {
     /// Makes the files in `dir` and starts the coordinator. Nobody but the agency is enrolled yet.
@@ -120,9 +128,39 @@ impl Network {
             coordinator: None,
             nodes: BTreeMap::new(),
             grants: Vec::new(),
+            patience: PATIENCE,
+            register_database: None,
         };
         network.start_coordinator_on(coordinator).await?;
         Ok(network)
+    }
+
+    /// Waits for so long instead of [`PATIENCE`].
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// Has the social-security register kept in a PostgreSQL server, which is started here and ends with the network.
+    /// To be called before that bureau's node starts; the tables come with [`RegisterDatabase`]'s filling.
+    pub async fn keep_register_in_postgres(&mut self) -> Result<(), NetworkFailed> {
+        let (files, clock) = (self.files.clone(), Arc::clone(&self.clock));
+        let starting =
+            tokio::task::spawn_blocking(move || RegisterDatabase::start(&files, clock.as_ref()));
+        let database = starting.await.during("starting PostgreSQL")??;
+        let listen = self.node_addresses[&Unit::SocialSecurity];
+        self.files.write_node_toml(
+            Unit::SocialSecurity,
+            self.coordinator_address,
+            listen,
+            Some(database.port()),
+        )?;
+        self.register_database = Some(Arc::new(database));
+        Ok(())
+    }
+
+    /// The server of the social-security register, if it is kept in one.
+    pub fn register_database(&self) -> Option<&Arc<RegisterDatabase>> {
+        self.register_database.as_ref()
     }
 
     /// The files.

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lingqu_client::{Answered, Question};
 use lingqu_core::trust::Trust;
@@ -44,6 +45,10 @@ pub struct Options {
     pub json: bool,
     /// Stay up after the story until interrupted.
     pub serve: bool,
+    /// How long the story waits for a node before it gives up; [`PATIENCE`](crate::network::PATIENCE) if not given.
+    pub patience: Option<Duration>,
+    /// Keep the social-security register in a PostgreSQL server of the demo's own instead of in files.
+    pub postgres: bool,
 }
 
 /// Why the story did not reach its end.
@@ -87,6 +92,12 @@ pub async fn run(
     };
     let mut report = Report::new(out, options.json);
     let mut network = Network::make(&dir).await?;
+    if let Some(patience) = options.patience {
+        network.set_patience(patience);
+    }
+    if options.postgres {
+        network.keep_register_in_postgres().await?;
+    }
     tell(&mut network, &mut report).await?;
     let json = network.write_json()?;
     let elapsed = clock.monotonic().saturating_sub(began);

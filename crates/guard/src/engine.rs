@@ -293,7 +293,7 @@ async fn in_time<T, E>(
 }
 
 /// A session of one run: an equal share of the memory, no disk, no object store, no catalog, no dynamic filters.
-fn session(limits: GuardLimits) -> datafusion::common::Result<SessionState> {
+pub(crate) fn session(limits: GuardLimits) -> datafusion::common::Result<SessionState> {
     let memory = (limits.memory_bytes_max / RUNS_MAX).max(1);
     let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
     let environment: Arc<RuntimeEnv> = RuntimeEnvBuilder::new()

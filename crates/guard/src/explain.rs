@@ -1,167 +1,230 @@
-//! A template in plain words, for the people who approve it.
+//! A statistic in plain words, without any data: what would be released, which rules apply, what it costs, and what to
+//! change where it is refused.
+//!
+//! Everything said here follows from the statement, the policies and the schemas, and after binding from the caller's
+//! own arguments. Loads, partitions and the engine's plan are not even in reach.
 
-use lingqu_policy::DomainKind;
+mod words;
 
-use crate::infer::{Shown, Test};
-use crate::query::{Bindable, Cell, Query};
+use datafusion::scalar::ScalarValue;
+
+use crate::infer::Test;
+use crate::query::{Bindable, Query};
+use crate::rule::TemplateRefused;
 use crate::tables::TableRules;
-use crate::template::Explanation;
 use crate::value::{Allowed, Parameter};
 
-/// Says what is released and which rules apply.
-pub(crate) fn explain(
+/// What a sentence is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// What would be allowed instead of what is refused.
+    Change,
+    /// What an answer costs.
+    Cost,
+    /// What a caller may choose.
+    Parameter,
+    /// Which tables are read, and who is protected.
+    Reads,
+    /// Why it is refused.
+    Refused,
+    /// What leaves.
+    Releases,
+    /// Under which terms it leaves.
+    Rule,
+    /// Which rows are taken.
+    Takes,
+}
+
+impl Topic {
+    /// Every topic, in alphabetical order of the words.
+    pub const ALL: [Topic; 8] = [
+        Topic::Change,
+        Topic::Cost,
+        Topic::Parameter,
+        Topic::Reads,
+        Topic::Refused,
+        Topic::Releases,
+        Topic::Rule,
+        Topic::Takes,
+    ];
+
+    /// The word in listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Topic::Change => "change",
+            Topic::Cost => "cost",
+            Topic::Parameter => "parameter",
+            Topic::Reads => "reads",
+            Topic::Refused => "refused",
+            Topic::Releases => "releases",
+            Topic::Rule => "rule",
+            Topic::Takes => "takes",
+        }
+    }
+}
+
+/// One sentence in both languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sentence {
+    /// What it is about.
+    pub topic: Topic,
+    /// In English.
+    pub en: String,
+    /// In Chinese.
+    pub zh: String,
+}
+
+/// What would be released and under which rules, one sentence per entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// In the order in which they are to be read.
+    pub sentences: Vec<Sentence>,
+}
+
+impl Explanation {
+    /// Adds a sentence.
+    pub fn say(&mut self, topic: Topic, en: impl Into<String>, zh: impl Into<String>) {
+        self.sentences.push(Sentence {
+            topic,
+            en: en.into(),
+            zh: zh.into(),
+        });
+    }
+
+    /// The sentences about one topic.
+    pub fn about(&self, topic: Topic) -> impl Iterator<Item = &Sentence> {
+        { self.sentences.iter() }.filter(move |sentence| sentence.topic == topic)
+    }
+}
+
+impl TemplateRefused {
+    /// Why it is refused, and what would be allowed.
+    pub fn explain(&self) -> Explanation {
+        let mut told = Explanation::default();
+        let rule = self.rule();
+        let subject = |open: &str, close: &str| {
+            self.subject()
+                .map(|subject| format!("{open}`{subject}`{close}"))
+                .unwrap_or_default()
+        };
+        told.say(
+            Topic::Refused,
+            format!("{}: {}{}", rule.code(), rule.en(), subject(" (", ")")),
+            format!("{}：{}{}", rule.code(), rule.zh(), subject("（", "）")),
+        );
+        told.say(Topic::Change, rule.instead_en(), rule.instead_zh());
+        told
+    }
+}
+
+/// Explains a template, for whatever its parameters will be.
+pub(crate) fn template(
     query: &Query<Bindable>,
     rules: &[TableRules],
     parameters: &[Parameter],
 ) -> Explanation {
-    let mut explanation = Explanation {
-        en: Vec::new(),
-        zh: Vec::new(),
+    let mut told = Explanation::default();
+    let value = |value: &Bindable| match value {
+        Bindable::Fixed(value) => literal(value),
+        Bindable::Parameter(index) => format!("`${}`", parameters[*index].name),
     };
-    let mut say = |en: String, zh: String| {
-        explanation.en.push(en);
-        explanation.zh.push(zh);
-    };
-    let protected = &rules[query.scans[query.protected]];
-    let entity = protected.column(query.entity);
-    say(
-        format!(
-            "reads the protected table `{}`; the entity is `{entity}`, and rows without one do not count",
-            protected.name
-        ),
-        format!(
-            "读取受保护表 `{}`，实体为 `{entity}`，无实体的行不计入",
-            protected.name
-        ),
-    );
-    for join in &query.joins {
-        let name = &rules[query.scans[join.scan]].name;
-        say(
-            format!("joins the table `{name}`, whose key must be unique"),
-            format!("连接表 `{name}`，其连接键须唯一"),
-        );
-    }
-    for atom in &query.atoms {
-        let column = rules[query.scans[atom.origin.scan]].column(atom.origin.column);
-        let (en, zh) = match &atom.test {
-            Test::Among(_) => ("equals a declared value", "等于已声明的取值"),
-            Test::AtLeast(_) => ("is not below a declared edge", "不低于已声明的分界"),
-            Test::Below(_) => ("is below a declared edge", "低于已声明的分界"),
-        };
-        say(
-            format!("takes only rows whose `{column}` {en}"),
-            format!("只取 `{column}` {zh}的行"),
-        );
-    }
-    for output in &query.outputs {
-        let (en, zh) = shown(query, rules, output.shown);
-        say(
-            format!("releases `{}`: {en}", output.name),
-            format!("发布 `{}`：{zh}", output.name),
-        );
-    }
+    reads(query, rules, &mut told);
+    takes(query, rules, value, &mut told);
+    releases(query, rules, &mut told);
     for parameter in parameters {
         let (count, en, zh) = match &parameter.allowed {
             Allowed::Edges(edges) => (edges.len(), "edges", "个分界"),
             Allowed::Values(values) => (values.len(), "values", "个取值"),
         };
-        say(
-            format!(
-                "parameter `{}` is one of {count} declared {en}",
-                parameter.name
-            ),
-            format!("参数 `{}` 取自 {count} {zh}", parameter.name),
+        let name = &parameter.name;
+        told.say(
+            Topic::Parameter,
+            format!("parameter `{name}` is one of {count} declared {en}"),
+            format!("参数 `{name}` 取自 {count} {zh}"),
         );
     }
-    terms(query, &mut say);
-    explanation
+    words::terms(query, rules, &mut told);
+    told
 }
 
-fn terms(query: &Query<Bindable>, say: &mut impl FnMut(String, String)) {
-    let release = &query.release;
-    let least = release.group_min();
-    say(
-        format!("a group of fewer than {least} entities is left out, exactly as one that is empty"),
-        format!("实体少于 {least} 的组不出现，与空组无异"),
-    );
-    let share = release.dominance_percent_max();
-    say(
-        format!(
-            "a figure with fewer than {least} contributing entities, with one entity above {share} %, or from which one contributor could tell another within 10 %, is NULL"
-        ),
-        format!(
-            "有贡献的实体少于 {least}、单一实体占比超过 {share}%，或一实体可在 10% 以内推知另一实体的数值时，该值为 NULL"
-        ),
-    );
-    if release.round_to() > 1 {
-        let base = release.round_to();
-        say(
-            format!(
-                "counts are rounded to multiples of {base}, and averages are sums divided by rounded counts"
-            ),
-            format!("计数取整为 {base} 的倍数，平均值为总和除以取整后的计数"),
-        );
-    }
-    let groups = query.groups;
-    say(
-        format!("there are at most {groups} groups"),
-        format!("最多 {groups} 组"),
-    );
+/// Explains a template with its arguments.
+pub(crate) fn bound(query: &Query<ScalarValue>, rules: &[TableRules]) -> Explanation {
+    let mut told = Explanation::default();
+    reads(query, rules, &mut told);
+    takes(query, rules, literal, &mut told);
+    releases(query, rules, &mut told);
+    words::terms(query, rules, &mut told);
+    told
 }
 
-fn shown(query: &Query<Bindable>, rules: &[TableRules], shown: Shown) -> (String, String) {
+fn literal(value: &ScalarValue) -> String {
+    format!("`{value}`")
+}
+
+fn reads<V>(query: &Query<V>, rules: &[TableRules], told: &mut Explanation) {
     let protected = &rules[query.scans[query.protected]];
-    match shown {
-        Shown::Group(key) => {
-            let key = &query.keys[key];
-            let column = rules[query.scans[key.origin.scan]].column(key.origin.column);
-            let cells = key.domain.cells();
-            let (en, zh) = match key.domain.kind() {
-                DomainKind::Texts(_) | DomainKind::Integers(_) => {
-                    ("declared values", "个已声明取值")
-                }
-                DomainKind::IntegerBins(_) | DomainKind::DateBins(_) => (
-                    "declared bins, each shown as its lower edge",
-                    "个已声明分箱（以下界表示）",
-                ),
-                DomainKind::Bounds { .. } => ("cells", "个单元"),
-            };
-            (
-                format!(
-                    "group column `{column}`, {cells} {en}; everything else is one group, NULL"
-                ),
-                format!("分组列 `{column}`，{cells} {zh}；其余归入 NULL 一组"),
-            )
-        }
-        Shown::Figure(figure) => {
-            let bounds = |column: usize, min: i64, max: i64| {
-                (
-                    format!(
-                        "of `{}`, each value brought into {min} to {max}",
-                        protected.column(column)
-                    ),
-                    format!("`{}`，每个值限于 {min} 至 {max}", protected.column(column)),
-                )
-            };
-            match query.cells[figure] {
-                Cell::Entities => ("number of entities".to_owned(), "实体数".to_owned()),
-                Cell::Rows => ("number of rows".to_owned(), "行数".to_owned()),
-                Cell::Present(column) => (
-                    format!(
-                        "number of rows with a value in `{}`",
-                        protected.column(column)
-                    ),
-                    format!("`{}` 有值的行数", protected.column(column)),
-                ),
-                Cell::Sum(column, measure) => {
-                    let (en, zh) = bounds(column, measure.min, measure.max);
-                    (format!("sum {en}"), format!("总和：{zh}"))
-                }
-                Cell::Average(column, measure) => {
-                    let (en, zh) = bounds(column, measure.min, measure.max);
-                    (format!("average {en}"), format!("平均：{zh}"))
-                }
-            }
-        }
+    let (table, entity) = (&protected.name, protected.column(query.entity));
+    told.say(
+        Topic::Reads,
+        format!(
+            "reads the protected table `{table}`; the entity is `{entity}`, and rows without one do not count"
+        ),
+        format!("读取受保护表 `{table}`，实体为 `{entity}`，无实体的行不计入"),
+    );
+    for join in &query.joins {
+        let name = &rules[query.scans[join.scan]].name;
+        told.say(
+            Topic::Reads,
+            format!("joins the table `{name}`, whose key must be unique"),
+            format!("连接表 `{name}`，其连接键须唯一"),
+        );
     }
 }
+
+fn takes<V>(
+    query: &Query<V>,
+    rules: &[TableRules],
+    value: impl Fn(&V) -> String,
+    told: &mut Explanation,
+) {
+    for atom in &query.atoms {
+        let column = rules[query.scans[atom.origin.scan]].column(atom.origin.column);
+        let (en, zh) = match &atom.test {
+            Test::Among(values) => {
+                let values: Vec<String> = values.iter().map(&value).collect();
+                (
+                    format!("equals {}", values.join(" or ")),
+                    format!("等于 {}", values.join("、")),
+                )
+            }
+            Test::AtLeast(edge) => {
+                let edge = value(edge);
+                (format!("is not below {edge}"), format!("不低于 {edge}"))
+            }
+            Test::Below(edge) => {
+                let edge = value(edge);
+                (format!("is below {edge}"), format!("低于 {edge}"))
+            }
+        };
+        told.say(
+            Topic::Takes,
+            format!("takes only rows whose `{column}` {en}"),
+            format!("只取 `{column}` {zh} 的行"),
+        );
+    }
+}
+
+fn releases<V>(query: &Query<V>, rules: &[TableRules], told: &mut Explanation) {
+    for output in &query.outputs {
+        let (en, zh) = words::shown(query, rules, output.shown);
+        let name = &output.name;
+        told.say(
+            Topic::Releases,
+            format!("releases `{name}`: {en}"),
+            format!("发布 `{name}`：{zh}"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -22,8 +22,14 @@ use datafusion::physical_plan::{
     PlanProperties, ReplaceChildrenOptions,
 };
 
+use crate::safeguard::{Safeguard, stands};
+
 /// A table behind the wall.
-pub(crate) struct Fence(pub(crate) Arc<dyn TableProvider>);
+pub(crate) struct Fence {
+    /// Which scan of the query it is read for: how plans are told what a column is, whatever its name.
+    pub(crate) scan: usize,
+    pub(crate) table: Arc<dyn TableProvider>,
+}
 
 impl fmt::Debug for Fence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,7 +39,7 @@ impl fmt::Debug for Fence {
 
 impl TableProvider for Fence {
     fn schema(&self) -> SchemaRef {
-        self.0.schema()
+        self.table.schema()
     }
 
     fn table_type(&self) -> TableType {
@@ -56,8 +62,8 @@ impl TableProvider for Fence {
         Self: 'all,
     {
         Box::pin(async move {
-            let inner = self.0.scan(state, projection, filters, None).await?;
-            let source: Arc<dyn ExecutionPlan> = Arc::new(SourceExec::try_new(inner)?);
+            let inner = self.table.scan(state, projection, filters, None).await?;
+            let source: Arc<dyn ExecutionPlan> = Arc::new(SourceExec::try_new(inner, self.scan)?);
             Ok(source)
         })
     }
@@ -67,10 +73,11 @@ impl TableProvider for Fence {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        let claimed = self.0.supports_filters_pushdown(filters)?;
+        let claimed = self.table.supports_filters_pushdown(filters)?;
         Ok(claimed
             .into_iter()
             .map(|claim| match claim {
+                _ if !stands(Safeguard::Fence) => claim,
                 TableProviderFilterPushDown::Unsupported => claim,
                 TableProviderFilterPushDown::Exact | TableProviderFilterPushDown::Inexact => {
                     TableProviderFilterPushDown::Inexact
@@ -83,12 +90,19 @@ impl TableProvider for Fence {
 /// Reads a table, and says nothing about it.
 #[derive(Debug)]
 pub(crate) struct SourceExec {
+    /// See [`Fence::scan`].
+    scan: usize,
     inner: Arc<dyn ExecutionPlan>,
     properties: Arc<PlanProperties>,
 }
 
 impl SourceExec {
-    fn try_new(inner: Arc<dyn ExecutionPlan>) -> Result<SourceExec> {
+    /// Which scan of the query it reads for.
+    pub(crate) fn scan(&self) -> usize {
+        self.scan
+    }
+
+    fn try_new(inner: Arc<dyn ExecutionPlan>, scan: usize) -> Result<SourceExec> {
         if inner.boundedness().is_unbounded() {
             return internal_err!("a statistic needs a table that ends");
         }
@@ -99,6 +113,7 @@ impl SourceExec {
             Boundedness::Bounded,
         );
         Ok(SourceExec {
+            scan,
             inner,
             properties: Arc::new(properties),
         })
@@ -154,7 +169,7 @@ impl ExecutionPlan for SourceExec {
         let Some(inner) = self.inner.repartitioned(target_partitions, config)? else {
             return Ok(None);
         };
-        Ok(Some(Arc::new(SourceExec::try_new(inner)?)))
+        Ok(Some(Arc::new(SourceExec::try_new(inner, self.scan)?)))
     }
 
     fn execute(

@@ -11,6 +11,7 @@ use lingqu_policy::Release;
 
 use crate::plan::Partial;
 use crate::query::{Cell, Key, Measure};
+use crate::safeguard::{Safeguard, stands};
 
 /// Something below the Gate was not as planned. Says nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,10 @@ impl Tally {
         let hidden = hundred(others)
             .zip(percent(self.largest, release.p_percent().into()))
             .is_some_and(|(others, needed)| others >= needed);
-        self.contributors >= u64::from(release.group_min()) && shared && hidden
+        let enough = self.contributors >= u64::from(release.group_min());
+        (enough || !stands(Safeguard::Contributors))
+            && (shared || !stands(Safeguard::Dominance))
+            && (hidden || !stands(Safeguard::PPercent))
     }
 }
 
@@ -171,7 +175,7 @@ impl Gate {
         let least = u64::from(self.release.group_min());
         let mut shown = Vec::new();
         for (place, entities) in self.entities.iter().enumerate() {
-            if *entities < least {
+            if *entities < least && stands(Safeguard::MinimumGroup) {
                 continue;
             }
             let figures: Result<Vec<_>, Broken> =
@@ -221,7 +225,10 @@ impl Gate {
     }
 
     fn rounded(&self, count: u128) -> Option<Figure> {
-        let base = u128::from(self.release.round_to());
+        let base = match stands(Safeguard::Rounding) {
+            true => u128::from(self.release.round_to()),
+            false => 1,
+        };
         let rounded = count.checked_add(base / 2)? / base * base;
         i64::try_from(rounded).ok().map(Figure::Whole)
     }

@@ -19,8 +19,8 @@
 //! use lingqu_guard::*;
 //! use lingqu_policy::{AuditTerms, Domain, Policy, Preset, Release};
 //!
-//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-//! // Any table provider will do. Forty persons, three of them in the south.
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! // In a tokio runtime with timers. Any table provider will do. Forty persons, three of them in the south.
 //! let regions = (0..40).map(|person| if person < 3 { "south" } else { "north" });
 //! let columns: [(&str, ArrayRef); 2] = [
 //!     ("person", Arc::new(Int64Array::from_iter_values(0..40))),
@@ -64,12 +64,14 @@ mod plan;
 mod query;
 mod rule;
 mod run;
+mod safeguard;
 mod shape;
 mod tables;
 mod template;
 mod value;
 
 pub use engine::{Crowded, Engine, EngineRefused, Place, RunFailed, Tables};
+pub use explain::{Explanation, Sentence, Topic};
 pub use limits::GuardLimits;
 pub use partition::{
     OpenProduct, Partition, PartitionRefused, PartitionReport, ProductRefused, ReadFailed,
@@ -77,7 +79,7 @@ pub use partition::{
 };
 pub use rule::{Rule, TemplateRefused};
 pub use tables::TableRules;
-pub use template::{Bound, Explanation, Template, TemplateTable};
+pub use template::{Bound, Template, TemplateTable};
 pub use value::{Allowed, BindRefused, Parameter, ParameterKind, TemplateSource, Value};
 
 #[cfg(test)]

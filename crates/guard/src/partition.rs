@@ -17,6 +17,7 @@ mod settle;
 mod view;
 
 pub(crate) use ask::answer;
+pub(crate) use axes::{group, places, taken};
 pub use read::ReadFailed;
 
 use std::fmt;
@@ -374,4 +375,4 @@ fn add_kinds(template: &Template, kinds: &mut Vec<Kind>, kept: &mut Vec<Kept>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

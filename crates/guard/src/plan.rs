@@ -1,37 +1,38 @@
 //! The plan below the Gate: rows of the protected table, grouped by entity first.
 //!
 //! One row of its result is what one entity has in one group: how many rows, and per measure a bounded sum and how many
-//! values. Entities themselves are not among its columns. The physical plan is accepted only if it consists of a few
-//! known operators, reads the protected table exactly once and groups by the entity.
+//! values. Entities themselves are not among its columns. What the optimisers make of it is read again before it runs,
+//! by lineage: `logical.rs` and `physical.rs` read, `expected.rs` judges, `claim.rs` decides about conditions.
+
+mod claim;
+mod expected;
+pub(crate) mod logical;
+pub(crate) mod physical;
+
+pub(crate) use expected::Expected;
 
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Column, Result, TableReference, internal_err};
+use datafusion::common::{Column, Result, TableReference};
 use datafusion::datasource::provider_as_source;
-use datafusion::datasource::source::DataSourceExec;
 use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, lit};
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
-use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::coop::CooperativeExec;
-use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::joins::HashJoinExec;
-use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::scalar::ScalarValue;
 
 use crate::cells::{bounded, cell};
-use crate::fence::SourceExec;
 use crate::infer::{Origin, Test};
 use crate::query::{Atom, Cell, Measure, Query};
 
 /// The hidden name of the entity below the Gate.
 const ENTITY: &str = "entity";
 
+/// An optimiser made another plan than was decided. Says nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Changed;
+
 /// What the plan computes per entity and group.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Partial {
     /// Its rows.
     Rows,
@@ -108,7 +109,7 @@ pub(crate) fn build(
     let mut keys = Vec::new();
     for (index, key) in query.keys.iter().enumerate() {
         let name = format!("key{index}");
-        inputs.push(cell(columns.expr(key.origin), &key.domain).alias(&name));
+        inputs.push(cell(columns.expr(key.origin), &key.domain, key.recode.as_ref()).alias(&name));
         keys.push(named(&name));
     }
     let mut figures = Vec::new();
@@ -220,71 +221,6 @@ impl Columns<'_> {
 
     fn expr(&self, origin: Origin) -> Expr {
         Expr::Column(self.column(origin))
-    }
-}
-
-/// Accepts a physical plan whose every operator is known, that reads the protected table once and groups by entity:
-/// `groups` is the number of keys with the entity.
-pub(crate) fn check(plan: &Arc<dyn ExecutionPlan>, groups: usize, public: usize) -> Result<()> {
-    let mut found = Found::default();
-    found.visit(plan)?;
-    let whole = found.sources == 1
-        && found.in_memory == public
-        && found.joins == public
-        && found.final_groups == [groups];
-    if whole {
-        Ok(())
-    } else {
-        internal_err!("the plan below the Gate has another shape")
-    }
-}
-
-#[derive(Default)]
-struct Found {
-    sources: usize,
-    in_memory: usize,
-    joins: usize,
-    /// Number of group columns of each aggregation that completes its groups.
-    final_groups: Vec<usize>,
-}
-
-impl Found {
-    fn visit(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
-        let operator = plan.as_ref();
-        if operator.is::<SourceExec>() {
-            self.sources += 1;
-        } else if operator.is::<DataSourceExec>() {
-            self.in_memory += 1;
-        } else if let Some(join) = operator.downcast_ref::<HashJoinExec>() {
-            // The optimiser makes an inner join of a right one whose other side a condition needs.
-            let known = matches!(join.join_type(), JoinType::Inner | JoinType::Right);
-            if !known || join.filter().is_some() {
-                return internal_err!("a join of another kind");
-            }
-            self.joins += 1;
-        } else if let Some(aggregate) = operator.downcast_ref::<AggregateExec>() {
-            match aggregate.mode() {
-                AggregateMode::Partial | AggregateMode::PartialReduce => {}
-                AggregateMode::Final
-                | AggregateMode::FinalPartitioned
-                | AggregateMode::Single
-                | AggregateMode::SinglePartitioned => {
-                    self.final_groups.push(aggregate.group_expr().expr().len());
-                }
-            }
-        } else {
-            let known = operator.is::<CoalescePartitionsExec>()
-                || operator.is::<CooperativeExec>()
-                || operator.is::<FilterExec>()
-                || operator.is::<ProjectionExec>()
-                || operator.is::<RepartitionExec>();
-            if !known {
-                return internal_err!("an operator that is not on the list");
-            }
-        }
-        plan.children()
-            .into_iter()
-            .try_for_each(|child| self.visit(child))
     }
 }
 

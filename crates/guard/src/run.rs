@@ -1,4 +1,5 @@
-//! One run: public tables are copied and checked, the plan below the Gate is built, accepted and streamed into it.
+//! One run: public tables are copied and checked, the plan below the Gate is built, accepted again after each optimiser,
+//! and streamed into the Gate.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,7 +19,9 @@ use crate::engine::{RunFailed, Tables};
 use crate::fence::Fence;
 use crate::gate::{Broken, Gate};
 use crate::limits::GuardLimits;
+use crate::plan::{Changed, Expected};
 use crate::query::{Joined, Query};
+use crate::safeguard::{Safeguard, stands};
 use crate::template::Bound;
 use crate::{answer, plan};
 
@@ -28,6 +31,12 @@ const PUBLIC_SHARE: usize = 8;
 /// Every error below ends here: what it says may hold values, so it is dropped unread.
 impl From<DataFusionError> for RunFailed {
     fn from(_: DataFusionError) -> RunFailed {
+        RunFailed
+    }
+}
+
+impl From<Changed> for RunFailed {
+    fn from(_: Changed) -> RunFailed {
         RunFailed
     }
 }
@@ -47,22 +56,38 @@ pub(crate) async fn run(
     let query = &bound.query;
     let mut schemas: Vec<SchemaRef> = Vec::new();
     let mut providers: Vec<Arc<dyn TableProvider>> = Vec::new();
+    let fence = |scan, table: &Arc<dyn TableProvider>| -> Arc<dyn TableProvider> {
+        let table = Arc::clone(table);
+        Arc::new(Fence { scan, table })
+    };
     for scan in 0..query.scans.len() {
         let rules = bound.template.rules(scan);
         let table = tables.get(&rules.name).ok_or(RunFailed)?;
         check_schema(query, scan, &rules.schema, &table.schema())?;
-        let fenced: Arc<dyn TableProvider> = Arc::new(Fence(Arc::clone(table)));
+        let fenced = fence(scan, table);
         let joined = query.joins.iter().find(|join| join.scan == scan);
         providers.push(match joined {
-            Some(join) => copied(query, join, &rules.schema, &fenced, &state, limits).await?,
+            Some(join) => {
+                let copy = copied(query, join, &rules.schema, &fenced, &state, limits).await?;
+                fence(scan, &copy)
+            }
             None => fenced,
         });
         schemas.push(Arc::clone(&rules.schema));
     }
     let partials = plan::partials(&query.cells);
     let below = plan::build(query, &schemas, &providers, &partials)?;
-    let below = state.create_physical_plan(&below).await?;
-    plan::check(&below, query.keys.len() + 1, query.joins.len())?;
+    // From here on the plan is the optimisers' work; it runs only if it still does what was decided.
+    let below = state.optimize(&below)?;
+    let expected = Expected {
+        query,
+        schemas: &schemas,
+        partials: &partials,
+    };
+    plan::logical::accept(&below, &expected, &providers)?;
+    let planner = state.query_planner();
+    let below = planner.create_physical_plan(&below, &state).await?;
+    plan::physical::accept(&below, &expected)?;
     let mut gate = Gate::new(query.release, &query.keys, query.groups, &partials);
     let mut entities = execute_stream(below, state.task_ctx())?;
     while let Some(batch) = entities.next().await {
@@ -155,7 +180,8 @@ fn unique(batches: &[RecordBatch], schema: &Schema, keys: &[usize]) -> Result<()
         let rows = converter.convert_columns(&columns)?;
         for (index, row) in rows.iter().enumerate() {
             let whole = columns.iter().all(|column| column.is_valid(index));
-            if whole && !seen.insert(row.data().into()) {
+            let twice = whole && !seen.insert(row.data().into());
+            if twice && stands(Safeguard::JoinKeyOnce) {
                 return internal_err!("a public table's join key is not unique");
             }
         }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use datafusion::scalar::ScalarValue;
 
+use crate::explain::Explanation;
 use crate::infer::{Test, infer};
 use crate::limits::GuardLimits;
 use crate::query::{Atom, Bindable, Query, check, check_parameters};
 use crate::rule::TemplateRefused;
+use crate::safeguard::{Safeguard, stands};
 use crate::tables::{TableRules, check_names};
 use crate::value::{BindRefused, Parameter, TemplateSource, Value};
 use crate::{answer, explain, shape};
@@ -81,7 +83,7 @@ impl Template {
 
     /// What is released and under which rules, in plain words.
     pub fn explain(&self) -> Explanation {
-        explain::explain(&self.0.query, &self.0.rules, &self.0.parameters)
+        explain::template(&self.0.query, &self.0.rules, &self.0.parameters)
     }
 
     /// Binds arguments: each parameter by its name, exactly once, to one of its declared values.
@@ -97,7 +99,8 @@ impl Template {
             if values[index].is_some() {
                 return Err(BindRefused::Twice(parameter.name.clone()));
             }
-            let declared = parameter.allowed.list().contains(value);
+            let declared =
+                parameter.allowed.list().contains(value) || !stands(Safeguard::ArgumentsDeclared);
             let scalar = value.scalar(parameter.kind).filter(|_| declared);
             let scalar = scalar.ok_or_else(|| BindRefused::Outside(parameter.name.clone()))?;
             values[index] = Some(scalar);
@@ -166,13 +169,12 @@ impl fmt::Debug for Bound {
     }
 }
 
-/// What a template releases and under which rules, one sentence per entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
-    /// In English.
-    pub en: Vec<String>,
-    /// In Chinese.
-    pub zh: Vec<String>,
+impl Bound {
+    /// What would be released for these arguments and under which rules. Nothing but the statement, the policies, the
+    /// schemas and the arguments is looked at.
+    pub fn explain(&self) -> Explanation {
+        explain::bound(&self.query, &self.template.0.rules)
+    }
 }
 
 fn read_tables(query: &Query<Bindable>, rules: &[TableRules]) -> Vec<TemplateTable> {

@@ -8,4 +8,5 @@ mod failures;
 mod honest;
 mod neighbours;
 mod policies;
+mod red;
 pub(crate) mod register;

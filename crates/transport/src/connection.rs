@@ -77,6 +77,45 @@ struct Table {
     live: BTreeMap<u64, Live>,
     next: u64,
     refused: BTreeMap<ErrorCode, u64>,
+    strangers: usize,
+    stranger_ends: BTreeMap<StrangerEnd, u64>,
+}
+
+/// Why a connection was ended that had not become a caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StrangerEnd {
+    /// Its address had its share of places, and came with another connection.
+    AddressShare,
+    /// All places were taken, its address had most of them, and a newcomer came.
+    AllPlaces,
+    /// The TLS handshake was not finished in time.
+    Handshake,
+    /// The first message of TLS did not come in time.
+    Hello,
+    /// The handshake was finished, and no protocol was begun in time.
+    Opening,
+}
+
+impl StrangerEnd {
+    /// All of them.
+    pub const ALL: [StrangerEnd; 5] = [
+        StrangerEnd::AddressShare,
+        StrangerEnd::AllPlaces,
+        StrangerEnd::Handshake,
+        StrangerEnd::Hello,
+        StrangerEnd::Opening,
+    ];
+
+    /// Its name in metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StrangerEnd::AddressShare => "address_share",
+            StrangerEnd::AllPlaces => "all_places",
+            StrangerEnd::Handshake => "handshake",
+            StrangerEnd::Hello => "hello",
+            StrangerEnd::Opening => "opening",
+        }
+    }
 }
 
 struct Live {
@@ -132,6 +171,29 @@ impl Connections {
 
     pub(crate) fn count_refused(&self, code: ErrorCode) {
         *self.table().refused.entry(code).or_default() += 1;
+    }
+
+    /// How many connections are in their TLS handshake now.
+    pub fn strangers(&self) -> usize {
+        self.table().strangers
+    }
+
+    /// How many connections ended for `end` since the start, before they were a caller's.
+    pub fn stranger_ends(&self, end: StrangerEnd) -> u64 {
+        self.table().stranger_ends.get(&end).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn count_stranger_end(&self, end: StrangerEnd) {
+        *self.table().stranger_ends.entry(end).or_default() += 1;
+    }
+
+    pub(crate) fn stranger_came(&self) {
+        self.table().strangers += 1;
+    }
+
+    pub(crate) fn stranger_went(&self) {
+        let mut table = self.table();
+        table.strangers = table.strangers.saturating_sub(1);
     }
 
     /// Enters a connection until the returned value is dropped; none if its peer has `per_peer_max` already.

@@ -17,17 +17,18 @@ pub mod reload;
 pub mod serve;
 pub mod signing_key;
 pub mod status;
+mod strangers;
 pub mod tls;
 
 pub use access::AccessLayer;
 pub use authority::{Authorities, Authority};
 pub use client::{ClientTls, ConnectError, connect, connect_lazy};
-pub use connection::{Connected, Connections};
+pub use connection::{Connected, Connections, StrangerEnd};
 pub use identity::{Peer, PeerId};
 pub use limits::Limits;
 pub use reload::{ReloadableTls, TlsFiles};
 pub use serve::serve;
-pub use status::{code_of, problem_of, problem_of_field, status_of, status_of_field, status_with};
+pub use status::{code_of, problem_of, problem_of_fault, status_of, status_of_fault, status_with};
 
 #[cfg(test)]
 mod testbed;

@@ -4,6 +4,8 @@
 //! peer outside its authority's prefix be told so by a code instead of a closed connection.
 //! Events name codes, peer ids and addresses, never anything of a request.
 
+mod opening;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -20,18 +22,19 @@ use hyper_util::server::conn::auto;
 use lingqu_core::{Clock, ErrorCode};
 use rustls_pki_types::CertificateDer;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
+use self::opening::{Opened, Version};
 use crate::authority::{Chain, Usage, code_of_certificate};
-use crate::connection::{Connected, Connections};
+use crate::connection::{Connected, Connections, StrangerEnd};
 use crate::limits::Limits;
 use crate::reload::ReloadableTls;
-use crate::tls::{ALPN_H2, ALPN_HTTP1};
+use crate::strangers::{Place, Strangers};
 
 /// Time to wait when the operating system gives no connection, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -52,7 +55,7 @@ pub async fn serve(
 ) {
     let mut reloads = tls.reloads();
     let server = Arc::new(Server {
-        handshakes: Arc::new(Semaphore::new(limits.handshakes_max)),
+        strangers: Strangers::new(&limits, connections.clone()),
         places: Arc::new(Semaphore::new(limits.connections_max)),
         draining: CancellationToken::new(),
         all: CancellationToken::new(),
@@ -87,7 +90,7 @@ struct Server {
     router: Router,
     connections: Connections,
     limits: Limits,
-    handshakes: Arc<Semaphore>,
+    strangers: Strangers,
     places: Arc<Semaphore>,
     /// No new requests: connections finish what they have.
     draining: CancellationToken,
@@ -96,19 +99,16 @@ struct Server {
 }
 
 impl Server {
-    /// Starts the task of a new connection, unless too many are in their handshake.
+    /// Starts the task of a new connection. Nobody is refused here: see [`Strangers::enter`].
     fn admit(self: &Arc<Self>, tasks: &mut JoinSet<()>, tcp: TcpStream, remote: SocketAddr) {
-        let Ok(handshake) = Arc::clone(&self.handshakes).try_acquire_owned() else {
-            self.refuse(ErrorCode::Overloaded, remote);
-            return;
-        };
+        let place = self.strangers.enter(remote);
         let server = Arc::clone(self);
         let cut = self.all.child_token();
         tasks.spawn(async move {
             tokio::select! {
                 biased;
                 () = cut.cancelled() => {}
-                () = server.connection(tcp, remote, handshake, &cut) => {}
+                () = server.connection(tcp, remote, place, &cut) => {}
             }
         });
     }
@@ -117,13 +117,22 @@ impl Server {
         &self,
         tcp: TcpStream,
         remote: SocketAddr,
-        handshake: OwnedSemaphorePermit,
+        place: Place,
         cut: &CancellationToken,
     ) {
-        let Some(stream) = self.handshake(tcp, remote).await else {
+        // Whoever has finished the handshake keeps the connection, even if the place went to a newcomer meanwhile.
+        let stream = tokio::select! {
+            biased;
+            stream = self.handshake(tcp, remote, &place) => stream,
+            () = place.given_up() => {
+                tracing::debug!(%remote, "gave way to a newer connection in its handshake");
+                None
+            }
+        };
+        let Some(stream) = stream else {
             return;
         };
-        drop(handshake);
+        drop(place);
         let Ok(_place) = Arc::clone(&self.places).try_acquire_owned() else {
             self.refuse(ErrorCode::Overloaded, remote);
             return;
@@ -170,14 +179,32 @@ impl Server {
         self.http(stream, connected).await;
     }
 
-    async fn handshake(&self, tcp: TcpStream, remote: SocketAddr) -> Option<TlsStream<TcpStream>> {
+    async fn handshake(
+        &self,
+        tcp: TcpStream,
+        remote: SocketAddr,
+        place: &Place,
+    ) -> Option<TlsStream<TcpStream>> {
         // Small frames of one answer must not wait for each other's acknowledgement.
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%remote, %error, "connection lost before its handshake");
             return None;
         }
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.tls.current().server));
-        match tokio::time::timeout(self.limits.handshake_timeout, acceptor.accept(tcp)).await {
+        let handshake = async {
+            let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp);
+            let hello = tokio::time::timeout(self.limits.hello_timeout, hello).await;
+            let hello = hello.map_err(|_elapsed| StrangerEnd::Hello)?;
+            Ok(match hello {
+                Ok(hello) => {
+                    place.greeted();
+                    let config = Arc::clone(&self.tls.current().server);
+                    hello.into_stream(config).await
+                }
+                Err(error) => Err(error),
+            })
+        };
+        let handshake = tokio::time::timeout(self.limits.handshake_timeout, handshake).await;
+        match handshake.unwrap_or(Err(StrangerEnd::Handshake)) {
             Ok(Ok(stream)) => Some(stream),
             Ok(Err(error)) => {
                 match refused_certificate(&error) {
@@ -186,21 +213,37 @@ impl Server {
                 }
                 None
             }
-            Err(_elapsed) => {
-                tracing::debug!(%remote, "tls handshake timed out");
+            Err(end) => {
+                self.too_late(end, remote);
                 None
             }
         }
     }
 
-    async fn http(&self, stream: TlsStream<TcpStream>, connected: Arc<Connected>) {
-        let builder = self.builder(stream.get_ref().1.alpn_protocol());
+    async fn http(&self, mut stream: TlsStream<TcpStream>, connected: Arc<Connected>) {
+        let opening = opening::opened(&mut stream);
+        let opening = tokio::time::timeout(self.limits.opening_timeout, opening);
+        let Some(opened) = self.draining.run_until_cancelled(opening).await else {
+            return;
+        };
+        let Ok(opened) = opened else {
+            self.too_late(StrangerEnd::Opening, connected.remote());
+            return;
+        };
+        let (version, read) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::debug!(remote = %connected.remote(), %error, "connection ended before a request");
+                return;
+            }
+        };
+        let builder = self.builder(version);
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(Arc::clone(&connected));
             let answer = self.router.clone().call(request);
             async move { answer.await as Result<Response, Infallible> }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let connection = builder.serve_connection(TokioIo::new(Opened::new(stream, read)), service);
         tokio::pin!(connection);
         let ended = tokio::select! {
             biased;
@@ -215,8 +258,8 @@ impl Server {
         }
     }
 
-    /// HTTP with our bounds, in the version that ALPN settled, so that nobody can stall in its detection.
-    fn builder(&self, alpn: Option<&[u8]>) -> auto::Builder<TokioExecutor> {
+    /// HTTP with our bounds, in the version that the peer has begun.
+    fn builder(&self, version: Version) -> auto::Builder<TokioExecutor> {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         let header_list_bytes_max = self.limits.header_list_bytes_max;
         builder
@@ -236,11 +279,15 @@ impl Server {
             .max_header_list_size(header_list_bytes_max)
             .keep_alive_interval(self.limits.keep_alive_interval)
             .keep_alive_timeout(self.limits.keep_alive_timeout);
-        match alpn {
-            Some(ALPN_H2) => builder.http2_only(),
-            Some(ALPN_HTTP1) => builder.http1_only(),
-            Some(_) | None => builder,
+        match version {
+            Version::Http1 => builder.http1_only(),
+            Version::Http2 => builder.http2_only(),
         }
+    }
+
+    fn too_late(&self, end: StrangerEnd, remote: SocketAddr) {
+        self.connections.count_stranger_end(end);
+        tracing::debug!(%remote, end = end.as_str(), "connection ended, it was too slow to begin");
     }
 
     fn recheck(&self) {

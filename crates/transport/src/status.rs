@@ -8,9 +8,8 @@ use std::fmt;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use lingqu_core::ErrorCode;
 use lingqu_core::code::Class;
-use lingqu_proto::FieldInvalid;
+use lingqu_core::{ErrorCode, Fault};
 use serde::Serialize;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -30,9 +29,9 @@ pub fn status_with(code: ErrorCode, detail: &'static str) -> Status {
     status(code, message(code, Some(&detail)))
 }
 
-/// The same naming a field of a message and what is wrong with it; both are constants too.
-pub fn status_of_field(code: ErrorCode, invalid: &FieldInvalid) -> Status {
-    status(code, message(code, Some(invalid)))
+/// The same naming a field and what is wrong with it. A [`Fault`] holds no part of a request either.
+pub fn status_of_fault(code: ErrorCode, fault: &Fault) -> Status {
+    status(code, message(code, Some(fault)))
 }
 
 /// The code that a status carries; `None` if it is not one of ours.
@@ -50,9 +49,9 @@ pub fn problem_of(code: ErrorCode) -> Response {
     problem(code, None)
 }
 
-/// The same naming a field of the request and what is wrong with it; both are constants.
-pub fn problem_of_field(code: ErrorCode, invalid: &FieldInvalid) -> Response {
-    problem(code, Some(invalid.to_string()))
+/// The same naming a field of the request and what is wrong with it.
+pub fn problem_of_fault(code: ErrorCode, fault: &Fault) -> Response {
+    problem(code, Some(fault.to_string()))
 }
 
 fn problem(code: ErrorCode, detail: Option<String>) -> Response {

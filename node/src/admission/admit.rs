@@ -61,11 +61,7 @@ fn facts<'a>(header: &'a Header, node: &NodeFacts<'a>, grant: GrantFact<'a>) -> 
 /// or, when there is none, the one that comes nearest, so that the refusal says what is missing.
 fn find_grant<'a>(header: &'a Header, node: &NodeFacts<'a>) -> GrantFact<'a> {
     if let Some(id) = &header.asked.grant {
-        return match (node.holdings.grant(id), node.holdings.refusal(id)) {
-            (Some(grant), _) => GrantFact::Checked(grant),
-            (None, Some(code)) => GrantFact::Refused(code),
-            (None, None) => GrantFact::Unknown,
-        };
+        return node.holdings.grant_for(id, &header.caller);
     }
     let mut allowed = GrantFact::Unknown;
     let mut nearest = None;
@@ -97,7 +93,9 @@ fn find_product<'a>(
             .products
             .iter()
             .find(|granted| granted.reference.id == asked.product),
-        GrantFact::Refused(_) | GrantFact::Several | GrantFact::Unknown => None,
+        GrantFact::Foreign | GrantFact::Refused(_) | GrantFact::Several | GrantFact::Unknown => {
+            None
+        }
     };
     let version = asked
         .version

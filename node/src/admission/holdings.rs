@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lingqu_core::decide::ProductFact;
+use lingqu_core::decide::{GrantFact, ProductFact};
 use lingqu_core::envelope::{Envelope, SignedBy};
 use lingqu_core::grant::{FILING_TYPE, Filing, GRANT_TYPE, Grant};
 use lingqu_core::product::{
@@ -51,13 +51,21 @@ pub struct ApprovedProduct {
 #[derive(Clone, Debug, Default)]
 pub struct Holdings {
     grants: BTreeMap<GrantId, Arc<Grant>>,
-    refused: BTreeMap<GrantId, ErrorCode>,
+    refused: BTreeMap<GrantId, Refused>,
     products: BTreeMap<ProductRef, (Arc<Product>, Hash)>,
     /// By resource: there is one policy in force on a resource, the one with the highest version.
     policies: BTreeMap<String, (Arc<SignedPolicy>, Hash)>,
     /// By product, policy and product bytes: which of them counts is found in `join`, never by what came last.
     approvals: BTreeMap<(ProductRef, Hash, Hash), Approval>,
     approved: BTreeMap<ProductRef, Arc<ApprovedProduct>>,
+}
+
+/// A grant that was offered and refused.
+#[derive(Clone, Debug)]
+struct Refused {
+    code: ErrorCode,
+    /// Whom its bytes name, signed or not: they alone are told the code.
+    parties: Vec<PartyId>,
 }
 
 /// What was adopted, for the record.
@@ -99,7 +107,9 @@ impl Holdings {
             return None;
         }
         let mut next = self.clone();
-        next.refused.insert(grant.id, code);
+        let mut parties = grant.delegates;
+        parties.push(grant.licensee);
+        next.refused.insert(grant.id, Refused { code, parties });
         Some(next)
     }
 
@@ -108,9 +118,16 @@ impl Holdings {
         self.grants.get(id).map(Arc::as_ref)
     }
 
-    /// Why a grant was refused, if it was and no good copy is held.
-    pub fn refusal(&self, id: &GrantId) -> Option<ErrorCode> {
-        self.refused.get(id).copied()
+    /// What `caller` may be told of the grant `id`. The same few steps are taken whether there is such a grant or not.
+    pub fn grant_for(&self, id: &GrantId, caller: &PartyId) -> GrantFact<'_> {
+        match (self.grants.get(id), self.refused.get(id)) {
+            (Some(grant), _) if grant.admits(caller) => GrantFact::Checked(grant),
+            (None, Some(refused)) if refused.parties.contains(caller) => {
+                GrantFact::Refused(refused.code)
+            }
+            (None, None) => GrantFact::Unknown,
+            (Some(_), _) | (None, Some(_)) => GrantFact::Foreign,
+        }
     }
 
     /// Every held grant.

@@ -69,7 +69,7 @@ impl Throttle {
         })
     }
 
-    /// Counts a refusal.
+    /// Counts a refusal, or an explanation: what is recorded and costs its party nothing.
     pub fn denied(&self, party: &PartyId, at: Duration) {
         let mut parties = self.parties.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(counts) = parties.get_mut(party) {

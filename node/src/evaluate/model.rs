@@ -12,8 +12,8 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use lingqu_core::decide::Permit;
 use lingqu_core::product::{Load, Model as Definition, ModelOutput};
-use lingqu_core::{ErrorCode, Timestamp};
-use lingqu_matching::{Claim, ClaimRefused, Directory, DirectoryBuilder, IndexKey, Schema};
+use lingqu_core::{ErrorCode, Fault, Timestamp};
+use lingqu_matching::{Claim, Directory, DirectoryBuilder, IndexKey, Schema};
 use lingqu_proto::{ClaimValue, Score, ScoreValue};
 use lingqu_scoring::{
     ClassRule, CutOff, Feature, FeatureKind, Limits, Model, ModelRefused, Output, OutputRule,
@@ -164,6 +164,11 @@ fn decimal(millionths: i64) -> f64 {
 }
 
 impl Prepared {
+    /// Most reason codes that an answer names.
+    pub(super) fn reasons_max(&self) -> usize {
+        self.reasons_max
+    }
+
     /// Keeps key and features of every row of a reading, and parses the model. At least one batch, all of one schema.
     pub fn build(
         definition: &Definition,
@@ -216,8 +221,13 @@ impl Prepared {
     }
 
     /// Binds the subject of a request to the product's key.
-    pub fn subject(&self, values: &[(String, ClaimValue)]) -> Result<Claim, ClaimRefused> {
-        Claim::parse(self.subjects.schema(), values_of(values))
+    ///
+    /// # Errors
+    /// Which field of it is to blame.
+    pub fn subject(&self, values: &[(String, ClaimValue)]) -> Result<Claim, Fault> {
+        let schema = self.subjects.schema();
+        Claim::parse(schema, values_of(values))
+            .map_err(|refused| verification::fault(&refused, schema))
     }
 
     /// Scores the subject and tells what the permit lets the caller know.

@@ -12,11 +12,12 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
-use lingqu_core::ErrorCode;
 use lingqu_core::product::{Load, ParameterValues, Statistic};
+use lingqu_core::{ErrorCode, Fault};
 use lingqu_guard::{
-    Allowed, Bound, Engine, GuardLimits, Parameter, ParameterKind, Partition, PartitionRefused,
-    Place, StatisticProduct, TableRules, Tables, Template, TemplateRefused, TemplateSource, Value,
+    Allowed, BindRefused, Bound, Engine, Explanation, GuardLimits, Parameter, ParameterKind,
+    Partition, PartitionRefused, Place, StatisticProduct, TableRules, Tables, Template,
+    TemplateRefused, TemplateSource, Topic, Value,
 };
 use lingqu_policy::{Policy, Use};
 use lingqu_proto::ClaimValue;
@@ -184,8 +185,8 @@ impl Prepared {
     /// Binds a call's parameters.
     ///
     /// # Errors
-    /// `PARAMETER_INVALID`.
-    pub fn parameters(&self, values: &[(String, ClaimValue)]) -> Result<Bound, ErrorCode> {
+    /// Which of them is to blame.
+    pub fn parameters(&self, values: &[(String, ClaimValue)]) -> Result<Bound, Fault> {
         let values: Vec<(String, Value)> = values
             .iter()
             .map(|(name, value)| {
@@ -196,10 +197,20 @@ impl Prepared {
                 (name.clone(), value)
             })
             .collect();
-        self.registered
-            .template
-            .bind(&values)
-            .map_err(|_| ErrorCode::ParameterInvalid)
+        let template = &self.registered.template;
+        template.bind(&values).map_err(|refused| {
+            let (name, reason) = match &refused {
+                BindRefused::Missing(name) => (name.as_str(), "is missing"),
+                BindRefused::Outside(name) => (
+                    name.as_str(),
+                    "is not one of the values that the product declares",
+                ),
+                BindRefused::Twice(name) => (name.as_str(), "is there twice"),
+                BindRefused::Unknown => ("", "name a parameter that the product does not have"),
+            };
+            let declared = template.parameters().iter();
+            Fault::of_declared(declared.map(|one| one.name.as_str()), name, reason)
+        })
     }
 
     /// A place for one run.
@@ -234,7 +245,7 @@ impl Prepared {
 }
 
 /// The table as an Arrow IPC stream.
-fn ipc_stream(rows: &RecordBatch) -> Result<Vec<u8>, arrow_schema::ArrowError> {
+pub(super) fn ipc_stream(rows: &RecordBatch) -> Result<Vec<u8>, arrow_schema::ArrowError> {
     let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema())?;
     writer.write(rows)?;
     writer.into_inner()
@@ -268,6 +279,28 @@ fn template_source(statistic: &Statistic) -> TemplateSource {
     TemplateSource {
         sql: statistic.sql.clone(),
         parameters: statistic.parameters.iter().map(parameter).collect(),
+    }
+}
+
+/// What the guard says of a statistic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatisticExplained {
+    /// What it would release, and under which rules.
+    Allowed(Explanation),
+    /// Why it is refused, and what would be allowed.
+    Refused(Explanation),
+}
+
+/// Explains a statistic from its tables' schemas and policies alone, under the usual limits of a node.
+pub fn explain_template(statistic: &Statistic, rules: &[TableRules]) -> StatisticExplained {
+    match register(&template_source(statistic), rules, &GuardLimits::default()) {
+        Ok(template) => StatisticExplained::Allowed(template.explain()),
+        Err(PrepareRefused::Template(refused)) => StatisticExplained::Refused(refused.explain()),
+        Err(unchecked @ (PrepareRefused::Check | PrepareRefused::Columns { .. })) => {
+            let mut told = Explanation::default();
+            told.say(Topic::Refused, unchecked.to_string(), "无法启动核对");
+            StatisticExplained::Refused(told)
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use std::num::NonZeroU8;
 
 use arrow_array::RecordBatch;
+use lingqu_core::Fault;
 use lingqu_core::decide::Permit;
 use lingqu_core::product::{Definition, FieldRule, Load, Product, Verification};
 use lingqu_matching::{
@@ -110,8 +111,12 @@ impl Prepared {
     }
 
     /// Binds the claim of a request to the product's fields.
-    pub fn claim(&self, values: &[(String, ClaimValue)]) -> Result<Claim, ClaimRefused> {
-        Claim::parse(self.index.schema(), values_of(values))
+    ///
+    /// # Errors
+    /// Which of them is to blame.
+    pub fn claim(&self, values: &[(String, ClaimValue)]) -> Result<Claim, Fault> {
+        let schema = self.index.schema();
+        Claim::parse(schema, values_of(values)).map_err(|refused| fault(&refused, schema))
     }
 
     /// Looks the claim up and tells what the permit lets the caller know.
@@ -153,4 +158,26 @@ pub(super) fn fields(rules: &[FieldRule]) -> Result<Vec<Field>, PrepareRefused> 
             })
         })
         .collect()
+}
+
+/// What is wrong with a claim, as its sender may be told: names are the product's own, a name that it does not have is
+/// not repeated.
+pub(super) fn fault(refused: &ClaimRefused, schema: &Schema) -> Fault {
+    let (field, reason) = match refused {
+        ClaimRefused::Duplicate { field } => (field, "is there twice"),
+        ClaimRefused::Missing { field } => (field, "is missing"),
+        ClaimRefused::Null { field } => (field, "has no value"),
+        ClaimRefused::TooLong { field } => (field, "is too long"),
+        ClaimRefused::Undeclared { field } => {
+            (field, "is not one of the numbers that the product declares")
+        }
+        ClaimRefused::Unknown { field } => (field, "name a field that the product does not have"),
+        ClaimRefused::Unreadable { field } => (
+            field,
+            "cannot be read as the number or date that it must be",
+        ),
+        ClaimRefused::WrongType { field } => (field, "has the wrong type"),
+    };
+    let declared = schema.fields().map(|field| field.name.as_str());
+    Fault::of_declared(declared, field, reason)
 }

@@ -3,6 +3,7 @@
 //! A record names its loads in clear, so the whole lineage is a fold over the stream. Nothing else is needed, and
 //! whoever has the stream can do the same.
 
+use lingqu_core::call::EXPLAIN;
 use lingqu_core::record::{Field, Kind, Record};
 use lingqu_tlog::Intl;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub fn part(record: &Record, load: &str) -> Option<Part> {
     let clear = &record.draft.clear;
     let names = |field| clear.get_text(field) == Some(load);
     match record.draft.kind {
+        // An explanation names the loads that a call would be answered from, and nothing of them is in it.
+        Kind::Call if clear.get_text(Field::Action) == Some(EXPLAIN) => None,
         Kind::Call => {
             let loads = clear.get_text(Field::Load)?;
             loads

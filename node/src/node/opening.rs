@@ -106,6 +106,8 @@ impl Node {
         kinds: &Kinds,
     ) -> Result<Arc<Node>, OpenError> {
         config.observe.check()?;
+        let listener = config.limits.listener();
+        listener.check().map_err(OpenError::Setting)?;
         let Configured { resources, .. } = configure::configure(&config, kinds)?;
         let origin = Node::read_origin(&config).ok_or(OpenError::NotEnrolled)?;
         let state = State::open(&config.data_dir, config.state_key()?.as_ref())?;

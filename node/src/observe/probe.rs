@@ -93,6 +93,8 @@ pub(crate) struct Probe {
     steps: Vec<(Phase, Duration, Duration)>,
     call: CallId,
     attributes: Vec<Attribute>,
+    /// The reason of a refusal as it is recorded, which may say more than what is told.
+    denied: Option<ErrorCode>,
     has_ended: bool,
 }
 
@@ -107,6 +109,7 @@ impl Probe {
             steps: Vec::new(),
             call: CallId::NONE,
             attributes: Vec::new(),
+            denied: None,
             has_ended: false,
             meters,
         }
@@ -148,19 +151,27 @@ impl Probe {
         self.number("lingqu.units", i64::try_from(units).unwrap_or(i64::MAX));
     }
 
+    /// The call is refused, for this reason.
+    pub(crate) fn denied(&mut self, code: ErrorCode) {
+        self.denied = Some(code);
+    }
+
     /// The call has ended.
     pub(crate) fn end<T>(mut self, released: &Released<T>) {
         let summary = released.summary();
         let (ending, code, level) = match summary {
             Summary::Answered(level) => (Ending::Answered, None, Some(level)),
-            Summary::Denied(code) => (Ending::Denied, Some(code), None),
+            Summary::Denied(told) => {
+                let recorded = self.denied.filter(|code| code.told() == told);
+                (Ending::Denied, Some(recorded.unwrap_or(told)), None)
+            }
             Summary::Failed(code, level) => (Ending::Failed, Some(code), Some(level)),
             Summary::Unrecorded(code) => (Ending::Unrecorded, Some(code), None),
         };
-        match summary {
-            Summary::Denied(code) => count(&self.meters.denials, code),
-            Summary::Unrecorded(code) => count(&self.meters.unrecorded, code),
-            Summary::Answered(_) | Summary::Failed(..) => {}
+        match (ending, code) {
+            (Ending::Denied, Some(code)) => count(&self.meters.denials, code),
+            (Ending::Unrecorded, Some(code)) => count(&self.meters.unrecorded, code),
+            _ => {}
         }
         if let Some(level) = level {
             let level = match level {

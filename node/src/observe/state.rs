@@ -9,6 +9,7 @@ use lingqu_core::grant::{Environment, Grant};
 use lingqu_core::{ErrorCode, GrantId, Timestamp};
 use lingqu_telemetry::listener::Told;
 use lingqu_telemetry::{Exposition, Health, Observed};
+use lingqu_transport::StrangerEnd;
 
 use crate::Node;
 use crate::loads::status::{ResourceStatus, SourceHealth};
@@ -318,6 +319,20 @@ fn connections(node: &Node, exposition: &mut Exposition) {
         "lingqu_node_connections_refused_total",
         "Connections that were refused, by error code.",
         refused,
+    );
+    exposition.gauge(
+        "lingqu_node_strangers",
+        "Connections that have not shown a certificate yet.",
+        Some(count(node.connections.strangers())),
+    );
+    let ended = StrangerEnd::ALL.map(|end| {
+        let ended = number(node.connections.stranger_ends(end));
+        (vec![("reason", end.as_str().to_owned())], ended)
+    });
+    exposition.counters(
+        "lingqu_node_strangers_ended_total",
+        "Connections that were ended before they were a caller's, by reason.",
+        ended,
     );
 }
 

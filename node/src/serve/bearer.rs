@@ -99,6 +99,37 @@ impl<T> Bearer<T> {
         self.is_young(&kept, at).then_some(kept.value)
     }
 
+    /// Takes what `party` left behind `token`, if `fits` lets it go. What does not fit stays: whoever presents a token
+    /// has it, and what it asked wrongly it may ask again. `fits` runs under the lock of everything that is kept, so
+    /// that a token is spent once however many requests come with it.
+    ///
+    /// # Errors
+    /// What `fits` says.
+    pub fn take_if<E>(
+        &self,
+        party: &PartyId,
+        token: &[u8],
+        at: Duration,
+        fits: impl FnOnce(&T) -> Result<(), E>,
+    ) -> Result<Option<Arc<T>>, E> {
+        let mut parties = self.parties();
+        let key = key(token);
+        let Some(theirs) = parties.get_mut(party) else {
+            return Ok(None);
+        };
+        match theirs.get(&key) {
+            Some(kept) if self.is_young(kept, at) => fits(&kept.value)?,
+            Some(_) => {}
+            None => return Ok(None),
+        }
+        let kept = theirs.remove(&key);
+        if theirs.is_empty() {
+            parties.remove(party);
+        }
+        let young = kept.filter(|kept| self.is_young(kept, at));
+        Ok(young.map(|kept| kept.value))
+    }
+
     /// Looks at what `party` left behind `token`. It stays, and its age starts anew.
     pub fn look(&self, party: &PartyId, token: &[u8], at: Duration) -> Option<Arc<T>> {
         let mut parties = self.parties();
@@ -161,7 +192,7 @@ impl<T> Bearer<T> {
     }
 
     fn parties(&self) -> MutexGuard<'_, Parties<T>> {
-        // Each change is a single step, and no code of others runs under the lock.
+        // Each change is a single step: what others' code does under the lock, it does before one.
         self.parties.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use lingqu_core::ErrorCode;
-use lingqu_journal::{Outcome, Released, Unrecorded};
+use lingqu_journal::{Released, Unrecorded};
 use lingqu_proto::{CallInvalid, ProductCall};
 use tokio_util::task::TaskTracker;
 
 use crate::Node;
 use crate::admission::caller::Caller;
 use crate::admission::throttle::Place;
-use crate::call::{self, Answer};
+use crate::call::{self, Refused, Served};
 
 /// The node as a way in sees it.
 #[derive(Clone)]
@@ -33,24 +33,22 @@ impl Calling {
         &self,
         caller: &Caller,
         call: Result<ProductCall, CallInvalid>,
-    ) -> Released<Answer> {
+    ) -> Served {
         let (node, caller) = (Arc::clone(&self.node), caller.clone());
         let task = self
             .tasks
             .spawn(async move { call::serve(&node, &caller, call).await });
         // A panic outside the evaluation is a defect of ours; nothing has left.
         task.await
-            .unwrap_or_else(|_| Released::unrecorded(Unrecorded::AuditUnavailable))
+            .unwrap_or_else(|_| Released::unrecorded(Unrecorded::AuditUnavailable).into())
     }
 
     /// Refuses what should have become a call: recorded, counted and limited like every refusal.
-    pub(super) async fn refuse(&self, caller: &Caller, invalid: CallInvalid) -> ErrorCode {
-        match self.make(caller, Err(invalid)).await.into_outcome() {
-            Outcome::Denied(code) | Outcome::Unrecorded(code) | Outcome::Failed { code, .. } => {
-                code
-            }
+    pub(super) async fn refuse(&self, caller: &Caller, invalid: CallInvalid) -> Refused {
+        match self.make(caller, Err(invalid)).await.into_answer() {
+            Err(refused) => refused,
             // Cannot be: there was nothing to evaluate.
-            Outcome::Answered { .. } => ErrorCode::Internal,
+            Ok(_) => ErrorCode::Internal.into(),
         }
     }
 

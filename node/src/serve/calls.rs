@@ -4,23 +4,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use lingqu_core::ErrorCode;
-use lingqu_journal::{Outcome, Released};
 use lingqu_proto::pb;
 use lingqu_proto::pb::calls_server::{Calls as CallsService, CallsServer};
 use lingqu_proto::{
     CallRequest, environment_to_pb, load_to_pb, product_call, receipt_to_pb, score_to_pb,
     verdict_to_pb,
 };
-use lingqu_transport::{Connected, status_of};
+use lingqu_transport::{Connected, status_of, status_of_fault};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::Node;
+use super::calling::Calling;
 use crate::admission::caller::Caller;
-use crate::call::{self, Answer};
+use crate::call::{Given, Refused};
 use crate::evaluate::AnswerValue;
 
 /// Calls of one stream that are worked on at the same time.
@@ -29,29 +28,22 @@ const STREAM_CALLS_MAX: usize = 64;
 /// Hands each call to a task of its own.
 #[derive(Clone)]
 pub(super) struct Calls {
-    node: Arc<Node>,
+    calling: Calling,
     tasks: TaskTracker,
 }
 
 impl Calls {
-    pub(super) fn new(node: Arc<Node>, tasks: TaskTracker) -> Self {
-        Calls { node, tasks }
+    pub(super) fn new(calling: Calling, tasks: TaskTracker) -> Self {
+        Calls { calling, tasks }
     }
 
     pub(super) fn into_server(self, request_bytes_max: usize) -> CallsServer<Self> {
         CallsServer::new(self).max_decoding_message_size(request_bytes_max)
     }
 
-    /// A call runs in its own task: a client that hangs up cancels its handler, never the bookkeeping.
-    async fn run<R: CallRequest>(&self, caller: Caller, request: R) -> Released<Answer> {
-        let node = Arc::clone(&self.node);
+    async fn run<R: CallRequest>(&self, caller: &Caller, request: R) -> Result<Given, Refused> {
         let asked = product_call(&request);
-        let task = self
-            .tasks
-            .spawn(async move { call::serve(&node, &caller, asked).await });
-        // A panic outside the evaluation is a defect of ours; nothing has left.
-        task.await
-            .unwrap_or_else(|_| Released::unrecorded(lingqu_journal::Unrecorded::AuditUnavailable))
+        self.calling.make(caller, asked).await.into_answer()
     }
 
     async fn unary<R: CallRequest, T>(
@@ -60,9 +52,11 @@ impl Calls {
         to_pb: impl FnOnce(Given) -> Result<T, ErrorCode>,
     ) -> Result<Response<T>, Status> {
         let caller = caller(request.extensions())?;
-        let released = self.run(caller, request.into_inner()).await;
-        let response = given(released).and_then(to_pb);
-        response.map(Response::new).map_err(status_of)
+        let given = self.run(&caller, request.into_inner()).await;
+        let response = given.and_then(|given| Ok(to_pb(given)?));
+        response
+            .map(Response::new)
+            .map_err(|refused| status(&refused))
     }
 }
 
@@ -87,6 +81,13 @@ impl CallsService for Calls {
         request: Request<pb::QueryRequest>,
     ) -> Result<Response<pb::QueryResponse>, Status> {
         self.unary(request, queried).await
+    }
+
+    async fn explain(
+        &self,
+        request: Request<pb::ExplainRequest>,
+    ) -> Result<Response<pb::ExplainResponse>, Status> {
+        self.unary(request, explained).await
     }
 
     type VerifyStreamStream =
@@ -122,10 +123,10 @@ impl CallsService for Calls {
                         .as_ref()
                         .map(|c| c.call_id.clone())
                         .unwrap_or_default();
-                    let released = calls.run(item.0, item.1).await;
-                    let outcome = match given(released).and_then(verified) {
+                    let given = calls.run(&item.0, item.1).await;
+                    let outcome = match given.and_then(|given| Ok(verified(given)?)) {
                         Ok(answer) => pb::verify_stream_response::Outcome::Answer(answer),
-                        Err(code) => pb::verify_stream_response::Outcome::Refusal(refusal(code)),
+                        Err(why) => pb::verify_stream_response::Outcome::Refusal(refusal(&why)),
                     };
                     place.send(Ok(pb::VerifyStreamResponse {
                         call_id,
@@ -154,33 +155,22 @@ fn caller_of(connected: &Connected) -> Result<Caller, Status> {
         .map_err(status_of)
 }
 
-fn refusal(code: ErrorCode) -> pb::Refusal {
+fn refusal(refused: &Refused) -> pb::Refusal {
+    let text = refused.code.message_en();
     pb::Refusal {
-        code: code.as_str().to_owned(),
-        message: code.message_en().to_owned(),
+        code: refused.code.as_str().to_owned(),
+        message: match &refused.fault {
+            Some(fault) => format!("{text} ({fault})"),
+            None => text.to_owned(),
+        },
     }
 }
 
-/// An answer that may leave, with the proof of its record.
-struct Given {
-    answer: Answer,
-    receipt: pb::Receipt,
-}
-
-/// The one place where a released outcome becomes an answer or a code.
-fn given(released: Released<Answer>) -> Result<Given, ErrorCode> {
-    match released.into_outcome() {
-        Outcome::Answered {
-            result,
-            receipt,
-            level,
-        } => Ok(Given {
-            answer: result,
-            receipt: receipt_to_pb(&receipt, level),
-        }),
-        Outcome::Failed { code, .. } | Outcome::Denied(code) | Outcome::Unrecorded(code) => {
-            Err(code)
-        }
+/// A refusal as a status.
+pub(super) fn status(refused: &Refused) -> Status {
+    match &refused.fault {
+        Some(fault) => status_of_fault(refused.code, fault),
+        None => status_of(refused.code),
     }
 }
 
@@ -195,7 +185,7 @@ fn verified(given: Given) -> Result<pb::VerifyResponse, ErrorCode> {
         call_id: given.answer.call.0.to_vec(),
         verdict: verdict_to_pb(verdict) as i32,
         load: given.answer.loads.first().map(load_to_pb),
-        receipt: Some(given.receipt),
+        receipt: Some(receipt_to_pb(&given.receipt, given.level)),
         opening_key: given.answer.opening_key.to_vec(),
         environment: environment_to_pb(given.answer.environment).into(),
     })
@@ -209,7 +199,7 @@ fn scored(given: Given) -> Result<pb::ScoreResponse, ErrorCode> {
         call_id: given.answer.call.0.to_vec(),
         result: Some(score_to_pb(score)),
         load: given.answer.loads.first().map(load_to_pb),
-        receipt: Some(given.receipt),
+        receipt: Some(receipt_to_pb(&given.receipt, given.level)),
         opening_key: given.answer.opening_key.to_vec(),
         environment: environment_to_pb(given.answer.environment).into(),
     })
@@ -223,7 +213,21 @@ fn queried(given: Given) -> Result<pb::QueryResponse, ErrorCode> {
         call_id: given.answer.call.0.to_vec(),
         table: table.stream.clone(),
         loads: given.answer.loads.iter().map(load_to_pb).collect(),
-        receipt: Some(given.receipt),
+        receipt: Some(receipt_to_pb(&given.receipt, given.level)),
+        opening_key: given.answer.opening_key.to_vec(),
+        environment: environment_to_pb(given.answer.environment).into(),
+    })
+}
+
+fn explained(given: Given) -> Result<pb::ExplainResponse, ErrorCode> {
+    let AnswerValue::Table(table) = &*given.answer.value else {
+        return Err(ErrorCode::ProductKindMismatch);
+    };
+    Ok(pb::ExplainResponse {
+        call_id: given.answer.call.0.to_vec(),
+        table: table.stream.clone(),
+        loads: given.answer.loads.iter().map(load_to_pb).collect(),
+        receipt: Some(receipt_to_pb(&given.receipt, given.level)),
         opening_key: given.answer.opening_key.to_vec(),
         environment: environment_to_pb(given.answer.environment).into(),
     })

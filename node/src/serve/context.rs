@@ -24,6 +24,10 @@ pub const HEADERS: [&str; 7] = [
     "lingqu-scenario",
 ];
 
+/// Places in [`HEADERS`].
+const ENVIRONMENT: usize = 3;
+const GRANT: usize = 4;
+
 /// What the headers of one request say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stated {
@@ -59,11 +63,24 @@ impl Stated {
         Ok(stated)
     }
 
-    /// Whether every header of this request was the same in `earlier`. A client may leave headers out when it fetches
-    /// what it asked for; it cannot change them.
-    pub fn repeats(&self, earlier: &Stated) -> bool {
-        let same = |(now, then): (&Option<String>, &Option<String>)| now.is_none() || now == then;
-        self.values.iter().zip(&earlier.values).all(same)
+    /// The first header of this request that was not the same in `earlier`. A client may leave headers out when it
+    /// fetches what it asked for; it cannot change them.
+    pub fn changed_since(&self, earlier: &Stated) -> Option<&'static str> {
+        let differs = |place: &usize| {
+            let now = &self.values[*place];
+            now.is_some() && *now != earlier.values[*place]
+        };
+        (0..HEADERS.len()).find(differs).map(|place| HEADERS[place])
+    }
+
+    /// The header of this request, of those that say where and under which grant a call is made, that is not exactly as
+    /// in `earlier`. One that is there in only one of the two differs.
+    pub fn moved_since(&self, earlier: &Stated) -> Option<&'static str> {
+        let differs = |place: &usize| self.values[*place] != earlier.values[*place];
+        [ENVIRONMENT, GRANT]
+            .into_iter()
+            .find(differs)
+            .map(|place| HEADERS[place])
     }
 
     /// What a call of `product` says about itself: its id, `minted` if the caller chose none; what it asks for; and its
@@ -124,7 +141,7 @@ impl Stated {
 
     /// The grant that is named, if any.
     pub fn grant(&self) -> Option<&str> {
-        self.values[4].as_deref()
+        self.values[GRANT].as_deref()
     }
 }
 

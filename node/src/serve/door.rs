@@ -59,6 +59,8 @@ ways! {
     ReflectionAlpha "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" "describes `lingqu.v1.Calls`";
     /// The description of the JSON interface.
     OpenApi "/openapi.json" "GET: describes the JSON interface";
+    /// Tells what a call would answer.
+    Explain "/v1/explain" "POST: tells what a call would answer and cost";
     /// What the caller may use.
     Products "/v1/products" "GET: lists what the caller may use";
     /// Calls a statistic.

@@ -31,8 +31,7 @@ use arrow_ipc::writer::IpcWriteOptions;
 use arrow_schema::Schema;
 use futures::{Stream, StreamExt, stream};
 use lingqu_core::ErrorCode;
-use lingqu_proto::CallInvalid;
-use lingqu_transport::{status_of, status_of_field};
+use lingqu_transport::status_of;
 use prost::Message;
 use prost::bytes::Bytes;
 use tonic::{Request, Response, Status, Streaming};
@@ -189,6 +188,8 @@ impl FlightService for FlightSql {
     ) -> Result<Response<Self::DoPutStream>, Status> {
         let caller = caller(request.extensions())?;
         let _place = self.execution.place(&caller)?;
+        let stated = Stated::read(request.metadata());
+        let stated = self.execution.or_refused(&caller, stated).await?;
         let mut messages = request.into_inner();
         let first = match messages.next().await {
             Some(Ok(first)) => first,
@@ -204,7 +205,8 @@ impl FlightService for FlightSql {
         };
         let values = binding::read(first, messages, self.execution.request_bytes_max()).await;
         let values = self.execution.or_refused(&caller, values).await?;
-        let bound = self.execution.bind(&caller, &handle, values).await?;
+        let bound = self.execution.bind(&caller, &stated, &handle, values);
+        let bound = bound.await?;
         let result = DoPutPreparedStatementResult {
             prepared_statement_handle: Some(bound),
         };
@@ -309,17 +311,4 @@ fn encoded(schema: &Schema) -> Result<Bytes, Status> {
 fn internal(_error: impl std::error::Error) -> Status {
     tracing::error!("an answer cannot be encoded");
     status_of(ErrorCode::Internal)
-}
-
-/// The status of `code`, with what is wrong in the request if that is why.
-fn status_for(code: ErrorCode, invalid: &CallInvalid) -> Status {
-    if code == invalid.code {
-        let field = lingqu_proto::FieldInvalid {
-            field: invalid.field,
-            reason: invalid.reason,
-        };
-        status_of_field(code, &field)
-    } else {
-        status_of(code)
-    }
 }

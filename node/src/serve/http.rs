@@ -20,12 +20,11 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{HeaderValue, StatusCode, header};
 use lingqu_core::ErrorCode;
-use lingqu_journal::Outcome;
 use lingqu_proto::{CallInvalid, ProductCall};
 use lingqu_transport::Connected;
 
 use self::problem::Problem;
-use self::request::{CallBody, QueryRequest, ScoreRequest, VerifyRequest};
+use self::request::{CallBody, ExplainRequest, QueryRequest, ScoreRequest, VerifyRequest};
 use super::calling::Calling;
 use crate::admission::caller::Caller;
 
@@ -34,6 +33,7 @@ pub use openapi::document;
 /// The routes. What is not among them the access layer has refused already.
 pub(super) fn routes(calling: Calling) -> Router {
     Router::new()
+        .route("/v1/explain", post(call::<ExplainRequest>))
         .route("/v1/verify", post(call::<VerifyRequest>))
         .route("/v1/score", post(call::<ScoreRequest>))
         .route("/v1/query", post(call::<QueryRequest>))
@@ -68,20 +68,9 @@ async fn called<B: CallBody>(
     let read = read::<B>(request, limits.request_bytes_max, body_time).await;
     // The call takes its own.
     drop(place);
-    let invalid = read.as_ref().err().copied();
-    match calling.make(&caller, read).await.into_outcome() {
-        Outcome::Answered {
-            result,
-            receipt,
-            level,
-        } => Ok(answer::CallAnswer::of(&result, &receipt, level)?),
-        Outcome::Failed { code, .. } | Outcome::Denied(code) | Outcome::Unrecorded(code) => {
-            Err(match invalid {
-                Some(invalid) if invalid.code == code => Problem::field(&invalid),
-                Some(_) | None => Problem::from(code),
-            })
-        }
-    }
+    let given = calling.make(&caller, read).await.into_answer()?;
+    let answer = answer::CallAnswer::of(&given.answer, &given.receipt, given.level)?;
+    Ok(answer)
 }
 
 /// The call that a request asks for.

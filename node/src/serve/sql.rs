@@ -1,4 +1,5 @@
-//! The only SQL that a node reads: `SELECT * FROM unit.product(arguments)`, and its two tables of one's own.
+//! The only SQL that a node reads: `SELECT * FROM unit.product(arguments)`, the same after `EXPLAIN`, and its two tables
+//! of one's own.
 //!
 //! Nothing here is planned or executed as SQL. The text is parsed, the tree is taken apart with every field named, and
 //! whatever is not exactly the form is refused: a clause that a newer parser learns to read does not compile here, and
@@ -7,9 +8,9 @@
 use std::fmt;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, GroupByExpr, ObjectName, ObjectNamePart, Query, Select,
-    SelectFlavor, SelectItem, SetExpr, Statement as Parsed, TableFactor, TableFunctionArgs,
-    TableWithJoins, UnaryOperator, Value, WildcardAdditionalOptions,
+    DescribeAlias, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, ObjectName, ObjectNamePart,
+    Query, Select, SelectFlavor, SelectItem, SetExpr, Statement as Parsed, TableFactor,
+    TableFunctionArgs, TableWithJoins, UnaryOperator, Value, WildcardAdditionalOptions,
 };
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -27,7 +28,7 @@ const TEXT_LEN_MAX: usize = 1_024;
 const DEPTH_MAX: usize = 24;
 /// Most tokens, apart from blanks and comments: the form with 32 negative arguments has 105.
 const TOKENS_MAX: usize = 128;
-/// Most words. The form has four; a few more keep the refusal of what people try first to the point.
+/// Most words. The form has four, or five; a few more keep the refusal of what people try first to the point.
 const WORDS_MAX: usize = 8;
 /// The schema of the tables that each caller has of its own.
 pub const OWN_SCHEMA: &str = "lingqu";
@@ -52,6 +53,8 @@ pub struct ProductCallForm {
     pub arguments: Vec<Argument>,
     /// How many values a caller has to bind.
     pub placeholders: usize,
+    /// Whether only what the call would answer and cost is asked for.
+    pub explains: bool,
 }
 
 /// One argument.
@@ -100,6 +103,20 @@ impl Statement {
             .map_err(|_| unread)?;
         match <[Parsed; 1]>::try_from(parsed) {
             Ok([Parsed::Query(query)]) => of_query(*query),
+            Ok(
+                [
+                    Parsed::Explain {
+                        describe_alias: DescribeAlias::Explain,
+                        analyze: false,
+                        verbose: false,
+                        query_plan: false,
+                        estimate: false,
+                        statement,
+                        format: None,
+                        options: None,
+                    },
+                ],
+            ) => of_explained(*statement),
             Ok(_) => Err(FormRefused("is not a `SELECT`")),
             Err(_) => Err(FormRefused("is not one statement")),
         }
@@ -174,6 +191,22 @@ fn check_tokens(tokens: &[Token]) -> Result<(), FormRefused> {
         return Err(CLAUSE);
     }
     Ok(())
+}
+
+/// What a call would answer is explained, in our own words and without the engine's; a table of one's own needs none.
+fn of_explained(statement: Parsed) -> Result<Statement, FormRefused> {
+    let Parsed::Query(query) = statement else {
+        return Err(FormRefused("is not a `SELECT`"));
+    };
+    match of_query(*query)? {
+        Statement::Call(call) => Ok(Statement::Call(ProductCallForm {
+            explains: true,
+            ..call
+        })),
+        Statement::Products | Statement::Receipts => {
+            Err(FormRefused("explains what is not a product"))
+        }
+    }
 }
 
 /// What every clause beside `SELECT * FROM …` is refused with.
@@ -342,6 +375,7 @@ fn call(product: ProductId, args: &[FunctionArg]) -> Result<ProductCallForm, For
         product,
         arguments,
         placeholders: numbering.count()?,
+        explains: false,
     })
 }
 

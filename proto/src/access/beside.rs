@@ -8,12 +8,21 @@ use lingqu_core::Role;
 
 use super::{Admission, Kind, Server, kind_word};
 
+/// The coordinator's page of checked call records.
+pub const AUDIT: &str = "/audit";
+/// The proof of one record of that page.
+pub const AUDIT_RECEIPT: &str = "/audit/receipt";
+/// The proofs of all records of that page.
+pub const AUDIT_RECEIPTS: &str = "/audit/receipts";
 /// The coordinator's page for people.
 pub const CONSOLE: &str = "/console";
 /// The standard health service of gRPC; its `Watch` stays shut.
 pub const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
-const ROWS: [(&str, Admission); 3] = [
+const ROWS: [(&str, Admission); 6] = [
+    (AUDIT, AUDITING),
+    (AUDIT_RECEIPT, AUDITING),
+    (AUDIT_RECEIPTS, AUDITING),
     (
         CONSOLE,
         Admission {
@@ -27,6 +36,14 @@ const ROWS: [(&str, Admission); 3] = [
     (HEALTH_CHECK, health_check(Server::Coordinator)),
     (HEALTH_CHECK, health_check(Server::Node)),
 ];
+
+/// What the feed tells, it tells regulators; the page of the same records is for nobody else.
+const AUDITING: Admission = Admission {
+    server: Server::Coordinator,
+    kinds: &[Kind::Party],
+    roles: &[Role::Regulator],
+    enrolled: true,
+};
 
 /// Whoever has a verified identity may ask whether a server is ready; it is told one word.
 const fn health_check(server: Server) -> Admission {

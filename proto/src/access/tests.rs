@@ -65,9 +65,12 @@ fn expected(rpc: Rpc) -> Vec<&'static str> {
         "unenrolled verifier",
     ];
     match rpc {
-        Rpc::CallsQuery | Rpc::CallsScore | Rpc::CallsVerify | Rpc::CallsVerifyStream => {
-            parties.to_vec()
-        }
+        Rpc::BodiesOpenBodies
+        | Rpc::CallsExplain
+        | Rpc::CallsQuery
+        | Rpc::CallsScore
+        | Rpc::CallsVerify
+        | Rpc::CallsVerifyStream => parties.to_vec(),
         Rpc::EnrolmentEnrol => [&parties[..], &["node", "unenrolled node"]].concat(),
         Rpc::EnrolmentIssueCode => vec!["operating_agency"],
         Rpc::RegistryFile | Rpc::RegistryLift | Rpc::RegistryRevoke | Rpc::RegistrySuspend => {

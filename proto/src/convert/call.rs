@@ -6,9 +6,10 @@
 
 use std::fmt;
 
+use lingqu_core::call::EXPLAIN;
 use lingqu_core::decide::Asked;
 use lingqu_core::product::ProductKind;
-use lingqu_core::{CallId, ErrorCode, Timestamp};
+use lingqu_core::{CallId, ErrorCode, Fault, Timestamp};
 use prost::Message;
 
 use super::FieldInvalid;
@@ -49,6 +50,8 @@ pub struct ProductCall {
     pub asked: Asked,
     /// The kind of product that the operation is for; none where one operation is for all kinds.
     pub kind: Option<ProductKind>,
+    /// Whether it asks only what the call would answer and cost.
+    pub explains: bool,
     /// The claimed values of a verification, the subject of a model, the parameters of a statistic: at most 32, in
     /// ascending order of name, each name once.
     pub arguments: Vec<(String, ClaimValue)>,
@@ -57,7 +60,8 @@ pub struct ProductCall {
     /// The whole request but for the call id: the canonical proto3 encoding of `VerifyRequest` (fields in ascending
     /// order, defaults left out) with `context.call_id` empty and `claims` in ascending byte order of `field`. The
     /// other requests have the same fields, so this is theirs too. Equal for a retry whatever the order of its
-    /// arguments and whichever way it comes in, different for any other change. Secret like the arguments.
+    /// arguments and whichever way it comes in, different for any other change. What only asks for an explanation has a
+    /// field 6 with the number 1 at the end, which no request has. Secret like the arguments.
     pub canonical: Vec<u8>,
 }
 
@@ -68,6 +72,7 @@ impl fmt::Debug for ProductCall {
             .field("id", &self.id)
             .field("asked", &self.asked)
             .field("kind", &self.kind)
+            .field("explains", &self.explains)
             .field("arguments", &self.arguments.len())
             .field("as_of_min", &self.as_of_min)
             .finish_non_exhaustive()
@@ -89,12 +94,27 @@ impl ProductCall {
         let request = verify_request(id, asked, arguments, as_of_min);
         read(&request.parts(), kind)
     }
+
+    /// The same call, when only its explanation is asked for.
+    #[must_use]
+    pub fn explained(mut self) -> ProductCall {
+        if !self.explains {
+            self.explains = true;
+            self.canonical.extend_from_slice(&EXPLAINED);
+        }
+        self
+    }
 }
+
+/// Field 6 of the committed encoding with the number 1, in proto3.
+const EXPLAINED: [u8; 2] = [6 << 3, 1];
 
 /// One of the requests that call a product. Their fields have the same numbers and shapes.
 pub trait CallRequest {
-    /// The kind of product that the operation is for.
-    const KIND: ProductKind;
+    /// The kind of product that the operation is for; none if for every kind.
+    const KIND: Option<ProductKind>;
+    /// What a record calls it.
+    const ACTION: &'static str;
 
     /// What the request says.
     fn parts(&self) -> RequestParts<'_>;
@@ -112,9 +132,10 @@ pub struct RequestParts<'a> {
 }
 
 macro_rules! call_request {
-    ($message:ident, $kind:ident, $arguments:ident) => {
+    ($message:ident, $kind:expr, $action:expr, $arguments:ident) => {
         impl CallRequest for pb::$message {
-            const KIND: ProductKind = ProductKind::$kind;
+            const KIND: Option<ProductKind> = $kind;
+            const ACTION: &'static str = $action;
 
             fn parts(&self) -> RequestParts<'_> {
                 RequestParts {
@@ -130,9 +151,21 @@ macro_rules! call_request {
     };
 }
 
-call_request!(QueryRequest, Statistic, parameters);
-call_request!(ScoreRequest, Model, subject);
-call_request!(VerifyRequest, Verification, claims);
+macro_rules! kind_request {
+    ($message:ident, $kind:ident, $arguments:ident) => {
+        call_request!(
+            $message,
+            Some(ProductKind::$kind),
+            ProductKind::$kind.action(),
+            $arguments
+        );
+    };
+}
+
+call_request!(ExplainRequest, None, EXPLAIN, arguments);
+kind_request!(QueryRequest, Statistic, parameters);
+kind_request!(ScoreRequest, Model, subject);
+kind_request!(VerifyRequest, Verification, claims);
 
 /// Why a request is refused for its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -146,13 +179,25 @@ pub struct CallInvalid {
     pub reason: &'static str,
 }
 
+impl CallInvalid {
+    /// What is wrong, apart from the code.
+    pub fn fault(&self) -> Fault {
+        Fault::of(self.field, self.reason)
+    }
+}
+
 /// Reads a request that calls a product.
 ///
 /// # Errors
 /// [`CallInvalid`] names the first field that breaks a rule. `purpose`, `scenario` and `end_user` obey the rules of
 /// grants where they are not empty, so that nobody can put free text into the clear fields of a record.
 pub fn product_call<R: CallRequest>(request: &R) -> Result<ProductCall, CallInvalid> {
-    read(&request.parts(), Some(R::KIND))
+    let call = read(&request.parts(), R::KIND)?;
+    Ok(if R::ACTION == EXPLAIN {
+        call.explained()
+    } else {
+        call
+    })
 }
 
 fn read(request: &RequestParts<'_>, kind: Option<ProductKind>) -> Result<ProductCall, CallInvalid> {
@@ -183,6 +228,7 @@ fn read(request: &RequestParts<'_>, kind: Option<ProductKind>) -> Result<Product
         id,
         asked,
         kind,
+        explains: false,
         arguments,
         as_of_min,
         canonical: canonical(request, context),
@@ -256,6 +302,24 @@ pub fn query_request(
         product: request.product,
         version: request.version,
         parameters: request.claims,
+        as_of_min_us: request.as_of_min_us,
+        request_envelope: None,
+    }
+}
+
+/// As [`verify_request`], for what a call with these arguments would answer and cost.
+pub fn explain_request(
+    id: CallId,
+    asked: &Asked,
+    arguments: &[(String, ClaimValue)],
+    as_of_min: Option<Timestamp>,
+) -> pb::ExplainRequest {
+    let request = verify_request(id, asked, arguments, as_of_min);
+    pb::ExplainRequest {
+        context: request.context,
+        product: request.product,
+        version: request.version,
+        arguments: request.claims,
         as_of_min_us: request.as_of_min_us,
         request_envelope: None,
     }

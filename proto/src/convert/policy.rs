@@ -106,6 +106,9 @@ fn release(terms: &pb::ReleaseTerms) -> Result<Release, FieldInvalid> {
         let functions = list("functions", functions.entries.clone(), |word| {
             parse::<Function>("functions", &word)
         })?;
+        if !functions.is_sorted_by(|one, next| one < next) {
+            return refuse("functions", "is not in alphabetical order");
+        }
         built = built.with_functions(functions.into_iter().collect());
     }
     Ok(built)

@@ -1298,6 +1298,24 @@ pub struct QueryRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
+pub struct ExplainRequest {
+    #[prost(message, optional, tag = "1")]
+    pub context: ::core::option::Option<CallContext>,
+    #[prost(string, tag = "2")]
+    pub product: ::prost::alloc::string::String,
+    /// 0 means the version that the grant names.
+    #[prost(uint32, tag = "3")]
+    pub version: u32,
+    /// What the call would state, each once.
+    #[prost(message, repeated, tag = "4")]
+    pub arguments: ::prost::alloc::vec::Vec<Claim>,
+    #[prost(int64, tag = "5")]
+    pub as_of_min_us: i64,
+    #[prost(message, optional, tag = "15")]
+    pub request_envelope: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct VerifyResponse {
     #[prost(bytes = "vec", tag = "1")]
     pub call_id: ::prost::alloc::vec::Vec<u8>,
@@ -1363,6 +1381,24 @@ pub struct QueryResponse {
     #[prost(bytes = "vec", tag = "2")]
     pub table: ::prost::alloc::vec::Vec<u8>,
     /// The protected resource first, then the public ones.
+    #[prost(message, repeated, tag = "3")]
+    pub loads: ::prost::alloc::vec::Vec<LoadRef>,
+    #[prost(message, optional, tag = "4")]
+    pub receipt: ::core::option::Option<Receipt>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub opening_key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(enumeration = "Environment", tag = "6")]
+    pub environment: i32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ExplainResponse {
+    #[prost(bytes = "vec", tag = "1")]
+    pub call_id: ::prost::alloc::vec::Vec<u8>,
+    /// An Arrow IPC stream of three texts a row: topic, English, Chinese. These bytes are what the record commits to.
+    #[prost(bytes = "vec", tag = "2")]
+    pub table: ::prost::alloc::vec::Vec<u8>,
+    /// What the call would be answered from.
     #[prost(message, repeated, tag = "3")]
     pub loads: ::prost::alloc::vec::Vec<LoadRef>,
     #[prost(message, optional, tag = "4")]
@@ -1678,6 +1714,29 @@ pub mod calls_client {
             req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Calls", "Query"));
             self.inner.unary(req, path, codec).await
         }
+        /// What would a call with these arguments release, under which rules, and at what cost? Admitted and recorded like the
+        /// call, without touching data and without using up any quota or budget. For every kind of product.
+        pub async fn explain(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Calls/Explain");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Calls", "Explain"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1723,6 +1782,12 @@ pub mod calls_server {
             &self,
             request: tonic::Request<super::QueryRequest>,
         ) -> std::result::Result<tonic::Response<super::QueryResponse>, tonic::Status>;
+        /// What would a call with these arguments release, under which rules, and at what cost? Admitted and recorded like the
+        /// call, without touching data and without using up any quota or budget. For every kind of product.
+        async fn explain(
+            &self,
+            request: tonic::Request<super::ExplainRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExplainResponse>, tonic::Status>;
     }
     /// The node's face to callers. A refusal is a gRPC status whose message begins with the error code and whose
     /// details carry google.rpc.ErrorInfo with the code as `reason` and "lingqu" as `domain`.
@@ -1962,6 +2027,49 @@ pub mod calls_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = QuerySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Calls/Explain" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainSvc<T: Calls>(pub Arc<T>);
+                    impl<T: Calls> tonic::server::UnaryService<super::ExplainRequest>
+                    for ExplainSvc<T> {
+                        type Response = super::ExplainResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Calls>::explain(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -9,6 +9,8 @@ pub enum Rpc {
     AuditFollow,
     /// `OpenBodies` of the service `Bodies`.
     BodiesOpenBodies,
+    /// `Explain` of the service `Calls`.
+    CallsExplain,
     /// `Query` of the service `Calls`.
     CallsQuery,
     /// `Score` of the service `Calls`.
@@ -56,6 +58,7 @@ impl Rpc {
     pub const ALL: &[Self] = &[
         Self::AuditFollow,
         Self::BodiesOpenBodies,
+        Self::CallsExplain,
         Self::CallsQuery,
         Self::CallsScore,
         Self::CallsVerify,
@@ -83,6 +86,7 @@ impl Rpc {
         match self {
             Self::AuditFollow => "/lingqu.v1.Audit/Follow",
             Self::BodiesOpenBodies => "/lingqu.v1.Bodies/OpenBodies",
+            Self::CallsExplain => "/lingqu.v1.Calls/Explain",
             Self::CallsQuery => "/lingqu.v1.Calls/Query",
             Self::CallsScore => "/lingqu.v1.Calls/Score",
             Self::CallsVerify => "/lingqu.v1.Calls/Verify",

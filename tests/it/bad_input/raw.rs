@@ -1,11 +1,12 @@
 //! Connections over which anything at all can be sent: TLS with a party's own certificate, and no protocol above it.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use lingqu_demo::cast::Party;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -14,10 +15,28 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::network::World;
 
+/// A TCP connection to `address` from `127.0.0.last`: all of these are this machine, and none is another.
+pub(super) async fn socket(address: &str, last: u8) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))?;
+    socket.connect(address.parse().unwrap()).await
+}
+
 /// Connects to `address` with the party's certificate, offering `protocol`.
 pub(super) async fn connect(
     world: &World,
     address: &str,
+    party: Party,
+    protocol: &[u8],
+) -> io::Result<TlsStream<TcpStream>> {
+    connect_from(world, address, 1, party, protocol).await
+}
+
+/// The same from `127.0.0.last`.
+pub(super) async fn connect_from(
+    world: &World,
+    address: &str,
+    last: u8,
     party: Party,
     protocol: &[u8],
 ) -> io::Result<TlsStream<TcpStream>> {
@@ -35,7 +54,7 @@ pub(super) async fn connect(
         .with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap())
         .unwrap();
     config.alpn_protocols = vec![protocol.to_vec()];
-    let tcp = TcpStream::connect(address).await?;
+    let tcp = socket(address, last).await?;
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::new(config))
         .connect(name, tcp)

@@ -116,6 +116,8 @@ fn the_archive_is_reproducible_whole_and_works_where_nothing_else_is() {
         "samples/policy.toml",
         "systemd/lingqu-node.service",
         "systemd/lingqu-coordinator.service",
+        "systemd/lingqu-odbc.service",
+        "etc/odbc/dm8.toml",
     ] {
         assert!(top.join(named).is_file(), "{named}");
     }
@@ -123,6 +125,12 @@ fn the_archive_is_reproducible_whole_and_works_where_nothing_else_is() {
     for linked in ["rustls\t", "tokio\t", "datafusion\t", "ring\t"] {
         assert!(licences.contains(linked), "{linked}");
     }
+    // The driver manager's own licence, which is another than that of the package that builds it.
+    let manager = licences
+        .lines()
+        .find(|line| line.starts_with("unix-odbc\t"))
+        .unwrap();
+    assert!(manager.ends_with("LICENSE, unixODBC/COPYING"), "{manager}");
     assert!(
         !licences.contains("proptest\t"),
         "what only tests use is not linked"
@@ -141,6 +149,12 @@ fn works(top: &Path) {
             .output()
             .unwrap()
     };
+    let odbc = Command::new(top.join("bin/lingqu-odbc"))
+        .arg("--version")
+        .env_clear()
+        .output()
+        .unwrap();
+    assert!(odbc.status.success());
     let version = run(&["--version"]);
     assert!(version.status.success());
     let told = String::from_utf8(version.stdout).unwrap();

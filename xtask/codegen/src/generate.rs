@@ -113,6 +113,8 @@ fn rust_modules(descriptors: FileDescriptorSet) -> io::Result<Files> {
             "lingqu.v1.CallContext",
             "lingqu.v1.Claim",
             "lingqu.v1.Claim.value",
+            "lingqu.v1.ExplainRequest",
+            "lingqu.v1.ExplainResponse",
             "lingqu.v1.QueryRequest",
             "lingqu.v1.QueryResponse",
             "lingqu.v1.ScoreRequest",

@@ -1,5 +1,5 @@
 //! `cargo xtask dist [--profile release|dev] [--out DIR]`: everything that a machine without a network needs, in one
-//! archive: the binary, unit files, sample configurations, manuals, the licences of all that is linked in, checksums.
+//! archive: the programs, unit files, sample configurations, manuals, the licences of all that is linked in, checksums.
 //!
 //! The same inputs make the same bytes: names are sorted, times and owners are fixed, and a release build does not know
 //! where it was built. Packing is left to GNU tar, gzip and sha256sum, which every Linux has.
@@ -17,8 +17,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-/// The package of the binary.
-const PACKAGE: &str = "lingqu-cli";
+/// A program of the archive.
+#[derive(Clone, Copy, Debug)]
+struct Program {
+    package: &'static str,
+    name: &'static str,
+}
+
+/// Every program of the archive. Vendors' drivers are loaded by a program of its own.
+const PROGRAMS: [Program; 2] = [
+    Program {
+        package: "lingqu-cli",
+        name: "lingqu",
+    },
+    Program {
+        package: "lingqu-odbc",
+        name: "lingqu-odbc",
+    },
+];
 /// The time of every file in the archive unless `SOURCE_DATE_EPOCH` says another: 2026-01-01T00:00:00Z.
 const EPOCH_S: &str = "1767225600";
 
@@ -36,7 +52,7 @@ enum DistError {
 impl fmt::Display for DistError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Build => write!(f, "the binary was not built"),
+            Self::Build => write!(f, "the programs were not built"),
             Self::File(path, source) => write!(f, "`{}`: {source}", path.display()),
             Self::Load(source) => write!(f, "{source}"),
             Self::Tool(name) => write!(f, "`{name}` is missing or failed"),
@@ -106,7 +122,7 @@ fn parse(args: &[OsString]) -> Result<Asked, String> {
 
 fn make(asked: &Asked) -> Result<PathBuf, DistError> {
     let target = workspace::load().map_err(DistError::Load)?.target_directory;
-    let binary = build(asked.profile, &target)?;
+    let built = build(asked.profile, &target)?;
     let out = asked.out.clone().unwrap_or_else(|| target.join("dist"));
     let name = format!(
         "lingqu-{}-{}-linux",
@@ -114,7 +130,7 @@ fn make(asked: &Asked) -> Result<PathBuf, DistError> {
         std::env::consts::ARCH
     );
     let staging = Staging::fresh(&target.join("dist-staging"), &name)?;
-    staging.fill(&binary)?;
+    staging.fill(&built)?;
     licences::fill(&staging)?;
     checksums(&staging)?;
     std::fs::create_dir_all(&out).map_err(|error| DistError::File(out.clone(), error))?;
@@ -123,12 +139,13 @@ fn make(asked: &Asked) -> Result<PathBuf, DistError> {
     Ok(archive)
 }
 
-/// Builds the binary, and says where it is.
+/// Builds the programs, and says in which directory they are.
 fn build(profile: Profile, target: &Path) -> Result<PathBuf, DistError> {
     let mut cargo = workspace::cargo();
-    cargo.args([
-        "build", "--quiet", "--locked", "-p", PACKAGE, "--bin", "lingqu",
-    ]);
+    cargo.args(["build", "--quiet", "--locked"]);
+    for program in PROGRAMS {
+        cargo.args(["-p", program.package, "--bin", program.name]);
+    }
     let directory = match profile {
         // The build that tests and demo share.
         Profile::Dev => target.join("debug"),
@@ -141,7 +158,7 @@ fn build(profile: Profile, target: &Path) -> Result<PathBuf, DistError> {
         }
     };
     match cargo.status() {
-        Ok(status) if status.success() => Ok(directory.join("lingqu")),
+        Ok(status) if status.success() => Ok(directory),
         Ok(_) | Err(_) => Err(DistError::Build),
     }
 }

@@ -26,6 +26,14 @@ use totals::Totals;
 /// Where tests put the logs of what they run.
 const LOG_DIR_VARIABLE: &str = "LINGQU_TEST_LOG_DIR";
 
+/// The packages whose tests talk to other programs.
+const WITH_TOOLS: [&str; 4] = [
+    "lingqu-connectors",
+    "lingqu-demo",
+    "lingqu-odbc",
+    "lingqu-tests",
+];
+
 /// How long output may stay open after `cargo test` has ended.
 const LEFT_BEHIND_MAX: Duration = Duration::from_secs(10);
 
@@ -150,10 +158,11 @@ fn cargo_test(
     Ok(status)
 }
 
-/// Whether the integration tests run: they alone talk to a node with programs of others.
+/// Whether packages are chosen whose tests talk to programs of others.
 fn needs_tools(args: &[OsString]) -> bool {
     let mut named = args.iter().map(|arg| arg.to_string_lossy());
-    !names_packages(args) || named.any(|arg| arg.contains("lingqu-tests") || arg == "--workspace")
+    let needs = |arg: &str| WITH_TOOLS.iter().any(|package| arg.contains(package));
+    !names_packages(args) || named.any(|arg| needs(&arg) || arg == "--workspace")
 }
 
 /// Whether the arguments choose packages themselves.

@@ -1,13 +1,14 @@
 //! `lingqu audit verify`: checks what was kept offline, on a machine that has never seen the network.
 //!
-//! What it is, the file says: a receipt (text, or the bytes of the wire), an archive, an evidence package, a proof that a
-//! log was only extended, or the evidence that it was not. Without `--trust` it can only say that the thing is consistent
-//! in itself, which anybody can make; that has an exit code of its own, so that no script takes it for more.
+//! What it is, the file says: a receipt (text, or the bytes of the wire), several receipts, an archive, an evidence
+//! package, a proof that a log was only extended, or the evidence that it was not. Without `--trust` it can only say that
+//! the thing is consistent in itself, which anybody can make; that has an exit code of its own, so that no script takes it
+//! for more.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use lingqu_core::receipt::{Level, Proven, Receipt};
+use lingqu_core::receipt::{Level, Proven, Receipt, is_receipts, receipts_from_text};
 use lingqu_core::record::{Kind, Record, flag};
 use lingqu_core::trust::Trust;
 use lingqu_proto::{pb, receipt_from_pb, receipt_to_pb};
@@ -79,8 +80,17 @@ impl Verify {
         if bytes.starts_with(disclose::MAGIC.as_bytes()) {
             return disclose::verify(&self, &bytes, &trusts, session);
         }
-        let receipt = parse(&bytes)?;
-        self.check(&receipt, pick(&trusts, &receipt.checkpoint.origin), session)
+        for receipt in parse_all(&bytes)? {
+            match self.check(&receipt, pick(&trusts, &receipt.checkpoint.origin), session) {
+                // Said of each, and of the file when all of them were looked at.
+                Ok(()) | Err(Failure::NotAuthenticated) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        if trusts.is_empty() {
+            return Err(Failure::NotAuthenticated);
+        }
+        Ok(())
     }
 
     /// The same on a receipt and keys that were read.
@@ -181,6 +191,19 @@ pub(super) fn prove_receipt(
         ));
     }
     Ok(proven)
+}
+
+/// Reads one receipt, or a file of several as the coordinator's audit page hands it out.
+pub(super) fn parse_all(bytes: &[u8]) -> Result<Vec<Receipt>, Failure> {
+    if !is_receipts(bytes) {
+        return Ok(vec![parse(bytes)?]);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| refused("it is not text"))?;
+    let receipts = receipts_from_text(text).map_err(refused)?;
+    if receipts.is_empty() {
+        return Err(refused("it holds no receipt"));
+    }
+    Ok(receipts)
 }
 
 /// Reads a receipt: the published text, or the bytes of the wire. Whatever is neither counts as altered: it was a receipt

@@ -73,14 +73,14 @@ impl Query {
 
 /// A table as names and values.
 #[derive(Debug)]
-struct Rows {
-    columns: Vec<String>,
+pub(super) struct Rows {
+    pub(super) columns: Vec<String>,
     /// One array a row.
-    values: Vec<Value>,
+    pub(super) values: Vec<Value>,
 }
 
 impl Rows {
-    fn read(stream: &[u8]) -> Result<Rows, ArrowError> {
+    pub(super) fn read(stream: &[u8]) -> Result<Rows, ArrowError> {
         let reader = StreamReader::try_new(stream, None)?;
         let columns = reader
             .schema()

@@ -168,6 +168,14 @@ fn release(terms: Release, entity: &str, told: &mut Explanation) {
             format!("可查询：{}", zh.join("、")),
         );
     }
+    let allows = |wanted| terms.functions().allows(wanted);
+    if allows(Function::Average) && !allows(Function::Sum) {
+        told.add(
+            "beware: sums are not listed, yet an average times the rounded number that it was divided by is the exact sum; \
+             whoever gets averages and numbers of rows has the sums, so leave out averages too if sums must not leave",
+            "注意：未列出总和，但平均值乘以其除数（取整后的计数）即为精确总和；可查询平均值与记录数者即可得到总和，若总和不得输出，请同时去掉平均值",
+        );
+    }
 }
 
 fn function(known: Function) -> (&'static str, &'static str) {
@@ -220,3 +228,6 @@ fn words(allowed: Use) -> (&'static str, &'static str) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! `product check`: what a product would answer, in plain words, and whether it could: against the unit's policy, and
 //! against the resource as the node's configuration names it.
 
-use std::path::{Path, PathBuf};
+mod statistic;
+
+use std::path::PathBuf;
 
 use arrow_schema::DataType;
 use clap::Args;
@@ -15,15 +17,16 @@ use crate::explanation::Explanation;
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// `product check FILE [--policy FILE] [--config node.toml]`
+/// `product check FILE [--policy FILE …] [--config node.toml]`
 #[derive(Args, Debug)]
 pub(crate) struct Check {
     /// A TOML file, or a signed or unsigned object · TOML 文件或对象文件
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The unit's policy, to see whether it allows what the product needs · 数源单位策略
+    /// The unit's policy, to see whether it allows what the product needs; of a statistic, one for each table ·
+    /// 数源单位策略，统计产品每表一份
     #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    policy: Vec<PathBuf>,
     /// The node's configuration, to see whether its resource fits · 节点配置文件
     #[arg(long, value_name = "node.toml")]
     config: Option<PathBuf>,
@@ -32,14 +35,24 @@ pub(crate) struct Check {
 impl Check {
     pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let product: Product = document::read(&self.file)?;
-        explain(&product).tell(session)?;
-        if let Some(path) = &self.policy {
-            against_policy(&product, &document::read(path)?)?;
+        let policies = self.policy.iter().map(|path| document::read(path));
+        let policies: Vec<SignedPolicy> = policies.collect::<Result<_, _>>()?;
+        let config = self.config.as_deref().map(NodeConfig::read).transpose()?;
+        let mut told = explain(&product);
+        let guarded = statistic::check(&product, &policies, config.as_ref(), &mut told);
+        told.tell(session)?;
+        // Of several, the one on the product's own resource; one that is about nothing of it is refused.
+        let own = policies
+            .iter()
+            .find(|policy| policy.resource == product.resource)
+            .or(policies.first());
+        if let Some(policy) = own {
+            against_policy(&product, policy)?;
         }
-        if let Some(path) = &self.config {
-            against_node(&product, path)?;
+        if let Some(config) = &config {
+            against_node(&product, config)?;
         }
-        Ok(())
+        guarded
     }
 }
 
@@ -62,8 +75,7 @@ fn against_policy(product: &Product, policy: &SignedPolicy) -> Result<(), Failur
 }
 
 /// Whether the node is the product's, and its resource has the columns, of types that can be used.
-fn against_node(product: &Product, path: &Path) -> Result<(), Failure> {
-    let config = NodeConfig::read(path)?;
+fn against_node(product: &Product, config: &NodeConfig) -> Result<(), Failure> {
     if config.id != product.node || config.unit != product.unit {
         return Err(cannot_run(format_args!(
             "the configuration is of {} of {}",
@@ -83,7 +95,7 @@ fn against_node(product: &Product, path: &Path) -> Result<(), Failure> {
         }
     }
     let resource = of_name(&product.resource).ok_or_else(|| missing(&product.resource))?;
-    let found = doctor::read(&config, resource).map_err(|error| Failure::Refused {
+    let found = doctor::read(config, resource).map_err(|error| Failure::Refused {
         code: error.code(),
         detail: format!("`{}`: {error}", resource.name),
     })?;

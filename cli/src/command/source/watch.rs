@@ -49,7 +49,8 @@ pub(super) fn follow(named: &Named, session: &mut Session<'_>) -> Result<(), Fai
                 last = bar;
             }
         }
-        runtime.block_on(tokio::time::sleep(EVERY));
+        // Made inside the runtime: a timer has no clock elsewhere.
+        runtime.block_on(async { tokio::time::sleep(EVERY).await });
     }
 }
 

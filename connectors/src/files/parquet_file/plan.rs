@@ -147,7 +147,9 @@ impl PartitionStream for Partition {
                 .boxed(),
             Err(error) => stream::iter([Err(error)]).boxed(),
         };
-        let items = items.map(|item| item.map_err(|error| carried(uncarried(error))));
+        let store = Arc::clone(&self.store);
+        let named = move |error| carried(store.named(uncarried(error)));
+        let items = items.map(move |item| item.map_err(&named));
         Box::pin(RecordBatchStreamAdapter::new(schema, items))
     }
 }

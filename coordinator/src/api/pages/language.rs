@@ -20,6 +20,14 @@ impl Language {
         }
     }
 
+    /// The other one.
+    pub(super) fn other(self) -> Language {
+        match self {
+            Language::Chinese => Language::English,
+            Language::English => Language::Chinese,
+        }
+    }
+
     fn from_tag(tag: &str) -> Option<Language> {
         match tag {
             "zh" => Some(Language::Chinese),

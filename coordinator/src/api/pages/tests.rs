@@ -1,5 +1,7 @@
 //! The page from outside: who sees it, what of whose region, and what others can do to it by what they write.
 
+mod audit;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -26,13 +28,17 @@ const ATTACK: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&
 struct World {
     net: Net,
     registry: Arc<Registry>,
+    auditor: Arc<crate::audit::Auditor>,
     router: Router,
 }
 
 impl World {
     /// A product and a grant at a node of 4501; a second node in 4502; regulators of 45, 4501 and 4502.
     async fn new() -> World {
-        let net = Net::new();
+        World::over(Net::new()).await
+    }
+
+    async fn over(net: Net) -> World {
         let registry = net.open().await;
         populate(&registry).await;
         for (id, role, region) in [
@@ -52,11 +58,12 @@ impl World {
         file_grant(&registry, &bed::grant(&net.clock))
             .await
             .unwrap();
-        let router = services(&registry).router();
+        let services = services(&registry);
         World {
             net,
             registry,
-            router,
+            auditor: Arc::clone(&services.auditor),
+            router: services.router(),
         }
     }
 
@@ -135,7 +142,10 @@ impl World {
 }
 
 fn services(registry: &Arc<Registry>) -> Services {
+    let mirror = Arc::clone(&registry.mirror);
+    let names = crate::keys::Names::new("coord.example");
     Services {
+        auditor: Arc::new(crate::audit::Auditor::new(mirror, &registry.keys, names)),
         registry: Arc::clone(registry),
         mirror: Arc::clone(&registry.mirror),
         followers: Places::new(4),
@@ -398,11 +408,12 @@ async fn rows_and_calls_are_bounded_and_it_says_so() {
     net.config.limits.console_calls_max = 1;
     let registry = net.open().await;
     populate(&registry).await;
-    let router = services(&registry).router();
+    let services = services(&registry);
     let world = World {
         net,
         registry,
-        router,
+        auditor: Arc::clone(&services.auditor),
+        router: services.router(),
     };
     world.call_at("node_n", "unit.person").await;
     let page = world.page("party_office").await;

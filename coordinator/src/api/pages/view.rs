@@ -2,7 +2,7 @@
 
 use askama::Template;
 use lingqu_core::grant::Grant;
-use lingqu_core::{NodeId, PartyId, Timestamp};
+use lingqu_core::{NodeId, PartyId, Role, Timestamp};
 use lingqu_tlog::Checkpoint;
 
 use super::language::{Asked, Language};
@@ -28,6 +28,8 @@ pub(super) struct Page {
     style: &'static str,
     viewer: String,
     viewer_roles: String,
+    /// Whether the audit page is open to the viewer.
+    is_regulator: bool,
     region: String,
     made: String,
     counts: Vec<(&'static str, String)>,
@@ -99,10 +101,7 @@ impl Page {
             .iter()
             .map(|role| words::role(language, *role))
             .collect();
-        let other = match language {
-            Language::Chinese => Language::English,
-            Language::English => Language::Chinese,
-        };
+        let other = language.other();
         Page {
             words: words::words(language),
             language: language.tag(),
@@ -111,6 +110,7 @@ impl Page {
             style: super::STYLE,
             viewer: named(viewer.id.as_str(), Some(&viewer.display_name)),
             viewer_roles: roles.join(" · "),
+            is_regulator: viewer.roles.contains(&Role::Regulator),
             region: viewer.region.to_string(),
             made: to_the_second(overview.now),
             counts: counts(language, overview, &nodes),
@@ -256,7 +256,7 @@ impl Names<'_> {
 }
 
 /// The name for people; the id of whoever has none.
-fn named(id: &str, name: Option<&String>) -> String {
+pub(super) fn named(id: &str, name: Option<&String>) -> String {
     match name {
         Some(name) if !name.is_empty() => visible(name),
         Some(_) | None => id.to_owned(),
@@ -265,7 +265,7 @@ fn named(id: &str, name: Option<&String>) -> String {
 
 /// A text that somebody else wrote, without what would change how the texts around it are read: control characters and
 /// those that turn the direction of writing. Markup is escaped by the template.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let is_hidden = |letter: char| {
         letter.is_control()
             || matches!(
@@ -285,7 +285,7 @@ fn visible(text: &str) -> String {
 }
 
 /// `2026-11-22 09:42:03` in UTC+8.
-fn to_the_second(time: Timestamp) -> String {
+pub(super) fn to_the_second(time: Timestamp) -> String {
     local(time)
         .chars()
         .take(19)
@@ -294,7 +294,7 @@ fn to_the_second(time: Timestamp) -> String {
 }
 
 /// `2026-11-22` in UTC+8.
-fn to_the_day(time: Timestamp) -> String {
+pub(super) fn to_the_day(time: Timestamp) -> String {
     local(time).chars().take(10).collect()
 }
 
@@ -304,7 +304,7 @@ fn local(time: Timestamp) -> String {
 }
 
 /// A number with a space between groups of three digits.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -7,16 +7,6 @@ use lingqu_core::{ErrorCode, Role};
 use super::language::Language;
 use crate::registry::overview::{GrantState, ProductState};
 
-macro_rules! words {
-    ($($name:ident: $zh:literal, $en:literal;)*) => {
-        /// Every word that stands in the template.
-        pub(super) struct Words { $(pub(super) $name: &'static str,)* }
-
-        static CHINESE: Words = Words { $($name: $zh,)* };
-        static ENGLISH: Words = Words { $($name: $en,)* };
-    };
-}
-
 words! {
     title: "灵渠 运营平台（协调端）", "Lingqu coordinator";
     subtitle: "原始数据不出域，数据可用不可见", "The answer leaves, the data never does";
@@ -36,6 +26,7 @@ words! {
     records: "已镜像记录", "Records mirrored";
     epoch: "撤销清单编号", "Revocation list";
     revoked: "撤销项", "Revoked";
+    audit: "调用审计", "Call audit";
     calls: "最新调用", "Latest calls";
     name: "名称", "Name";
     unit: "数源单位", "Unit";
@@ -77,14 +68,19 @@ pub(super) struct Mark {
     pub(super) class: &'static str,
 }
 
-fn mark(language: Language, class: &'static str, zh: &'static str, en: &'static str) -> Mark {
+pub(super) fn mark(
+    language: Language,
+    class: &'static str,
+    zh: &'static str,
+    en: &'static str,
+) -> Mark {
     Mark {
         word: pick(language, zh, en),
         class,
     }
 }
 
-fn pick(language: Language, zh: &'static str, en: &'static str) -> &'static str {
+pub(super) fn pick(language: Language, zh: &'static str, en: &'static str) -> &'static str {
     match language {
         Language::Chinese => zh,
         Language::English => en,

@@ -106,6 +106,17 @@ async fn strangers_suspend_and_lift_nothing() {
         ("party_bank", "grant_1", ErrorCode::SuspensionForbidden),
         ("party_office", "grant_1", ErrorCode::SuspensionForbidden),
         (AGENCY, "grant_unknown", ErrorCode::GrantUnknown),
+        // Whoever may not suspend a grant does not find out whether there is one.
+        (
+            "party_bank",
+            "grant_unknown",
+            ErrorCode::SuspensionForbidden,
+        ),
+        (
+            "party_other",
+            "grant_unknown",
+            ErrorCode::SuspensionForbidden,
+        ),
     ] {
         let request = sealed(&suspension(by, grant, &net), &[by]);
         let refused = registry.suspend(&party(by), request).await.unwrap_err();

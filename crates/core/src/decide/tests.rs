@@ -283,6 +283,9 @@ const REFUSALS: &[(ErrorCode, &str, Spoil)] = &[
     (ErrorCode::GrantPartyMismatch, "another party", |w| {
         w.caller = "party_other".parse().unwrap()
     }),
+    (ErrorCode::GrantPartyMismatch, "another party's", |w| {
+        w.grant = Err(GrantFact::Foreign)
+    }),
     (ErrorCode::GrantOtherNode, "another node", |w| {
         w.grant().quotas[0].node = "node_b".parse().unwrap()
     }),
@@ -445,6 +448,48 @@ fn every_row_of_the_table_has_a_test() {
             tested.contains(row.code.as_str()),
             "no test for {}",
             row.code
+        );
+    }
+}
+
+/// Whatever another party's grant is like, and whatever has become of it: the caller is told what it is told where there
+/// is no such grant.
+#[test]
+fn another_partys_grant_is_told_as_one_that_there_is_not() {
+    let mut told = BTreeSet::new();
+    for (_, what, spoil) in REFUSALS {
+        let mut foreign = good();
+        spoil(&mut foreign);
+        foreign.caller = "party_other".parse().unwrap();
+        let mut none = foreign.clone();
+        none.grant = Err(GrantFact::Unknown);
+        if let (Ok(_), Decision::Deny(of_foreign), Decision::Deny(of_none)) =
+            (&foreign.grant, foreign.decide(), none.decide())
+        {
+            assert_eq!(of_foreign.told(), of_none.told(), "{what}");
+            told.insert(of_foreign);
+        }
+    }
+    assert!(told.contains(&ErrorCode::GrantPartyMismatch));
+    // What concerns the node or the caller itself is told as it is.
+    assert!(told.contains(&ErrorCode::ClockSkew) && told.contains(&ErrorCode::Stopped));
+}
+
+/// The unit's stop of a grant, or of its licensee, says nothing to others.
+#[test]
+fn a_stop_of_anothers_grant_is_not_told() {
+    let scopes = [
+        StopScope::Grant("grant_1".parse().unwrap()),
+        StopScope::Party("party_bank".parse().unwrap()),
+    ];
+    for scope in scopes {
+        let mut world = good();
+        stop(&mut world, scope);
+        assert_eq!(world.decide(), Decision::Deny(ErrorCode::Stopped));
+        world.caller = "party_other".parse().unwrap();
+        assert_eq!(
+            world.decide(),
+            Decision::Deny(ErrorCode::GrantPartyMismatch)
         );
     }
 }

@@ -33,7 +33,7 @@ impl ProductKind {
     }
 
     /// What calling it is called in records.
-    pub fn action(self) -> &'static str {
+    pub const fn action(self) -> &'static str {
         match self {
             ProductKind::Model => "score",
             ProductKind::Statistic => "query",

@@ -63,6 +63,11 @@ impl<'a> RecordView<'a> {
         self.kind
     }
 
+    /// Whether this bit of [`flag`] is set.
+    pub fn has(&self, bit: u16) -> bool {
+        self.flags & bit != 0
+    }
+
     /// The stream it stands in.
     pub fn stream(&self) -> StreamId {
         StreamId(array(self.header, 8))

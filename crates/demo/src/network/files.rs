@@ -85,13 +85,24 @@ impl Files {
             make_dir(&home)?;
             issue(&PeerId::Node(unit.node()), &home)?;
             signing_key::create(&home.join("log.key")).during("making a node's log key")?;
-            let config = node_toml::text(&files, *unit, coordinator, *listen)?;
-            std::fs::write(files.node_toml_of(*unit), config).during("writing node.toml")?;
+            files.write_node_toml(*unit, coordinator, *listen, None)?;
         }
         // The transport bureau's data is small; whoever needs the social-security register asks for it.
         let data = files.node_dir(Unit::Transport).join("data");
         register::transport::write(&data).during("writing the registers")?;
         Ok(files)
+    }
+
+    /// Writes a unit's `node.toml`; with the port of a database, its production data is read from there.
+    pub(super) fn write_node_toml(
+        &self,
+        unit: Unit,
+        coordinator: SocketAddr,
+        listen: SocketAddr,
+        database: Option<u16>,
+    ) -> Result<(), NetworkFailed> {
+        let config = node_toml::text(self, unit, coordinator, listen, database)?;
+        std::fs::write(self.node_toml_of(unit), config).during("writing node.toml")
     }
 
     /// Draws the social-security register and writes it where that bureau's node reads it; `progress` is told how many

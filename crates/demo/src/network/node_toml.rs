@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Signer, VerifierKey};
 
-use super::{During, Files, NetworkFailed};
+use super::{During, Files, NetworkFailed, database};
 use crate::cast::{self, Party, Unit};
 use crate::register::{social_security, transport};
 
@@ -87,31 +87,61 @@ const SOCIAL_SECURITY: [Resource; 4] = [
     ),
 ];
 
-/// The text of a unit's `node.toml`.
+/// The text of a unit's `node.toml`. With the port of a database, production is read from there.
 pub(super) fn text(
     files: &Files,
     unit: Unit,
     coordinator: SocketAddr,
     listen: SocketAddr,
+    database: Option<u16>,
 ) -> Result<String, NetworkFailed> {
     let mut text = node(files, unit, coordinator, listen)?;
+    if let Some(port) = database {
+        push_source(&mut text, port);
+    }
     let resources = match unit {
         Unit::SocialSecurity => &SOCIAL_SECURITY[..],
         Unit::Transport => &TRANSPORT[..],
     };
     for resource in resources {
-        push(&mut text, resource);
+        push(&mut text, resource, database.is_some());
     }
     Ok(text)
 }
 
-fn push(text: &mut String, resource: &Resource) {
+/// The unit's database, as the node reaches it.
+fn push_source(text: &mut String, port: u16) {
+    let _ = write!(
+        text,
+        r#"
+[[source]]
+name = "register"
+kind = "postgres"
+[source.settings]
+host = "127.0.0.1"
+port = {port}
+database = "postgres"
+user = "{user}"
+password = {{ file = "{password}" }}
+ca = "../ca/ca.pem"
+"#,
+        user = database::READER,
+        password = database::PASSWORD_FILE,
+    );
+}
+
+fn push(text: &mut String, resource: &Resource, database: bool) {
     let Resource {
         name,
         environments,
         path,
         as_of,
     } = resource;
+    let place = if database && *environments == PRODUCTION {
+        format!("source = \"register\"\ntable = \"public.{name}\"")
+    } else {
+        format!("path = \"{path}\"")
+    };
     // Writing into a String cannot fail.
     let _ = write!(
         text,
@@ -119,7 +149,7 @@ fn push(text: &mut String, resource: &Resource) {
 [[resource]]
 name = "{name}"
 environments = [{environments}]
-path = "{path}"
+{place}
 as_of = "{as_of}"
 "#
     );

@@ -138,8 +138,8 @@ impl Network {
     }
 }
 
-/// Waits until `holds` of the running node of the transport bureau, looking every few milliseconds, for at most two
-/// minutes: only a failure takes so long.
+/// Waits until `holds` of the running node of the transport bureau, looking every few milliseconds, for at most the
+/// network's patience: only a failure takes so long.
 pub async fn wait_until(
     network: &Network,
     what: &'static str,
@@ -164,9 +164,24 @@ pub async fn wait_until_of(
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
-    let limit = std::time::Duration::from_secs(120);
-    tokio::time::timeout(limit, looking)
+    tokio::time::timeout(network.patience, looking)
         .await
-        .map_err(|_| "it took too long")
+        .map_err(|_| gave_up(network, unit, node))
         .during(what)
+}
+
+/// What there is instead of what was waited for. Whoever reads it must not look for a defect where the machine is slow.
+fn gave_up(network: &Network, unit: Unit, node: &Node) -> String {
+    let journal = node.journal();
+    format!(
+        "waited {} s for this at {}, and gave up; it {} ready, has {} objects and {} open products, and {} of its {} \
+         records are mirrored; on a slow machine wait longer with --patience-s",
+        network.patience.as_secs(),
+        unit.node(),
+        if node.ready() { "is" } else { "is not" },
+        node.holdings().len(),
+        node.products_open(),
+        journal.mirrored_size(),
+        journal.size(),
+    )
 }

@@ -77,14 +77,15 @@ pub(super) fn of(which: Which) -> Definition {
 }
 
 /// The class comes from the scorecard's own cut-offs. Whoever is not in the register is told the lowest class, so that
-/// nobody learns who is.
+/// nobody learns who is. The name belongs to the key: with a number alone, any other class would tell that whoever has it
+/// is insured here, and numbers can be counted through. A wrong name is as unknown as a wrong number.
 fn income_stability() -> Model {
     let feature = |name: &str, column: &str| Feature {
         name: name.to_owned(),
         column: column.to_owned(),
     };
     Model {
-        key: rules(&[("id_no", "id_no", "folded")]),
+        key: rules(&[("id_no", "id_no", "folded"), ("name", "name", "folded")]),
         features: vec![
             feature("contribution_months_24", "contribution_months"),
             feature("employers_count", "employers"),

@@ -120,14 +120,14 @@ async fn people(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), NetworkF
 }
 
 async fn classes(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), NetworkFailed> {
-    let numbers: Vec<String> = tale
+    let subjects: Vec<_> = tale
         .people
         .iter()
-        .map(|person| person.id_no.clone())
+        .map(|person| subject(&person.id_no, &person.name))
         .collect();
     let mut classes = Vec::new();
-    for number in &numbers {
-        let call = question(Which::IncomeStability, GRANT, subject(number));
+    for subject in subjects {
+        let call = question(Which::IncomeStability, GRANT, subject);
         classes.push(tale.told(Which::IncomeStability, &call).await);
     }
     report
@@ -139,14 +139,18 @@ async fn classes(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Network
             "agency's and unit's signatures on the model's bytes",
         )
         .during("reporting")?;
-    let call = question(Which::IncomeStability, GRANT, subject("11010519491231002X"));
-    let got = tale.told(Which::IncomeStability, &call).await;
+    let driver = tale.people[0].id_no.clone();
+    let mut unknown = Vec::new();
+    for (id_no, name) in [("11010519491231002X", "张三"), (driver.as_str(), "张三")] {
+        let call = question(Which::IncomeStability, GRANT, subject(id_no, name));
+        unknown.push(tale.told(Which::IncomeStability, &call).await);
+    }
     report
         .step(
             "000 Art. 18; R-314",
-            "… and of somebody who is not insured here? The lowest class, so that nobody learns who is",
-            "C",
-            got,
+            "… of somebody who is not insured here, and of Driver L.'s number under another name? The lowest class, so that nobody learns who is",
+            "C C",
+            unknown.join(" "),
             LOG_KEYS,
         )
         .during("reporting")

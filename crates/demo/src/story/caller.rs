@@ -183,9 +183,9 @@ pub(super) fn months(id_no: &str, name: &str, months: i64) -> Vec<Argument> {
     ]
 }
 
-/// Somebody, by number.
-pub(super) fn subject(id_no: &str) -> Vec<Argument> {
-    vec![text("id_no", id_no)]
+/// Somebody, by number and name.
+pub(super) fn subject(id_no: &str, name: &str) -> Vec<Argument> {
+    vec![text("id_no", id_no), text("name", name)]
 }
 
 /// Insured persons of a district and of these ages.

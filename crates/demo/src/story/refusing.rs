@@ -112,8 +112,8 @@ fn attempts(tale: &Tale) -> Vec<Attempt<'_>> {
         ),
         by_broker(
             "003 Art. 12(三)",
-            "the catalog licensee calls with the bank's grant",
-            ErrorCode::GrantPartyMismatch,
+            "the catalog licensee calls with the bank's grant: it is told as if there were none, the record has the reason",
+            ErrorCode::GrantUnknown,
             GRANT,
         ),
     ]

@@ -19,14 +19,18 @@ pub(super) async fn tell(
     // The register is drawn while the parties enrol: neither waits for the other.
     let files = network.files().clone();
     let clock = Arc::clone(network.clock());
+    let database = network.register_database().cloned();
     let (told, mut hears) = mpsc::unbounded_channel();
     let drawing = tokio::task::spawn_blocking(move || {
         let began = clock.monotonic();
         let written = files.write_social_security(&mut |done, all| {
             // Nobody listens any more once the story has failed elsewhere.
             let _ = told.send((done, all));
-        });
-        written.map(|written| (written, clock.monotonic().saturating_sub(began)))
+        })?;
+        if let Some(database) = database {
+            database.take(&files.node_dir(Unit::SocialSecurity).join("data"))?;
+        }
+        Ok::<_, NetworkFailed>((written, clock.monotonic().saturating_sub(began)))
     });
     enrol_parties(network, report).await?;
     enrol_nodes(network, report).await?;
@@ -51,6 +55,28 @@ pub(super) async fn tell(
                 written.persons, written.records
             ),
             "nobody's: no node has read anything yet",
+        )
+        .during("reporting")?;
+    tell_database(network, report).await
+}
+
+/// With a database: what its server lets the node's account do.
+async fn tell_database(network: &Network, report: &mut Report<'_>) -> Result<(), NetworkFailed> {
+    let Some(database) = network.register_database().cloned() else {
+        return Ok(());
+    };
+    let refusing = tokio::task::spawn_blocking(move || database.refuses_writing());
+    let refused = refusing.await.during("trying to write")?;
+    report
+        .step(
+            "001 Art. 25; R-142",
+            "the social-security register lies in PostgreSQL, reached over TLS; the node's account may read it, and somebody tries to delete with it",
+            "42501: insufficient privilege",
+            refused.map_or_else(
+                || "rows could be deleted".to_owned(),
+                |code| format!("{code}: insufficient privilege"),
+            ),
+            "the database's own privileges",
         )
         .during("reporting")
 }
@@ -134,9 +160,14 @@ pub(super) async fn start_nodes(network: &mut Network) -> Result<(), NetworkFail
             Unit::Transport => 3,
         };
         let held = objects::resources(unit).len() + 2 * products + others;
-        wait_until_of(network, unit, "the node has all that was filed", |node| {
-            node.ready() && node.products_open() >= products && node.holdings().len() >= held
-        })
+        wait_until_of(
+            network,
+            unit,
+            "the node has all that was filed, has read its data and opened its products",
+            |node| {
+                node.ready() && node.products_open() >= products && node.holdings().len() >= held
+            },
+        )
         .await?;
     }
     Ok(())

@@ -48,7 +48,8 @@ async fn samples(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Network
         .during("reporting")?;
     let mut classes = Vec::new();
     for person in &samples {
-        let mut call = question(Which::IncomeStability, TRIAL_GRANT, subject(&person.id_no));
+        let subject = subject(&person.id_no, &person.name);
+        let mut call = question(Which::IncomeStability, TRIAL_GRANT, subject);
         call.asked.environment = Environment::Test;
         classes.push(tale.told(Which::IncomeStability, &call).await);
     }

@@ -60,6 +60,20 @@ async fn region(
             FEED_KEYS,
         )
         .during("reporting")?;
+    let untold = ErrorCode::GrantPartyMismatch.as_str();
+    let got = match found.contains_key(untold) {
+        true => untold,
+        false => "it is not there",
+    };
+    report
+        .step(
+            "003 Art. 18; R-410",
+            "… also the reason that the broker was not told: the grant that it named is another party's",
+            untold,
+            got,
+            FEED_KEYS,
+        )
+        .during("reporting")?;
     Ok(seen)
 }
 

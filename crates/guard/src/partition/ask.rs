@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use arrow_array::RecordBatch;
 
-use super::axes::{group, matched, name, taken};
+use super::axes::{matched, name, taken};
 use super::blocks::{Kind, WITHHELD};
 use super::register::{MIXED, Register};
 use super::{Partition, kept_of, kind_of};
@@ -16,6 +16,7 @@ use crate::engine::RunFailed;
 use crate::gate::{Broken, Gate};
 use crate::plan::{Partial, partials};
 use crate::query::Cell;
+use crate::safeguard::{Safeguard, stands};
 use crate::template::Bound;
 
 /// No group: the rows are not taken, or not as a whole.
@@ -70,10 +71,13 @@ impl Partition {
     pub(super) fn whole(&self, kind: &Kind, atoms: &[u32]) -> Result<Vec<u32>, Broken> {
         let layer = self.settled.layers.iter().find(|layer| layer.kind == *kind);
         let blocks = &layer.ok_or(Broken)?.block;
+        if !stands(Safeguard::WholeBlocks) {
+            return Ok(atoms.to_vec());
+        }
         let mut group_of: HashMap<u32, u32> = HashMap::new();
         for (block, group) in blocks.iter().zip(atoms) {
             let known = group_of.entry(*block).or_insert(*group);
-            if *known != *group || *block == WITHHELD {
+            if *known != *group || (*block == WITHHELD && stands(Safeguard::Withheld)) {
                 *known = NOWHERE;
             }
         }
@@ -100,8 +104,7 @@ pub(super) fn groups_of_atoms(partition: &Partition, bound: &Bound) -> Result<Ve
     let mut keys: Vec<(usize, Vec<usize>, usize)> = Vec::new();
     for key in &query.keys {
         let axis = axis_of(register, &name(&bound.template, key.origin))?;
-        let count = register.axes[axis].classes.len();
-        let groups: Vec<usize> = (0..count).map(|place| group(&key.domain, place)).collect();
+        let groups = key.groups();
         keys.push((axis, by_class(register, axis, &groups, 0)?, key.cells()));
     }
     let group_of = |atom: &[u16]| {

@@ -12,6 +12,7 @@ use lingqu_policy::Release;
 use super::register::{ByAtom, Kept, MIXED, Register, tally};
 use crate::gate::{Broken, Tally};
 use crate::query::Measure;
+use crate::safeguard::{Safeguard, stands};
 
 /// Not in any block: counts in no answer.
 pub(crate) const WITHHELD: u32 = u32::MAX;
@@ -58,7 +59,8 @@ pub(crate) struct Layer {
 /// stands out.
 pub(crate) fn is_safe(entities: usize, tallies: &[Tally], terms: &Release) -> bool {
     let enough = u64::try_from(entities).unwrap_or(u64::MAX) >= u64::from(terms.group_min());
-    enough && { tallies.iter() }.all(|tally| tally.is_nothing() || tally.may_show(terms))
+    let shown = { tallies.iter() }.all(|tally| tally.is_nothing() || tally.may_show(terms));
+    (enough || !stands(Safeguard::BlockSize)) && (shown || !stands(Safeguard::BlockFigures))
 }
 
 /// A set of atoms that is merged or stands alone, and what each entity has in it.
@@ -143,7 +145,7 @@ fn is_homogeneous(by_atom: &ByAtom<'_>, line: &[u32], terms: &Release) -> bool {
         .collect();
     let largest = line.iter().map(|atom| by_atom.size(*atom)).max();
     let share = usize::from(terms.homogeneity_percent_max());
-    largest.unwrap_or(0) * 100 > all.len() * share
+    largest.unwrap_or(0) * 100 > all.len() * share && stands(Safeguard::Homogeneity)
 }
 
 /// A block, without what its entities have in it.

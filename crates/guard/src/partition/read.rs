@@ -25,6 +25,7 @@ use crate::engine::Tables;
 use crate::fence::Fence;
 use crate::gate::Broken;
 use crate::query::Measure;
+use crate::safeguard::{Safeguard, stands};
 use crate::tables::{is_integer, is_text};
 use crate::template::Template;
 
@@ -139,7 +140,10 @@ async fn scan(
     columns: &BTreeSet<String>,
     state: &SessionState,
 ) -> Option<datafusion::execution::SendableRecordBatchStream> {
-    let fenced = Fence(Arc::clone(table));
+    let fenced = Fence {
+        scan: 0,
+        table: Arc::clone(table),
+    };
     let schema = fenced.schema();
     let projection: Option<Vec<usize>> = columns
         .iter()
@@ -191,7 +195,7 @@ fn collect(
     let mut bytes = Vec::new();
     for row in 0..batch.num_rows() {
         bytes.clear();
-        if !entities.write(row, &mut bytes) {
+        if !entities.write(row, &mut bytes) && stands(Safeguard::EntityPresent) {
             continue;
         }
         for (coordinate, column) in coordinates.iter_mut().zip(&classes) {
@@ -407,7 +411,8 @@ impl Lookup {
                 continue;
             }
             let number = u32::try_from(first + row).ok()?;
-            if self.keys.insert(bytes.as_slice().into(), number).is_some() {
+            let twice = self.keys.insert(bytes.as_slice().into(), number).is_some();
+            if twice && stands(Safeguard::JoinKeyOnce) {
                 return Some(false);
             }
         }

@@ -12,6 +12,7 @@ use lingqu_policy::Release;
 use super::blocks::{Blurred, Kind, Layer, Merger, NEW, WITHHELD, blurred, is_safe};
 use super::register::{ByAtom, Collector, Digest, MIXED, Register, tally};
 use crate::gate::Broken;
+use crate::safeguard::{Safeguard, stands};
 
 /// A register with the blocks of every kind of figure.
 pub(crate) struct Settled {
@@ -321,7 +322,7 @@ fn unsafe_changes(
     for (region, changes) in changes {
         let numbers = changes.iter().map(Vec::as_slice);
         let (entities, tallies) = tally(numbers, kept.len())?;
-        if !is_safe(entities, &tallies, terms) {
+        if !is_safe(entities, &tallies, terms) && stands(Safeguard::SafeChanges) {
             found.insert(region);
         }
     }

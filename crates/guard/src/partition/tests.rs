@@ -1,6 +1,6 @@
 //! Whole blocks, on small registers: what answers say, and what all of them together say.
 
-mod differences;
+pub(crate) mod differences;
 mod loads;
 mod products;
 

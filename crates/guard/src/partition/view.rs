@@ -10,6 +10,7 @@ use super::register::MIXED;
 use super::settle::Settled;
 use super::{OpenProduct, ProductRefused, StatisticProduct, kind_of};
 use crate::query::Cell;
+use crate::safeguard::{Safeguard, stands};
 
 /// How the product fares, or why it stays closed.
 pub(super) fn view(
@@ -21,7 +22,8 @@ pub(super) fn view(
     let cells = &template.query().cells;
     let shows_entities = cells.iter().any(|cell| matches!(cell, Cell::Entities));
     let too_fine = 2 * terms.round_to() < terms.group_min();
-    if shows_entities && too_fine && settled.register.overlaps() {
+    let overlaps = settled.register.overlaps() && stands(Safeguard::EntityRounding);
+    if shows_entities && too_fine && overlaps {
         return Err(ProductRefused::EntitiesOverlap {
             round_to_min: terms.group_min().div_ceil(2),
         });
@@ -45,7 +47,7 @@ pub(super) fn view(
     }
     let percent = (withheld * 100).div_ceil(finest.rows().max(1));
     let withheld_percent = u8::try_from(percent).unwrap_or(100);
-    if withheld_percent > terms.withheld_percent_max() {
+    if withheld_percent > terms.withheld_percent_max() && stands(Safeguard::WithheldShare) {
         return Err(ProductRefused::Withheld {
             withheld_percent,
             columns: columns(product),

@@ -8,6 +8,7 @@ use lingqu_policy::{Day, Domain, DomainKind, Use};
 use super::{Atom, Bindable, Checker, Joined};
 use crate::infer::{Operand, Origin, Test};
 use crate::rule::{Rule, TemplateRefused, refuse};
+use crate::safeguard::{Safeguard, stands};
 use crate::shape::is_lower_name;
 use crate::value::{Allowed, Parameter, ParameterKind};
 
@@ -61,7 +62,7 @@ impl Checker<'_> {
         let open = self.table(origin.scan).allows(origin.column, Use::Filter);
         let open = open && !self.is_entity(origin);
         let joined = origin.scan == protected || joins.iter().any(|join| join.scan == origin.scan);
-        if open && joined {
+        if (open || !stands(Safeguard::FilterUse)) && joined {
             Ok(())
         } else {
             self.refuse(Rule::FilterUse, origin)
@@ -97,15 +98,15 @@ pub(crate) fn check_parameters(
 }
 
 /// The column of one condition.
-struct Compared<'a> {
-    column: &'a str,
-    domain: &'a Domain,
-    parameters: &'a [Parameter],
+pub(super) struct Compared<'a> {
+    pub(super) column: &'a str,
+    pub(super) domain: &'a Domain,
+    pub(super) parameters: &'a [Parameter],
 }
 
 impl Compared<'_> {
     /// A value that the domain lists.
-    fn value(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
+    pub(super) fn value(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
         let listed = |value: &ScalarValue| match (self.domain.kind(), value) {
             (DomainKind::Texts(texts), ScalarValue::Utf8(Some(text))) => {
                 texts.binary_search(text).is_ok()
@@ -121,7 +122,7 @@ impl Compared<'_> {
     }
 
     /// An edge of the domain's bins.
-    fn edge(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
+    pub(super) fn edge(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
         let listed = |value: &ScalarValue| match (self.domain.kind(), value) {
             (DomainKind::IntegerBins(edges), ScalarValue::Int64(Some(edge))) => {
                 edges.binary_search(edge).is_ok()
@@ -144,7 +145,9 @@ impl Compared<'_> {
     ) -> Result<Bindable, TemplateRefused> {
         match operand {
             Operand::Literal(value) => match self.literal(value) {
-                Some(value) if listed(&value) => Ok(Bindable::Fixed(value)),
+                Some(value) if listed(&value) || !stands(Safeguard::ConditionsDeclared) => {
+                    Ok(Bindable::Fixed(value))
+                }
                 _ => refuse(Rule::DomainValue, self.column),
             },
             Operand::Placeholder(name) => {

@@ -7,6 +7,7 @@ use lingqu_policy::Use;
 use super::{Checker, Joined};
 use crate::infer::Origin;
 use crate::rule::{Rule, TemplateRefused, refuse};
+use crate::safeguard::{Safeguard, stands};
 use crate::tables::{is_integer, is_text};
 
 /// Most joined tables.
@@ -60,7 +61,8 @@ impl Checker<'_> {
         );
         let same = matches!(spaces, (Some(left), Some(right)) if left == right);
         let types = (left.data_type(mine.column), right.data_type(other.column));
-        if keys && same && comparable(types.0, types.1) {
+        let open = (keys && same) || !stands(Safeguard::SecondTable);
+        if open && comparable(types.0, types.1) {
             Ok(())
         } else {
             refuse(Rule::ProtectedTable, right.name.as_str())
@@ -74,7 +76,7 @@ impl Checker<'_> {
         let open = table.allows(mine.column, Use::Group)
             && table.allows(mine.column, Use::Filter)
             && !self.is_entity(mine);
-        if !open {
+        if !open && stands(Safeguard::JoinKey) {
             return self.refuse(Rule::JoinKey, mine);
         }
         let (left, right) = (

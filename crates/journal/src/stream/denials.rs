@@ -1,5 +1,8 @@
 //! Coalescing of refusals: the first of a party, code and product within a minute is recorded at once, the others of
 //! that minute are counted and written as one record when it is over. A flood of refusals costs a few records.
+//!
+//! What counts as one code is what the caller is told. Otherwise the caller could tell by the time of the disk, which
+//! only a first refusal waits for, which of two reasons with the same words it was.
 
 use std::collections::HashMap;
 
@@ -22,17 +25,45 @@ pub(crate) struct Denials {
 struct Key {
     minute: i64,
     party: PartyId,
+    /// As it is told.
     code: ErrorCode,
     /// None for requests that could not be read.
     product: Option<ProductId>,
 }
 
 struct Kind {
-    denial: Denial,
-    /// Refusals after the first.
-    count: u64,
+    /// By the reason for the record: as many as there are reasons that are told alike.
+    reasons: Vec<Reason>,
     /// Whether the first is durable.
     durable: watch::Receiver<bool>,
+}
+
+struct Reason {
+    /// The first of them.
+    denial: Denial,
+    /// Those that are in no record yet.
+    count: u64,
+}
+
+impl Kind {
+    fn count(&mut self, denial: &Denial) {
+        let same = |reason: &&mut Reason| reason.denial.code() == denial.code();
+        match self.reasons.iter_mut().find(same) {
+            Some(reason) => reason.count += 1,
+            None => self.reasons.push(Reason {
+                denial: denial.clone(),
+                count: 1,
+            }),
+        }
+    }
+
+    /// The records of what is in none yet, in the order of their codes.
+    fn drafts(mut self) -> Vec<Draft> {
+        self.reasons.sort_by_key(|reason| reason.denial.code());
+        let open = self.reasons.iter().filter(|reason| reason.count > 0);
+        open.map(|reason| reason.denial.draft(reason.count))
+            .collect()
+    }
 }
 
 /// What becomes of one refusal.
@@ -60,7 +91,7 @@ impl Denials {
         if let Some(kind) = self.kinds.get_mut(&key) {
             // A first one that was dropped on its way leaves the next one to be the first.
             if kind.durable.has_changed().is_ok() || *kind.durable.borrow() {
-                kind.count += 1;
+                kind.count(denial);
                 return Noted::Counted(kind.durable.clone());
             }
             self.forget(&key);
@@ -74,8 +105,10 @@ impl Denials {
         self.kinds.insert(
             key,
             Kind {
-                denial: denial.clone(),
-                count: 0,
+                reasons: vec![Reason {
+                    denial: denial.clone(),
+                    count: 0,
+                }],
                 durable,
             },
         );
@@ -97,13 +130,13 @@ impl Denials {
         });
         let mut drafts = Vec::new();
         for key in finished {
-            if drafts.len() == max {
+            let reasons = self.kinds.get(&key).map_or(0, |kind| kind.reasons.len());
+            // A frame has room for many more than one kind can have.
+            if !drafts.is_empty() && drafts.len() + reasons > max {
                 break;
             }
-            if let Some(kind) = self.forget(&key)
-                && kind.count > 0
-            {
-                drafts.push(kind.denial.draft(kind.count));
+            if let Some(kind) = self.forget(&key) {
+                drafts.extend(kind.drafts());
             }
         }
         drafts
@@ -125,7 +158,7 @@ fn key(denial: &Denial, now: Timestamp) -> Key {
     Key {
         minute: minute(now),
         party: denial.caller().clone(),
-        code: denial.code(),
+        code: denial.told(),
         product: denial.asked().map(|asked| asked.product.clone()),
     }
 }

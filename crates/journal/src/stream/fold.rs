@@ -64,7 +64,6 @@ struct Effect {
     stream: StreamId,
     index: u64,
     time: Timestamp,
-    kind: Kind,
     leaf: Hash,
     charged: Option<Charged>,
     remembered: Option<Remembered>,
@@ -98,7 +97,6 @@ impl Effect {
             stream: record.stream(),
             index: record.index(),
             time: record.time(),
-            kind: record.kind(),
             leaf: leaf_hash::<S>(entry),
             charged: Charged::by(&record)?,
             remembered: Remembered::of::<S>(&record),
@@ -113,7 +111,7 @@ impl Effect {
 pub(crate) struct Applied {
     /// Size of the log after it.
     pub(crate) end: u64,
-    /// Number of calls in it.
+    /// Number of calls in it; not of explanations, which cost nothing.
     pub(crate) calls: u64,
     /// Time of its first call.
     pub(crate) oldest_call: Option<Timestamp>,
@@ -176,7 +174,7 @@ impl<S: Suite> Fold<S> {
         };
         for record in &frame.records {
             self.apply_record(record)?;
-            if record.kind == Kind::Call {
+            if record.charged.as_ref().is_some_and(Charged::costs) {
                 applied.calls += 1;
                 applied.oldest_call.get_or_insert(record.time);
             }

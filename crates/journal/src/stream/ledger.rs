@@ -53,6 +53,15 @@ impl AccountId {
     }
 }
 
+/// What a unit is reserved for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reserved {
+    /// A call: the unit is spent once data is touched.
+    Call,
+    /// An explanation: its record costs none.
+    Explanation,
+}
+
 /// The accounts of all grants.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
@@ -66,6 +75,8 @@ struct Account {
     /// The newest day with records. Times of records only grow, so that older days are never asked for again.
     day: i64,
     of_day: u64,
+    /// Records of that day that cost nothing: explanations. There may be as many of them as calls.
+    explained: u64,
     total: u64,
     /// Reservations outstanding, of whatever day.
     reserved: u64,
@@ -84,6 +95,12 @@ pub(crate) struct Charged {
 }
 
 impl Charged {
+    /// Whether it costs anything. What does not is no answer, and does not count as one that the mirror lacks: whoever
+    /// is let in could otherwise close a product to all others for nothing.
+    pub(crate) fn costs(&self) -> bool {
+        self.units > 0
+    }
+
     /// What the record charges; nothing unless it is a call's.
     pub(crate) fn by(record: &RecordView<'_>) -> Result<Option<Charged>, Unchargeable> {
         if record.kind() != Kind::Call {
@@ -110,22 +127,35 @@ impl Ledger {
         };
         let day = time.day_utc8();
         if account.day != day {
-            (account.day, account.of_day) = (day, 0);
+            (account.day, account.of_day, account.explained) = (day, 0, 0);
         }
+        account.explained = account.explained.saturating_add(u64::from(*units == 0));
         account.of_day = account.of_day.saturating_add(*units);
         account.total = account.total.saturating_add(*units);
     }
 
-    /// Reserves one unit decided `at` an instant, and gives the earliest time that its record may carry.
+    /// Reserves one unit decided `at` an instant, and gives the earliest time that its record may carry. An explanation
+    /// needs a free unit like a call and gives it back with its record; there are as many a day as calls, so that the log
+    /// grows no faster than the unit has signed.
     pub(crate) fn reserve(
         &mut self,
         id: &AccountId,
         quota: &NodeQuota,
         at: Timestamp,
+        what: Reserved,
     ) -> Result<Timestamp, ErrorCode> {
         let day = at.max(self.last).day_utc8();
         let used = self.usage(id, at);
         if used.today >= quota.calls_per_day || used.total >= quota.calls_total {
+            return Err(ErrorCode::QuotaExhausted);
+        }
+        let explained = match (what, self.accounts.get(id)) {
+            (Reserved::Explanation, Some(account)) if account.day == day => {
+                account.explained.saturating_add(account.reserved)
+            }
+            (Reserved::Call | Reserved::Explanation, _) => 0,
+        };
+        if explained >= quota.calls_per_day {
             return Err(ErrorCode::QuotaExhausted);
         }
         self.accounts.entry(id.clone()).or_default().reserved += 1;

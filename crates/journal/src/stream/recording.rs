@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::Journal;
 use super::charge::Charge;
 use super::denials::{Denials, Noted};
-use super::ledger::AccountId;
+use super::ledger::{AccountId, Reserved};
 use super::options::DRAFT_LEN_MAX;
 use super::release::{Recorded, Released, Unrecorded};
 use super::stage::{Done, Item, Place, Work};
@@ -29,6 +29,18 @@ impl<S: Suite> Journal<S> {
     /// # Errors
     /// `QUOTA_EXHAUSTED`, `OVERLOADED`, or `AUDIT_UNAVAILABLE` when nothing can be recorded.
     pub fn reserve(&self, permit: &Permit) -> Result<Charge<S>, ErrorCode> {
+        self.reserve_for(permit, Reserved::Call)
+    }
+
+    /// The same for the explanation of a call, whose record costs no unit. A day has as many explanations as calls.
+    ///
+    /// # Errors
+    /// As [`Self::reserve`].
+    pub fn reserve_explanation(&self, permit: &Permit) -> Result<Charge<S>, ErrorCode> {
+        self.reserve_for(permit, Reserved::Explanation)
+    }
+
+    fn reserve_for(&self, permit: &Permit, what: Reserved) -> Result<Charge<S>, ErrorCode> {
         let slot = Arc::clone(&self.inner.call_slots)
             .try_acquire_owned()
             .map_err(|_| ErrorCode::Overloaded)?;
@@ -42,7 +54,7 @@ impl<S: Suite> Journal<S> {
             state
                 .fold
                 .ledger
-                .reserve(&AccountId::of(permit), permit.quota(), permit.at())?;
+                .reserve(&AccountId::of(permit), permit.quota(), permit.at(), what)?;
         drop(state);
         Ok(Charge::new(
             Arc::clone(shared),
@@ -155,9 +167,9 @@ impl<S: Suite> Journal<S> {
     /// Records a refusal. The first of its kind within a minute is durable before this returns, later ones are counted
     /// and wait for the first. If that cannot be had, the refusal leaves as `AUDIT_UNAVAILABLE`.
     pub async fn deny<T>(&self, denial: Denial) -> Released<T> {
-        let code = denial.code();
+        let told = denial.told();
         if self.note_denial(denial).await {
-            Released::denied(code)
+            Released::denied(told)
         } else {
             Released::unrecorded(Unrecorded::AuditUnavailable)
         }

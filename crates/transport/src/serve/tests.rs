@@ -1,3 +1,5 @@
+mod strangers;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,6 @@ use rustls::{AlertDescription, HandshakeKind};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tonic::transport::Channel;
 use tower::ServiceExt;
 
@@ -448,30 +449,6 @@ async fn one_peer_cannot_take_the_places_of_others() {
         })
         .await;
     }
-}
-
-#[tokio::test]
-async fn silent_strangers_take_no_place_of_connected_callers() {
-    let net = Net::with(
-        &EVERYBODY,
-        Limits {
-            handshakes_max: 1,
-            ..Limits::default()
-        },
-    )
-    .await;
-    let config = Arc::new(
-        net.pki
-            .bare(Some(&net.pki.issue("party_gx.bank", 30)), &[&TLS13]),
-    );
-    let mut caller = net.running.handshake(&config).await.unwrap();
-    http1(&mut caller, "/whoami").await;
-
-    let _silent = TcpStream::connect(net.running.address).await.unwrap();
-    let mut turned_away = TcpStream::connect(net.running.address).await.unwrap();
-    assert!(turned_away.read_u8().await.is_err());
-    assert_eq!(net.running.connections.refused(ErrorCode::Overloaded), 1);
-    assert_eq!(http1(&mut caller, "/whoami").await.1, "party_gx.bank");
 }
 
 #[tokio::test]

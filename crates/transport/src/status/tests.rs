@@ -28,11 +28,8 @@ fn a_detail_follows_the_texts_and_does_not_change_the_code() {
         status.message()
     );
     assert_eq!(code_of(&status), Some(ErrorCode::RequestInvalid));
-    let invalid = FieldInvalid {
-        field: "claims.name",
-        reason: "is sent twice",
-    };
-    let status = status_of_field(ErrorCode::ClaimInvalid, &invalid);
+    let fault = Fault::of("claims.name", "is sent twice");
+    let status = status_of_fault(ErrorCode::ClaimInvalid, &fault);
     assert!(
         status.message().ends_with(" (`claims.name` is sent twice)"),
         "{}",

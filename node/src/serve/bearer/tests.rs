@@ -79,3 +79,43 @@ fn tokens_differ_and_are_not_shown() {
     assert_ne!(one, two);
     assert_eq!(format!("{one:?}"), "Token(redacted)");
 }
+
+#[test]
+fn what_does_not_fit_stays_and_what_fits_goes_once() {
+    let bearer = Bearer::new(4, 16, Duration::from_secs(60));
+    let party = party("a");
+    let token = bearer.keep(&party, Duration::ZERO, 7).unwrap();
+    let take = |at, fits| {
+        let at = Duration::from_secs(at);
+        let taken = bearer.take_if(&party, token.as_bytes(), at, |_| fits);
+        taken.map(|value| value.map(|value| *value))
+    };
+    assert_eq!(take(1, Err("no")), Err("no"));
+    assert_eq!(take(59, Err("no")), Err("no"), "its age did not start anew");
+    assert_eq!(take(59, Ok(())), Ok(Some(7)));
+    assert_eq!(take(59, Ok(())), Ok(None));
+    assert!(bearer.is_empty());
+}
+
+/// At the instant at which its time is over a token is over, and not even asked whether it would have fitted.
+#[test]
+fn a_token_ends_at_its_time() {
+    let bearer = Bearer::new(4, 16, Duration::from_secs(60));
+    let party = party("a");
+    for (after, expected) in [
+        (Duration::from_nanos(59_999_999_999), Some(7)),
+        (Duration::from_secs(60), None),
+        (Duration::from_secs(61), None),
+    ] {
+        let begun = Duration::from_secs(5);
+        let token = bearer.keep(&party, begun, 7).unwrap();
+        let mut asked = false;
+        let taken = bearer.take_if(&party, token.as_bytes(), begun + after, |_| {
+            asked = true;
+            Ok::<_, ()>(())
+        });
+        assert_eq!(taken.unwrap().map(|value| *value), expected);
+        assert_eq!(asked, expected.is_some());
+        assert!(bearer.is_empty());
+    }
+}

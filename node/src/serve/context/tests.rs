@@ -108,12 +108,32 @@ fn what_nobody_knows_is_refused() {
 #[test]
 fn a_later_request_may_leave_out_and_never_change() {
     let first = stated(&[("lingqu-grant", "grant_1"), ("lingqu-purpose", "P")]).unwrap();
-    assert!(Stated::default().repeats(&first) && first.repeats(&first));
-    assert!(stated(&[("lingqu-purpose", "P")]).unwrap().repeats(&first));
-    assert!(
-        !stated(&[("lingqu-grant", "grant_2")])
-            .unwrap()
-            .repeats(&first)
-    );
-    assert!(!stated(&[("lingqu-scenario", "S")]).unwrap().repeats(&first));
+    assert_eq!(Stated::default().changed_since(&first), None);
+    assert_eq!(first.changed_since(&first), None);
+    for (header, value, changed) in [
+        ("lingqu-purpose", "P", None),
+        ("lingqu-grant", "grant_2", Some("lingqu-grant")),
+        ("lingqu-scenario", "S", Some("lingqu-scenario")),
+    ] {
+        let later = stated(&[(header, value)]).unwrap();
+        assert_eq!(later.changed_since(&first), changed);
+    }
+}
+
+#[test]
+fn where_and_under_which_grant_stays_exactly_as_it_was() {
+    let of = |environment: &str, grant: &str| {
+        let headers = [("lingqu-environment", environment), ("lingqu-grant", grant)];
+        stated(&headers).unwrap()
+    };
+    let first = of("TEST", "grant_1");
+    assert_eq!(first.moved_since(&first), None);
+    let moved = of("PROD", "grant_1").moved_since(&first);
+    assert_eq!(moved, Some("lingqu-environment"));
+    let moved = of("TEST", "grant_2").moved_since(&first);
+    assert_eq!(moved, Some("lingqu-grant"));
+    // Leaving out is a change too: the node would look for a grant that fits.
+    let without = stated(&[("lingqu-environment", "TEST")]).unwrap();
+    assert_eq!(without.moved_since(&first), Some("lingqu-grant"));
+    assert_eq!(first.moved_since(&without), Some("lingqu-grant"));
 }

@@ -2,7 +2,9 @@
 //!
 //! Clients name the columns as they like ("0" in ADBC) and type them from the value in hand, so neither names nor
 //! declared types are asked for; but a value is a text or an integer, it is there, and there is one row of them.
-//! The bytes come from outside: how much is read is bounded before anything is decoded.
+//! The bytes come from outside: how much is read is bounded before anything is decoded, and what could grow in decoding
+//! is not decoded. A compressed body states its own size, and the decoder would ask for that much memory at once; where
+//! there is none the process ends.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -12,6 +14,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_flight::FlightData;
 use arrow_flight::decode::{DecodedPayload, FlightDataDecoder};
 use arrow_flight::error::FlightError;
+use arrow_ipc::{Message, MessageHeader, Type};
 use arrow_schema::DataType;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use lingqu_core::ErrorCode;
@@ -35,6 +38,9 @@ where
     S: Stream<Item = Result<FlightData, E>> + Unpin,
 {
     let collected = collect(first, messages, bytes_max).await?;
+    for message in &collected {
+        check_message(&message.data_header)?;
+    }
     // Decoding of strangers' bytes runs in a task: should it panic, the task ends and nothing else.
     let decoded = tokio::spawn(decode(collected)).await;
     let batches = decoded.map_err(|_| malformed())?.map_err(|_| malformed())?;
@@ -69,6 +75,61 @@ where
     Ok(collected)
 }
 
+/// Refuses a message that the decoder might answer with more memory or depth than its bytes have: all that may come is
+/// a schema of plain columns, dictionaries and rows, none of them compressed.
+fn check_message(header: &[u8]) -> Result<(), CallInvalid> {
+    // Some clients begin with a message that has a descriptor and nothing else.
+    if header.is_empty() {
+        return Ok(());
+    }
+    let message: Message<'_> = arrow_ipc::root_as_message(header).map_err(|_| malformed())?;
+    let compressed = match message.header_type() {
+        MessageHeader::Schema => {
+            let schema = message.header_as_schema().ok_or(malformed())?;
+            let fields = schema.fields().ok_or(malformed())?;
+            if fields.len() > ARGUMENTS_MAX {
+                return Err(TOO_MANY);
+            }
+            let plain = |field: arrow_ipc::Field<'_>| {
+                PLAIN.contains(&field.type_type())
+                    && field.children().is_none_or(|children| children.is_empty())
+            };
+            return match fields.iter().all(plain) {
+                true => Ok(()),
+                false => Err(OTHER_TYPE),
+            };
+        }
+        MessageHeader::DictionaryBatch => {
+            let dictionary = message.header_as_dictionary_batch().ok_or(malformed())?;
+            dictionary
+                .data()
+                .ok_or(malformed())?
+                .compression()
+                .is_some()
+        }
+        MessageHeader::RecordBatch => {
+            let rows = message.header_as_record_batch().ok_or(malformed())?;
+            rows.compression().is_some()
+        }
+        MessageHeader::NONE => false,
+        _ => return Err(malformed()),
+    };
+    match compressed {
+        true => Err(invalid("are compressed")),
+        false => Ok(()),
+    }
+}
+
+/// Types of columns that are decoded. Of these, a null and a float are refused with their value, in [`value`].
+const PLAIN: [Type; 6] = [
+    Type::Null,
+    Type::Int,
+    Type::FloatingPoint,
+    Type::Utf8,
+    Type::LargeUtf8,
+    Type::Utf8View,
+];
+
 async fn decode(messages: Vec<FlightData>) -> Result<Vec<RecordBatch>, FlightError> {
     // A message that carries only the descriptor has no header.
     let messages = messages
@@ -87,7 +148,7 @@ async fn decode(messages: Vec<FlightData>) -> Result<Vec<RecordBatch>, FlightErr
 
 fn values(row: &RecordBatch) -> Result<Vec<ClaimValue>, CallInvalid> {
     if row.num_columns() > ARGUMENTS_MAX {
-        return Err(invalid("are more than 32"));
+        return Err(TOO_MANY);
     }
     row.columns().iter().map(|column| value(column)).collect()
 }
@@ -116,7 +177,7 @@ fn value(column: &dyn Array) -> Result<ClaimValue, CallInvalid> {
             .map_err(|_| invalid("has a number that is no integer of 64 bits")),
         DataType::Dictionary(_, _) => dictionary_value(column),
         // Floats are not cast: what a caller claims must be what is compared.
-        _ => Err(invalid("has a type other than text and integer")),
+        _ => Err(OTHER_TYPE),
     }
 }
 
@@ -141,7 +202,10 @@ fn malformed() -> CallInvalid {
     }
 }
 
-fn invalid(reason: &'static str) -> CallInvalid {
+const OTHER_TYPE: CallInvalid = invalid("has a type other than text and integer");
+const TOO_MANY: CallInvalid = invalid("are more than 32");
+
+const fn invalid(reason: &'static str) -> CallInvalid {
     CallInvalid {
         code: ErrorCode::ParameterInvalid,
         field: "parameters",

@@ -8,7 +8,6 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use lingqu_core::{ErrorCode, GrantId, ProductId};
-use lingqu_journal::Outcome;
 use lingqu_proto::{CallInvalid, ClaimValue, ProductCall};
 use lingqu_transport::status_of;
 use prost::bytes::Bytes;
@@ -19,11 +18,13 @@ use super::left::{
     Issued, Kept, NOT_AS_MANY, Pending, Prepared, PreparedResult, Ticket, What, parameters, pending,
 };
 use super::metadata::{Shown, schema_of};
-use super::{answer, own_tables, status_for};
+use super::{answer, own_tables};
 use crate::admission::caller::Caller;
 use crate::admission::throttle::Place;
+use crate::evaluate::explanation_schema;
 use crate::serve::bearer::{Bearer, Token};
 use crate::serve::calling::Calling;
+use crate::serve::calls::status;
 use crate::serve::context::Stated;
 use crate::serve::sql::Statement;
 use crate::{Node, VisibleProduct};
@@ -63,10 +64,7 @@ impl Execution {
     ) -> Result<T, Status> {
         match read {
             Ok(value) => Ok(value),
-            Err(invalid) => {
-                let code = self.calling.refuse(caller, invalid).await;
-                Err(status_for(code, &invalid))
-            }
+            Err(invalid) => Err(status(&self.calling.refuse(caller, invalid).await)),
         }
     }
 
@@ -89,6 +87,7 @@ impl Execution {
         };
         let prepared = Prepared {
             certificate: caller.certificate,
+            stated: stated.clone(),
             statement,
             values: Vec::new(),
         };
@@ -104,17 +103,22 @@ impl Execution {
     pub(super) async fn bind(
         &self,
         caller: &Caller,
+        stated: &Stated,
         handle: &[u8],
         values: Vec<ClaimValue>,
     ) -> Result<Bytes, Status> {
         let prepared = self.prepared(caller, handle)?;
-        let statement = prepared.statement.clone();
-        let fits = statement.placeholders() == values.len();
-        self.or_refused(caller, fits.then_some(()).ok_or(NOT_AS_MANY))
-            .await?;
+        // Whoever only binds may leave the headers out.
+        let fits = match stated.changed_since(&prepared.stated) {
+            None if prepared.statement.placeholders() == values.len() => Ok(()),
+            None => Err(NOT_AS_MANY),
+            Some(header) => Err(moved(header)),
+        };
+        self.or_refused(caller, fits).await?;
         let bound = Prepared {
             certificate: caller.certificate,
-            statement,
+            stated: prepared.stated.clone(),
+            statement: prepared.statement.clone(),
             values,
         };
         self.keep(caller, &self.kept.statements, bound)
@@ -143,7 +147,7 @@ impl Execution {
                 What::Metadata(asked)
             }
             other => {
-                let prepared = self.statement(caller, other).await?;
+                let prepared = self.statement(caller, &stated, other).await?;
                 match &prepared.statement {
                     Statement::Products => What::Products,
                     Statement::Receipts => What::Receipts,
@@ -178,27 +182,41 @@ impl Execution {
         if let Wanted::Metadata(asked) = wanted {
             return schema_of(&asked).map_err(status_of);
         }
-        let prepared = self.statement(caller, wanted).await?;
+        let prepared = self.statement(caller, stated, wanted).await?;
         self.described(caller, stated, &prepared.statement)
             .ok_or_else(|| status_of(ErrorCode::ProductNotGranted))
     }
 
-    /// Spends a ticket. This is where a call is made.
+    /// Spends a ticket. This is where a call is made. A request that its owner makes with other headers, or with another
+    /// certificate, is refused and leaves the ticket unspent: nobody but the owner can have it, so a mistake of its own
+    /// is all that could be punished.
     pub(super) async fn fetch(
         &self,
         caller: &Caller,
         stated: &Stated,
         ticket: &[u8],
     ) -> Result<RecordBatch, Status> {
-        let ticket = self.kept.tickets.take(&caller.party, ticket, self.now());
-        let is_theirs = |ticket: &Arc<Ticket>| {
-            ticket.certificate == caller.certificate && stated.repeats(&ticket.stated)
-        };
-        let ticket = ticket.filter(is_theirs).ok_or(CallInvalid {
+        let invalid = |field, reason| CallInvalid {
             code: ErrorCode::TicketInvalid,
-            field: "ticket",
-            reason: "is not good for this request",
-        });
+            field,
+            reason,
+        };
+        let useless = invalid("ticket", "is not good for this request");
+        let fits = |ticket: &Ticket| {
+            if ticket.certificate != caller.certificate {
+                return Err(useless);
+            }
+            match stated.changed_since(&ticket.stated) {
+                None => Ok(()),
+                Some(header) => Err(invalid(
+                    header,
+                    "is not what the ticket was asked for with; the ticket is still good",
+                )),
+            }
+        };
+        let kept = &self.kept.tickets;
+        let taken = kept.take_if(&caller.party, ticket, self.now(), fits);
+        let ticket = taken.and_then(|ticket| ticket.ok_or(useless));
         let ticket = self.or_refused(caller, ticket).await?;
         let built = match &ticket.what {
             What::Call(pending) => return self.call(caller, pending).await,
@@ -225,34 +243,36 @@ impl Execution {
     /// Makes the call, and waits for what leaves.
     async fn call(&self, caller: &Caller, pending: &Pending) -> Result<RecordBatch, Status> {
         let call = self.resolved(caller, pending);
-        let invalid = call.as_ref().err().copied();
-        match self.calling.make(caller, call).await.into_outcome() {
-            Outcome::Answered {
-                result,
-                receipt,
-                level,
-            } => answer::batch(&result, &receipt, level).map_err(super::internal),
-            Outcome::Failed { code, .. } | Outcome::Denied(code) | Outcome::Unrecorded(code) => {
-                Err(match invalid {
-                    Some(invalid) => status_for(code, &invalid),
-                    None => status_of(code),
-                })
-            }
-        }
+        let given = self.calling.make(caller, call).await.into_answer();
+        let given = given.map_err(|refused| status(&refused))?;
+        answer::batch(&given.answer, &given.receipt, given.level).map_err(super::internal)
     }
 
     /// The statement that a command names or holds.
-    async fn statement(&self, caller: &Caller, wanted: Wanted) -> Result<Arc<Prepared>, Status> {
+    async fn statement(
+        &self,
+        caller: &Caller,
+        stated: &Stated,
+        wanted: Wanted,
+    ) -> Result<Arc<Prepared>, Status> {
         match wanted {
             Wanted::Execute(query) => {
                 let statement = self.or_refused(caller, self.parse(&query)).await?;
                 Ok(Arc::new(Prepared {
                     certificate: caller.certificate,
+                    stated: stated.clone(),
                     statement,
                     values: Vec::new(),
                 }))
             }
-            Wanted::ExecutePrepared(handle) => self.prepared(caller, &handle),
+            Wanted::ExecutePrepared(handle) => {
+                let prepared = self.prepared(caller, &handle)?;
+                let stays = stated
+                    .moved_since(&prepared.stated)
+                    .map_or(Ok(()), |header| Err(moved(header)));
+                self.or_refused(caller, stays).await?;
+                Ok(prepared)
+            }
             Wanted::Bind(_) | Wanted::Close(_) | Wanted::Metadata(_) | Wanted::Prepare(_) => {
                 Err(self.turned_away(caller, ErrorCode::CommandUnsupported))
             }
@@ -294,7 +314,10 @@ impl Execution {
                 .meant(caller, stated.grant(), &form.product)
                 .ok()
                 .flatten()
-                .map(|product| product.output),
+                .map(|product| match form.explains {
+                    true => explanation_schema(),
+                    false => product.output,
+                }),
             Statement::Products => Some(Arc::new(own_tables::products_schema())),
             Statement::Receipts => Some(Arc::new(own_tables::receipts_schema())),
         }
@@ -308,7 +331,7 @@ impl Execution {
         let names: Vec<String> = match self.meant(caller, grant, &asked.product)? {
             Some(product) if product.parameters.len() == pending.values.len() => {
                 let parameters = product.parameters.into_iter();
-                parameters.map(|(name, _)| name).collect()
+                parameters.map(|parameter| parameter.name).collect()
             }
             Some(_) => return Err(NOT_AS_MANY),
             None => (1..=pending.values.len())
@@ -319,7 +342,11 @@ impl Execution {
             .into_iter()
             .zip(pending.values.iter().cloned())
             .collect();
-        ProductCall::new(pending.id, asked, None, &arguments, pending.as_of_min)
+        let call = ProductCall::new(pending.id, asked, None, &arguments, pending.as_of_min)?;
+        Ok(match pending.explains {
+            true => call.explained(),
+            false => call,
+        })
     }
 
     /// The product that a name means for this caller and grant; none if there is none. Versions with the same
@@ -357,5 +384,14 @@ impl Execution {
 
     fn now(&self) -> Duration {
         self.node().clock.monotonic()
+    }
+}
+
+/// A prepared statement is presented with another header than it was prepared with.
+fn moved(header: &'static str) -> CallInvalid {
+    CallInvalid {
+        code: ErrorCode::RequestInvalid,
+        field: header,
+        reason: "is not what the statement was prepared with",
     }
 }

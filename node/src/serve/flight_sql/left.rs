@@ -49,6 +49,8 @@ impl Kept {
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) certificate: [u8; 32],
+    /// What was stated when it was prepared. It was described for this environment and grant, and is good for no other.
+    pub(super) stated: Stated,
     pub(super) statement: Statement,
     pub(super) values: Vec<ClaimValue>,
 }
@@ -76,6 +78,8 @@ pub(super) struct Pending {
     pub(super) asked: Asked,
     pub(super) as_of_min: Option<Timestamp>,
     pub(super) values: Vec<ClaimValue>,
+    /// Whether only its explanation is asked for.
+    pub(super) explains: bool,
 }
 
 /// A ticket for the caller.
@@ -119,6 +123,7 @@ pub(super) fn pending(
         asked,
         as_of_min,
         values,
+        explains: form.explains,
     })
 }
 
@@ -127,15 +132,15 @@ pub(super) fn parameters(form: &ProductCallForm, product: &VisibleProduct) -> Sc
     let mut fields: Vec<Field> = (0..form.placeholders)
         .map(|place| Field::new(place.to_string(), DataType::Utf8, false))
         .collect();
-    for (argument, (name, kind)) in form.arguments.iter().zip(&product.parameters) {
+    for (argument, parameter) in form.arguments.iter().zip(&product.parameters) {
         if let Argument::Bound(place) = argument
             && let Some(field) = fields.get_mut(*place)
         {
-            let data_type = match *kind {
+            let data_type = match parameter.kind {
                 "integer" => DataType::Int64,
                 _ => DataType::Utf8,
             };
-            *field = Field::new(name, data_type, false);
+            *field = Field::new(&parameter.name, data_type, false);
         }
     }
     Schema::new(fields)

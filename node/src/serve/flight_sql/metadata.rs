@@ -139,14 +139,9 @@ fn words(product: &VisibleProduct) -> (&str, &str) {
 
 /// The columns of the answer, and in the metadata what the product takes.
 fn described(product: &VisibleProduct) -> Schema {
-    let parameters: Vec<String> = product
-        .parameters
-        .iter()
-        .map(|(name, kind)| format!("{name} {kind}"))
-        .collect();
     let metadata = HashMap::from([
         ("lingqu.kind".to_owned(), product.kind.to_string()),
-        ("lingqu.parameters".to_owned(), parameters.join(", ")),
+        ("lingqu.parameters".to_owned(), product.signature()),
         ("lingqu.product".to_owned(), product.reference.to_string()),
         ("lingqu.title".to_owned(), product.title_en.clone()),
         ("lingqu.title_zh".to_owned(), product.title_zh.clone()),

@@ -33,6 +33,7 @@ pub(super) fn products_schema() -> Schema {
         text("title_zh"),
         text("title_en"),
         text("parameters"),
+        text("output"),
         Field::new_list("grants", Field::new_list_field(DataType::Utf8, true), false),
     ])
 }
@@ -69,19 +70,20 @@ pub(super) fn products(visible: &[VisibleProduct]) -> Result<RecordBatch, ArrowE
         texts(|product| product.unit.to_string()),
         texts(|product| product.title_zh.clone()),
         texts(|product| product.title_en.clone()),
-        texts(parameters),
+        texts(VisibleProduct::signature),
+        texts(output),
         Arc::new(grants.finish()),
     ];
     RecordBatch::try_new(Arc::new(products_schema()), columns)
 }
 
-fn parameters(product: &VisibleProduct) -> String {
-    let parameters: Vec<String> = product
-        .parameters
-        .iter()
-        .map(|(name, kind)| format!("{name} {kind}"))
+/// The columns of its answer; empty where they are not known yet.
+fn output(product: &VisibleProduct) -> String {
+    let columns = product.output.fields().iter();
+    let columns: Vec<String> = columns
+        .map(|column| format!("{} {}", column.name(), column.data_type()))
         .collect();
-    parameters.join(", ")
+    columns.join(", ")
 }
 
 /// One line of `lingqu.receipts`.

@@ -5,16 +5,16 @@ use base64::engine::general_purpose::STANDARD;
 use lingqu_core::product::Load;
 use lingqu_core::receipt::{Level, Receipt};
 use lingqu_core::{ErrorCode, NodeId};
-use lingqu_proto::{ScoreValue, receipt_to_pb};
+use lingqu_proto::{ClaimValue, ScoreValue, receipt_to_pb};
 use prost::Message;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::tables::{self, Column};
-use crate::VisibleProduct;
 use crate::call::Answer;
 use crate::evaluate::AnswerValue;
 use crate::serve::words::{level_word, verdict_zh};
+use crate::{Declared, VisibleParameter, VisibleProduct};
 
 /// An answer. 答复。
 #[derive(Serialize, ToSchema)]
@@ -205,11 +205,49 @@ struct ProductAnswer {
     /// Title in English. 英文名称。
     title_en: String,
     /// What it takes, in the order of positional calls. 参数，按位置顺序。
-    parameters: Vec<Column>,
-    /// The columns of its answer. 答复的列。
+    parameters: Vec<ParameterAnswer>,
+    /// The columns of its answer; empty while a statistic has no data to answer from. 答复的列；统计产品尚无数据时为空。
     output: Vec<Column>,
     /// The caller's grants for it. 可用的授权。
     grants: Vec<String>,
+}
+
+/// What a product takes. 参数。
+#[derive(Serialize, ToSchema)]
+struct ParameterAnswer {
+    /// Its name. 名称。
+    name: String,
+    /// `text`, `integer` or `date`. 类型。
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// How it is compared with the register: `exact`, `folded`, `integer`, `date` or `at_least`; none for a parameter of
+    /// a statistic. 比对方式；统计参数没有。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparator: Option<String>,
+    /// The values that it may have; without this field, any of the type. 可取的值；没有此字段则不限。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    values: Option<Vec<serde_json::Value>>,
+    /// True if the values are edges of bins, which only cut between bins. 取值是否为分箱边界。
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    edges: bool,
+}
+
+impl ParameterAnswer {
+    fn of(parameter: &VisibleParameter) -> ParameterAnswer {
+        let value = |value: &ClaimValue| match value {
+            ClaimValue::Integer(number) => serde_json::Value::from(*number),
+            ClaimValue::Text(text) => serde_json::Value::from(text.as_str()),
+        };
+        let values = parameter.declared.list().iter().map(value).collect();
+        ParameterAnswer {
+            name: parameter.name.clone(),
+            kind: parameter.kind,
+            comparator: parameter.comparator.clone(),
+            values: (parameter.declared != Declared::Any).then_some(values),
+            edges: matches!(parameter.declared, Declared::Edges(_)),
+        }
+    }
 }
 
 impl Products {
@@ -231,9 +269,7 @@ impl ProductAnswer {
             unit: product.unit.to_string(),
             title_zh: product.title_zh.clone(),
             title_en: product.title_en.clone(),
-            parameters: parameters
-                .map(|(name, kind)| Column::new(name, kind))
-                .collect(),
+            parameters: parameters.map(ParameterAnswer::of).collect(),
             output: tables::columns(&product.output),
             grants: product.grants.iter().map(ToString::to_string).collect(),
         }

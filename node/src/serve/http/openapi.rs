@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use utoipa::OpenApi;
 
 use super::answer::{CallAnswer, Problem, Products};
-use super::request::{QueryRequest, ScoreRequest, VerifyRequest};
+use super::request::{ExplainRequest, QueryRequest, ScoreRequest, VerifyRequest};
 
 /// The interface. Every operation needs a client certificate (mutual TLS).
 #[derive(OpenApi)]
@@ -22,7 +22,7 @@ use super::request::{QueryRequest, ScoreRequest, VerifyRequest};
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     servers((url = "https://node.example:7443", description = "A node. 数源节点。")),
-    paths(describe, products, query, score, verify),
+    paths(describe, explain, products, query, score, verify),
     tags(
         (name = "calls", description = "Calls of products. 产品调用。"),
         (name = "listings", description = "What there is. 目录。"),
@@ -84,6 +84,12 @@ macro_rules! operation {
     };
 }
 
+operation! {
+    /// Tells what a call would answer and cost, without making it.
+    ///
+    /// 说明一次调用会答复什么、计量多少，不实际调用。
+    explain, "/v1/explain", ExplainRequest
+}
 operation! {
     /// Calls a statistic.
     ///

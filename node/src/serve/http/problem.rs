@@ -2,40 +2,31 @@
 
 use axum::response::{IntoResponse, Response};
 use lingqu_core::ErrorCode;
-use lingqu_proto::{CallInvalid, FieldInvalid};
-use lingqu_transport::{problem_of, problem_of_field};
+use lingqu_transport::{problem_of, problem_of_fault};
+
+use crate::call::Refused;
 
 /// Why a request is refused.
 #[derive(Debug)]
-pub(super) struct Problem {
-    code: ErrorCode,
-    field: Option<FieldInvalid>,
-}
-
-impl Problem {
-    /// One that names what is wrong in the request; constants, as everywhere.
-    pub(super) fn field(invalid: &CallInvalid) -> Problem {
-        Problem {
-            code: invalid.code,
-            field: Some(FieldInvalid {
-                field: invalid.field,
-                reason: invalid.reason,
-            }),
-        }
-    }
-}
+pub(super) struct Problem(Refused);
 
 impl From<ErrorCode> for Problem {
     fn from(code: ErrorCode) -> Problem {
-        Problem { code, field: None }
+        Problem(code.into())
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Problem {
+        Problem(refused)
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        match &self.field {
-            Some(field) => problem_of_field(self.code, field),
-            None => problem_of(self.code),
+        match &self.0.fault {
+            Some(fault) => problem_of_fault(self.0.code, fault),
+            None => problem_of(self.0.code),
         }
     }
 }

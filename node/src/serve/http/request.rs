@@ -20,7 +20,7 @@ pub(super) trait CallBody: DeserializeOwned + Send {
 }
 
 macro_rules! call_body {
-    ($(#[$doc:meta])* $name:ident, $kind:ident, $(#[$values_doc:meta])* $values:ident) => {
+    ($(#[$doc:meta])* $name:ident, $of:expr, $(#[$values_doc:meta])* $values:ident) => {
         $(#[$doc])*
         #[derive(Debug, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
@@ -66,7 +66,8 @@ macro_rules! call_body {
 
         impl CallBody for $name {
             fn into_call(self) -> Result<ProductCall, CallInvalid> {
-                Parts {
+                let of: fn(Parts) -> Result<ProductCall, CallInvalid> = $of;
+                of(Parts {
                     call_id: self.call_id,
                     grant: self.grant,
                     purpose: self.purpose,
@@ -77,28 +78,34 @@ macro_rules! call_body {
                     version: self.version,
                     values: self.$values,
                     as_of_min: self.as_of_min,
-                }
-                .into_call(ProductKind::$kind)
+                })
             }
         }
     };
 }
 
 call_body! {
+    /// What would a call with these arguments answer, under which rules and at what cost? Of a product of any kind; no
+    /// data is touched. 调用说明：会答复什么、适用哪些规则、计量多少；不触及数据。
+    ExplainRequest, |parts| parts.into_call(None).map(ProductCall::explained),
+    /// What the call would state, each once. 该调用所要填写的全部内容，各一次。
+    arguments
+}
+call_body! {
     /// Does this claim match the unit's register? 核验：所述信息与登记是否一致？
-    VerifyRequest, Verification,
+    VerifyRequest, |parts| parts.into_call(Some(ProductKind::Verification)),
     /// Every field of the product, each once. 产品的全部字段，各一次。
     claims
 }
 call_body! {
     /// Which class or score has this subject? 模型：该对象的分级或评分？
-    ScoreRequest, Model,
+    ScoreRequest, |parts| parts.into_call(Some(ProductKind::Model)),
     /// Every key field of the product, each once: who is to be scored. 产品的全部定位字段，各一次。
     subject
 }
 call_body! {
     /// A registered statistic. 统计：经登记的统计产品。
-    QueryRequest, Statistic,
+    QueryRequest, |parts| parts.into_call(Some(ProductKind::Statistic)),
     /// Every parameter of the product, each once. 产品的全部参数，各一次。
     parameters
 }
@@ -211,7 +218,7 @@ impl Visitor<'_> for OneValueVisitor {
     }
 }
 
-/// What the three bodies have in common.
+/// What the bodies have in common.
 struct Parts {
     call_id: Option<String>,
     grant: Option<String>,
@@ -226,7 +233,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn into_call(self, kind: ProductKind) -> Result<ProductCall, CallInvalid> {
+    fn into_call(self, kind: Option<ProductKind>) -> Result<ProductCall, CallInvalid> {
         let id = match &self.call_id {
             Some(id) => id.parse().map_err(|_| CallInvalid {
                 code: ErrorCode::CallIdInvalid,
@@ -253,7 +260,7 @@ impl Parts {
             environment,
         };
         let as_of_min = parsed("as_of_min", self.as_of_min.as_deref())?;
-        ProductCall::new(id, &asked, Some(kind), &self.values.0, as_of_min)
+        ProductCall::new(id, &asked, kind, &self.values.0, as_of_min)
     }
 }
 

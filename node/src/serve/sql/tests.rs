@@ -101,7 +101,28 @@ fn everything_else_is_refused() {
         ),
         ("a write", "INSERT INTO a.b VALUES (1)"),
         ("a write behind", "SELECT * FROM a.b(1); DROP TABLE a.b"),
-        ("explain", "EXPLAIN SELECT * FROM a.b(1)"),
+        ("explain analyze", "EXPLAIN ANALYZE SELECT * FROM a.b(1)"),
+        ("explain verbose", "EXPLAIN VERBOSE SELECT * FROM a.b(1)"),
+        (
+            "explain query plan",
+            "EXPLAIN QUERY PLAN SELECT * FROM a.b(1)",
+        ),
+        ("explain estimate", "EXPLAIN ESTIMATE SELECT * FROM a.b(1)"),
+        (
+            "explain with a format",
+            "EXPLAIN FORMAT JSON SELECT * FROM a.b(1)",
+        ),
+        (
+            "explain with options",
+            "EXPLAIN (ANALYZE) SELECT * FROM a.b(1)",
+        ),
+        ("describe", "DESCRIBE SELECT * FROM a.b(1)"),
+        ("describe a table", "DESCRIBE a.b"),
+        ("explain a table", "EXPLAIN a.b"),
+        ("explain twice", "EXPLAIN EXPLAIN SELECT * FROM a.b(1)"),
+        ("explain a write", "EXPLAIN INSERT INTO a.b VALUES (1)"),
+        ("explain another query", "EXPLAIN SELECT 1"),
+        ("explain one's own", "EXPLAIN SELECT * FROM lingqu.products"),
         ("set", "SET x = 1"),
         ("begin", "BEGIN"),
         ("values", "VALUES (1)"),
@@ -296,5 +317,84 @@ fn what_is_shown_of_a_statement_holds_no_value() {
     assert!(
         !shown.contains("secret") && !shown.contains("4711"),
         "{shown}"
+    );
+}
+
+/// What the manual says of each way of writing is so: accepted forms on its left, refused ones on its right.
+#[test]
+fn the_manual_describes_what_is_accepted() {
+    let manual = include_str!("../../../../docs/clients.md");
+    let (_, table) = manual.split_once("| accepted | refused with").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let written = |word: &str| table.contains(&format!("`{word}"));
+    for (word, accepted) in [
+        ("SELECT", "sElEcT * frOM tb.plane_registered(1)"),
+        (";", "SELECT * FROM tb.plane_registered(1) ;"),
+        ("-- …", "SELECT * -- whatever\nFROM tb.plane_registered(1)"),
+        (
+            "/* … */",
+            "SELECT * /* whatever */ FROM tb.plane_registered(1)",
+        ),
+        (
+            "\"tb\".\"plane_registered\"",
+            "SELECT * FROM \"tb\".\"plane_registered\"(1)",
+        ),
+        ("'text'", "SELECT * FROM tb.plane_registered('it''s')"),
+        ("-", "SELECT * FROM tb.plane_registered(-5)"),
+        ("?", "SELECT * FROM tb.plane_registered(?, ?)"),
+        ("$1", "SELECT * FROM tb.plane_registered($2, $1)"),
+        ("*", "SELECT * FROM tb.plane_registered(1)"),
+    ] {
+        assert!(written(word), "{word}");
+        assert!(parse(accepted).is_ok(), "{accepted}");
+    }
+    for (word, refused) in [
+        (
+            "TB.plane_registered",
+            "SELECT * FROM TB.plane_registered(1)",
+        ),
+        ("E'…'", "SELECT * FROM tb.plane_registered(E'x')"),
+        ("N'…'", "SELECT * FROM tb.plane_registered(N'x')"),
+        ("X'…'", "SELECT * FROM tb.plane_registered(X'00')"),
+        ("+1", "SELECT * FROM tb.plane_registered(+1)"),
+        ("1.5", "SELECT * FROM tb.plane_registered(1.5)"),
+        ("1e3", "SELECT * FROM tb.plane_registered(1e3)"),
+        ("NULL", "SELECT * FROM tb.plane_registered(NULL)"),
+        ("TRUE", "SELECT * FROM tb.plane_registered(TRUE)"),
+        (":name", "SELECT * FROM tb.plane_registered(:name)"),
+        ("DISTINCT", "SELECT DISTINCT * FROM tb.plane_registered(1)"),
+        ("WHERE", "SELECT * FROM tb.plane_registered(1) WHERE 1 = 1"),
+        (
+            "GROUP BY",
+            "SELECT * FROM tb.plane_registered(1) GROUP BY 1",
+        ),
+        (
+            "ORDER BY",
+            "SELECT * FROM tb.plane_registered(1) ORDER BY 1",
+        ),
+        ("LIMIT", "SELECT * FROM tb.plane_registered(1) LIMIT 1"),
+    ] {
+        assert!(written(word), "{word}");
+        assert!(parse(refused).is_err(), "{refused}");
+    }
+    assert!(parse("SELECT * FROM tb.plane_registered(?, $1)").is_err());
+    assert!(
+        parse("SELECT * FROM tb.plane_registered(1); SELECT * FROM tb.plane_registered(1)")
+            .is_err()
+    );
+    assert!(parse("SELECT * FROM tb.plane_registered(\"x\")").is_err());
+}
+
+#[test]
+fn a_call_is_explained_as_it_is_written() {
+    let explained = call_of("explain SELECT * FROM a.b(?, 1)");
+    let call = call_of("SELECT * FROM a.b(?, 1)");
+    assert!(explained.explains && !call.explains);
+    assert_eq!(
+        ProductCallForm {
+            explains: false,
+            ..explained
+        },
+        call
     );
 }

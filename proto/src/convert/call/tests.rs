@@ -331,3 +331,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_explanation_is_committed_to_as_no_call_is() {
+    let call = product_call(&request()).unwrap();
+    let asked = explain_request(call.id, &call.asked, &call.arguments, call.as_of_min);
+    let explained = product_call(&asked).unwrap();
+    assert!(explained.explains && !call.explains);
+    assert_eq!(explained.kind, None);
+    assert_eq!(explained.asked, call.asked);
+    // The request names no consent; but for that, one field at the end is all that differs.
+    let stated = product_call(&changed_context(|context| context.consent.clear())).unwrap();
+    let mut expected = stated.canonical.clone();
+    expected.extend([0x30, 1]);
+    assert_eq!(explained.canonical, expected);
+    assert_eq!(explained.clone().explained(), explained, "marked once");
+    assert_eq!(stated.explained().canonical, expected);
+    // Nobody can write the mark into a request: what is not known is not part of what is committed to.
+    let mut forged = request().encode_to_vec();
+    forged.extend([0x30, 1]);
+    let forged = pb::VerifyRequest::decode(forged.as_slice()).unwrap();
+    let forged = product_call(&forged).unwrap();
+    assert_eq!(forged.canonical, call.canonical);
+}

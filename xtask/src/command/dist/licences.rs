@@ -1,10 +1,10 @@
-//! The licences of everything that is linked into the binary: each package's own texts, and one list of all.
+//! The licences of everything that is linked into the programs: each package's own texts, and one list of all.
 //!
-//! Only what reaches the binary counts: normal dependencies, for this machine's platform. A package that ships no text
+//! Only what reaches a program counts: normal dependencies, for this machine's platform. A package that ships no text
 //! is listed with the licence that its manifest states.
 
 use super::staging::Staging;
-use super::{DistError, PACKAGE};
+use super::{DistError, PROGRAMS};
 use crate::workspace::{self, LoadError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,8 +56,8 @@ pub(super) fn fill(staging: &Staging) -> Result<(), DistError> {
         let mut texts = Vec::new();
         for path in found(&package.directory)? {
             let name = path
-                .file_name()
-                .unwrap_or_default()
+                .strip_prefix(&package.directory)
+                .unwrap_or(&path)
                 .to_string_lossy()
                 .into_owned();
             let bytes = fs::read(&path).map_err(|error| DistError::File(path.clone(), error))?;
@@ -81,7 +81,7 @@ pub(super) fn fill(staging: &Staging) -> Result<(), DistError> {
     staging.write("licences/LIST.tsv", list.as_bytes())
 }
 
-/// The packages that reach the binary, ours left out, sorted.
+/// The packages that reach a program, ours left out, sorted.
 pub(super) fn linked(metadata: &Value) -> Result<Vec<Linked>, LoadError> {
     let shape = LoadError::Shape;
     let array = |value: Option<&Value>| value.and_then(Value::as_array).cloned();
@@ -93,8 +93,13 @@ pub(super) fn linked(metadata: &Value) -> Result<Vec<Linked>, LoadError> {
         let of = id(node).ok_or(shape("id"))?;
         uses.insert(of, normal(node).ok_or(shape("deps"))?);
     }
-    let binary = packages.iter().find(|package| package["name"] == PACKAGE);
-    let mut open = vec![binary.and_then(id).ok_or(shape(PACKAGE))?];
+    let mut open = Vec::new();
+    for program in PROGRAMS {
+        let found = packages
+            .iter()
+            .find(|package| package["name"] == program.package);
+        open.push(found.and_then(id).ok_or(shape(program.package))?);
+    }
     let mut reached = BTreeSet::new();
     while let Some(next) = open.pop() {
         if reached.insert(next.clone()) {
@@ -113,7 +118,7 @@ pub(super) fn linked(metadata: &Value) -> Result<Vec<Linked>, LoadError> {
     Ok(linked)
 }
 
-/// The normal dependencies of a node; those that only build or test it have no part in the binary.
+/// The normal dependencies of a node; those that only build or test it have no part in a program.
 fn normal(node: &Value) -> Option<Vec<String>> {
     let is_normal = |dependency: &&Value| {
         let kinds = dependency["dep_kinds"].as_array();
@@ -135,12 +140,23 @@ fn read(package: &Value) -> Option<Linked> {
     })
 }
 
-/// The files of a package that hold its licence, sorted.
-fn found(directory: &Path) -> Result<Vec<PathBuf>, DistError> {
-    let failed = |error| DistError::File(directory.to_owned(), error);
+/// The files of a package that hold its licence, sorted: its own, and those of sources of others one directory below.
+fn found(package: &Path) -> Result<Vec<PathBuf>, DistError> {
+    let listed = |directory: &Path| -> Result<Vec<PathBuf>, DistError> {
+        let failed = |error| DistError::File(directory.to_owned(), error);
+        let entries = fs::read_dir(directory).map_err(failed)?;
+        entries
+            .map(|entry| Ok(entry.map_err(failed)?.path()))
+            .collect()
+    };
+    let mut paths = listed(package)?;
+    for directory in paths.clone() {
+        if directory.is_dir() {
+            paths.extend(listed(&directory)?);
+        }
+    }
     let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
+    for path in paths {
         let name = path
             .file_name()
             .unwrap_or_default()

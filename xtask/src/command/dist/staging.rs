@@ -1,6 +1,6 @@
 //! The directory that becomes the archive: what goes where, with modes that do not depend on anybody's umask.
 
-use super::DistError;
+use super::{DistError, PROGRAMS};
 use crate::workspace;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -23,6 +23,8 @@ const COPIED: &[(&str, &str)] = &[
         "systemd/lingqu-coordinator.service",
     ),
     ("deploy/lingqu-node.service", "systemd/lingqu-node.service"),
+    ("deploy/lingqu-odbc.service", "systemd/lingqu-odbc.service"),
+    ("deploy/odbc", "etc/odbc"),
     ("docs", "docs"),
     ("proto/lingqu", "proto/lingqu"),
 ];
@@ -66,9 +68,13 @@ impl Staging {
         self.parent.join(&self.name)
     }
 
-    /// Copies the binary and everything of the workspace that belongs into the archive.
-    pub(super) fn fill(&self, binary: &Path) -> Result<(), DistError> {
-        self.copy(binary, "bin/lingqu", PROGRAM_MODE)?;
+    /// Copies the programs out of the directory where they were built, and everything of the workspace that belongs into
+    /// the archive.
+    pub(super) fn fill(&self, built: &Path) -> Result<(), DistError> {
+        for program in PROGRAMS {
+            let place = format!("bin/{}", program.name);
+            self.copy(&built.join(program.name), &place, PROGRAM_MODE)?;
+        }
         for (from, to) in COPIED {
             self.copy(&workspace::root().join(from), to, FILE_MODE)?;
         }

@@ -23,7 +23,7 @@ fn what_is_asked_for_is_understood() {
 }
 
 #[test]
-fn only_what_is_linked_into_the_binary_counts() {
+fn only_what_is_linked_into_a_program_counts() {
     let package = |name: &str, source: Option<&str>| {
         json!({ "name": name, "id": name, "version": "1.0.0", "license": "MIT", "source": source,
                 "manifest_path": format!("/r/{name}/Cargo.toml") })
@@ -33,11 +33,12 @@ fn only_what_is_linked_into_the_binary_counts() {
     let registry = Some("registry");
     let metadata = json!({
         "packages": [
-            package(PACKAGE, None), package("ours", None), package("deep", registry), package("wide", registry),
+            package("lingqu-cli", None), package("lingqu-odbc", None), package("ours", None), package("driver", registry), package("deep", registry), package("wide", registry),
             package("builder", registry), package("tester", registry), package("other", registry),
         ],
         "resolve": { "nodes": [
-            { "id": PACKAGE, "deps": [
+            { "id": "lingqu-odbc", "deps": [dependency("driver", None)] }, { "id": "driver", "deps": [] },
+            { "id": "lingqu-cli", "deps": [
                 dependency("ours", None), dependency("wide", None), dependency("tester", Some("dev")),
                 dependency("builder", Some("build")),
             ]},
@@ -51,7 +52,7 @@ fn only_what_is_linked_into_the_binary_counts() {
         .into_iter()
         .map(|found| found.name)
         .collect();
-    assert_eq!(names, ["deep", "wide"]);
+    assert_eq!(names, ["deep", "driver", "wide"]);
     assert!(linked(&json!({})).is_err());
 }
 

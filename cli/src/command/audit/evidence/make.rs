@@ -17,7 +17,7 @@ use super::manifest::{Manifest, digest, is_line};
 use super::report::{Item, chinese, english};
 use super::{MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS};
 use crate::command::audit::archive;
-use crate::command::audit::verify::{parse, pick, prove_receipt};
+use crate::command::audit::verify::{parse, parse_all, pick, prove_receipt};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::trust_file;
@@ -47,7 +47,7 @@ pub(super) struct Make {
     /// Also take a record that the mirror does not have, if the record says that the unit allows it · 接受滞后存证的记录
     #[arg(long)]
     pub(super) accept_lagged: bool,
-    /// A receipt to take; several · 收录的回执，可多个
+    /// A receipt, or a file of receipts, to take; several · 收录的回执，可多个
     #[arg(long = "receipt", value_name = "FILE")]
     pub(super) receipts: Vec<PathBuf>,
     /// An archive to take records from · 审计日志归档
@@ -156,7 +156,7 @@ impl Make {
         let mut receipts = Vec::new();
         for path in &self.receipts {
             let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, error))?;
-            receipts.push(parse(&bytes)?);
+            receipts.extend(parse_all(&bytes)?);
         }
         if let Some(dir) = &self.archive {
             // The whole archive must hold, or "every record of this grant" would mean nothing.

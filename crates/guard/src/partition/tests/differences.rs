@@ -12,10 +12,92 @@ use crate::{Allowed, ParameterKind};
 const LEAST: usize = 10;
 
 /// One entity in one cell with what it has there: the smallest thing that an answer can count.
-type Token = (register::Digest, Box<[u16]>, Vec<i128>);
+pub(crate) type Token = (register::Digest, Box<[u16]>, Vec<i128>);
 
 /// What one shown figure counts.
-type Counted = BTreeSet<Token>;
+pub(crate) type Counted = BTreeSet<Token>;
+
+/// What one shown figure counts, of which kind it is and in which group.
+pub(crate) struct Named {
+    pub(crate) kind: String,
+    pub(crate) label: String,
+    pub(crate) counted: Counted,
+}
+
+impl Named {
+    pub(crate) fn labelled(self, of: &str) -> Named {
+        Named {
+            label: format!("{of}: {}", self.label),
+            ..self
+        }
+    }
+}
+
+/// What every figure of an answer counts, per kind and group.
+pub(crate) fn counted_by(partition: &Partition, bound: &Bound) -> Vec<Named> {
+    let groups = groups_of_atoms(partition, bound).unwrap();
+    let mut all = Vec::new();
+    for cell in &bound.query.cells {
+        let kind = super::super::kind_of(&bound.template, *cell);
+        for (group, counted) in counted(partition, &kind, &groups) {
+            let (kind, label) = (format!("{kind:?}"), format!("{kind:?} in {group}"));
+            all.push(Named {
+                kind,
+                label,
+                counted,
+            });
+        }
+    }
+    all
+}
+
+/// Whether every atom is a block by itself in every kind of figure, so that answers are exact.
+pub(crate) fn is_whole(partition: &Partition) -> bool {
+    let alone = |layer: &blocks::Layer| {
+        let blocks: BTreeSet<u32> = layer.block.iter().copied().collect();
+        blocks.len() == layer.block.len() && !blocks.contains(&blocks::WITHHELD)
+    };
+    let settled = &partition.settled;
+    let told = |blurred: &blocks::Blurred| !blurred.1.contains(&true);
+    settled.layers.iter().all(alone) && settled.blurred.iter().all(told) && settled.waiting == 0
+}
+
+/// No two of these differ by few entities.
+pub(crate) fn no_pair_is_small(all: &[&Counted]) {
+    let mut numbers: BTreeMap<&Token, usize> = BTreeMap::new();
+    let mut entity_of: Vec<&register::Digest> = Vec::new();
+    let mut sets: BTreeSet<Vec<usize>> = BTreeSet::new();
+    for counted in all {
+        let number = |token| {
+            *numbers.entry(token).or_insert_with(|| {
+                entity_of.push(&token.0);
+                entity_of.len() - 1
+            })
+        };
+        let mut set: Vec<usize> = counted.iter().map(number).collect();
+        set.sort_unstable();
+        sets.insert(set);
+    }
+    let few = |tokens: &mut dyn Iterator<Item = usize>| {
+        let entities: BTreeSet<_> = tokens.map(|token| entity_of[token]).take(200).collect();
+        !entities.is_empty() && entities.len() < LEAST
+    };
+    let sets: Vec<Vec<usize>> = sets.into_iter().take(40).collect();
+    for (place, one) in sets.iter().enumerate() {
+        assert!(!few(&mut one.iter().copied()), "a figure of few");
+        for other in &sets[place + 1..] {
+            let only = |these: &Vec<usize>, those: &Vec<usize>| -> Vec<usize> {
+                { these.iter() }
+                    .filter(|token| those.binary_search(token).is_err())
+                    .copied()
+                    .collect()
+            };
+            let (mine, theirs) = (only(one, other), only(other, one));
+            let mut difference = mine.into_iter().chain(theirs);
+            assert!(!few(&mut difference), "a difference of few");
+        }
+    }
+}
 
 /// Everything that `products` could ever be asked, and per kind of figure what each shown group counts. Answers are made
 /// by the code that answers, and compared with what is said here that they count.

@@ -191,3 +191,53 @@ fn refusals_need_a_living_journal() {
         Outcome::Unrecorded(ErrorCode::RateLimited)
     );
 }
+
+/// The caller must not find out by the time of the disk what it is not told: reasons that are told alike share the one
+/// wait. Each has its own record.
+#[test]
+fn reasons_that_are_told_alike_wait_for_the_disk_once_and_are_recorded_apart() {
+    let mut denials = Denials::new(64);
+    let now = Timestamp(0);
+    let of = |code| Call::received(header(1, "party_a")).deny(code);
+    let (unknown, foreign) = (ErrorCode::GrantUnknown, ErrorCode::GrantPartyMismatch);
+    let Noted::First(sender) = denials.note(&of(unknown), now) else {
+        panic!("it is the first")
+    };
+    for code in [foreign, unknown, foreign] {
+        assert!(matches!(denials.note(&of(code), now), Noted::Counted(_)));
+    }
+    sender.send_replace(true);
+    let drafts = denials.take_finished(None, 1);
+    let told: Vec<_> = drafts
+        .iter()
+        .map(|draft| {
+            let clear = &draft.clear;
+            let outcome = clear.get_text(Field::Outcome).unwrap().to_owned();
+            (outcome, clear.get_number(Field::Count).unwrap())
+        })
+        .collect();
+    let expected = [(foreign, 2), (unknown, 1)];
+    assert_eq!(
+        told,
+        expected.map(|(code, count)| (code.to_string(), count))
+    );
+    assert!(denials.take_finished(None, 1).is_empty());
+}
+
+#[test]
+fn a_grant_of_another_party_is_told_as_unknown_and_recorded_as_it_is() {
+    let world = World::new();
+    let journal = world.ready();
+    block_on(async {
+        let told = deny(&journal, "party_a", ErrorCode::GrantPartyMismatch).await;
+        assert_eq!(told, Outcome::Denied(ErrorCode::GrantUnknown));
+        let told = deny(&journal, "party_a", ErrorCode::GrantUnknown).await;
+        assert_eq!(told, Outcome::Denied(ErrorCode::GrantUnknown));
+    });
+    let kept = journal.clone();
+    journal.close();
+    let recorded = counts(&kept);
+    for code in [ErrorCode::GrantPartyMismatch, ErrorCode::GrantUnknown] {
+        assert_eq!(recorded[&("party_a".to_owned(), code.to_string())], 1);
+    }
+}

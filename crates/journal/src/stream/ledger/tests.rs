@@ -25,12 +25,16 @@ fn quota(per_day: u64, total: u64) -> NodeQuota {
 }
 
 fn call(id: &AccountId, time: i64) -> Record {
+    record_of(id, time, 1)
+}
+
+fn record_of(id: &AccountId, time: i64, units: u64) -> Record {
     let mut draft = Draft::new(Kind::Call);
     draft.clear = draft
         .clear
         .text(Field::Grant, id.grant.as_str())
         .text(Field::Environment, id.environment.as_str())
-        .number(Field::Units, 1);
+        .number(Field::Units, units);
     draft.at(StreamId([0; 16]), 0, Timestamp(time))
 }
 
@@ -52,17 +56,19 @@ fn a_record_without_grant_or_units_is_refused() {
 fn a_reservation_from_before_midnight_counts_after_it() {
     let (mut ledger, one, quota) = (Ledger::default(), grant(1), quota(2, 100));
     let (before, after) = (Timestamp(MIDNIGHT - 1), Timestamp(MIDNIGHT));
-    ledger.reserve(&one, &quota, before).unwrap();
-    ledger.reserve(&one, &quota, after).unwrap();
+    ledger
+        .reserve(&one, &quota, before, Reserved::Call)
+        .unwrap();
+    ledger.reserve(&one, &quota, after, Reserved::Call).unwrap();
     // Both may be recorded on the new day, so a third must not.
     assert_eq!(
-        ledger.reserve(&one, &quota, after),
+        ledger.reserve(&one, &quota, after, Reserved::Call),
         Err(ErrorCode::QuotaExhausted)
     );
     fold(&mut ledger, &call(&one, before.0)).unwrap();
     ledger.end_reservation(&one);
     // The first was recorded on the old day after all: there is room on the new one.
-    ledger.reserve(&one, &quota, after).unwrap();
+    ledger.reserve(&one, &quota, after, Reserved::Call).unwrap();
 }
 
 #[test]
@@ -70,7 +76,7 @@ fn a_late_decision_of_yesterday_is_held_against_today() {
     let (mut ledger, one, quota) = (Ledger::default(), grant(1), quota(1, 100));
     fold(&mut ledger, &call(&one, MIDNIGHT)).unwrap();
     // Decided before midnight, reserved after the new day's quota was used up: it would be recorded today.
-    let late = ledger.reserve(&one, &quota, Timestamp(MIDNIGHT - 1));
+    let late = ledger.reserve(&one, &quota, Timestamp(MIDNIGHT - 1), Reserved::Call);
     assert_eq!(late, Err(ErrorCode::QuotaExhausted));
 }
 
@@ -78,7 +84,7 @@ fn a_late_decision_of_yesterday_is_held_against_today() {
 fn a_record_is_not_dated_before_the_day_it_was_counted_on() {
     let (mut ledger, one) = (Ledger::default(), grant(1));
     let not_before = ledger
-        .reserve(&one, &quota(1, 1), Timestamp(MIDNIGHT + 5))
+        .reserve(&one, &quota(1, 1), Timestamp(MIDNIGHT + 5), Reserved::Call)
         .unwrap();
     assert_eq!(not_before, Timestamp(MIDNIGHT));
     assert_eq!(not_before.day_utc8(), 20_000);
@@ -94,19 +100,35 @@ fn environments_do_not_share() {
     };
     fold(&mut ledger, &call(&debugging, MIDNIGHT)).unwrap();
     assert_eq!(ledger.usage(&grant(1), at), Usage::default());
-    assert!(ledger.reserve(&debugging, &quota, at).is_err());
-    ledger.reserve(&grant(1), &quota, at).unwrap();
+    assert!(
+        ledger
+            .reserve(&debugging, &quota, at, Reserved::Call)
+            .is_err()
+    );
+    ledger
+        .reserve(&grant(1), &quota, at, Reserved::Call)
+        .unwrap();
 }
 
 #[test]
 fn grants_do_not_share_and_a_returned_unit_is_free() {
     let (mut ledger, quota) = (Ledger::default(), quota(1, 1));
     let at = Timestamp(MIDNIGHT);
-    ledger.reserve(&grant(1), &quota, at).unwrap();
-    ledger.reserve(&grant(2), &quota, at).unwrap();
-    assert!(ledger.reserve(&grant(1), &quota, at).is_err());
+    ledger
+        .reserve(&grant(1), &quota, at, Reserved::Call)
+        .unwrap();
+    ledger
+        .reserve(&grant(2), &quota, at, Reserved::Call)
+        .unwrap();
+    assert!(
+        ledger
+            .reserve(&grant(1), &quota, at, Reserved::Call)
+            .is_err()
+    );
     ledger.end_reservation(&grant(1));
-    ledger.reserve(&grant(1), &quota, at).unwrap();
+    ledger
+        .reserve(&grant(1), &quota, at, Reserved::Call)
+        .unwrap();
     assert_eq!(ledger.usage(&grant(1), at), Usage { today: 1, total: 1 });
     assert_eq!(ledger.usage(&grant(3), at), Usage::default());
 }
@@ -155,7 +177,7 @@ proptest! {
                     let grant = grant(number);
                     let at = Timestamp(clock);
                     clock += late;
-                    if let Ok(not_before) = ledger.reserve(&grant, &quota, at) {
+                    if let Ok(not_before) = ledger.reserve(&grant, &quota, at, Reserved::Call) {
                         outstanding.push((grant, not_before));
                     }
                 }
@@ -192,4 +214,42 @@ proptest! {
             prop_assert!(days.values().sum::<i32>() <= 7, "{days:?}");
         }
     }
+}
+
+#[test]
+fn explanations_cost_nothing_and_there_are_as_many_a_day_as_calls() {
+    let (mut ledger, one, quota) = (Ledger::default(), grant(1), quota(2, 5));
+    let explain = |ledger: &mut Ledger, time: i64| {
+        let reserved = ledger.reserve(&one, &quota, Timestamp(time), Reserved::Explanation);
+        if reserved.is_ok() {
+            fold(ledger, &record_of(&one, time, 0)).unwrap();
+            ledger.end_reservation(&one);
+        }
+        reserved.is_ok()
+    };
+    for day in 0..4 {
+        let noon = MIDNIGHT + day * DAY_US + DAY_US / 2;
+        let told: Vec<bool> = (0..4).map(|at| explain(&mut ledger, noon + at)).collect();
+        assert_eq!(told, [true, true, false, false], "day {day}");
+    }
+    let now = Timestamp(MIDNIGHT + 3 * DAY_US + DAY_US / 2 + 9);
+    assert_eq!(ledger.usage(&one, now), Usage::default());
+    // Those in flight count too, and calls are not in the way of explanations but by the quota that both need.
+    let tomorrow = Timestamp(MIDNIGHT + 4 * DAY_US);
+    ledger
+        .reserve(&one, &quota, tomorrow, Reserved::Explanation)
+        .unwrap();
+    ledger
+        .reserve(&one, &quota, tomorrow, Reserved::Explanation)
+        .unwrap();
+    assert!(
+        ledger
+            .reserve(&one, &quota, tomorrow, Reserved::Explanation)
+            .is_err()
+    );
+    assert!(
+        ledger
+            .reserve(&one, &quota, tomorrow, Reserved::Call)
+            .is_err()
+    );
 }

@@ -5,7 +5,7 @@ use lingqu_core::decide::ClockState;
 use lingqu_core::receipt::Level;
 use lingqu_core::record::{Draft, Kind};
 use lingqu_policy::AuditTerms;
-use lingqu_tlog::{Ed25519Signer, Frontier, Intl, Note, leaf_hash, sign_cosignature};
+use lingqu_tlog::{Ed25519Signer, Frontier, Hash, Intl, Note, leaf_hash, sign_cosignature};
 
 use super::super::world::*;
 use super::super::{ClosedError, CosignatureRefused, Journal, Outcome};
@@ -260,6 +260,13 @@ fn the_lag_counts_calls_and_nothing_else() {
             .append(Draft::new(Kind::AuthorizationChange))
             .await
             .unwrap();
+        for number in 10..20 {
+            let call = permitted(number, &lagged);
+            let charge = journal.reserve_explanation(call.permit()).unwrap();
+            let explained = call.explained(7, Hash([5; 32]), Vec::new());
+            let recorded = journal.record(explained, charge).await.unwrap();
+            assert_eq!(released(&journal, &recorded).await, Ok(Level::Local));
+        }
         let mut recorded = Vec::new();
         for call in 0..3 {
             assert_eq!(journal.audit_ready(LAGGED), Ok(()));

@@ -3,11 +3,13 @@ use std::sync::Arc;
 use arrow_array::types::Int32Type;
 use arrow_array::{
     ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, LargeStringArray, NullArray,
-    RecordBatchOptions, StringArray, StringViewArray, UInt64Array,
+    RecordBatchOptions, StringArray, StringViewArray, StructArray, UInt64Array,
 };
 use arrow_flight::encode::DictionaryHandling;
 use arrow_flight::encode::FlightDataEncoderBuilder;
-use arrow_schema::Schema;
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::IpcWriteOptions;
+use arrow_schema::{Field, Schema};
 
 use super::*;
 
@@ -131,6 +133,86 @@ async fn what_is_read_is_bounded() {
             .await
             .is_err()
     );
+}
+
+async fn messages(batch: RecordBatch, options: IpcWriteOptions) -> Vec<FlightData> {
+    FlightDataEncoderBuilder::new()
+        .with_options(options)
+        .build(stream::iter([Ok(batch)]))
+        .try_collect()
+        .await
+        .unwrap()
+}
+
+async fn read_all(mut messages: Vec<FlightData>) -> Result<Vec<ClaimValue>, CallInvalid> {
+    let first = messages.remove(0);
+    let rest = stream::iter(messages.into_iter().map(Ok::<_, ()>));
+    read(first, rest, BYTES_MAX).await
+}
+
+/// A compressed body says how large it is. Whoever believes it asks for memory that no machine has, and ends.
+#[tokio::test]
+async fn a_body_that_states_its_own_size_is_not_decoded() {
+    for compression in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
+        let options = IpcWriteOptions::default()
+            .try_with_compression(Some(compression))
+            .unwrap();
+        let batch = row(vec![Arc::new(StringArray::from(vec!["x".repeat(10_000)]))]);
+        let honest = messages(batch, options).await;
+        for size in [None, Some(1_u64 << 40), Some(i64::MAX as u64)] {
+            let mut sent = honest.clone();
+            let body = &mut sent.last_mut().unwrap().data_body;
+            if let Some(size) = size {
+                // Each buffer begins with its size, and the values' is the only long one.
+                let mut bytes = body.to_vec();
+                let real = 10_000_u64.to_le_bytes();
+                let at = bytes.windows(8).rposition(|w| w == real).unwrap();
+                bytes[at..at + 8].copy_from_slice(&size.to_le_bytes());
+                *body = bytes.into();
+            }
+            let refused = read_all(sent).await.unwrap_err();
+            assert_eq!(refused, invalid("are compressed"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_nested_is_not_decoded() {
+    let mut nested: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    for _ in 0..20 {
+        let field = Arc::new(Field::new("x", nested.data_type().clone(), true));
+        nested = Arc::new(StructArray::from(vec![(field, nested)]));
+    }
+    let sent = messages(row(vec![nested]), IpcWriteOptions::default()).await;
+    assert_eq!(read_all(sent).await.unwrap_err(), OTHER_TYPE);
+}
+
+#[tokio::test]
+async fn headers_without_sense_are_refused() {
+    let batch = || row(vec![Arc::new(Int64Array::from(vec![1]))]);
+    let good = messages(batch(), IpcWriteOptions::default()).await;
+    for header in [vec![0], vec![0xff; 4], vec![0; 1_000], vec![0xff; 1_000]] {
+        for at in 0..good.len() {
+            let mut sent = good.clone();
+            sent[at].data_header = header.clone().into();
+            assert!(read_all(sent).await.is_err(), "{at}");
+        }
+    }
+    // Rows before their schema, rows without their body, and a body that ends early.
+    let mut swapped = good.clone();
+    swapped.reverse();
+    let mut bare = good.clone();
+    bare.last_mut().unwrap().data_body = Default::default();
+    let mut short = messages(
+        row(vec![Arc::new(StringArray::from(vec!["x".repeat(100)]))]),
+        IpcWriteOptions::default(),
+    )
+    .await;
+    let body = &mut short.last_mut().unwrap().data_body;
+    *body = body.slice(..body.len() / 2);
+    for sent in [swapped, bare, short] {
+        assert_eq!(read_all(sent).await.unwrap_err(), malformed());
+    }
 }
 
 /// No byte of a stream can be turned so that it harms: it is refused or it is bound, and the task ends.

@@ -1,0 +1,143 @@
+//! A statistic whose entities lie in several cells, through the running network: aircraft fly from several airports and in
+//! several months. What is answered is compared with the rows themselves, which only this test reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch};
+use arrow_ipc::reader::StreamReader;
+use lingqu_client::{CallFailed, Question};
+use lingqu_core::ErrorCode;
+use lingqu_demo::cast::{Party, Unit};
+use lingqu_demo::network::wait_until;
+use lingqu_demo::objects::{self, ORIGINS, Which};
+use lingqu_demo::register::transport::AIRLINES;
+use lingqu_proto::ClaimValue;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::network::{Caller, World, asked};
+
+const DELAYS: &str = "grant_delays";
+/// As the unit has signed: no group of fewer, and numbers are multiples of this.
+const GROUP_MIN: i64 = 10;
+const ROUND_TO: i64 = 5;
+
+/// Airport, month and airline.
+type Cell = (String, i64, String);
+
+/// The aircraft of each cell, in the register as it lies on the disk.
+fn aircraft(world: &World) -> BTreeMap<Cell, BTreeSet<String>> {
+    let path = world
+        .network
+        .files()
+        .dir()
+        .join("node/data/flights.parquet");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap());
+    let names: BTreeMap<_, _> = AIRLINES.into_iter().collect();
+    let mut cells: BTreeMap<Cell, BTreeSet<String>> = BTreeMap::new();
+    for batch in reader.unwrap().build().unwrap() {
+        let batch = batch.unwrap();
+        let column = |name: &str| {
+            let column = batch.column_by_name(name).unwrap();
+            arrow_cast::cast(column, &arrow_schema::DataType::Utf8).unwrap()
+        };
+        let columns = ["origin", "month", "carrier", "tailnum"].map(column);
+        let [origin, month, carrier, tailnum] = columns.each_ref().map(|c| c.as_string::<i32>());
+        for row in 0..batch.num_rows() {
+            if tailnum.is_null(row) {
+                continue;
+            }
+            let cell = (
+                origin.value(row).to_owned(),
+                month.value(row).parse().unwrap(),
+                names[carrier.value(row)].to_owned(),
+            );
+            let aircraft = tailnum.value(row).to_owned();
+            cells.entry(cell).or_default().insert(aircraft);
+        }
+    }
+    cells
+}
+
+/// The unit opens flights to the statistic, and the bank is granted it.
+async fn open(world: &World) {
+    let network = &world.network;
+    let airlines = objects::resource_policy(Unit::Transport, "airlines");
+    let airlines = network.signed(&airlines, &[Party::Unit]).unwrap();
+    let policy = objects::policy(Which::Delays);
+    let policy = network.signed(&policy, &[Party::Unit]).unwrap();
+    let product = objects::product(Which::Delays);
+    let product = network.signed(&product, &[Party::Agency]).unwrap();
+    let approval = objects::approval(Which::Delays, &product, &policy);
+    let approval = network.signed(&approval, &[Party::Unit]).unwrap();
+    for object in [&airlines, &policy, &product, &approval] {
+        world.push(object, None).await.unwrap();
+    }
+    let mut grant = world.grant(DELAYS);
+    grant.products[0].reference = Which::Delays.reference();
+    grant.products[0].digest = product.digest();
+    world.push_filed(&world.sign(&grant)).await.unwrap();
+    wait_until(network, "both products are open", |node| {
+        node.products_open() == 2
+    })
+    .await
+    .unwrap();
+}
+
+async fn table(caller: &Caller, origin: &str, month: i64) -> Result<RecordBatch, CallFailed> {
+    let mut asked = asked(DELAYS);
+    asked.product = Which::Delays.reference().id;
+    let arguments = vec![
+        ("origin".to_owned(), ClaimValue::Text(origin.to_owned())),
+        ("month".to_owned(), ClaimValue::Integer(month)),
+    ];
+    let mut call = Question::new(asked, arguments);
+    call.lagged_accepted = true;
+    let answer = caller.checked.query(&call).await?;
+    let mut stream = StreamReader::try_new(answer.value.0.as_slice(), None).unwrap();
+    Ok(stream.next().unwrap().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aircraft_that_fly_in_several_cells_are_not_told_apart() {
+    let world = World::ready().await;
+    open(&world).await;
+    let cells = aircraft(&world);
+    let bank = world.caller(Party::Bank).await;
+    let mut shown = 0;
+    for origin in ORIGINS {
+        for month in 1..=12 {
+            let rows = table(&bank, origin, month).await.unwrap();
+            let column = |name: &str| rows.column_by_name(name).unwrap().clone();
+            let (names, numbers) = (column("name"), column("aircraft"));
+            let (names, numbers) = (
+                names.as_string::<i32>(),
+                numbers.as_primitive::<Int64Type>(),
+            );
+            for row in 0..rows.num_rows() {
+                let cell = (origin.to_owned(), month, names.value(row).to_owned());
+                let there = cells[&cell].len() as i64;
+                assert!(there >= GROUP_MIN, "{cell:?} has {there} aircraft");
+                let told = numbers.value(row);
+                assert_eq!(told % ROUND_TO, 0, "{cell:?}");
+                assert!((told - there).abs() < ROUND_TO, "{cell:?}");
+                shown += 1;
+            }
+        }
+    }
+    let (large, small): (Vec<_>, Vec<_>) = cells
+        .values()
+        .map(|aircraft| aircraft.len() as i64)
+        .partition(|size| *size >= GROUP_MIN);
+    // Cells that are too small stay out, without taking many others with them.
+    assert!(!small.is_empty() && shown <= large.len());
+    assert!(shown * 10 >= large.len() * 9, "{shown} of {}", large.len());
+    // Two months or two airports at once, from which the overlap would follow, cannot be asked.
+    for (origin, month) in [("JFK", 13), ("JFK", 0), ("%", 1), ("EWR,JFK", 1), ("", 1)] {
+        let refused = table(&bank, origin, month).await.unwrap_err();
+        assert_eq!(refused.code(), Some(ErrorCode::ParameterInvalid));
+    }
+    world.end().await;
+}
