@@ -6,9 +6,11 @@
 //! In scope: mutual TLS to a node or coordinator, call ids and retries, receipts, the feed's completeness, archives of
 //! logs that anybody can check.
 //! Out of scope: what a caller does with an answer; files of keys (`lingqu-transport`).
-//! Start reading at [`Node::verify`]; the regulator's side at [`Feed`] and [`archive`].
+//! Start reading at [`Node::verify`]; the regulator's side at [`Feed`], [`archive`] and
+//! [`bodies`].
 
 pub mod archive;
+pub mod bodies;
 pub mod feed;
 mod head;
 mod node;

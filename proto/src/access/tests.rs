@@ -65,7 +65,8 @@ fn expected(rpc: Rpc) -> Vec<&'static str> {
         "unenrolled verifier",
     ];
     match rpc {
-        Rpc::CallsExplain
+        Rpc::BodiesOpenBodies
+        | Rpc::CallsExplain
         | Rpc::CallsQuery
         | Rpc::CallsScore
         | Rpc::CallsVerify
