@@ -521,8 +521,9 @@ fn audit(words: &[&str]) -> Ran {
 /// Files below `dir` that hold `needle`.
 fn files_with(dir: &Path, needle: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    // The running node may remove what it has written meanwhile.
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
         if path.is_dir() {
             found.extend(files_with(&path, needle));
         } else if let Ok(bytes) = std::fs::read(&path)
