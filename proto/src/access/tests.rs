@@ -150,7 +150,9 @@ fn refusals_say_what_is_missing() {
 fn only_calls_and_what_is_sealed_of_them_are_served_by_nodes() {
     for rpc in Rpc::ALL {
         let at_node = ["/lingqu.v1.Calls/", "/lingqu.v1.Bodies/"];
-        let by_node = at_node.iter().any(|service| rpc.path().starts_with(service));
+        let by_node = at_node
+            .iter()
+            .any(|service| rpc.path().starts_with(service));
         assert_eq!(
             admission(*rpc).server == Server::Node,
             by_node,
