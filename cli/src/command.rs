@@ -6,6 +6,7 @@ mod audit;
 mod call;
 mod coordinator;
 mod demo;
+mod destruction;
 mod doctor;
 mod grant;
 mod node;
@@ -71,6 +72,8 @@ enum Command {
     Coordinator(coordinator::Coordinator),
     /// A whole network on this machine, and the story that it tells · 单机演示
     Demo(demo::Demo),
+    /// A licensee's confirmation of destruction, and the node's record of it · 销毁确认
+    Destruction(destruction::Destruction),
     /// Examine this machine, its files and its coordinator, and say what to do · 检查本机环境、文件与协调端并给出处理办法
     Doctor(doctor::Doctor),
     /// Grants · 授权令牌
@@ -108,6 +111,7 @@ impl Arguments {
             Command::Call(command) => command.run(session),
             Command::Coordinator(command) => command.run(session),
             Command::Demo(command) => command.run(session),
+            Command::Destruction(command) => command.run(session),
             Command::Doctor(command) => command.run(session),
             Command::Grant(command) => command.run(session),
             Command::Node(command) => command.run(session),
@@ -133,6 +137,7 @@ impl Command {
             | Command::Approval(_)
             | Command::Audit(_)
             | Command::Call(_)
+            | Command::Destruction(_)
             | Command::Doctor(_)
             | Command::Grant(_)
             | Command::Party(_)

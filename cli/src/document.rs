@@ -6,6 +6,7 @@
 mod agreement;
 mod application;
 mod approval;
+mod destruction;
 mod grant;
 mod pinned;
 mod policy;

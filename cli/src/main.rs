@@ -5,6 +5,7 @@
 //! decides, signs, verifies or serves is in a library.
 //! **Start reading at** [`command`], then [`failure`] for the exit codes.
 
+mod body_order;
 mod claim;
 mod command;
 mod connection;

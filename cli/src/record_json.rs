@@ -81,6 +81,7 @@ fn flags(flags: u16) -> Vec<&'static str> {
         (flag::REFUSED, "REFUSED"),
         (flag::ERROR, "ERROR"),
         (flag::LAGGED, "LAGGED"),
+        (flag::BODY_KEPT, "BODY_KEPT"),
     ]
     .into_iter()
     .filter(|(bit, _)| flags & bit != 0)

@@ -18,7 +18,7 @@ use lingqu_core::{ErrorCode, Region};
 use lingqu_tlog::{Checkpoint, Intl, Note, VerifierKey, leaf_hash};
 
 use self::span::{Checked, Fault, Task};
-use self::window::{Names, Window};
+use self::window::{Names, ReadLog, Window};
 use crate::keys::{Keys, Names as KeyNames, key_name};
 use crate::mirror::Mirror;
 
@@ -84,6 +84,25 @@ impl Auditor {
         self.window.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How much of each region's head log was read back and found whole, in heads.
+    pub(crate) fn checked(&self) -> Vec<(Region, u64)> {
+        let heads = self.heads();
+        let window = self.window();
+        let closed = |region: &Region| window.logs.get(region).map_or(0, ReadLog::closed);
+        let checked = heads.into_iter().map(|(region, _)| {
+            let closed = closed(&region);
+            (region, closed)
+        });
+        checked.collect()
+    }
+
+    /// Streams and head logs of which something that was read back does not hold.
+    pub(crate) fn faults(&self) -> usize {
+        let window = self.window();
+        let streams = window.streams.values().filter(|kept| kept.fault.is_some());
+        streams.count() + window.logs.values().filter(|log| log.is_faulty()).count()
+    }
+
     fn window_mut(&self) -> RwLockWriteGuard<'_, Window> {
         self.window.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -105,11 +124,15 @@ impl Auditor {
         let head = head.ok_or(ErrorCode::Internal)?;
         let stream = self.mirror.shared.stream(&head.origin);
         let stream = stream.ok_or(ErrorCode::Internal)?;
+        let (before, is_faulty) = {
+            let window = self.window();
+            (window.edge(&head.origin), window.is_faulty(&head.origin))
+        };
         let task = Task {
             region: region.clone(),
             index,
-            before: self.window().edge(&head.origin),
-            is_faulty: self.window().is_faulty(&head.origin),
+            before,
+            is_faulty,
             head,
             stream: Arc::clone(&stream),
             mirror_key: self.mirror_key.clone(),

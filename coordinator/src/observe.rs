@@ -228,6 +228,20 @@ impl Watched {
             "Heads in a region's head log.",
             heads,
         );
+        let auditor = &self.services.auditor;
+        let checked = auditor.checked().into_iter().take(self.observe.series_max);
+        let checked =
+            checked.map(|(region, heads)| (vec![("region", region.to_string())], number(heads)));
+        exposition.gauges(
+            "lingqu_coordinator_audit_heads_checked",
+            "Heads of a region's head log that were read back from the disk since the start and found whole.",
+            checked,
+        );
+        exposition.gauge(
+            "lingqu_coordinator_audit_faults",
+            "Streams and head logs of which something that was read back does not hold.",
+            Some(count(auditor.faults())),
+        );
     }
 
     fn registry(&self, exposition: &mut Exposition, filed: Vec<(String, u64)>) {

@@ -466,7 +466,8 @@ async fn every_door_opens_to_its_row_of_the_access_table_only() {
     };
     let allowed = |id: &str, rpc: Rpc| match rpc {
         Rpc::AuditFollow => id == "party_office",
-        Rpc::CallsExplain
+        Rpc::BodiesOpenBodies
+        | Rpc::CallsExplain
         | Rpc::CallsQuery
         | Rpc::CallsScore
         | Rpc::CallsVerify

@@ -19,6 +19,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::Node;
+use crate::bodies::BodiesStatus;
+use crate::destructions::Destructions;
 use crate::loads::lineage::Page;
 use crate::loads::status::{ResourceStatus, SourceHealth};
 
@@ -74,6 +76,20 @@ pub enum AdminRequest {
         /// The order's envelope, hex.
         order: String,
     },
+    /// Erase the keys of a grant's kept bodies, by the unit's signed order.
+    EraseBodies {
+        /// The order's envelope, hex.
+        order: String,
+    },
+    /// What is kept of calls.
+    Bodies,
+    /// Take in a licensee's confirmation of destruction, countersigned by the unit.
+    Destruction {
+        /// The confirmation's envelope, hex.
+        confirmation: String,
+    },
+    /// Which grants that have ended are confirmed as destroyed.
+    Destructions,
     /// Look at every source and table now, instead of at the next turn.
     LookAtSources,
     /// A page of the records that have to do with a load.
@@ -102,6 +118,15 @@ pub struct AdminResponse {
     /// For a lineage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Page>,
+    /// For the kept bodies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bodies: Option<BodiesStatus>,
+    /// For the confirmations of destruction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destructions: Option<Destructions>,
+    /// For an erasure: how many keys there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<u64>,
 }
 
 /// How the resources and their sources are.
@@ -196,6 +221,22 @@ async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
                 ..done(Ok(()))
             };
         }
+        AdminRequest::Bodies => {
+            return AdminResponse {
+                bodies: Some(node.bodies_status().await),
+                ..done(Ok(()))
+            };
+        }
+        AdminRequest::EraseBodies { order } => {
+            let erased = match envelope(order) {
+                Ok(order) => node.erase_bodies(&order).await,
+                Err(code) => Err(code),
+            };
+            return AdminResponse {
+                erased: erased.ok(),
+                ..done(erased.map(drop))
+            };
+        }
         AdminRequest::LookAtSources => {
             // It may take longer than a request may: it goes on by itself.
             let looking = Arc::clone(node);
@@ -206,6 +247,8 @@ async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
             return done(Ok(()));
         }
         AdminRequest::Adopt { .. }
+        | AdminRequest::Destruction { .. }
+        | AdminRequest::Destructions
         | AdminRequest::Load { .. }
         | AdminRequest::OrderSource { .. }
         | AdminRequest::Sources
@@ -244,9 +287,16 @@ fn act(node: &Node, request: AdminRequest) -> Result<AdminResponse, ErrorCode> {
             resource,
             environment,
         } => node.stop_load(&resource, of_word(environment)?)?,
+        AdminRequest::Destruction { confirmation } => {
+            node.take_destruction(&envelope(&confirmation)?)?;
+        }
+        AdminRequest::Destructions => response.destructions = Some(node.destructions()?),
         AdminRequest::OrderSource { order } => node.order_source(&envelope(&order)?)?,
-        // These two wait for more than files, and are answered before this is reached.
-        AdminRequest::Lineage { .. } | AdminRequest::LookAtSources => {
+        // These wait for more than files, and are answered before this is reached.
+        AdminRequest::Bodies
+        | AdminRequest::EraseBodies { .. }
+        | AdminRequest::Lineage { .. }
+        | AdminRequest::LookAtSources => {
             return Err(ErrorCode::RequestInvalid);
         }
         AdminRequest::Stop { order } => node.carry_out(&envelope(&order)?)?,
@@ -283,6 +333,9 @@ fn done(result: Result<(), ErrorCode>) -> AdminResponse {
         status: None,
         sources: None,
         lineage: None,
+        bodies: None,
+        destructions: None,
+        erased: None,
     }
 }
 

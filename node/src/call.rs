@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
+use lingqu_core::body::Body;
 use lingqu_core::call::{Call, Denial, Header, Permitted};
-use lingqu_core::commitment::{Tag, body_root};
 use lingqu_core::decide::Permit;
 use lingqu_core::grant::Environment;
 use lingqu_core::product::Load;
@@ -35,6 +35,7 @@ use crate::admission::admit::admit;
 use crate::admission::caller::Caller;
 use crate::admission::holdings::Holdings;
 use crate::admission::retries::{Entered, RetryKey};
+use crate::bodies::Keeping;
 use crate::evaluate::{AnswerValue, Misfit, Placed};
 use crate::observe::{Phase, Probe};
 
@@ -274,6 +275,14 @@ async fn evaluate_and_record(
     if node.journal.audit_ready(call.permit().audit()).is_err() {
         return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable));
     }
+    // Nor when its body must be kept and cannot be. An explanation answers nothing that could be kept.
+    let keeping = match asked.explains {
+        true => Ok(None),
+        false => node.bodies.keeping(call.permit()).await,
+    };
+    let Ok(keeping) = keeping else {
+        return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable));
+    };
     let reserved = match asked.explains {
         true => node.journal.reserve_explanation(call.permit()),
         false => node.journal.reserve(call.permit()),
@@ -305,13 +314,8 @@ async fn evaluate_and_record(
     // One code for every way to fail: which one it was may depend on data.
     let result = running.await.unwrap_or(Err(ErrorCode::EvaluationFailed));
     probe.phase(Phase::Record);
-    let answer = result
-        .as_ref()
-        .map_or_else(|_| vec![0], AnswerValue::committed_bytes);
-    let root = body_root::<Intl>(
-        &opening_key,
-        &[(Tag::Request, &asked.canonical), (Tag::Answer, &answer)],
-    );
+    let (result, body, is_kept) = keep(keeping, asked, opening_key, result).await;
+    let root = body.root::<Intl>();
     let kept_bytes = result.as_ref().map_or(0, AnswerValue::kept_bytes);
     let result = result.map(|value| Answer {
         call: asked.id,
@@ -320,12 +324,45 @@ async fn evaluate_and_record(
         opening_key,
         environment: call.permit().environment(),
     });
-    let call = call.evaluated(result, root, loads);
+    let mut call = call.evaluated(result, root, loads);
+    if is_kept {
+        call = call.with_body_kept();
+    }
     node.journal
         .record(call, charge)
         .await
         .map(|recorded| (recorded, kept_bytes))
         .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
+}
+
+/// What the record commits to, kept where it must be; and whether it is. An answer whose body is lost does not leave: the
+/// record then says that the call failed, and that none is kept.
+async fn keep(
+    keeping: Option<Keeping>,
+    asked: &ProductCall,
+    opening_key: [u8; 32],
+    result: Result<AnswerValue, ErrorCode>,
+) -> (Result<AnswerValue, ErrorCode>, Body, bool) {
+    let body_of = |result: &Result<AnswerValue, ErrorCode>| Body {
+        opening_key,
+        request: asked.canonical.clone(),
+        answer: result
+            .as_ref()
+            .map_or_else(|_| vec![0], AnswerValue::committed_bytes),
+    };
+    let body = body_of(&result);
+    let Some(keeping) = keeping else {
+        return (result, body, false);
+    };
+    match keeping.keep(asked.id, &body).await {
+        // At this point the body is durable. A crash now leaves a body without a record, which opens nothing.
+        Ok(()) => (result, body, true),
+        Err(code) => {
+            let failed = Err(code);
+            let body = body_of(&failed);
+            (failed, body, false)
+        }
+    }
 }
 
 /// What a call would answer and cost, and what that is recorded with.
@@ -357,13 +394,12 @@ async fn record_explanation(
     probe.phase(Phase::Record);
     node.throttle
         .denied(&call.header().caller, node.clock.monotonic());
-    let root = body_root::<Intl>(
-        &opening_key,
-        &[
-            (Tag::Request, &asked.canonical),
-            (Tag::Answer, &value.committed_bytes()),
-        ],
-    );
+    let body = Body {
+        opening_key,
+        request: asked.canonical.clone(),
+        answer: value.committed_bytes(),
+    };
+    let root = body.root::<Intl>();
     let kept_bytes = value.kept_bytes();
     let answer = Answer {
         call: asked.id,

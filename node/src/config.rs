@@ -80,6 +80,10 @@ pub struct TrustSection {
     /// Operating agencies that the unit accepts.
     #[serde(rename = "agency")]
     pub agencies: Vec<AgencySection>,
+    /// Regulators to whom the details of calls are sealed, where a policy keeps them, and whose orders to open them are
+    /// obeyed. None by default; such a policy's products then answer nothing.
+    #[serde(default, rename = "regulator")]
+    pub regulators: Vec<RegulatorSection>,
     /// The coordinator's signing key (hex): filings and revocation epochs. What it signs only ever
     /// narrows what the unit has signed.
     #[serde(deserialize_with = "public_key")]
@@ -99,6 +103,21 @@ pub struct AgencySection {
     /// Its approval key (32 bytes, hex).
     #[serde(deserialize_with = "public_key")]
     pub key: Vec<u8>,
+}
+
+/// One regulator.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegulatorSection {
+    /// Its party id.
+    #[serde(deserialize_with = "typed")]
+    pub id: PartyId,
+    /// Its approval key (32 bytes, hex): signs its orders.
+    #[serde(deserialize_with = "public_key")]
+    pub key: Vec<u8>,
+    /// Its sealing key (X25519, 32 bytes, hex), as `lingqu pki sealing-key` prints it. Used for nothing else.
+    #[serde(deserialize_with = "sealing_key")]
+    pub sealing_key: Vec<u8>,
 }
 
 /// Where the coordinator is.
@@ -244,6 +263,8 @@ pub struct LimitsSection {
     pub journal_queue_max: usize,
     /// After so many seconds without a record the node records that it is there, 10 to 3,600. Default 60.
     pub heartbeat_s: u64,
+    /// Bytes of kept bodies of one day, after which calls under policies that keep them are not begun. Default 1 GiB.
+    pub body_day_bytes_max: u64,
     /// How often certificate files are looked at, in seconds. Default 10.
     pub tls_reload_s: u64,
 }
@@ -285,6 +306,7 @@ impl Default for LimitsSection {
             journal_segment_bytes: 16 << 20,
             journal_queue_max: 4_096,
             heartbeat_s: 60,
+            body_day_bytes_max: 1 << 30,
             tls_reload_s: 10,
         }
     }
@@ -438,6 +460,16 @@ where
     String::deserialize(deserializer)?
         .parse()
         .map_err(serde::de::Error::custom)
+}
+
+/// Reads an X25519 key in hex and refuses those to which everybody has the private half.
+fn sealing_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let key = hex::decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)?;
+    if crate::bodies::is_sealing_key(&key) {
+        Ok(key)
+    } else {
+        Err(serde::de::Error::custom("not an X25519 public key"))
+    }
 }
 
 /// Reads a public key in hex and refuses weak ones.

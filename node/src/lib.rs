@@ -8,8 +8,10 @@
 
 pub mod admin;
 pub mod admission;
+mod bodies;
 pub mod call;
 pub mod config;
+mod destructions;
 pub mod evaluate;
 pub mod loads;
 mod node;
@@ -22,7 +24,9 @@ pub mod state;
 mod stops;
 mod visible;
 
+pub use bodies::BodiesStatus;
 pub use call::Answer;
 pub use config::NodeConfig;
+pub use destructions::Destructions;
 pub use node::{Node, OpenError};
 pub use visible::{Declared, VisibleParameter, VisibleProduct};

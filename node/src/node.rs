@@ -24,6 +24,7 @@ use crate::admission::epoch::{EpochKeeper, Held};
 use crate::admission::holdings::{Holdings, Pinned};
 use crate::admission::retries::Retries;
 use crate::admission::throttle::Throttle;
+use crate::bodies::Bodies;
 use crate::call::Answer;
 use crate::config::NodeConfig;
 use crate::loads::Loader;
@@ -50,6 +51,7 @@ pub struct Node {
     pub(crate) stops: StopKeeper,
     pub(crate) products: Arc<Products>,
     pub(crate) loader: Loader,
+    pub(crate) bodies: Arc<Bodies>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) retries: Retries<Recorded<Answer>>,
     pub(crate) connections: Connections,

@@ -1,6 +1,7 @@
 //! The node's face: one port, mutual TLS, for gRPC, Flight SQL and JSON; and the tasks that run beside it.
 
 pub mod bearer;
+mod bodies;
 mod calling;
 mod calls;
 mod coded;
@@ -89,6 +90,7 @@ fn router(node: &Arc<Node>, calls: &TaskTracker, kept: &Arc<Kept>) -> axum::Rout
     let flight = FlightSql::new(Execution::new(calling.clone(), Arc::clone(kept)));
     Routes::new(service.into_server(bytes_max))
         .add_service(flight.into_server(bytes_max))
+        .add_service(bodies::Opening::new(Arc::clone(node)).into_server(bytes_max))
         .add_service(health::Readiness::server(Arc::clone(node)))
         .add_service(reflection().build_v1().expect(DESCRIBED))
         .add_service(reflection().build_v1alpha().expect(DESCRIBED))
@@ -114,6 +116,7 @@ const DESCRIBED: &str = "the descriptors are generated with the services";
 fn reflection() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(lingqu_proto::FILE_DESCRIPTOR_SET)
+        .with_service_name("lingqu.v1.Bodies")
         .with_service_name("lingqu.v1.Calls")
 }
 
@@ -144,6 +147,7 @@ impl Beside {
         beside.run(loads::run(Arc::clone(node)));
         beside.run(every_minute(Arc::clone(node), Arc::clone(kept)));
         beside.run(heartbeats(Arc::clone(node)));
+        beside.run(kept_bodies(Arc::clone(node)));
         beside.run(Arc::clone(tls).watch(reload));
         if let Some(listener) = observing {
             beside.run(tell(Arc::clone(node), listener));
@@ -184,8 +188,12 @@ async fn close(node: &Arc<Node>, beside: Beside) -> Result<(), ServeError> {
     node.blocking.close();
     node.blocking.wait().await;
     // Closing joins the journal's thread: not on a thread that others wait for.
-    let journal = node.journal.clone();
-    let closed = tokio::task::spawn_blocking(move || journal.close()).await;
+    let (journal, bodies) = (node.journal.clone(), Arc::clone(&node.bodies));
+    let closed = tokio::task::spawn_blocking(move || {
+        bodies.close();
+        journal.close();
+    })
+    .await;
     closed.map_err(|_| ServeError::Journal)
 }
 
@@ -223,6 +231,26 @@ async fn every_minute(node: Arc<Node>, kept: Arc<Kept>) {
         node.journal.flush_denials();
         node.record_pending().await;
         kept.sweep(node.clock.monotonic());
+    }
+}
+
+/// Brings interrupted erasures to their end once records can be made, and tells the unit what it keeps for too long.
+async fn kept_bodies(node: Arc<Node>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    while !node.ready() {
+        ticks.tick().await;
+    }
+    node.finish_erasures().await;
+    let mut ticks = tokio::time::interval(Duration::from_secs(3_600));
+    loop {
+        ticks.tick().await;
+        let overdue = node.bodies_status().await.overdue;
+        if !overdue.is_empty() {
+            tracing::error!(
+                ?overdue,
+                "bodies of calls are kept longer than they may be: erase them"
+            );
+        }
     }
 }
 

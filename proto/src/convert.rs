@@ -7,9 +7,11 @@
 mod agreement;
 mod application;
 mod approval;
+mod body_order;
 mod call;
 mod case;
 mod credential;
+mod destruction;
 mod envelope;
 mod environment;
 mod epoch;

@@ -31,7 +31,7 @@ def main():
     given = setting()
     with channel(given, "bank") as connection:
         database = ProtoReflectionDescriptorDatabase(connection)
-        same("services", [n for n in database.get_services() if n.startswith("lingqu.")], ["lingqu.v1.Calls"])
+        same("services", [n for n in database.get_services() if n.startswith("lingqu.")], ["lingqu.v1.Bodies", "lingqu.v1.Calls"])
         pool = descriptor_pool.DescriptorPool(database)
         verify, request_class = method(connection, pool, "lingqu.v1.Calls", "Verify")
         request = request_class(product=given.product)

@@ -15,6 +15,7 @@ use lingqu_core::decide::Asked;
 use lingqu_core::envelope::Envelope;
 use lingqu_core::epoch::Epoch;
 use lingqu_core::grant::{Environment, Filing, GRANT_TYPE, Grant};
+use lingqu_core::product::SignedPolicy;
 use lingqu_core::record::{Field, Kind, Record};
 use lingqu_core::trust::Trust;
 use lingqu_core::{Clock, ErrorCode, Timestamp};
@@ -73,6 +74,8 @@ pub(crate) struct World {
 pub(crate) struct Setup {
     /// Terms of the unit's policy on `planes`.
     pub(crate) audit: AuditTerms,
+    /// Changes that policy before it is signed.
+    pub(crate) policy: fn(&mut SignedPolicy),
     /// Changes the node's configuration before it starts.
     pub(crate) config: fn(&mut NodeConfig),
 }
@@ -81,6 +84,7 @@ impl Default for Setup {
     fn default() -> Self {
         Setup {
             audit: AuditTerms::Mirrored { wait_ms_max: 5_000 },
+            policy: |_| {},
             config: |_| {},
         }
     }
@@ -104,7 +108,9 @@ impl World {
         }
         let code = network.issue_node_code().await.unwrap();
         network.enrol_node(&code).await.unwrap().unwrap();
-        let policy = network.signed(&policy(1, setup.audit), &[Party::Unit]);
+        let mut policy = policy(1, setup.audit);
+        (setup.policy)(&mut policy);
+        let policy = network.signed(&policy, &[Party::Unit]);
         let product = network.signed(&objects::product(Which::Plane), &[Party::Agency]);
         let (policy, product) = (policy.unwrap(), product.unwrap());
         let approval = objects::approval(Which::Plane, &product, &policy);
@@ -405,7 +411,7 @@ pub(crate) fn denied(records: &[Record], party: Party, code: ErrorCode) -> u64 {
 }
 
 /// The unit's policy on `planes`.
-pub(crate) fn policy(version: u32, audit: AuditTerms) -> lingqu_core::product::SignedPolicy {
+pub(crate) fn policy(version: u32, audit: AuditTerms) -> SignedPolicy {
     let mut policy = objects::policy(Which::Plane);
     policy.version = version;
     let columns = ["tailnum", "manufacturer", "model", "year"].map(|column| {

@@ -80,6 +80,7 @@ fn at_coordinator(rpc: Rpc) -> Row {
     match rpc {
         //                        none for pre une rev unit imp age cat sce reg ver node other coord
         Rpc::AuditFollow        => [X, X, P, N, V, F, F, F, F, F, I, F, F, F, P],
+        Rpc::BodiesOpenBodies   => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
         Rpc::CallsExplain       => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
         Rpc::CallsQuery         => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
         Rpc::CallsScore         => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
@@ -112,6 +113,7 @@ fn at_node(rpc: Rpc) -> Row {
     match rpc {
         //                        none for pre une rev unit imp age cat sce reg ver node other coord
         Rpc::AuditFollow        => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
+        Rpc::BodiesOpenBodies   => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
         Rpc::CallsExplain       => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
         Rpc::CallsQuery         => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
         Rpc::CallsScore         => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
@@ -149,7 +151,8 @@ fn handler_says(rpc: Rpc) -> Outcome {
         | Rpc::CallsVerifyStream => Outcome::Refused(ErrorCode::CallIdInvalid),
         Rpc::EnrolmentEnrol => Outcome::Refused(ErrorCode::CodeInvalid),
         Rpc::EnrolmentIssueCode => Outcome::Refused(ErrorCode::RegionForbidden),
-        Rpc::RegistryFile
+        Rpc::BodiesOpenBodies
+        | Rpc::RegistryFile
         | Rpc::RegistryLift
         | Rpc::RegistryRevoke
         | Rpc::RegistrySuspend
@@ -287,6 +290,11 @@ async fn attempt(rpc: Rpc, channel: Channel, origin: &str) -> Outcome {
             };
             let mut audit = pb::audit_client::AuditClient::new(channel);
             first(audit.follow(request).await).await.map(drop)
+        }
+        Rpc::BodiesOpenBodies => {
+            let mut bodies = pb::bodies_client::BodiesClient::new(channel);
+            let request = pb::OpenBodiesRequest { order: None };
+            first(bodies.open_bodies(request).await).await.map(drop)
         }
         Rpc::CallsVerify => {
             let mut calls = pb::calls_client::CallsClient::new(channel);

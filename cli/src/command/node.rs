@@ -1,5 +1,6 @@
 //! `lingqu node`: runs a node until it is told to end, enrols it first, or looks after its state directory.
 
+mod bodies;
 mod init;
 mod state;
 
@@ -33,6 +34,8 @@ pub(crate) struct Node {
 
 #[derive(Subcommand, Debug)]
 enum NodeCommand {
+    /// Kept details of calls: how many, and the erasure of their keys · 留存的调用内容：状态与删除
+    Bodies(bodies::BodiesArguments),
     /// Draft a configuration and a policy after a look at a table · 查看数据表并生成配置与策略草稿
     Init(init::Init),
     /// Enrol the node with its one-time code · 使用准入码登记节点
@@ -55,6 +58,7 @@ struct Enrol {
 impl Node {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match (self.command, self.config) {
+            (Some(NodeCommand::Bodies(bodies)), _) => bodies.run(session),
             (Some(NodeCommand::Enrol(enrol)), _) => enrol.run(session),
             (Some(NodeCommand::Init(init)), _) => init.run(session),
             (Some(NodeCommand::State(state)), _) => state.run(session),

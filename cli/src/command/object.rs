@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 pub(crate) use new::New;
+pub(crate) use show::Show;
+pub(crate) use sign::Sign;
 
 use crate::connection::{CoordinatorAt, Identity};
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
+use lingqu_client::bodies::SealingKey;
 use lingqu_core::ErrorCode;
 use lingqu_tlog::{Intl, KeyName, Signer, VerifierKey};
 use lingqu_transport::pki::{DevAuthority, PkiError};
@@ -13,6 +14,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::session::Session;
+use crate::written::{self, Access};
 
 /// What to make.
 #[derive(Args, Debug)]
@@ -29,6 +31,8 @@ enum PkiCommand {
     Issue(Issue),
     /// Make an Ed25519 signing key and print its public half in hexadecimal · 生成签名密钥
     Key(Key),
+    /// Make a regulator's X25519 key for sealed bodies and print its public half · 生成监管部门的封装密钥
+    SealingKey(Key),
     /// Print the verifier key (vkey) of a signing key · 输出验证密钥
     Vkey(Vkey),
 }
@@ -97,6 +101,7 @@ impl Pki {
             PkiCommand::Init(init) => init.run(session),
             PkiCommand::Issue(issue) => issue.run(session),
             PkiCommand::Key(key) => key.run(session),
+            PkiCommand::SealingKey(key) => key.make_sealing(session),
             PkiCommand::Vkey(vkey) => vkey.run(session),
         }
     }
@@ -136,6 +141,15 @@ impl Key {
     fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let key = signing_key::create(&self.out)
             .map_err(|error| Failure::unwritable(&self.out, error))?;
+        let public_key = hex::encode(key.public_key());
+        session.answer(&public_key, &json!({ "public_key": public_key }))
+    }
+}
+
+impl Key {
+    fn make_sealing(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let key = SealingKey::generate();
+        written::create(&self.out, key.to_text().as_bytes(), Access::Owner)?;
         let public_key = hex::encode(key.public_key());
         session.answer(&public_key, &json!({ "public_key": public_key }))
     }

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use lingqu_core::PartyId;
 use lingqu_core::product::SignedPolicy;
-use lingqu_policy::{AuditTerms, Function, Functions, Policy, Preset, Release, Use, UseSet};
+use lingqu_policy::{
+    AuditTerms, BodyTerms, Function, Functions, Policy, Preset, Release, Use, UseSet,
+};
 use serde::{Deserialize, Serialize};
 
 use super::text::Text;
@@ -48,6 +50,17 @@ pub(crate) struct PolicyToml {
     /// Under which terms statistics may leave. Absent means that there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     release: Option<ReleaseToml>,
+    /// Whether request and answer of each call are kept, sealed to regulators. Absent means that they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bodies: Option<BodiesToml>,
+}
+
+/// Request and answer are kept.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BodiesToml {
+    /// Calendar months after the end of the grant, 6 to 120; 36 where they are personal information that is shared.
+    keep_months: u16,
 }
 
 /// A list of uses, or the name of a preset: `dimension`, `entity`, `filter_only`, `forbidden`, `link_only`, `measure`,
@@ -216,6 +229,11 @@ impl Document for SignedPolicy {
         if let Some(terms) = written.release {
             policy = policy.with_release(terms.read()?);
         }
+        if let Some(bodies) = written.bodies {
+            let terms = BodyTerms::new(bodies.keep_months)
+                .map_err(|error| DocumentRefused::key("bodies", error))?;
+            policy = policy.with_bodies(terms);
+        }
         Ok(SignedPolicy {
             id: written.id,
             version: written.version,
@@ -268,6 +286,9 @@ impl Document for SignedPolicy {
                 .map(str::to_owned)
                 .collect(),
             release: self.policy.release().map(ReleaseToml::write),
+            bodies: self.policy.bodies().map(|terms| BodiesToml {
+                keep_months: terms.keep_months(),
+            }),
         }
     }
 }

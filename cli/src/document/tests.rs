@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use lingqu_core::agreement::Agreement;
 use lingqu_core::application::Application;
+use lingqu_core::destruction::Destruction;
 use lingqu_core::grant::Grant;
 use lingqu_core::product::{Approval, Product, SignedPolicy};
 use lingqu_proto::open;
@@ -72,6 +73,19 @@ fn the_sample_of_each_kind_is_read_whole() {
     holds::<Grant>("grant.toml");
     holds::<Application>("application.toml");
     holds::<Agreement>("agreement.toml");
+    holds::<Destruction>("destruction.toml");
+}
+
+/// a confirmation that leaves copies or backups open is none.
+#[test]
+fn a_confirmation_of_destruction_leaves_nothing_open() {
+    let dir = with_envelopes();
+    let text = sample("destruction.toml");
+    for key in ["no_copies", "no_backups"] {
+        let open = text.replace(&format!("{key} = true"), &format!("{key} = false"));
+        let error = author::<Destruction>(&open, dir.path()).unwrap_err();
+        assert!(error.to_string().contains(key), "{error}");
+    }
 }
 
 /// the refusal names the term, before anybody signs.

@@ -15,6 +15,8 @@ use super::window::{Class, Kept, Name, Row, Window};
 const CHOICES_MAX: usize = 200;
 /// Most bars of a chart.
 const BARS_MAX: i64 = 60;
+/// Fewest bars of a chart that may begin earlier than its first event.
+const BARS_MIN: i64 = 24;
 /// Lengths of a bar, in seconds: what people count in.
 const BAR_LENGTHS: [i64; 14] = [
     1, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 604_800, 2_592_000, 31_536_000,
@@ -256,6 +258,10 @@ impl Bars {
         let offset = 8 * 3_600;
         let start = (first + offset).div_euclid(length_s) * length_s - offset;
         let count = (end - start).div_euclid(length_s) + 1;
+        // A few events at once are not a picture over time.
+        let missing = (BARS_MIN - count).max(0);
+        let missing = if filter.from.is_none() { missing } else { 0 };
+        let (start, count) = (start - missing * length_s, count + missing);
         let mut counts = vec![[0; 3]; usize::try_from(count).unwrap_or(0)];
         for (time, class, count) in events {
             let at = (time.unix_s() - start).div_euclid(length_s);

@@ -91,15 +91,23 @@ pub(crate) struct Row {
 impl Row {
     pub(super) fn new(view: &RecordView<'_>, head: u64, span_first: u64, names: &mut Names) -> Row {
         let mut text = |field| names.of(view.text(field));
+        let class = class(view);
+        // Of an act the field counts what it is about, the rows of a load for example.
+        let count = match class {
+            Class::Act => 1,
+            Class::Answered | Class::Failed | Class::Refused => {
+                view.number(Field::Count).unwrap_or(1)
+            }
+        };
         Row {
             index: view.index(),
             time: view.time(),
             head,
             span_first,
             kind: view.kind(),
-            class: class(view),
+            class,
             call: view.call(),
-            count: view.number(Field::Count).unwrap_or(1),
+            count,
             units: view.number(Field::Units).unwrap_or(0),
             caller: text(Field::Caller),
             end_user: text(Field::EndUser),

@@ -4,17 +4,23 @@
 //! root that the node signed and the mirror cosigned. Per region it keeps the compact range of the head log: each
 //! published checkpoint must be over exactly the heads that were received.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod seen;
+mod selection;
+pub mod spool;
+
+use std::collections::BTreeSet;
 
 use lingqu_core::Region;
-use lingqu_core::record::{Record, StreamId};
+use lingqu_core::record::{Field, Kind, Record, StreamId};
 use lingqu_core::trust::Trust;
 use lingqu_proto::pb;
 use lingqu_proto::pb::audit_client::AuditClient;
-use lingqu_tlog::{Checkpoint, Frontier, Intl, Note, leaf_hash};
+use lingqu_tlog::{Checkpoint, Intl, Note, leaf_hash};
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
+pub use self::seen::{Seen, SeenMalformed};
+pub use self::selection::{Outcome, Selection};
 use crate::head::Head;
 
 /// Largest message of the feed, in bytes.
@@ -23,13 +29,6 @@ const MESSAGE_LEN_MAX: usize = 8 << 20;
 const STREAMS_MAX: usize = 10_000;
 /// Most bytes of one head's span, which is kept until its head has proven it. A mirror adds far less between two heads.
 const SPAN_LEN_MAX: usize = 256 << 20;
-
-/// What the subscriber has verified so far. Keep it to resume.
-#[derive(Clone, Debug, Default)]
-pub struct Seen {
-    streams: BTreeMap<String, Frontier<Intl>>,
-    heads: BTreeMap<Region, Frontier<Intl>>,
-}
 
 /// Something verified.
 #[derive(Clone, Debug)]
@@ -125,17 +124,32 @@ impl Feed {
     /// The next verified event; none when the feed has ended in order.
     pub async fn next(&mut self) -> Result<Option<Event>, FeedBroken> {
         loop {
-            let Some(message) = self.events.message().await.map_err(status)? else {
-                self.verifier.end()?;
-                return Ok(None);
-            };
-            if let Some(event) = self.verifier.take(message)? {
-                return Ok(Some(event));
+            match self.next_message().await? {
+                None => return Ok(None),
+                Some((_, Some(event))) => return Ok(Some(event)),
+                Some((_, None)) => {}
             }
         }
     }
 
-    /// What has been verified, to resume from later.
+    /// The next message as it came, and the event that it completes, if it does; none when the feed has ended in order.
+    pub async fn next_message(
+        &mut self,
+    ) -> Result<Option<(pb::FollowResponse, Option<Event>)>, FeedBroken> {
+        let Some(message) = self.events.message().await.map_err(status)? else {
+            self.verifier.end()?;
+            return Ok(None);
+        };
+        let event = self.verifier.take(message.clone())?;
+        Ok(Some((message, event)))
+    }
+
+    /// What has been verified so far, to resume from later.
+    pub fn seen(&self) -> &Seen {
+        &self.verifier.seen
+    }
+
+    /// The same, when the feed is not needed any more.
     pub fn into_seen(self) -> Seen {
         self.verifier.seen
     }
@@ -235,6 +249,14 @@ impl Verifier {
         heads.push(leaf_hash::<Intl>(&span.head));
         self.open.insert(region.clone());
         self.seen.streams.insert(origin.clone(), stream);
+        let starts = records.iter().rev().map(|record| &record.draft);
+        let mut starts = starts.filter(|draft| draft.kind == Kind::NodeStart);
+        let unit = starts
+            .next()
+            .and_then(|draft| draft.clear.get_text(Field::Actor));
+        if let Some(unit) = unit.and_then(|unit| unit.parse().ok()) {
+            self.seen.units.insert(origin.clone(), unit);
+        }
         Ok(Some(Event::Records {
             origin,
             region,

@@ -6,14 +6,16 @@
 //! In scope: mutual TLS to a node or coordinator, call ids and retries, receipts, the feed's completeness, archives of
 //! logs that anybody can check.
 //! Out of scope: what a caller does with an answer; files of keys (`lingqu-transport`).
-//! Start reading at [`Node::verify`]; the regulator's side at [`Feed`] and [`archive`].
+//! Start reading at [`Node::verify`]; the regulator's side at [`Feed`], [`archive`] and
+//! [`bodies`].
 
 pub mod archive;
-mod feed;
+pub mod bodies;
+pub mod feed;
 mod head;
 mod node;
 pub mod workflow;
 
-pub use feed::{Event, Feed, FeedBroken, Seen};
+pub use feed::{Event, Feed, FeedBroken, Outcome, Seen, SeenMalformed, Selection};
 pub use head::Head;
 pub use node::{Answered, CallFailed, Node, Question, Table};

@@ -54,6 +54,7 @@ pub struct Evaluated<T> {
     units: u64,
     result: Result<T, ErrorCode>,
     body_root: Hash,
+    body_kept: bool,
     loads: Vec<Load>,
 }
 
@@ -151,6 +152,7 @@ impl Call<Permitted> {
                 units,
                 result,
                 body_root,
+                body_kept: false,
                 loads,
             },
         }
@@ -163,6 +165,13 @@ impl<T> Call<Evaluated<T>> {
         &self.state.permit
     }
 
+    /// The record is to say that the body is kept. To be called once it is durable.
+    #[must_use]
+    pub fn with_body_kept(mut self) -> Self {
+        self.state.body_kept = true;
+        self
+    }
+
     /// The record of this call: charge and outcome in one entry, since nothing left before it.
     pub fn draft(&self) -> Draft {
         let Evaluated {
@@ -171,6 +180,7 @@ impl<T> Call<Evaluated<T>> {
             units,
             result,
             body_root,
+            body_kept,
             loads,
         } = &self.state;
         let outcome = result
@@ -194,6 +204,9 @@ impl<T> Call<Evaluated<T>> {
         draft.clear = clear;
         if result.is_err() {
             draft.flags |= flag::ERROR;
+        }
+        if *body_kept {
+            draft.flags |= flag::BODY_KEPT;
         }
         if matches!(permit.audit(), lingqu_policy::AuditTerms::Lagged { .. }) {
             draft.flags |= flag::LAGGED;

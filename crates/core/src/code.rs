@@ -100,6 +100,12 @@ codes! {
     AuthorityPrefixMissing, "AUTHORITY_PREFIX_MISSING", Local,
         "no configured authority may speak for an id that this service must deal with", "没有任何已配置的签发机构可代表本服务必须往来的标识",
         "add the prefix to the authority that issues that id, under `tls.authorities`", "在 `tls.authorities` 中为签发该标识的机构补充前缀";
+    BodyOrderForbidden, "BODY_ORDER_FORBIDDEN", PermissionDenied,
+        "whoever signed or brought the order may not give it", "下令方或提交方无权下达该指令",
+        "have a regulator that the node names order the opening, and bring it itself; have the unit order the erasure", "调阅由节点所列监管部门签署并自行提交，删除由数源单位签署";
+    BodyOrderStale, "BODY_ORDER_STALE", FailedPrecondition,
+        "the order is older than a day, or dated ahead", "指令签署已逾一日，或时间晚于当前",
+        "sign it again", "重新签署";
     CallerCertExpired, "CALLER_CERT_EXPIRED", Unauthenticated,
         "the caller's certificate is not valid at this time", "调用方证书当前不在有效期内",
         "connect again with a valid certificate", "更换有效证书后重新连接";
@@ -259,6 +265,9 @@ codes! {
     GrantExpired, "GRANT_EXPIRED", PermissionDenied,
         "the grant's term is over", "授权已到期",
         "renew the grant", "续签授权";
+    GrantInForce, "GRANT_IN_FORCE", FailedPrecondition,
+        "the grant has not ended", "授权尚未终止",
+        "confirm the destruction after the grant has expired or was revoked", "待授权到期或撤销后再确认销毁";
     GrantNotFiled, "GRANT_NOT_FILED", PermissionDenied,
         "the grant is not filed by the pinned coordinator", "授权未在受信任协调端备案",
         "file the grant", "办理备案";
@@ -442,6 +451,9 @@ codes! {
     ResourceUnknown, "RESOURCE_UNKNOWN", Local,
         "no such resource or source is configured", "未配置该数据资源或数据源",
         "use a name that stands in `node.toml`, with an environment that it serves", "使用 `node.toml` 中的名称及其适用环境";
+    RetentionNotElapsed, "RETENTION_NOT_ELAPSED", FailedPrecondition,
+        "what was kept must be kept longer", "留存期限未满",
+        "wait until the retention after the end of the grant is over, at least six calendar months", "等待授权终止后的留存期限届满，至少六个月";
     RevocationForbidden, "REVOCATION_FORBIDDEN", PermissionDenied,
         "the signer may not revoke this", "签署方无权撤销该对象",
         "have the operating agency or the object's own unit sign", "由运营机构或相关数源单位签署";

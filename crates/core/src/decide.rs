@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use lingqu_policy::{AuditTerms, Policy};
+use lingqu_policy::{AuditTerms, BodyTerms, Policy};
 use lingqu_tlog::Hash;
 
 use crate::epoch::Epoch;
@@ -116,6 +116,8 @@ pub struct Permit {
     environment: Environment,
     quota: NodeQuota,
     audit: AuditTerms,
+    bodies: Option<BodyTerms>,
+    grant_ends: Timestamp,
     reveals_not_found: bool,
     reveals_indeterminate: bool,
     at: Timestamp,
@@ -157,6 +159,14 @@ impl Permit {
     /// What must be true of the record before the answer leaves.
     pub fn audit(&self) -> AuditTerms {
         self.audit
+    }
+    /// Under which terms request and answer are kept, sealed; none: they are not kept.
+    pub fn bodies(&self) -> Option<BodyTerms> {
+        self.bodies
+    }
+    /// First instant at which the grant no longer holds.
+    pub fn grant_ends(&self) -> Timestamp {
+        self.grant_ends
     }
     /// Whether NOT_FOUND may be told.
     pub fn reveals_not_found(&self) -> bool {
@@ -285,6 +295,8 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         environment,
         quota,
         audit: policy.audit(),
+        bodies: policy.bodies(),
+        grant_ends: grant.not_after,
         reveals_not_found: granted.reveals_not_found,
         reveals_indeterminate: granted.reveals_indeterminate,
         at: facts.now,

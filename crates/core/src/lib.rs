@@ -7,12 +7,14 @@
 
 pub mod agreement;
 pub mod application;
+pub mod body;
 pub mod call;
 pub mod case;
 pub mod code;
 pub mod commitment;
 pub mod credential;
 pub mod decide;
+pub mod destruction;
 pub mod envelope;
 pub mod epoch;
 pub mod fault;

@@ -68,8 +68,10 @@ pub mod flag {
     pub const ERROR: u16 = 1 << 1;
     /// The unit's terms allow the answer to leave before the mirror has the record.
     pub const LAGGED: u16 = 1 << 2;
+    /// Request and answer are kept at the node, sealed to regulators.
+    pub const BODY_KEPT: u16 = 1 << 3;
     /// All bits with a meaning.
-    pub(super) const KNOWN: u16 = REFUSED | ERROR | LAGGED;
+    pub(super) const KNOWN: u16 = REFUSED | ERROR | LAGGED | BODY_KEPT;
 }
 
 /// The first 16 bytes of the digest of a stream's origin: an entry cannot be moved to another stream.

@@ -37,6 +37,23 @@ impl Timestamp {
         self.unix_s().saturating_add(8 * 3_600).div_euclid(86_400)
     }
 
+    /// This instant `months` calendar months later in UTC+8. A day that the month does not have is its last one; the
+    /// time of the day stays. Beyond the calendar it is the end of time: nothing is due earlier for being too large.
+    #[must_use]
+    pub fn plus_months_utc8(self, months: u16) -> Timestamp {
+        let day = self.day_utc8();
+        let (year, month, of_month) = civil(day);
+        let month = i64::from(month) - 1 + i64::from(months);
+        let (year, month) = (year + month.div_euclid(12), month.rem_euclid(12) + 1);
+        let later = (1..=i64::from(of_month))
+            .rev()
+            .find_map(|of_month| days_from_civil(year, month, of_month));
+        let moved = later
+            .and_then(|later| (later - day).checked_mul(86_400_000_000))
+            .and_then(|micros| self.0.checked_add(micros));
+        moved.map_or(Timestamp(i64::MAX), Timestamp)
+    }
+
     /// `2026h2`: the half-year in UTC+8 that names a stream.
     pub fn half_year(self) -> String {
         let (year, month, _) = civil(self.day_utc8());

@@ -14,20 +14,14 @@ use lingqu_policy::DomainKind;
 
 use crate::gate::{Broken, Figure, Group};
 use crate::infer::Shown;
-use crate::query::{Cell, Key, Query};
+use crate::query::{Cell, Key, Query, Words};
 
 /// The columns of the answer. Every one can be NULL: a figure that is kept back, or the group of everything that lies
 /// outside the domain.
 pub(crate) fn schema<V>(query: &Query<V>) -> SchemaRef {
     let field = |output: &crate::infer::Output| {
         let data_type = match output.shown {
-            Shown::Group(key) => match query.keys[key].domain.kind() {
-                DomainKind::Texts(_) => DataType::Utf8,
-                DomainKind::DateBins(_) => DataType::Date32,
-                DomainKind::Integers(_)
-                | DomainKind::IntegerBins(_)
-                | DomainKind::Bounds { .. } => DataType::Int64,
-            },
+            Shown::Group(key) => group_type(&query.keys[key]),
             Shown::Figure(figure) => match query.cells[figure] {
                 Cell::Entities | Cell::Present(_) | Cell::Rows => DataType::Int64,
                 Cell::Sum(_, measure) if measure.scale == 0 => DataType::Int64,
@@ -39,6 +33,21 @@ pub(crate) fn schema<V>(query: &Query<V>) -> SchemaRef {
     Arc::new(Schema::new(
         query.outputs.iter().map(field).collect::<Vec<_>>(),
     ))
+}
+
+fn group_type(key: &Key) -> DataType {
+    match (&key.recode, key.domain.kind()) {
+        (Some(recode), _) => match &recode.words {
+            Words::Days(_) => DataType::Date32,
+            Words::Texts(_) => DataType::Utf8,
+        },
+        (None, DomainKind::Texts(_)) => DataType::Utf8,
+        (None, DomainKind::DateBins(_)) => DataType::Date32,
+        (
+            None,
+            DomainKind::Integers(_) | DomainKind::IntegerBins(_) | DomainKind::Bounds { .. },
+        ) => DataType::Int64,
+    }
 }
 
 /// The answer: sorted by the group columns, then as ORDER BY says, then cut.
@@ -93,6 +102,20 @@ fn group_column(keys: &[Key], key: usize, groups: &[Group]) -> ArrayRef {
     let below: usize = keys[key + 1..].iter().map(Key::cells).product();
     let cells = keys[key].cells();
     let place = |group: &Group| group.place / below % cells;
+    if let Some(recode) = &keys[key].recode {
+        let places = groups.iter().map(place);
+        return match &recode.words {
+            Words::Days(days) => {
+                let days = places.map(|place| days.get(place).map(|day| day.days()));
+                Arc::new(days.collect::<Date32Array>())
+            }
+            Words::Texts(texts) => Arc::new(
+                places
+                    .map(|place| texts.get(place))
+                    .collect::<StringArray>(),
+            ),
+        };
+    }
     match keys[key].domain.kind() {
         DomainKind::Texts(texts) => Arc::new(
             groups

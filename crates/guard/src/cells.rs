@@ -18,18 +18,20 @@ use datafusion::logical_expr::{
 };
 use lingqu_policy::{Domain, DomainKind};
 
-use crate::query::Measure;
+use crate::query::{Measure, Recode};
 use crate::safeguard::{Safeguard, stands};
 use crate::tables::{is_integer, is_text};
 
 /// Digits of the decimals in which measures are summed.
 const PRECISION: u8 = 38;
 
-/// The number of the cell in which `value` lies; NULL for NULL and for what lies outside the domain.
-pub(crate) fn cell(value: Expr, domain: &Domain) -> Expr {
+/// The number of the group in which `value` lies: its cell in the domain, or what the recoding makes of its place; NULL for
+/// everything else.
+pub(crate) fn cell(value: Expr, domain: &Domain, recode: Option<&Recode>) -> Expr {
     call(
         CellOf {
             domain: domain.clone(),
+            recode: recode.cloned(),
             signature: Signature::any(1, Volatility::Immutable),
         },
         value,
@@ -64,7 +66,7 @@ pub(crate) fn bounded_column(values: &ArrayRef, measure: Measure) -> Result<Deci
 /// One of the two functions, recognised by what it is and not by its name.
 pub(crate) enum Own<'a> {
     /// See [`cell`].
-    Cell(&'a Domain),
+    Cell(&'a Domain, Option<&'a Recode>),
     /// See [`bounded`].
     Bounded(Measure),
 }
@@ -72,8 +74,8 @@ pub(crate) enum Own<'a> {
 /// Which of the two functions this is, if it is one.
 pub(crate) fn own(function: &ScalarUDF) -> Option<Own<'_>> {
     let inner = function.inner().as_ref();
-    if let Some(CellOf { domain, .. }) = inner.downcast_ref::<CellOf>() {
-        return Some(Own::Cell(domain));
+    if let Some(CellOf { domain, recode, .. }) = inner.downcast_ref::<CellOf>() {
+        return Some(Own::Cell(domain, recode.as_ref()));
     }
     let Bounded {
         min, max, scale, ..
@@ -100,6 +102,7 @@ fn argument(args: &ScalarFunctionArgs) -> Result<ArrayRef> {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct CellOf {
     domain: Domain,
+    recode: Option<Recode>,
     signature: Signature,
 }
 
@@ -118,6 +121,10 @@ impl ScalarUDFImpl for CellOf {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let values = argument(&args)?;
+        if let Some(recode) = &self.recode {
+            let cells = recoded(&values, &self.domain, recode)?;
+            return Ok(ColumnarValue::Array(Arc::new(cells)));
+        }
         let cells: Int32Array = match self.domain.kind() {
             DomainKind::Texts(texts) => {
                 let values = cast(&values, &DataType::Utf8View)?;
@@ -166,6 +173,52 @@ impl ScalarUDFImpl for CellOf {
         };
         Ok(ColumnarValue::Array(Arc::new(cells)))
     }
+}
+
+/// The group of each value by its raw place, in the order of `partition/axes.rs`: declared values or the intervals between
+/// edges, then others, then NULL.
+fn recoded(values: &ArrayRef, domain: &Domain, recode: &Recode) -> Result<Int32Array> {
+    let places = raw_places(values, domain)?;
+    let null = recode.groups.len() - 1;
+    let group = |place: Option<usize>| recode.groups.get(place.unwrap_or(null)).copied();
+    Ok({ places.into_iter() }
+        .map(|place| group(place).filter(|group| *group < recode.words.len()))
+        .map(|group| group.and_then(number))
+        .collect())
+}
+
+fn raw_places(values: &ArrayRef, domain: &Domain) -> Result<Vec<Option<usize>>> {
+    Ok(match domain.kind() {
+        DomainKind::Texts(texts) => {
+            let values = cast(values, &DataType::Utf8View)?;
+            let place = |text: &str| {
+                let found = texts.binary_search_by(|known| known.as_str().cmp(text));
+                found.unwrap_or(texts.len())
+            };
+            let values = values.as_string_view();
+            values.iter().map(|value| value.map(place)).collect()
+        }
+        DomainKind::Integers(known) => {
+            let values = cast(values, &DataType::Int64)?;
+            let place = |value: i64| known.binary_search(&value).unwrap_or(known.len());
+            let values = values.as_primitive::<Int64Type>();
+            values.iter().map(|value| value.map(place)).collect()
+        }
+        DomainKind::IntegerBins(edges) => {
+            let values = cast(values, &DataType::Int64)?;
+            let place = |value: i64| edges.partition_point(|edge| *edge <= value);
+            let values = values.as_primitive::<Int64Type>();
+            values.iter().map(|value| value.map(place)).collect()
+        }
+        DomainKind::DateBins(edges) => {
+            let Some(values) = values.as_primitive_opt::<Date32Type>() else {
+                return internal_err!("not a column of dates");
+            };
+            let place = |value: i32| edges.partition_point(|edge| edge.days() <= value);
+            values.iter().map(|value| value.map(place)).collect()
+        }
+        DomainKind::Bounds { .. } => return internal_err!("bounds make no cells"),
+    })
 }
 
 fn bin<T: Ord>(edges: &[T], value: &T) -> Option<usize> {

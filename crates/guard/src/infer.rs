@@ -4,8 +4,11 @@
 //! plan is then read top-down into a [`Reading`]: columns by their place in a table, tables by the identity of their
 //! source, functions by the identity of their implementation, never by name. What is not understood is refused.
 
+mod group;
 mod node;
 mod world;
+
+pub(crate) use group::{By, Grain, Grouped};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -110,7 +113,7 @@ pub(crate) struct Reading {
     /// Scans on the right of a left join: their columns are NULL where nothing joins.
     pub(crate) outer: BTreeSet<usize>,
     pub(crate) conditions: Vec<Condition>,
-    pub(crate) groups: Vec<Origin>,
+    pub(crate) groups: Vec<Grouped>,
     pub(crate) figures: Vec<Figure>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) order: Vec<OrderKey>,
@@ -198,11 +201,8 @@ impl Reading {
         let schema = aggregate.input.schema();
         let mut shown = Vec::new();
         for key in &aggregate.group_expr {
-            let Term::Column(column) = term(key) else {
-                return Err(TemplateRefused::new(Rule::OutputForm, "GROUP BY"));
-            };
             shown.push(Shown::Group(self.groups.len()));
-            self.groups.push(origins[place(schema, column)?]);
+            self.groups.push(group::read(key, schema, &origins)?);
         }
         for output in &aggregate.aggr_expr {
             let Term::Aggregate(function) = unnamed(output) else {
@@ -354,34 +354,47 @@ impl Reading {
         schema: &DFSchema,
         origins: &[Origin],
     ) -> Result<(), TemplateRefused> {
-        let (column, test) = match term(expr) {
-            Term::And(left, right) => {
-                self.condition(left, schema, origins)?;
-                return self.condition(right, schema, origins);
-            }
-            Term::Equal(column, value) => (column, Test::Among(vec![operand(value)?])),
-            Term::AtLeast(column, value) => (column, Test::AtLeast(operand(value)?)),
-            Term::Below(column, value) => (column, Test::Below(operand(value)?)),
-            Term::In(column, values) => {
-                let values: Result<Vec<_>, _> = values.iter().map(operand).collect();
-                (column, Test::Among(values?))
-            }
-            Term::Aggregate(_)
-            | Term::Alias(_)
-            | Term::Column(_)
-            | Term::Literal(_)
-            | Term::Placeholder(_) => {
-                return Err(TemplateRefused::new(Rule::ConditionForm, "WHERE"));
-            }
-            Term::Refused(part) => return Err(TemplateRefused::new(Rule::ConditionForm, part)),
-        };
-        let Term::Column(column) = term(column) else {
-            return Err(TemplateRefused::new(Rule::ConditionForm, "WHERE"));
-        };
-        let origin = origins[place(schema, column)?];
-        self.conditions.push(Condition { origin, test });
+        for (origin, test) in tests(expr, schema, origins)? {
+            self.conditions.push(Condition { origin, test });
+        }
         Ok(())
     }
+}
+
+/// The comparisons of a condition, all of which must hold.
+fn tests(
+    expr: &Expr,
+    schema: &DFSchema,
+    origins: &[Origin],
+) -> Result<Vec<(Origin, Test<Operand>)>, TemplateRefused> {
+    let (column, test) = match term(expr) {
+        Term::And(left, right) => {
+            let mut all = tests(left, schema, origins)?;
+            all.extend(tests(right, schema, origins)?);
+            return Ok(all);
+        }
+        Term::Equal(column, value) => (column, Test::Among(vec![operand(value)?])),
+        Term::AtLeast(column, value) => (column, Test::AtLeast(operand(value)?)),
+        Term::Below(column, value) => (column, Test::Below(operand(value)?)),
+        Term::In(column, values) => {
+            let values: Result<Vec<_>, _> = values.iter().map(operand).collect();
+            (column, Test::Among(values?))
+        }
+        Term::Aggregate(_)
+        | Term::Alias(_)
+        | Term::Case(_)
+        | Term::Column(_)
+        | Term::Function(_)
+        | Term::Literal(_)
+        | Term::Placeholder(_) => {
+            return Err(TemplateRefused::new(Rule::ConditionForm, "WHERE"));
+        }
+        Term::Refused(part) => return Err(TemplateRefused::new(Rule::ConditionForm, part)),
+    };
+    let Term::Column(column) = term(column) else {
+        return Err(TemplateRefused::new(Rule::ConditionForm, "WHERE"));
+    };
+    Ok(vec![(origins[place(schema, column)?], test)])
 }
 
 /// Which column of `schema` an expression means.

@@ -17,6 +17,7 @@ mod settle;
 mod view;
 
 pub(crate) use ask::answer;
+pub(crate) use axes::{group, places, taken};
 pub use read::ReadFailed;
 
 use std::fmt;

@@ -109,7 +109,7 @@ pub(crate) fn build(
     let mut keys = Vec::new();
     for (index, key) in query.keys.iter().enumerate() {
         let name = format!("key{index}");
-        inputs.push(cell(columns.expr(key.origin), &key.domain).alias(&name));
+        inputs.push(cell(columns.expr(key.origin), &key.domain, key.recode.as_ref()).alias(&name));
         keys.push(named(&name));
     }
     let mut figures = Vec::new();

@@ -4,8 +4,10 @@
 
 mod conditions;
 mod joins;
+mod recode;
 
 pub(crate) use conditions::check_parameters;
+pub(crate) use recode::{Recode, Words};
 
 use std::collections::BTreeSet;
 
@@ -14,6 +16,7 @@ use lingqu_policy::{Domain, DomainKind, Function, Release, Use};
 
 use crate::infer::{Figure, OrderKey, Origin, Output, Reading, Shown, Test};
 use crate::limits::GuardLimits;
+use crate::partition::{group, places};
 use crate::rule::{Rule, TemplateRefused, refuse};
 use crate::safeguard::{Safeguard, stands};
 use crate::tables::{TableRules, fits, measure_scale};
@@ -56,12 +59,28 @@ pub(crate) struct Joined {
 pub(crate) struct Key {
     pub(crate) origin: Origin,
     pub(crate) domain: Domain,
+    /// Set if the statement makes the column coarser.
+    pub(crate) recode: Option<Recode>,
 }
 
 impl Key {
     /// Number of cells, with the one for NULL and for values outside the domain.
     pub(crate) fn cells(&self) -> usize {
-        self.domain.cells() + 1
+        let shown = match &self.recode {
+            Some(recode) => recode.words.len(),
+            None => self.domain.cells(),
+        };
+        shown + 1
+    }
+
+    /// The group of each raw place of the domain.
+    pub(crate) fn groups(&self) -> Vec<usize> {
+        match &self.recode {
+            Some(recode) => recode.groups.clone(),
+            None => { 0..places(Some(&self.domain)) }
+                .map(|place| group(&self.domain, place))
+                .collect(),
+        }
     }
 }
 
@@ -248,7 +267,7 @@ impl<'a> Checker<'a> {
             .iter()
             .flat_map(|(one, other)| [*one, *other]);
         let in_conditions = reading.conditions.iter().map(|condition| condition.origin);
-        (reading.groups.iter().copied())
+        (reading.groups.iter().map(|grouped| grouped.origin))
             .chain(in_figures)
             .chain(in_joins)
             .chain(in_conditions)
@@ -302,7 +321,8 @@ impl<'a> Checker<'a> {
             return refuse(Rule::GroupsMany, "GROUP BY");
         }
         let mut keys = Vec::new();
-        for origin in &self.reading.groups {
+        for grouped in &self.reading.groups {
+            let origin = &grouped.origin;
             let table = self.table(origin.scan);
             let open = table.allows(origin.column, Use::Group) || !stands(Safeguard::GroupUse);
             if self.is_entity(*origin) || !open {
@@ -315,6 +335,7 @@ impl<'a> Checker<'a> {
             keys.push(Key {
                 origin: *origin,
                 domain: domain.clone(),
+                recode: self.recode(grouped, domain)?,
             });
         }
         Ok(keys)
@@ -435,12 +456,12 @@ impl<'a> Checker<'a> {
         groups: usize,
         limits: &GuardLimits,
     ) -> Result<(), TemplateRefused> {
-        let widest = |key: &Key| match key.domain.kind() {
-            DomainKind::Texts(texts) => texts.iter().map(String::len).max().unwrap_or(0),
-            DomainKind::Integers(_)
-            | DomainKind::IntegerBins(_)
-            | DomainKind::DateBins(_)
-            | DomainKind::Bounds { .. } => 0,
+        let widest = |key: &Key| match (&key.recode, key.domain.kind()) {
+            (Some(recode), _) => match &recode.words {
+                Words::Texts(texts) => texts.iter().map(String::len).max().unwrap_or(0),
+                Words::Days(_) => 0,
+            },
+            (None, kind) => widest_of(kind),
         };
         let row: usize = self
             .reading
@@ -456,5 +477,16 @@ impl<'a> Checker<'a> {
         } else {
             Err(TemplateRefused::bare(Rule::ResultLarge))
         }
+    }
+}
+
+/// Bytes of the longest word of a domain.
+fn widest_of(kind: &DomainKind) -> usize {
+    match kind {
+        DomainKind::Texts(texts) => texts.iter().map(String::len).max().unwrap_or(0),
+        DomainKind::Integers(_)
+        | DomainKind::IntegerBins(_)
+        | DomainKind::DateBins(_)
+        | DomainKind::Bounds { .. } => 0,
     }
 }

@@ -103,6 +103,11 @@ rules! {
             "group by fewer columns or declare coarser bins";
         zh: "按声明的值域，分组数超过策略或节点的上限",
             "减少分组列，或声明更粗的分箱";
+    GroupForm "GROUP_FORM"
+        en: "a group column is made coarser in a way that the declared domain does not carry",
+            "write date_trunc('month', column), 'quarter' or 'year' where all of them begin and end at declared edges, or CASE WHEN column compared with declared values THEN 'word' … END";
+        zh: "分组列的归并方式与声明的值域不符",
+            "写 date_trunc('month', 列)、'quarter' 或 'year'，且各单位均以已声明的分界起止；或写 CASE WHEN 列与已声明取值比较 THEN '词' … END";
     GroupUse "GROUP_USE"
         en: "the policy does not open the column for grouping",
             "group by a column whose uses include `group`";

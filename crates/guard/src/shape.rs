@@ -204,7 +204,7 @@ fn check_select(select: &Select) -> Result<Vec<String>, TemplateRefused> {
         GroupByExpr::Expressions(keys, modifiers) => {
             absent(modifiers.is_empty(), "GROUP BY modifier")?;
             for key in keys {
-                expression::check_column(key, Rule::OutputForm, "GROUP BY")?;
+                expression::check_key(key, "GROUP BY")?;
             }
         }
     }

@@ -5,6 +5,7 @@
 //! Start reading at [`Policy`]. Deny by default: a column without a rule is forbidden.
 
 mod audit;
+mod bodies;
 mod day;
 mod domain;
 mod functions;
@@ -13,6 +14,7 @@ mod release;
 mod uses;
 
 pub use audit::{AuditTerms, AuditTermsRefused};
+pub use bodies::{BodyTerms, BodyTermsRefused, KEEP_MONTHS_MAX, KEEP_MONTHS_MIN};
 pub use day::{Day, DayMalformed};
 pub use domain::{BOUND_MAX, Domain, DomainKind, DomainRefused};
 pub use functions::{Function, FunctionUnknown, Functions};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use crate::{AuditTerms, AuditTermsRefused, Domain, Release, Use, UseSet};
+use crate::{AuditTerms, AuditTermsRefused, BodyTerms, Domain, Release, Use, UseSet};
 
 /// Largest number of columns and of purposes that one policy may name.
 const NAMES_MAX: usize = 1_024;
@@ -20,6 +20,7 @@ pub struct Policy {
     spaces: BTreeMap<String, String>,
     sensitive: BTreeSet<String>,
     release: Option<Release>,
+    bodies: Option<BodyTerms>,
     purposes: BTreeSet<String>,
     audit: AuditTerms,
     epoch_age_max_s: u32,
@@ -89,6 +90,7 @@ impl Policy {
             spaces: BTreeMap::new(),
             sensitive: BTreeSet::new(),
             release: None,
+            bodies: None,
             purposes,
             audit: audit.check()?,
             epoch_age_max_s,
@@ -137,6 +139,15 @@ impl Policy {
         }
     }
 
+    /// The policy under which the details of calls are kept, sealed to regulators.
+    #[must_use]
+    pub fn with_bodies(self, bodies: BodyTerms) -> Policy {
+        Policy {
+            bodies: Some(bodies),
+            ..self
+        }
+    }
+
     /// Whether `column` may be put to `wanted`. A column without a rule is forbidden.
     pub fn allows(&self, column: &str, wanted: Use) -> bool {
         self.columns
@@ -167,6 +178,11 @@ impl Policy {
     /// Under which terms statistics may leave; none means that there are no statistics.
     pub fn release(&self) -> Option<Release> {
         self.release
+    }
+
+    /// Under which terms the details of calls are kept; none means that they are not.
+    pub fn bodies(&self) -> Option<BodyTerms> {
+        self.bodies
     }
 
     /// The columns that identify an entity and are not public: what minimum groups count.
@@ -215,6 +231,11 @@ impl Policy {
             spaces: same(&self.spaces, &other.spaces),
             sensitive: sensitive.filter(both).collect(),
             release: self.release.zip(other.release).map(|(a, b)| a.meet(b)),
+            // Keeping is a duty, not a permission: it holds if either policy asks for it.
+            bodies: match (self.bodies, other.bodies) {
+                (Some(one), Some(two)) => Some(one.meet(two)),
+                (one, two) => one.or(two),
+            },
             purposes: self
                 .purposes
                 .intersection(&other.purposes)

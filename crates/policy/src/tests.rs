@@ -264,3 +264,25 @@ fn an_id_space_belongs_to_an_entity() {
             .is_sensitive("region")
     );
 }
+
+/// longer than six months is allowed, shorter is not; and keeping is a duty that no other policy takes away.
+#[test]
+fn bodies_are_kept_for_six_months_or_longer() {
+    for months in [0, 5, 121, u16::MAX] {
+        assert_eq!(BodyTerms::new(months), Err(crate::BodyTermsRefused));
+    }
+    let plain = Policy::new([("a".to_owned(), UseSet::FORBIDDEN)], [], TERMS, 1).unwrap();
+    assert_eq!(plain.bodies(), None);
+    let keeping = |months| plain.clone().with_bodies(BodyTerms::new(months).unwrap());
+    let (short, long) = (keeping(6), keeping(36));
+    for (one, two, months) in [
+        (&plain, &plain, None),
+        (&plain, &short, Some(6)),
+        (&short, &plain, Some(6)),
+        (&short, &long, Some(36)),
+        (&long, &short, Some(36)),
+    ] {
+        let both = one.meet(two).unwrap();
+        assert_eq!(both.bodies().map(BodyTerms::keep_months), months);
+    }
+}

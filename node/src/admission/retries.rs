@@ -138,6 +138,26 @@ impl<R> Retries<R> {
             .collect()
     }
 
+    /// Forgets every record of `grant` whose call is not under way; gives their number.
+    pub fn forget_grant(&self, grant: &GrantId) -> usize {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner {
+            slots,
+            order,
+            bytes,
+        } = &mut *inner;
+        let before = slots.len();
+        slots.retain(|key, slot| {
+            let stays = key.grant != *grant || Arc::strong_count(&slot.record) > 1;
+            if !stays {
+                *bytes = bytes.saturating_sub(slot.bytes);
+            }
+            stays
+        });
+        order.retain(|(key, _)| slots.contains_key(key));
+        before - slots.len()
+    }
+
     /// Says how much memory the record takes that was put into the slot of `key`. The next call to enter forgets the
     /// oldest ones if all together take too much.
     pub fn weigh(&self, key: &RetryKey, bytes: usize) {
@@ -222,6 +242,28 @@ mod tests {
         assert_eq!((kept(8), kept(2)), (vec![3, 2, 1], vec![3, 2]));
         drop(running);
         assert!(retries.kept_of(&"party_b".parse().unwrap(), 8).is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_ended_grant_is_forgotten_and_no_other() {
+        let retries = Retries::<u8>::new(8, 1_000, Duration::from_secs(60));
+        let other = RetryKey {
+            grant: "grant_2".parse().unwrap(),
+            ..key(9)
+        };
+        for key in [key(1), key(2), other.clone()] {
+            let Entered::New(mut slot) = retries.enter(&key, [1; 16], Duration::ZERO).await else {
+                panic!()
+            };
+            *slot = Some(Arc::new(1));
+            retries.weigh(&key, 100);
+        }
+        let running = retries.enter(&key(3), [1; 16], Duration::ZERO).await;
+        assert_eq!(retries.forget_grant(&key(1).grant), 2);
+        let inner = retries.inner.lock().unwrap();
+        assert!(inner.slots.contains_key(&key(3)) && inner.slots.contains_key(&other));
+        assert_eq!((inner.bytes, inner.order.len()), (100, 2));
+        drop((inner, running));
     }
 
     #[tokio::test]

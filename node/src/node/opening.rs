@@ -23,6 +23,7 @@ use crate::admission::epoch::EpochKeeper;
 use crate::admission::holdings::{Holdings, Pinned};
 use crate::admission::retries::Retries;
 use crate::admission::throttle::Throttle;
+use crate::bodies::{Bodies, LAYOUT};
 use crate::config::NodeConfig;
 use crate::loads::{Loader, LoaderRefused};
 use crate::observe::Observe;
@@ -34,6 +35,9 @@ use crate::stops::{StopKeeper, StopsUnreadable};
 
 /// Name of the file that enrolment leaves: the origin of the stream that this node writes.
 const ORIGIN_FILE: &str = "stream-origin";
+
+/// Bytes that a kept body takes besides request and answer, at most.
+const BODY_ROOM: usize = 4_096;
 
 /// Longest that a start waits for the first loads. A long one goes on by itself; its products open when it has ended.
 const OPEN_WAIT: Duration = Duration::from_secs(20);
@@ -112,6 +116,10 @@ impl Node {
         }
         create_dir(&config.data_dir.join("objects"))?;
         let limits = &config.limits;
+        if limits.request_bytes_max + limits.statistic_result_bytes_max + BODY_ROOM > LAYOUT.1 {
+            return Err(OpenError::Setting("limits.statistic_result_bytes_max"));
+        }
+        let bodies = Bodies::open(&state, &config, &origin)?;
         let journal = Journal::open_with(
             JournalOptions {
                 origin,
@@ -136,6 +144,7 @@ impl Node {
         let node = Node {
             products: Arc::new(products(&config, resources)?),
             loader,
+            bodies,
             throttle: Throttle::new(limits.calls_per_party_max, limits.denials_per_minute_max),
             retries: Retries::new(
                 limits.answers_kept_max,

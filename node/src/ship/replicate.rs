@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use lingqu_core::ErrorCode;
 use lingqu_core::record::{Clear, Draft, Field, Kind};
+use lingqu_core::{ErrorCode, PartyId};
 use lingqu_journal::Reconciled;
 use lingqu_proto::pb::replicate_request::Message as ToMirror;
 use lingqu_proto::pb::replicate_response::Message as FromMirror;
@@ -88,7 +88,7 @@ async fn replicate(
     pause.reset();
     if !*started {
         node.journal
-            .append(node_start())
+            .append(node_start(&node.config.unit))
             .await
             .map_err(|error| Ended::Away(error.to_string()))?;
         *started = true;
@@ -227,13 +227,16 @@ fn accept(node: &Arc<Node>, cosigned: pb::MirrorCosigned) -> Result<(), Ended> {
     Ok(())
 }
 
-/// The record that opens a run.
-fn node_start() -> Draft {
+/// The record that opens a run. It says whose node this is, so that whoever follows the streams of a unit needs nobody's
+/// word for which they are.
+fn node_start(unit: &PartyId) -> Draft {
     let mut draft = Draft::new(Kind::NodeStart);
-    draft.clear = Clear::default().text(
-        Field::Software,
-        concat!("lingqu ", env!("CARGO_PKG_VERSION")),
-    );
+    draft.clear = Clear::default()
+        .text(
+            Field::Software,
+            concat!("lingqu ", env!("CARGO_PKG_VERSION")),
+        )
+        .text(Field::Actor, unit.as_str());
     draft
 }
 

@@ -10,10 +10,20 @@ use std::sync::Arc;
 
 use lingqu_journal::{FileStore, LogId, ResealFailed, StateKey, StateKeys, WalOptions, reseal};
 
+use crate::bodies;
+
 use super::{KEYS_FILE, State, StateUnusable, create_dir, write_file};
 
 /// Directories of small files.
-const DIRS: [&str; 4] = ["objects", "source-orders", "sources", "stops"];
+const DIRS: [&str; 7] = [
+    "body-keys",
+    "body-orders",
+    "destructions",
+    "objects",
+    "source-orders",
+    "sources",
+    "stops",
+];
 /// Small files that are sealed.
 const SEALED: [&str; 2] = ["epoch.env", "retry.key"];
 /// Files that are never sealed.
@@ -91,6 +101,7 @@ pub fn rewrite(
     let new = State::open(&fresh, Some(to))?;
     // The lock is taken before the small files are read: a running node would change them.
     let frames = copy_journal(&old, &new, journal)?;
+    copy_bodies(&old, &new)?;
     let files = copy_files(&old, &new)?;
     fs::rename(dir, &kept)?;
     fs::rename(&fresh, dir)?;
@@ -118,7 +129,7 @@ fn sync_parent(dir: &Path) -> io::Result<()> {
 fn check_no_strangers(dir: &Path) -> Result<(), MigrateFailed> {
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        let known = [JOURNAL, KEYS_FILE]
+        let known = [JOURNAL, KEYS_FILE, bodies::LOGS]
             .into_iter()
             .chain(DIRS)
             .chain(SEALED)
@@ -149,6 +160,31 @@ fn copy_journal(
     let from = Arc::new(FileStore::open(dir)?);
     let to = Arc::new(FileStore::open(new.dir().join(JOURNAL))?);
     Ok(reseal((from, old.keys()), (to, new.keys()), options)?)
+}
+
+/// The logs of kept bodies, one a day.
+fn copy_bodies(old: &State, new: &State) -> Result<(), MigrateFailed> {
+    let (from, to) = (old.dir().join(bodies::LOGS), new.dir().join(bodies::LOGS));
+    if !from.exists() {
+        return Ok(());
+    }
+    create_dir(&to)?;
+    let origin = fs::read_to_string(old.dir().join(CLEAR[0])).unwrap_or_default();
+    for entry in fs::read_dir(&from)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let day = name
+            .parse()
+            .map_err(|_| MigrateFailed::Stranger(format!("{}/{name}", bodies::LOGS)))?;
+        let options = WalOptions {
+            log: bodies::log_id(origin.trim(), day),
+            segment_len: bodies::LAYOUT.0,
+            payload_len_max: bodies::LAYOUT.1,
+        };
+        let log = Arc::new(FileStore::open(from.join(&name))?);
+        let copy = Arc::new(FileStore::open(to.join(&name))?);
+        reseal((log, old.keys()), (copy, new.keys()), options)?;
+    }
+    Ok(())
 }
 
 fn copy_files(old: &State, new: &State) -> Result<u64, MigrateFailed> {

@@ -65,7 +65,8 @@ fn expected(rpc: Rpc) -> Vec<&'static str> {
         "unenrolled verifier",
     ];
     match rpc {
-        Rpc::CallsExplain
+        Rpc::BodiesOpenBodies
+        | Rpc::CallsExplain
         | Rpc::CallsQuery
         | Rpc::CallsScore
         | Rpc::CallsVerify
@@ -146,9 +147,12 @@ fn refusals_say_what_is_missing() {
 
 /// The coordinator and the nodes must not answer for each other.
 #[test]
-fn only_calls_are_served_by_nodes() {
+fn only_calls_and_what_is_sealed_of_them_are_served_by_nodes() {
     for rpc in Rpc::ALL {
-        let by_node = rpc.path().starts_with("/lingqu.v1.Calls/");
+        let at_node = ["/lingqu.v1.Calls/", "/lingqu.v1.Bodies/"];
+        let by_node = at_node
+            .iter()
+            .any(|service| rpc.path().starts_with(service));
         assert_eq!(
             admission(*rpc).server == Server::Node,
             by_node,

@@ -5,8 +5,8 @@ mod domain;
 
 use lingqu_core::product::{POLICY_TYPE, SignedPolicy};
 use lingqu_policy::{
-    AuditTerms, AuditTermsRefused, Domain, Function, Functions, Policy, PolicyRefused, Release,
-    ReleaseRefused, Use, UseSet,
+    AuditTerms, AuditTermsRefused, BodyTerms, Domain, Function, Functions, Policy, PolicyRefused,
+    Release, ReleaseRefused, Use, UseSet,
 };
 use prost::Message;
 
@@ -56,6 +56,10 @@ fn from_pb(policy: pb::Policy) -> Result<SignedPolicy, FieldInvalid> {
         Some(terms) => built.with_release(release(&terms)?),
         None => built,
     };
+    let built = match policy.bodies {
+        Some(terms) => built.with_bodies(bodies(terms)?),
+        None => built,
+    };
     Ok(SignedPolicy {
         id: handle("id", policy.id)?,
         version: from_one("version", policy.version)?,
@@ -63,6 +67,15 @@ fn from_pb(policy: pb::Policy) -> Result<SignedPolicy, FieldInvalid> {
         resource: name("resource", policy.resource)?,
         policy: built,
     })
+}
+
+fn bodies(terms: pb::BodyTerms) -> Result<BodyTerms, FieldInvalid> {
+    let refused = FieldInvalid {
+        field: "keep_months",
+        reason: "is not between 6 and 120",
+    };
+    let months = u16::try_from(terms.keep_months).map_err(|_| refused)?;
+    BodyTerms::new(months).map_err(|_| refused)
 }
 
 /// Terms of later versions are absent where they are the usual ones, so that a payload has one form.
@@ -193,6 +206,9 @@ fn to_pb(signed: &SignedPolicy) -> pb::Policy {
         epoch_age_max_s: signed.policy.epoch_age_max_s(),
         purposes: signed.policy.purposes().map(str::to_owned).collect(),
         release: signed.policy.release().map(release_to_pb),
+        bodies: signed.policy.bodies().map(|terms| pb::BodyTerms {
+            keep_months: terms.keep_months().into(),
+        }),
     }
 }
 

@@ -412,6 +412,16 @@ pub struct Policy {
     /// Under which terms statistics may leave; absent means that there are none.
     #[prost(message, optional, tag = "9")]
     pub release: ::core::option::Option<ReleaseTerms>,
+    /// Whether details of calls are kept, sealed to regulators; absent means that they are not.
+    #[prost(message, optional, tag = "10")]
+    pub bodies: ::core::option::Option<BodyTerms>,
+}
+/// Request and answer of each call are kept at the node, sealed to regulators.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BodyTerms {
+    /// Calendar months after the end of the grant, 6 to 120.
+    #[prost(uint32, tag = "1")]
+    pub keep_months: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ColumnRule {
@@ -944,6 +954,53 @@ pub struct SourceOrder {
     #[prost(string, tag = "9")]
     pub reason: ::prost::alloc::string::String,
 }
+/// An order about kept bodies: opened for a regulator, or their keys erased for the unit. Signed by whoever orders.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BodyOrder {
+    #[prost(string, tag = "1")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub node: ::prost::alloc::string::String,
+    #[prost(int64, tag = "3")]
+    pub issued_us: i64,
+    #[prost(string, tag = "4")]
+    pub grant: ::prost::alloc::string::String,
+    /// Days of UTC+8, written YYYY-MM-DD; both are included.
+    #[prost(string, tag = "5")]
+    pub day_first: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub day_last: ::prost::alloc::string::String,
+    #[prost(enumeration = "BodyAct", tag = "7")]
+    pub act: i32,
+    /// Stands in the record, so nothing personal belongs here: the case's number, for example.
+    #[prost(string, tag = "8")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// That a licensee has destroyed what it held under a grant. Signed by the licensee, then by the unit, whose node keeps it
+/// and records its digest.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Destruction {
+    #[prost(string, tag = "1")]
+    pub licensee: ::prost::alloc::string::String,
+    /// The grant has ended.
+    #[prost(string, tag = "2")]
+    pub grant: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub node: ::prost::alloc::string::String,
+    #[prost(int64, tag = "4")]
+    pub at_us: i64,
+    #[prost(string, tag = "5")]
+    pub what: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub method: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub person: ::prost::alloc::string::String,
+    /// Both must be true.
+    #[prost(bool, tag = "8")]
+    pub no_copies: bool,
+    #[prost(bool, tag = "9")]
+    pub no_backups: bool,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ProductKind {
@@ -1102,6 +1159,37 @@ impl Environment {
             "ENVIRONMENT_TEST" => Some(Self::Test),
             "ENVIRONMENT_PROD_DEBUG" => Some(Self::ProdDebug),
             "ENVIRONMENT_PROD" => Some(Self::Prod),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum BodyAct {
+    Unspecified = 0,
+    /// For a regulator.
+    Open = 1,
+    /// For the unit.
+    Erase = 2,
+}
+impl BodyAct {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "BODY_ACT_UNSPECIFIED",
+            Self::Open => "BODY_ACT_OPEN",
+            Self::Erase => "BODY_ACT_ERASE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "BODY_ACT_UNSPECIFIED" => Some(Self::Unspecified),
+            "BODY_ACT_OPEN" => Some(Self::Open),
+            "BODY_ACT_ERASE" => Some(Self::Erase),
             _ => None,
         }
     }
@@ -2034,6 +2122,380 @@ pub mod calls_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "lingqu.v1.Calls";
     impl<T> tonic::server::NamedService for CallsServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenBodiesRequest {
+    /// A signed BodyOrder.
+    #[prost(message, optional, tag = "1")]
+    pub order: ::core::option::Option<Envelope>,
+}
+/// First the receipt, then the keys, then the bodies.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenBodiesResponse {
+    #[prost(oneof = "open_bodies_response::Item", tags = "1, 2, 3")]
+    pub item: ::core::option::Option<open_bodies_response::Item>,
+}
+/// Nested message and enum types in `OpenBodiesResponse`.
+pub mod open_bodies_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Item {
+        /// That the order is on record.
+        #[prost(message, tag = "1")]
+        Receipt(super::Receipt),
+        #[prost(message, tag = "2")]
+        Key(super::BodyKey),
+        #[prost(message, tag = "3")]
+        Body(super::SealedBody),
+    }
+}
+/// The key of one grant's bodies on one day, wrapped. A node that starts again makes another one.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BodyKey {
+    /// 16 random bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub grant: ::prost::alloc::string::String,
+    /// Day of UTC+8, YYYY-MM-DD.
+    #[prost(string, tag = "3")]
+    pub day: ::prost::alloc::string::String,
+    /// First instant at which it may be erased.
+    #[prost(int64, tag = "4")]
+    pub keep_until_us: i64,
+    #[prost(message, repeated, tag = "5")]
+    pub wrapped: ::prost::alloc::vec::Vec<WrappedBodyKey>,
+}
+/// HPKE (RFC 9180) in base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305; no associated data, and as info
+/// "lingqu/body-key/1", then stream origin, grant, day and regulator, each with a zero byte before it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WrappedBodyKey {
+    #[prost(string, tag = "1")]
+    pub regulator: ::prost::alloc::string::String,
+    /// The regulator's public sealing key, by which it finds the one that is for it.
+    #[prost(bytes = "vec", tag = "2")]
+    pub public_key: ::prost::alloc::vec::Vec<u8>,
+    /// Encapsulated key.
+    #[prost(bytes = "vec", tag = "3")]
+    pub encapsulated: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub ciphertext: ::prost::alloc::vec::Vec<u8>,
+}
+/// AES-256-GCM with the nonce zero under HKDF-SHA256(salt, key, "lingqu/body/1"). Associated data: stream origin, grant,
+/// day and call id, each with a zero byte after it. The plaintext is "BOD1", the opening key (32 bytes), the request's
+/// length (u32 big-endian), the request, the answer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SealedBody {
+    #[prost(bytes = "vec", tag = "1")]
+    pub call_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub grant: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub day: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "4")]
+    pub key_id: ::prost::alloc::vec::Vec<u8>,
+    /// 32 random bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub salt: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "6")]
+    pub ciphertext: ::prost::alloc::vec::Vec<u8>,
+}
+/// Generated client implementations.
+pub mod bodies_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The node's face to regulators: details of calls that it keeps sealed. It cannot read them itself.
+    #[derive(Debug, Clone)]
+    pub struct BodiesClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> BodiesClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> BodiesClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            BodiesClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Hands out what an order names, after the order itself is on record and mirrored. The caller must be the regulator
+        /// that signed the order, and one that the unit has named in the node's configuration.
+        pub async fn open_bodies(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OpenBodiesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::OpenBodiesResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lingqu.v1.Bodies/OpenBodies",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lingqu.v1.Bodies", "OpenBodies"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod bodies_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with BodiesServer.
+    #[async_trait]
+    pub trait Bodies: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the OpenBodies method.
+        type OpenBodiesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::OpenBodiesResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Hands out what an order names, after the order itself is on record and mirrored. The caller must be the regulator
+        /// that signed the order, and one that the unit has named in the node's configuration.
+        async fn open_bodies(
+            &self,
+            request: tonic::Request<super::OpenBodiesRequest>,
+        ) -> std::result::Result<tonic::Response<Self::OpenBodiesStream>, tonic::Status>;
+    }
+    /// The node's face to regulators: details of calls that it keeps sealed. It cannot read them itself.
+    #[derive(Debug)]
+    pub struct BodiesServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> BodiesServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for BodiesServer<T>
+    where
+        T: Bodies,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lingqu.v1.Bodies/OpenBodies" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpenBodiesSvc<T: Bodies>(pub Arc<T>);
+                    impl<
+                        T: Bodies,
+                    > tonic::server::ServerStreamingService<super::OpenBodiesRequest>
+                    for OpenBodiesSvc<T> {
+                        type Response = super::OpenBodiesResponse;
+                        type ResponseStream = T::OpenBodiesStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OpenBodiesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Bodies>::open_bodies(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpenBodiesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for BodiesServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lingqu.v1.Bodies";
+    impl<T> tonic::server::NamedService for BodiesServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

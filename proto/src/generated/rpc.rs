@@ -7,6 +7,8 @@
 pub enum Rpc {
     /// `Follow` of the service `Audit`.
     AuditFollow,
+    /// `OpenBodies` of the service `Bodies`.
+    BodiesOpenBodies,
     /// `Explain` of the service `Calls`.
     CallsExplain,
     /// `Query` of the service `Calls`.
@@ -55,6 +57,7 @@ impl Rpc {
     /// All RPCs, in the order of their paths.
     pub const ALL: &[Self] = &[
         Self::AuditFollow,
+        Self::BodiesOpenBodies,
         Self::CallsExplain,
         Self::CallsQuery,
         Self::CallsScore,
@@ -82,6 +85,7 @@ impl Rpc {
     pub const fn path(self) -> &'static str {
         match self {
             Self::AuditFollow => "/lingqu.v1.Audit/Follow",
+            Self::BodiesOpenBodies => "/lingqu.v1.Bodies/OpenBodies",
             Self::CallsExplain => "/lingqu.v1.Calls/Explain",
             Self::CallsQuery => "/lingqu.v1.Calls/Query",
             Self::CallsScore => "/lingqu.v1.Calls/Score",

@@ -6,33 +6,22 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lingqu_client::archive::ArchiveWriter;
-use lingqu_client::{Event, Feed, FeedBroken, Head, Seen};
+use lingqu_client::{Event, FeedBroken, Head, Seen};
 use lingqu_core::Region;
 use lingqu_tlog::{Checkpoint, Intl, Note};
 use serde_json::json;
 
 use super::archive::failed;
-use super::follow::HeadLogs;
-use crate::connection::{CoordinatorAt, Identity};
+use super::subscription::Subscription;
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::{trust_file, written};
+use crate::written;
 
 /// `audit export --coordinator URL --id COORD_ID --cert … --key … --ca … --trust FILE --head-trust FILE --region R --out DIR`
 #[derive(Args, Debug)]
 pub(crate) struct Export {
     #[command(flatten)]
-    coordinator: CoordinatorAt,
-    #[command(flatten)]
-    identity: Identity,
-    /// Whose logs and cosignatures are believed · 信任文件
-    #[arg(long, value_name = "FILE")]
-    trust: PathBuf,
-    #[command(flatten)]
-    heads: HeadLogs,
-    /// The region, with everything below it · 行政区划代码（含下级）
-    #[arg(long, value_name = "REGION")]
-    region: Region,
+    subscription: Subscription,
     /// Where the archive goes; it must not exist yet · 归档目录（须为新目录）
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -53,16 +42,10 @@ struct Open {
 impl Export {
     pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         written::must_be_new(&self.out)?;
-        let trust = trust_file::read(&self.trust)?;
-        let heads = self.heads.trust()?;
-        let tls = self.identity.load(&session.clock)?;
         let runtime = session.runtime()?;
-        let mut feed = runtime.block_on(async {
-            let channel = self.coordinator.dial(&tls).await?;
-            let seen = Seen::default();
-            let feed = Feed::follow(channel, &self.region, true, trust, heads, seen).await?;
-            Ok::<_, Failure>(feed)
-        })?;
+        let mut feed = self
+            .subscription
+            .follow(true, Seen::default(), &runtime, session)?;
         let mut logs = Logs {
             out: self.out.clone(),
             open: BTreeMap::new(),

@@ -16,7 +16,7 @@ use lingqu_tlog::{Intl, NoteSignature, VerifierKey};
 use prost::Message as _;
 use serde_json::json;
 
-use super::{archive, evidence, prove};
+use super::{archive, disclose, evidence, prove};
 
 use crate::command::call::level;
 use crate::failure::Failure;
@@ -76,6 +76,9 @@ impl Verify {
         }
         if bytes.starts_with(b"lingqu/fork/") {
             return prove::verify_fork(&self, &bytes, &trusts, session);
+        }
+        if bytes.starts_with(disclose::MAGIC.as_bytes()) {
+            return disclose::verify(&self, &bytes, &trusts, session);
         }
         for receipt in parse_all(&bytes)? {
             match self.check(&receipt, pick(&trusts, &receipt.checkpoint.origin), session) {

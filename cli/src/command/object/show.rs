@@ -24,7 +24,7 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    pub(super) fn run<T: Document>(self, session: &mut Session<'_>) -> Result<(), Failure> {
+    pub(crate) fn run<T: Document>(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let envelope = envelope_file::read(&self.file)?;
         let object: T = document::open(&self.file, &envelope)?;
         let filing = self.filing(&envelope)?;

@@ -29,7 +29,7 @@ pub(crate) struct Sign {
 }
 
 impl Sign {
-    pub(super) fn run<T: Document>(self, session: &mut Session<'_>) -> Result<(), Failure> {
+    pub(crate) fn run<T: Document>(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let mut envelope = envelope_file::read(&self.file)?;
         // Nobody signs what could not be read back as what it was called.
         document::open::<T>(&self.file, &envelope)?;

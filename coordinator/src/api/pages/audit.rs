@@ -6,6 +6,7 @@
 
 mod asked;
 mod chart;
+mod states;
 mod view;
 mod words;
 

@@ -4,7 +4,7 @@ use lingqu_core::Timestamp;
 use lingqu_core::record::{Draft, Kind};
 use lingqu_tlog::{Ed25519Signer, KeyName, Signer, sign_cosignature, sign_note};
 
-use lingqu_tlog::VerifierKey;
+use lingqu_tlog::{Frontier, VerifierKey};
 
 use super::*;
 
@@ -36,14 +36,14 @@ fn checkpoint(origin: &str, log: &Frontier<Intl>, key: &Ed25519Signer) -> Note {
 
 /// A node, its mirror and its coordinator in one.
 #[derive(Default)]
-struct Network {
+pub(super) struct Network {
     stream: Frontier<Intl>,
     heads: Frontier<Intl>,
 }
 
 impl Network {
     /// One record more, and the span with its head in the head log of `code`.
-    fn span(&mut self, code: &str) -> pb::StreamSpan {
+    pub(super) fn span(&mut self, code: &str) -> pb::StreamSpan {
         let first = self.stream.size();
         let time = Timestamp(1_000 + i64::try_from(first).unwrap());
         let id = StreamId::of::<Intl>(ORIGIN);
@@ -72,7 +72,7 @@ impl Network {
         }
     }
 
-    fn head_log(&self, code: &str) -> pb::FollowResponse {
+    pub(super) fn head_log(&self, code: &str) -> pb::FollowResponse {
         let origin = format!("c.example/h/{code}");
         message(pb::follow_response::Event::HeadLog(pb::HeadLogCheckpoint {
             region: code.to_owned(),
@@ -85,11 +85,12 @@ fn message(event: pb::follow_response::Event) -> pb::FollowResponse {
     pb::FollowResponse { event: Some(event) }
 }
 
-fn span(span: pb::StreamSpan) -> pb::FollowResponse {
+pub(super) fn span(span: pb::StreamSpan) -> pb::FollowResponse {
     message(pb::follow_response::Event::Span(span))
 }
 
-fn verifier(code: &str, seen: Seen) -> Verifier {
+/// Trust in the stream and its mirror, and in the head logs.
+pub(super) fn trusts() -> (Trust<Intl>, Trust<Intl>) {
     let log = VerifierKey::<Intl>::note(name(ORIGIN), signer(1).public_key()).unwrap();
     let mirror = VerifierKey::<Intl>::cosignature(name("c.example/mirror"), signer(2).public_key());
     let trust = Trust::parse(&format!(
@@ -100,12 +101,12 @@ fn verifier(code: &str, seen: Seen) -> Verifier {
         let origin = name(&format!("c.example/h/{code}"));
         VerifierKey::note(origin, signer(3).public_key()).unwrap()
     });
-    Verifier::new(
-        region(code),
-        trust.unwrap(),
-        Trust::of_logs(&keys).unwrap(),
-        seen,
-    )
+    (trust.unwrap(), Trust::of_logs(&keys).unwrap())
+}
+
+fn verifier(code: &str, seen: Seen) -> Verifier {
+    let (trust, heads) = trusts();
+    Verifier::new(region(code), trust, heads, seen)
 }
 
 #[test]

@@ -107,6 +107,8 @@ fields! {
     Reason = 44, "reason", Shape::Text;
     /// Number of the unit's order about a source.
     SourceOrder = 45, "source_order", Shape::Number;
+    /// Days whose bodies an order opens or erases: first and last, with a stroke between them.
+    BodyDays = 50, "body_days", Shape::Text;
 }
 
 /// Why a clear field is refused. Names the field, never its content.

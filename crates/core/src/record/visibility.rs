@@ -41,23 +41,34 @@ enum Part {
     Opening(&'static str),
 }
 
+/// Whether somebody can read something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sees {
+    Always,
+    /// By a signed order that is on record before anything is handed out.
+    ByOrder,
+    Never,
+}
+
 /// Whether `reader` can read `part`. One row per kind of part, so that nobody sees by omission.
-fn sees(reader: Reader, part: Part) -> bool {
+fn sees(reader: Reader, part: Part) -> Sees {
     match (part, reader) {
         // The header and the clear fields are what supervision needs; none is personal.
         (
             Part::Header(_) | Part::Clear(_),
             Reader::Caller | Reader::Unit | Reader::Coordinator | Reader::Regulator,
-        ) => true,
+        ) => Sees::Always,
         // A commitment is visible as a hash; without its key it says nothing.
         (
             Part::Commitment(_),
             Reader::Caller | Reader::Unit | Reader::Coordinator | Reader::Regulator,
-        ) => true,
-        // The key and the values behind the commitments go to the caller alone and are not kept by the node.
-        (Part::Opening(_), Reader::Caller) => true,
-        (Part::Opening(_), Reader::Unit | Reader::Coordinator | Reader::Regulator) => false,
-        (_, Reader::Other | Reader::Public) => false,
+        ) => Sees::Always,
+        // The key and the values behind the commitments go to the caller. Where the unit's policy keeps bodies, a
+        // regulator that the node names has them too, by an order that is on record; the node itself cannot read them.
+        (Part::Opening(_), Reader::Caller) => Sees::Always,
+        (Part::Opening(_), Reader::Regulator) => Sees::ByOrder,
+        (Part::Opening(_), Reader::Unit | Reader::Coordinator) => Sees::Never,
+        (_, Reader::Other | Reader::Public) => Sees::Never,
     }
 }
 
@@ -95,10 +106,10 @@ pub fn visibility_table() -> String {
         };
         let _ = write!(table, "| {name} |");
         for reader in Reader::ALL {
-            table.push_str(if sees(reader, part) {
-                " yes |"
-            } else {
-                " – |"
+            table.push_str(match sees(reader, part) {
+                Sees::Always => " yes |",
+                Sees::ByOrder => " by recorded order, where kept |",
+                Sees::Never => " – |",
             });
         }
         table.push('\n');

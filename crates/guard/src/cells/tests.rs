@@ -25,7 +25,7 @@ fn apply(function: impl Fn(Expr) -> Expr, values: ArrayRef) -> ArrayRef {
 }
 
 fn cells(domain: &Domain, values: ArrayRef) -> Vec<Option<i32>> {
-    let found = apply(|value| cell(value, domain), values);
+    let found = apply(|value| cell(value, domain, None), values);
     found
         .as_primitive::<arrow_array::types::Int32Type>()
         .iter()

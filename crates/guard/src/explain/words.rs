@@ -120,6 +120,15 @@ pub(super) fn shown<V>(query: &Query<V>, rules: &[TableRules], shown: Shown) -> 
 fn group<V>(query: &Query<V>, rules: &[TableRules], key: usize) -> (String, String) {
     let key = &query.keys[key];
     let column = rules[query.scans[key.origin.scan]].column(key.origin.column);
+    if let Some(recode) = &key.recode {
+        let words = recode.words.len();
+        return (
+            format!(
+                "group column `{column}`, put together to {words} groups in the words of the statement; everything else is one group, NULL"
+            ),
+            format!("分组列 `{column}`，按语句归并为 {words} 组；其余归入 NULL 一组"),
+        );
+    }
     let cells = key.domain.cells();
     let (en, zh) = match key.domain.kind() {
         DomainKind::Texts(_) | DomainKind::Integers(_) => ("declared values", "个已声明取值"),

@@ -4,10 +4,12 @@
 //! until somebody has decided about it.
 
 use datafusion::common::Column;
-use datafusion::logical_expr::expr::{AggregateFunction, Alias, InList, Placeholder};
+use datafusion::logical_expr::expr::{
+    AggregateFunction, Alias, InList, Placeholder, ScalarFunction,
+};
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Expr, Filter, Join, Limit, LogicalPlan, Operator, Projection, Sort,
-    SubqueryAlias, TableScan,
+    Aggregate, BinaryExpr, Case, Expr, Filter, Join, Limit, LogicalPlan, Operator, Projection,
+    Sort, SubqueryAlias, TableScan,
 };
 use datafusion::scalar::ScalarValue;
 
@@ -61,8 +63,10 @@ pub(super) enum Term<'a> {
     And(&'a Expr, &'a Expr),
     AtLeast(&'a Expr, &'a Expr),
     Below(&'a Expr, &'a Expr),
+    Case(&'a Case),
     Column(&'a Column),
     Equal(&'a Expr, &'a Expr),
+    Function(&'a ScalarFunction),
     In(&'a Expr, &'a [Expr]),
     Literal(&'a ScalarValue),
     /// The name without `$`.
@@ -96,7 +100,7 @@ pub(super) fn term(expr: &Expr) -> Term<'_> {
             .strip_prefix('$')
             .map_or(Term::Refused("placeholder"), Term::Placeholder),
         Expr::Between(_) => Term::Refused("BETWEEN"),
-        Expr::Case(_) => Term::Refused("CASE"),
+        Expr::Case(case) => Term::Case(case),
         Expr::Cast(_) | Expr::TryCast(_) => Term::Refused("CAST"),
         Expr::Exists(_)
         | Expr::InSubquery(_)
@@ -104,10 +108,10 @@ pub(super) fn term(expr: &Expr) -> Term<'_> {
         | Expr::ScalarSubquery(_)
         | Expr::SetComparison(_) => Term::Refused("subquery"),
         Expr::GroupingSet(_) => Term::Refused("GROUPING SETS"),
-        Expr::HigherOrderFunction(_)
-        | Expr::Lambda(_)
-        | Expr::LambdaVariable(_)
-        | Expr::ScalarFunction(_) => Term::Refused("function"),
+        Expr::HigherOrderFunction(_) | Expr::Lambda(_) | Expr::LambdaVariable(_) => {
+            Term::Refused("function")
+        }
+        Expr::ScalarFunction(function) => Term::Function(function),
         Expr::IsFalse(_)
         | Expr::IsNotFalse(_)
         | Expr::IsNotNull(_)

@@ -1,6 +1,6 @@
-//! The world in which a template is planned: the declared tables, three aggregates, nothing else.
+//! The world in which a template is planned: the declared tables, three aggregates, calendar units, nothing else.
 //!
-//! There is no catalog, no file, no scalar function, no variable and no setting to read, so nothing else can be named.
+//! There is no catalog, no file, no function of rows, no variable and no setting to read, so nothing else can be named.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast::Statement;
 
+use super::group::{DATE_TRUNC, date_trunc};
 use crate::rule::{Rule, TemplateRefused};
 use crate::tables::TableRules;
 
@@ -84,8 +85,8 @@ impl ContextProvider for World {
         &self.planners
     }
 
-    fn get_function_meta(&self, _name: &str) -> Option<Arc<ScalarUDF>> {
-        None
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        (name == DATE_TRUNC).then(date_trunc)
     }
 
     fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use arrow_array::RecordBatch;
 
-use super::axes::{group, matched, name, taken};
+use super::axes::{matched, name, taken};
 use super::blocks::{Kind, WITHHELD};
 use super::register::{MIXED, Register};
 use super::{Partition, kept_of, kind_of};
@@ -104,8 +104,7 @@ pub(super) fn groups_of_atoms(partition: &Partition, bound: &Bound) -> Result<Ve
     let mut keys: Vec<(usize, Vec<usize>, usize)> = Vec::new();
     for key in &query.keys {
         let axis = axis_of(register, &name(&bound.template, key.origin))?;
-        let count = register.axes[axis].classes.len();
-        let groups: Vec<usize> = (0..count).map(|place| group(&key.domain, place)).collect();
+        let groups = key.groups();
         keys.push((axis, by_class(register, axis, &groups, 0)?, key.cells()));
     }
     let group_of = |atom: &[u16]| {

@@ -238,8 +238,7 @@ pub(crate) fn splitters(template: &Template) -> Vec<Splitter> {
     let query = template.query();
     let mut found = Vec::new();
     for key in &query.keys {
-        let all = 0..places(Some(&key.domain));
-        let labels = all.map(|place| label(group(&key.domain, place))).collect();
+        let labels = key.groups().into_iter().map(label).collect();
         found.push(column(template, key.origin, &key.domain, (labels, false)));
     }
     for atom in &query.atoms {

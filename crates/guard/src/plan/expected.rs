@@ -14,7 +14,7 @@ use super::claim::{Claim, Comparison, Point, representatives};
 use super::{Changed, Partial};
 use crate::cells::{Own, own};
 use crate::infer::Origin;
-use crate::query::{Measure, Query};
+use crate::query::{Key, Measure, Query, Recode};
 use crate::tables::{is_integer, is_text};
 
 /// What a column of a plan is.
@@ -22,8 +22,8 @@ use crate::tables::{is_integer, is_text};
 pub(super) enum Label {
     /// A column of a table as it is.
     Raw(Origin),
-    /// The cell of a column's value in its declared domain.
-    Cell(Origin),
+    /// The group of a column's value for the key of this number, or for the first of several equal ones.
+    Cell(usize),
     /// A measure of the protected table, brought into its bounds.
     Bounded(usize, Measure),
     /// A value that is the same in every row and never NULL.
@@ -99,7 +99,7 @@ impl Expected<'_> {
     /// What one of the guard's own functions makes of a column.
     pub(super) fn function(&self, called: &ScalarUDF, argument: Label) -> Result<Label, Changed> {
         match own(called) {
-            Some(Own::Cell(domain)) => self.cell(argument, domain),
+            Some(Own::Cell(domain, recode)) => self.cell(argument, domain, recode),
             Some(Own::Bounded(measure)) => self.bounded(argument, measure),
             None => Err(Changed),
         }
@@ -143,13 +143,27 @@ impl Expected<'_> {
     }
 
     /// The cell of a column, if that is a key of the query under this domain.
-    pub(super) fn cell(&self, column: Label, domain: &Domain) -> Result<Label, Changed> {
+    pub(super) fn cell(
+        &self,
+        column: Label,
+        domain: &Domain,
+        recode: Option<&Recode>,
+    ) -> Result<Label, Changed> {
         let Label::Raw(origin) = column else {
             return Err(Changed);
         };
-        let mut keys = self.query.keys.iter();
-        let known = keys.any(|key| key.origin == origin && key.domain == *domain);
-        known.then_some(Label::Cell(origin)).ok_or(Changed)
+        let is = |key: &Key| {
+            key.origin == origin && key.domain == *domain && key.recode.as_ref() == recode
+        };
+        let found = self.query.keys.iter().position(is);
+        found.map(Label::Cell).ok_or(Changed)
+    }
+
+    /// What the keys are.
+    fn keys(&self) -> Result<Vec<Label>, Changed> {
+        { self.query.keys.iter() }
+            .map(|key| self.cell(Label::Raw(key.origin), &key.domain, key.recode.as_ref()))
+            .collect()
     }
 
     /// A bounded measure, if a figure of the query is made of it.
@@ -185,8 +199,8 @@ impl Expected<'_> {
 
     /// The columns by which rows are grouped must be the keys and the entity, all of them and nothing else.
     pub(super) fn grouped(&self, found: &[Label]) -> Result<(), Changed> {
-        let keys = self.query.keys.iter().map(|key| Label::Cell(key.origin));
-        let wanted: Vec<Label> = keys.chain([Label::Raw(self.entity())]).collect();
+        let mut wanted = self.keys()?;
+        wanted.push(Label::Raw(self.entity()));
         let covers = |these: &[Label], those: &[Label]| these.iter().all(|l| those.contains(l));
         (covers(found, &wanted) && covers(&wanted, found))
             .then_some(())
@@ -195,9 +209,8 @@ impl Expected<'_> {
 
     /// The plan's output: cells of the keys, then figures. No other column, in no other order.
     pub(super) fn output(&self, found: &[Label]) -> Result<(), Changed> {
-        let keys = self.query.keys.iter().map(|key| Label::Cell(key.origin));
-        let figures = self.partials.iter().copied().map(Label::Figure);
-        let wanted: Vec<Label> = keys.chain(figures).collect();
+        let mut wanted = self.keys()?;
+        wanted.extend(self.partials.iter().copied().map(Label::Figure));
         let fits =
             |(found, wanted): (&Label, &Label)| found == wanted || self.counts_all(*found, *wanted);
         let same = found.len() == wanted.len() && found.iter().zip(&wanted).all(fits);

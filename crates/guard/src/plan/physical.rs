@@ -191,8 +191,8 @@ impl Reader<'_> {
             AggregateMode::Final | AggregateMode::FinalPartitioned => (true, false),
             AggregateMode::Single | AggregateMode::SinglePartitioned => (false, false),
         };
-        let mut next_state = labels.len();
-        for function in aggregate.aggr_expr() {
+        let states = labels.len()..;
+        for (state, function) in states.zip(aggregate.aggr_expr()) {
             let is_sum = *function.fun() == *sum_udaf();
             let known = is_sum || *function.fun() == *count_udaf();
             let plain = !function.is_distinct()
@@ -202,7 +202,7 @@ impl Reader<'_> {
                 return Err(Changed);
             }
             let partial = match takes_states {
-                true => stated(&side, next_state, is_sum)?,
+                true => stated(&side, state, is_sum)?,
                 false => {
                     let arguments = function.expressions();
                     let [argument] = arguments.as_slice() else {
@@ -216,7 +216,6 @@ impl Reader<'_> {
             if function.state_fields().map_err(|_| Changed)?.len() != 1 {
                 return Err(Changed);
             }
-            next_state += 1;
             labels.push(match gives_states {
                 true => Label::State(partial),
                 false => Label::Figure(partial),

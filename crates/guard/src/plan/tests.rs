@@ -31,7 +31,7 @@ use crate::tests::register::{
 };
 
 /// Every way in which a statement can be made: conditions of each kind, joins of each kind, every figure.
-const STATEMENTS: [&str; 12] = [
+const STATEMENTS: [&str; 14] = [
     "SELECT count(*) AS n FROM flights",
     "SELECT carrier, count(*) AS n, count(distance) AS c, sum(distance) AS s, avg(distance) AS a, sum(delay) AS d FROM flights GROUP BY carrier",
     "SELECT month, carrier, sum(distance) AS s FROM flights WHERE carrier IN ('AA', 'DL', 'UA') GROUP BY month, carrier",
@@ -44,6 +44,8 @@ const STATEMENTS: [&str; 12] = [
     "SELECT count(*) AS n FROM flights LEFT JOIN airports ON origin = faa WHERE state = 'NY'",
     "SELECT state, count(*) AS n FROM flights LEFT JOIN airports ON origin = faa WHERE origin IN ('EWR', 'LGA') GROUP BY state",
     "SELECT carrier, count(*) AS n FROM flights JOIN airports ON origin = faa WHERE state IN ('NJ', 'NY') AND carrier = 'UA' AND origin = 'JFK' GROUP BY carrier",
+    "SELECT date_trunc('month', flown) AS m, count(*) AS n FROM flights GROUP BY date_trunc('month', flown)",
+    "SELECT CASE WHEN carrier = 'UA' THEN 'it' ELSE 'others' END AS c, carrier, sum(delay) AS s FROM flights GROUP BY c, carrier",
 ];
 
 /// A bound statement with everything that its plan is made of.

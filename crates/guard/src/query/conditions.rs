@@ -98,15 +98,15 @@ pub(crate) fn check_parameters(
 }
 
 /// The column of one condition.
-struct Compared<'a> {
-    column: &'a str,
-    domain: &'a Domain,
-    parameters: &'a [Parameter],
+pub(super) struct Compared<'a> {
+    pub(super) column: &'a str,
+    pub(super) domain: &'a Domain,
+    pub(super) parameters: &'a [Parameter],
 }
 
 impl Compared<'_> {
     /// A value that the domain lists.
-    fn value(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
+    pub(super) fn value(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
         let listed = |value: &ScalarValue| match (self.domain.kind(), value) {
             (DomainKind::Texts(texts), ScalarValue::Utf8(Some(text))) => {
                 texts.binary_search(text).is_ok()
@@ -122,7 +122,7 @@ impl Compared<'_> {
     }
 
     /// An edge of the domain's bins.
-    fn edge(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
+    pub(super) fn edge(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
         let listed = |value: &ScalarValue| match (self.domain.kind(), value) {
             (DomainKind::IntegerBins(edges), ScalarValue::Int64(Some(edge))) => {
                 edges.binary_search(edge).is_ok()

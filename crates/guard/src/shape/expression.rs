@@ -1,12 +1,87 @@
 //! The expressions that the first gate accepts: columns, plain aggregates, comparisons with values.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    BinaryOperator, CaseWhen, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, Ident, UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::{name, one_part};
 use crate::rule::{Rule, TemplateRefused, refuse};
+
+/// A group column: a column, `date_trunc('unit', column)`, or `CASE` with conditions and words. Returns the name of a
+/// plain column.
+pub(super) fn check_key(
+    expr: &Expr,
+    place: &'static str,
+) -> Result<Option<String>, TemplateRefused> {
+    match expr {
+        Expr::Function(function) if is_truncation(function) => Ok(None),
+        Expr::Case {
+            case_token: _, // places in the text
+            end_token: _,
+            operand: None,
+            conditions,
+            else_result,
+        } => {
+            for CaseWhen { condition, result } in conditions {
+                check_condition(condition)?;
+                check_word(result)?;
+            }
+            else_result.as_deref().map_or(Ok(()), check_word)?;
+            Ok(None)
+        }
+        _ => check_column(expr, Rule::OutputForm, place).map(Some),
+    }
+}
+
+fn check_word(expr: &Expr) -> Result<(), TemplateRefused> {
+    if is_text(expr) {
+        Ok(())
+    } else {
+        refuse(Rule::GroupForm, "CASE")
+    }
+}
+
+fn is_text(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Value(ValueWithSpan {
+            value: Value::SingleQuotedString(_),
+            span: _
+        })
+    )
+}
+
+/// `date_trunc('unit', column)` and nothing beside.
+fn is_truncation(function: &Function) -> bool {
+    let Function {
+        name: called,
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args:
+            FunctionArguments::List(FunctionArgumentList {
+                duplicate_treatment: None,
+                args,
+                clauses,
+            }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group,
+    } = function
+    else {
+        return false;
+    };
+    let named = one_part(called, Rule::GroupForm).is_ok_and(|called| called == "date_trunc");
+    let [
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(unit)),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(of)),
+    ] = args.as_slice()
+    else {
+        return false;
+    };
+    named && clauses.is_empty() && within_group.is_empty() && is_text(unit) && column(of).is_some()
+}
 
 /// A column, with or without its table: `a` or `t.a`. Returns its name without the table.
 pub(super) fn check_column(
@@ -45,13 +120,15 @@ pub(super) fn is_number(expr: &Expr) -> bool {
     matches!(value, Value::Number(digits, false) if digits.parse::<i64>().is_ok())
 }
 
-/// A column or an aggregate. Returns the name of a column.
+/// A group column or an aggregate. Returns the name of a column.
 pub(super) fn check_output(expr: &Expr) -> Result<Option<String>, TemplateRefused> {
-    if let Expr::Function(function) = expr {
-        check_aggregate(function)?;
-        return Ok(None);
+    match expr {
+        Expr::Function(function) if !is_truncation(function) => {
+            check_aggregate(function)?;
+            Ok(None)
+        }
+        _ => check_key(expr, "SELECT"),
     }
-    check_column(expr, Rule::OutputForm, "SELECT").map(Some)
 }
 
 fn check_aggregate(function: &Function) -> Result<(), TemplateRefused> {

@@ -5,6 +5,7 @@
 
 mod free;
 mod model;
+mod mutations;
 mod oracles;
 mod statement;
 mod world;

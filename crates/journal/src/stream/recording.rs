@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lingqu_core::call::{Call, Denial, Evaluated};
 use lingqu_core::decide::Permit;
+use lingqu_core::receipt::Receipt;
 use lingqu_core::record::{Draft, Kind, Unplaced};
 use lingqu_core::{ErrorCode, Timestamp};
 use lingqu_tlog::Suite;
@@ -112,6 +113,25 @@ impl<S: Suite> Journal<S> {
     /// # Errors
     /// [`AppendFailed`]; [`AppendFailed::Kind`] for calls and denials.
     pub async fn append(&self, draft: Draft) -> Result<u64, AppendFailed> {
+        Ok(self.append_placed(draft).await?.index)
+    }
+
+    /// As [`Journal::append`], and waits at most `wait` for the mirror's cosignature: for acts that must not be done
+    /// before others can see that they are. None if the mirror did not cosign in time; the record stands all the same.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub async fn append_mirrored(
+        &self,
+        draft: Draft,
+        wait: Duration,
+    ) -> Result<Option<Receipt>, AppendFailed> {
+        let Place { index, entry } = self.append_placed(draft).await?;
+        let mirrored = self.wait_for_mirror(index, &entry, wait).await;
+        Ok(mirrored.map(|(receipt, _)| receipt))
+    }
+
+    async fn append_placed(&self, draft: Draft) -> Result<Place, AppendFailed> {
         match draft.kind {
             Kind::AuthorizationChange
             | Kind::Control
@@ -127,8 +147,7 @@ impl<S: Suite> Journal<S> {
             .map_err(|_| AppendFailed::Closed)?;
         let (sender, receiver) = oneshot::channel();
         self.queue(self.item(vec![draft], Done::Record(sender), Some(slot)))?;
-        let place = receiver.await.map_err(|_| AppendFailed::Failed)?;
-        Ok(place.index)
+        receiver.await.map_err(|_| AppendFailed::Failed)
     }
 
     /// Records that the node is there, if nothing was recorded for `idle`; gives the record's index if there is one. A

@@ -64,7 +64,7 @@ impl<S: Suite> Journal<S> {
         }
     }
 
-    async fn wait_for_mirror(
+    pub(super) async fn wait_for_mirror(
         &self,
         index: u64,
         entry: &[u8],

@@ -44,8 +44,9 @@ fn policies() -> impl Strategy<Value = Policy> {
     let columns = btree_map("[abc]", column, 1..=3);
     let purposes = btree_set("[XYZ]", 0..=3);
     let terms = proptest::option::of(releases());
-    (columns, purposes, audits(), 1..=604_800_u32, terms).prop_map(
-        |(columns, purposes, audit, age, terms)| {
+    let bodies = proptest::option::of(6..=120_u16);
+    (columns, purposes, audits(), 1..=604_800_u32, terms, bodies).prop_map(
+        |(columns, purposes, audit, age, terms, bodies)| {
             let rules = columns
                 .iter()
                 .map(|(name, (uses, ..))| (name.clone(), *uses));
@@ -61,6 +62,9 @@ fn policies() -> impl Strategy<Value = Policy> {
                 if *sensitive {
                     policy = policy.with_sensitive(name).unwrap();
                 }
+            }
+            if let Some(months) = bodies {
+                policy = policy.with_bodies(BodyTerms::new(months).unwrap());
             }
             match terms {
                 Some(terms) => policy.with_release(terms),

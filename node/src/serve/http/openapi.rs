@@ -85,10 +85,9 @@ macro_rules! operation {
 }
 
 operation! {
-    /// Tells what a call would answer, under which rules and at what cost, without touching data: a table of topics and
-    /// sentences.
+    /// Tells what a call would answer and cost, without making it.
     ///
-    /// 说明一次调用会答复什么、适用哪些规则、计量多少，不触及数据；结果为主题与语句的表。
+    /// 说明一次调用会答复什么、计量多少，不实际调用。
     explain, "/v1/explain", ExplainRequest
 }
 operation! {

@@ -10,7 +10,7 @@ use lingqu_core::product::{
     ParameterValues, Product, ProductRef, SignedPolicy, Statistic, Tier, Verification,
 };
 use lingqu_core::stop::{StopOrder, StopScope};
-use lingqu_policy::{AuditTerms, Day, Domain, Function, Policy, Release, Use, UseSet};
+use lingqu_policy::{AuditTerms, BodyTerms, Day, Domain, Function, Policy, Release, Use, UseSet};
 use lingqu_tlog::{Ed25519Signer, Hash, Signer};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -377,34 +377,47 @@ pub(super) fn policies() -> impl Strategy<Value = SignedPolicy> {
         id("party_"),
         "[a-z0-9_]{1,64}",
     );
-    (names, columns, purposes, audit, 1..=604_800_u32, release).prop_map(
-        |((id, version, unit, resource), columns, purposes, audit, age, release)| {
-            let uses: Vec<_> = columns
-                .iter()
-                .map(|(name, (uses, _))| (name.clone(), *uses))
-                .collect();
-            let mut policy = Policy::new(uses, purposes, audit, age).unwrap();
-            for (name, (_, domain)) in columns {
-                if let Some(domain) = domain {
-                    policy = policy.with_domain(&name, domain).unwrap();
-                    policy = policy.with_sensitive(&name).unwrap();
-                }
-                if policy.allows(&name, Use::Entity) {
-                    policy = policy.with_space(&name, "person").unwrap();
-                }
-            }
-            if let Some(release) = release {
-                policy = policy.with_release(release);
-            }
-            SignedPolicy {
-                id,
-                version,
-                unit,
-                resource,
-                policy,
-            }
-        },
+    let bodies = proptest::option::of(6..=120_u16);
+    (
+        names,
+        columns,
+        purposes,
+        audit,
+        1..=604_800_u32,
+        release,
+        bodies,
     )
+        .prop_map(
+            |((id, version, unit, resource), columns, purposes, audit, age, release, bodies)| {
+                let uses: Vec<_> = columns
+                    .iter()
+                    .map(|(name, (uses, _))| (name.clone(), *uses))
+                    .collect();
+                let mut policy = Policy::new(uses, purposes, audit, age).unwrap();
+                for (name, (_, domain)) in columns {
+                    if let Some(domain) = domain {
+                        policy = policy.with_domain(&name, domain).unwrap();
+                        policy = policy.with_sensitive(&name).unwrap();
+                    }
+                    if policy.allows(&name, Use::Entity) {
+                        policy = policy.with_space(&name, "person").unwrap();
+                    }
+                }
+                if let Some(release) = release {
+                    policy = policy.with_release(release);
+                }
+                if let Some(months) = bodies {
+                    policy = policy.with_bodies(BodyTerms::new(months).unwrap());
+                }
+                SignedPolicy {
+                    id,
+                    version,
+                    unit,
+                    resource,
+                    policy,
+                }
+            },
+        )
 }
 
 pub(super) fn grants() -> impl Strategy<Value = Grant> {

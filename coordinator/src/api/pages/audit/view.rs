@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use lingqu_core::record::Kind;
-use lingqu_core::{CallId, ErrorCode, NodeId, PartyId, Region, Timestamp};
+use lingqu_core::{CallId, ErrorCode, NodeId, Region, Timestamp};
 use lingqu_tlog::Hash;
 
 use super::super::language::Language;
@@ -14,13 +14,13 @@ use super::super::words::{self as shared, Mark, pick};
 use super::super::{Pages, query};
 use super::asked::{cursor_text, form_time};
 use super::chart::{Part, svg};
+use super::states::{Names, States};
 use super::words::{self, SpanState, Words};
 use super::{Question, STYLE};
 use crate::api::grpc::Services;
 use crate::audit::search::{Findings, Found};
 use crate::audit::window::{Class, Name};
 use crate::mirror::headlog::Leaf;
-use crate::mirror::view::State;
 use crate::refusal::Refusal;
 use crate::registry::Directory;
 
@@ -225,7 +225,7 @@ impl Page {
             streams,
             spans: spans
                 .iter()
-                .map(|span| states.span_view(language, span, &names))
+                .map(|span| span_view(&states, language, span, &names))
                 .collect(),
         }
     }
@@ -339,13 +339,15 @@ fn choice(value: &str, word: &str, chosen: &str) -> Choice {
     }
 }
 
-/// What can be chosen, and what is chosen even if it does not occur.
+/// What can be chosen, and what is chosen even if it does not occur. A value with signs that must not be shown cannot be
+/// chosen: what came back would be another one.
 fn offered<'a>(
     values: impl Iterator<Item = &'a str>,
     chosen: Option<&'a str>,
     word: impl Fn(&str) -> String,
 ) -> Vec<Choice> {
-    let values: BTreeSet<&str> = values.chain(chosen).collect();
+    let shown = |value: &&str| visible(value) == **value;
+    let values: BTreeSet<&str> = values.chain(chosen).filter(shown).collect();
     let of = |value: &str| choice(value, &word(value), chosen.unwrap_or_default());
     values.into_iter().map(of).collect()
 }
@@ -484,10 +486,12 @@ fn streams(
         .filter(|stream| question.region().covers(&stream.region));
     let view = |stream: &Arc<crate::mirror::streams::Stream>| {
         let mirrored = services.mirror.size(&stream.origin);
-        let window = services.auditor.window();
-        let kept = window.streams.get(&stream.origin);
-        let checked = kept.map_or(0, |kept| kept.tree.size());
-        let fault = kept.and_then(|kept| kept.fault);
+        let (checked, fault) = {
+            let window = services.auditor.window();
+            let kept = window.streams.get(&stream.origin);
+            let checked = kept.map_or(0, |kept| kept.tree.size());
+            (checked, kept.and_then(|kept| kept.fault))
+        };
         let state = match fault {
             Some((_, fault)) => SpanState::Faulty(fault),
             None if states.is_contradicted(&stream.region) => SpanState::Contradicted,
@@ -512,107 +516,23 @@ fn streams(
         .collect()
 }
 
-/// How far spans are proven.
-struct States<'a> {
-    services: &'a Services,
-}
-
-impl States<'_> {
-    fn span(&self, region: &Region, head: u64, origin: &str) -> SpanState {
-        let window = self.services.auditor.window();
-        let read = window.logs.get(region);
-        let fault = window.streams.get(origin).and_then(|kept| kept.fault);
-        if self.is_contradicted(region) {
-            return SpanState::Contradicted;
-        }
-        match fault {
-            Some((from, fault)) if head >= from => SpanState::Faulty(fault),
-            _ if read.is_none_or(|read| head >= read.closed()) => SpanState::Waiting,
-            _ if self.is_witnessed(region, head) => SpanState::Witnessed,
-            _ => SpanState::Checked,
-        }
-    }
-
-    fn is_contradicted(&self, region: &Region) -> bool {
-        let window = self.services.auditor.window();
-        let read = window.logs.get(region);
-        let state = self.state();
-        read.is_some_and(|read| read.is_faulty())
-            || state.logs.get(region).is_some_and(|log| log.closed)
-    }
-
-    fn is_witnessed(&self, region: &Region, head: u64) -> bool {
-        let state = self.state();
-        let published = state
-            .logs
-            .get(region)
-            .and_then(|log| log.published.as_ref());
-        state.is_witnessed && published.is_some_and(|one| one.is_complete && head < one.size)
-    }
-
-    /// Spans of a region and below that were checked, those that wait, and whether anything does not hold.
-    fn spans_of(&self, region: &Region) -> (u64, u64, bool) {
-        let window = self.services.auditor.window();
-        let (mut checked, mut all, mut is_bad) = (0, 0, false);
-        let state = self.state();
-        for log in state.logs.values().filter(|log| region.covers(&log.region)) {
-            let read = window.logs.get(&log.region);
-            checked += read.map_or(0, |read| read.closed());
-            all += log.size();
-            is_bad |= log.closed || read.is_some_and(|read| read.is_faulty());
-        }
-        let streams = window.streams.values();
-        let mut here = streams.filter(|kept| region.covers(&kept.stream.region));
-        is_bad |= here.any(|kept| kept.fault.is_some());
-        (checked, all - checked, is_bad)
-    }
-
-    fn span_view(&self, language: Language, span: &Span, names: &Names<'_>) -> SpanView {
-        let stream = self.services.mirror.shared.stream(&span.origin);
-        let owner = stream.map(|stream| stream.owner.clone());
-        let root = span.signed.map(|(root, _)| {
-            let root = root.to_string();
-            (root.chars().take(12).collect(), root)
-        });
-        SpanView {
-            region: span.region.to_string(),
-            head: span.head,
-            name: owner.map(|owner| names.owner(&owner)).unwrap_or_default(),
-            first: grouped(span.first),
-            last: grouped(span.size.saturating_sub(1)),
-            root,
-            mirrored: span
-                .signed
-                .map_or(String::new(), |(_, time)| to_the_second(time)),
-            state: words::span_state(language, self.span(&span.region, span.head, &span.origin)),
-        }
-    }
-
-    fn state(&self) -> std::sync::RwLockReadGuard<'_, State> {
-        self.services.mirror.shared.state()
-    }
-}
-
-/// Names for people, by id.
-struct Names<'a>(&'a Directory);
-
-impl Names<'_> {
-    fn party_of(&self, id: &str) -> String {
-        let party = id.parse::<PartyId>().ok();
-        let party = party.and_then(|id| self.0.parties.get(&id));
-        named(&visible(id), party.map(|party| &party.display_name))
-    }
-
-    /// The name of whoever writes a stream.
-    fn owner(&self, id: &str) -> String {
-        let node = id.parse::<NodeId>().ok();
-        let node = node.and_then(|id| self.0.nodes.get(&id));
-        named(&visible(id), node.map(|node| &node.display_name))
-    }
-
-    fn unit_of(&self, owner: &str) -> String {
-        let node = owner.parse::<NodeId>().ok();
-        let node = node.and_then(|id| self.0.nodes.get(&id));
-        node.map_or_else(|| "–".to_owned(), |node| self.party_of(node.unit.as_str()))
+fn span_view(states: &States<'_>, language: Language, span: &Span, names: &Names<'_>) -> SpanView {
+    let stream = states.services.mirror.shared.stream(&span.origin);
+    let owner = stream.map(|stream| stream.owner.clone());
+    let root = span.signed.map(|(root, _)| {
+        let root = root.to_string();
+        (root.chars().take(12).collect(), root)
+    });
+    SpanView {
+        region: span.region.to_string(),
+        head: span.head,
+        name: owner.map(|owner| names.owner(&owner)).unwrap_or_default(),
+        first: grouped(span.first),
+        last: grouped(span.size.saturating_sub(1)),
+        root,
+        mirrored: span
+            .signed
+            .map_or(String::new(), |(_, time)| to_the_second(time)),
+        state: words::span_state(language, states.span(&span.region, span.head, &span.origin)),
     }
 }

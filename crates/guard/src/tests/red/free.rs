@@ -13,7 +13,7 @@ use super::world::SECRET;
 use crate::tests::register::*;
 
 /// Statements that are accepted: what an attacker begins with.
-const BEGINNINGS: [&str; 8] = [
+const BEGINNINGS: [&str; 10] = [
     "SELECT count ( * ) AS n FROM flights",
     "SELECT carrier , count ( * ) AS n , sum ( distance ) AS s FROM flights GROUP BY carrier",
     "SELECT f . carrier , avg ( f . delay ) AS a FROM flights f WHERE f . month = 1 GROUP BY f . carrier",
@@ -22,6 +22,8 @@ const BEGINNINGS: [&str; 8] = [
     "SELECT state , sum ( distance ) AS s FROM flights LEFT JOIN airports ON origin = faa WHERE flown >= '2013-01-01' GROUP BY state",
     "SELECT count ( distance ) AS c FROM flights WHERE flown >= '2013-01-01' AND flown < '2013-02-01'",
     "SELECT origin , month , count ( * ) AS n FROM flights GROUP BY origin , month ORDER BY n",
+    "SELECT CASE WHEN carrier IN ( 'AA' , 'DL' ) THEN 'old' ELSE 'new' END AS age , count ( * ) AS n FROM flights GROUP BY age",
+    "SELECT CASE WHEN flown < '2013-02-01' THEN 'early' END AS x , sum ( distance ) AS s FROM flights WHERE month = 1 GROUP BY x",
 ];
 
 /// What is put into them: every word of the language, every column, functions, values, signs.
@@ -282,8 +284,9 @@ fn nine() -> Vec<Flight> {
 /// What is accepted says what the engine says, and nothing of nine.
 fn judge(sql: &str, engines: &(crate::Engine, crate::Engine)) {
     let template = register(sql).unwrap();
-    for text in [template.explain().en, template.explain().zh].concat() {
-        clean(&text, &sql);
+    for told in template.explain().sentences {
+        clean(&told.en, &sql);
+        clean(&told.zh, &sql);
     }
     let Ok(answer) = run_template(&template, &engines.0, &[]) else {
         // Contradictory conditions are no plan any more.

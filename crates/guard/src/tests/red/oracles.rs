@@ -139,8 +139,9 @@ impl Bench {
         match block_on(Template::register(&source, &world.rules(), &limits())) {
             Ok(template) => {
                 self.count(|counted| counted.accepted += 1);
-                for text in [template.explain().en, template.explain().zh].concat() {
-                    clean(&text, &source.sql);
+                for told in template.explain().sentences {
+                    clean(&told.en, &source.sql);
+                    clean(&told.zh, &source.sql);
                 }
                 clean(&format!("{template:?}"), &source.sql);
                 allowed(world, &asked);
@@ -230,6 +231,9 @@ impl Bench {
             for (at, choice) in choices.iter().enumerate() {
                 let arguments = product.asked.arguments(world, choice);
                 let bound = || product.template.bind(&arguments).unwrap();
+                for told in bound().explain().sentences {
+                    clean(&format!("{} {}", told.en, told.zh), &product.asked);
+                }
                 let batch = self.answer(partition, bound()).unwrap();
                 clean_batch(&batch, &product.asked);
                 let shown = by_group(&batch, &product.asked);
@@ -327,14 +331,14 @@ impl Bench {
 
 /// The policy opens what an accepted statement does.
 fn allowed(world: &World, asked: &Asked) {
-    use super::statement::Column::Dim;
+    use super::statement::Column::{Dim, Recoded};
     for (column, selects) in { asked.keys.iter() }.map(|key| (*key, false)).chain(
         asked
             .conditions
             .iter()
             .map(|condition| (condition.column, true)),
     ) {
-        if let Dim(at) = column {
+        if let Dim(at) | Recoded(at) = column {
             let uses = world.dims[at].uses;
             let open = if selects { [12, 11] } else { [11, 12] };
             assert!(uses <= 10 || uses == open[0], "{asked:?}");

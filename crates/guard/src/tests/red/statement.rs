@@ -10,6 +10,8 @@ use crate::{Allowed, Parameter, ParameterKind, TemplateSource, Value};
 pub(super) enum Column {
     /// Of the protected table, by its number.
     Dim(usize),
+    /// Words for some of its values; only ever a key.
+    Recoded(usize),
     /// `attr` of the public table.
     Attribute,
     /// `class` of the other protected table.
@@ -114,8 +116,12 @@ impl Asked {
             columns.push(Column::Class);
         }
         let column = |code: u8| columns[usize::from(code) % columns.len()];
+        let key = |code: u8| match (code % 4, column(code)) {
+            (3, Column::Dim(at)) => Column::Recoded(at),
+            (_, plain) => plain,
+        };
         let mut keys: Vec<Column> = Vec::new();
-        for key in drawn.keys.iter().map(|code| column(*code)) {
+        for key in drawn.keys.iter().map(|code| key(*code)) {
             if !keys.contains(&key) {
                 keys.push(key);
             }
@@ -173,7 +179,11 @@ impl Asked {
 
     /// As SQL, with its parameters.
     pub(super) fn source(&self, world: &World) -> TemplateSource {
-        let mut outputs: Vec<String> = self.keys.iter().map(|key| name(*key)).collect();
+        let output = |key: &Column| match key {
+            Column::Recoded(at) => format!("{} AS k{at}", cases(world, *at)),
+            plain => name(*plain),
+        };
+        let mut outputs: Vec<String> = self.keys.iter().map(output).collect();
         for (at, figure) in self.figures.iter().enumerate() {
             let text = match figure {
                 Figure::Average(of) => format!("avg(m{of})"),
@@ -234,7 +244,11 @@ impl Asked {
             sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
         }
         if !self.keys.is_empty() {
-            let keys: Vec<String> = self.keys.iter().map(|key| name(*key)).collect();
+            let key = |key: &Column| match key {
+                Column::Recoded(at) => cases(world, *at),
+                plain => name(*plain),
+            };
+            let keys: Vec<String> = self.keys.iter().map(key).collect();
             sql.push_str(&format!(" GROUP BY {}", keys.join(", ")));
         }
         TemplateSource { sql, parameters }
@@ -265,7 +279,7 @@ impl Asked {
             return None;
         }
         let value = |column: Column| match column {
-            Column::Dim(at) => world.dims[at].value(row.dims[at]),
+            Column::Dim(at) | Column::Recoded(at) => world.dims[at].value(row.dims[at]),
             Column::Attribute => { place.as_ref() }
                 .and_then(attribute)
                 .map(|text| Val::Text(text.to_owned())),
@@ -303,7 +317,7 @@ fn joins(dim: &Dim, key: &Val) -> bool {
 
 fn name(column: Column) -> String {
     match column {
-        Column::Dim(at) => format!("d{at}"),
+        Column::Dim(at) | Column::Recoded(at) => format!("d{at}"),
         Column::Attribute => "attr".to_owned(),
         Column::Class => "class".to_owned(),
     }
@@ -311,7 +325,7 @@ fn name(column: Column) -> String {
 
 fn kind(world: &World, column: Column) -> Option<Kind> {
     match column {
-        Column::Dim(at) => Some(world.dims[at].kind),
+        Column::Dim(at) | Column::Recoded(at) => Some(world.dims[at].kind),
         Column::Attribute | Column::Class => None,
     }
 }
@@ -319,9 +333,49 @@ fn kind(world: &World, column: Column) -> Option<Kind> {
 /// The declared words of a column.
 fn words(world: &World, column: Column) -> Vec<Value> {
     match column {
-        Column::Dim(at) => world.dims[at].words(),
+        Column::Dim(at) | Column::Recoded(at) => world.dims[at].words(),
         Column::Attribute => ATTRIBUTES.map(|text| Value::Text(text.to_owned())).to_vec(),
         Column::Class => vec![Value::Integer(1), Value::Integer(2)],
+    }
+}
+
+/// Words for a column: of its first value, of the second and third, and of nothing else.
+fn cases(world: &World, at: usize) -> String {
+    let words: Vec<String> = world.dims[at].words().iter().map(written).collect();
+    let name = format!("d{at}");
+    match world.dims[at].kind {
+        Kind::Texts | Kind::Ints => {
+            let more = &words[1.min(words.len() - 1)..];
+            format!(
+                "CASE WHEN {name} = {} THEN 'first' WHEN {name} IN ({}) THEN 'more' ELSE 'rest' END",
+                words[0],
+                more.join(", ")
+            )
+        }
+        Kind::IntBins | Kind::Days => format!(
+            "CASE WHEN {name} >= {} AND {name} < {} THEN 'first' WHEN {name} >= {} THEN 'more' END",
+            words[0], words[1], words[1]
+        ),
+    }
+}
+
+/// What [`cases`] makes of a value.
+fn case(world: &World, at: usize, value: Option<&Val>) -> Option<&'static str> {
+    let kind = world.dims[at].kind;
+    let words: Vec<Val> = { world.dims[at].words().into_iter() }
+        .map(|word| plain(&word, Some(kind)))
+        .collect();
+    match kind {
+        Kind::Texts | Kind::Ints => match value {
+            Some(value) if *value == words[0] => Some("first"),
+            Some(value) if words.contains(value) => Some("more"),
+            _ => Some("rest"),
+        },
+        Kind::IntBins | Kind::Days => match value? {
+            value if *value >= words[1] => Some("more"),
+            value if *value >= words[0] => Some("first"),
+            _ => None,
+        },
     }
 }
 
@@ -345,6 +399,9 @@ fn plain(value: &Value, kind: Option<Kind>) -> Val {
 /// The declared word for a value, or the group of everything else.
 fn shown(world: &World, column: Column, value: Option<Val>) -> String {
     let other = || "NULL".to_owned();
+    if let Column::Recoded(at) = column {
+        return case(world, at, value.as_ref()).map_or_else(other, str::to_owned);
+    }
     let Some(value) = value else {
         return other();
     };

@@ -30,9 +30,9 @@ fn a_feed_must_end_with_the_word_that_it_was_all() {
         let shown_events = format!("{events:?}");
         let (mut out, mut notes) = (Vec::new(), Vec::new());
         let mut session = Session::new(&mut out, &mut notes, Language::En);
-        let mut shown = Shown::default();
+        let mut shown = Shown::new(Selection::default(), true);
         for event in events {
-            shown.show(event, true, &mut session).unwrap();
+            shown.show(event, &Seen::default(), &mut session).unwrap();
         }
         let ended = shown.end(&mut session);
         let code = ended.err().map_or(0, |failure| failure.exit_code());
