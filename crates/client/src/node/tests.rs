@@ -4,9 +4,7 @@ use lingqu_core::grant::Environment;
 use lingqu_core::receipt::Receipt;
 use lingqu_core::record::{Draft, StreamId};
 use lingqu_proto::{load_to_pb, receipt_to_pb, verdict_to_pb};
-use lingqu_tlog::{
-    Checkpoint, Ed25519Signer, KeyName, Signer, VerifierKey, leaf_hash, sign_note,
-};
+use lingqu_tlog::{Checkpoint, Ed25519Signer, KeyName, Signer, VerifierKey, leaf_hash, sign_note};
 
 use super::*;
 
