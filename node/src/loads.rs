@@ -325,8 +325,8 @@ impl Node {
             )
             .text(Field::Load, load.id.as_str())
             .number(Field::AsOf, u64::try_from(load.as_of.0).unwrap_or(0))
-            .number(Field::Count, load.rows)
-            .bytes(Field::ObjectDigest, &load.digest.0)
+            .number(Field::Count, snapshot.rows)
+            .bytes(Field::ObjectDigest, &snapshot.digest.0)
             .text(Field::Source, &snapshot.source)
             .text(
                 Field::SourceVersion,
@@ -342,7 +342,7 @@ impl Node {
                 .number(Field::SourceOrder, correction.number);
         }
         let label = resource.label();
-        tracing::info!(resource = label, load = %load.id, rows = load.rows, "loaded");
+        tracing::info!(resource = label, load = %load.id, rows = snapshot.rows, "loaded");
         load_draft(clear)
     }
 

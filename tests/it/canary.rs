@@ -572,8 +572,6 @@ fn prepare(path: &Path) -> Result<Prepared, String> {
         id: "load_canary".parse().unwrap(),
         resource: "planes".to_owned(),
         as_of: found.as_of,
-        rows: found.rows,
-        digest: found.digest,
     };
     let built = Prepared::build(
         &objects::product(Which::Plane),

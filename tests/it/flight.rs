@@ -175,6 +175,9 @@ async fn a_call_is_made_when_its_answer_is_fetched() {
         text(&rows[0].data_header, &id),
         "the call id is in the schema's metadata"
     );
+    // Of the load it has name and date. Its exact number of rows would tell from load to load who came in or went out.
+    let said = |wanted: &str| text(&rows[0].data_header, wanted);
+    assert!(said("\"as_of\"") && !said("\"rows\"") && !said("\"digest\""));
     let again = bank.fetch(ticket).await.unwrap_err();
     assert_eq!(code(&again), ErrorCode::TicketInvalid);
     let records = world.records().await;

@@ -136,6 +136,15 @@ fn body(change: impl FnOnce(&mut Value)) -> String {
     body.to_string()
 }
 
+/// The loads are named and dated. Their exact number of rows, or a digest, would tell from load to load who came in or
+/// went out, whatever the answers themselves keep back.
+fn assert_named(answer: &Value) {
+    for load in answer["loads"].as_array().unwrap() {
+        let keys: Vec<&String> = load.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["as_of", "id", "resource"]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_answers_with_its_receipt() {
     let world = World::ready().await;
@@ -149,6 +158,7 @@ async fn a_call_answers_with_its_receipt() {
         (&json!("MATCH"), &json!("一致"))
     );
     assert_eq!(answer["loads"][0]["resource"], "planes");
+    assert_named(&answer);
     let receipt = STANDARD
         .decode(answer["receipt"]["receipt"].as_str().unwrap())
         .unwrap();
@@ -194,6 +204,7 @@ async fn a_call_is_explained_without_being_made() {
     let rows = answer["rows"].as_array().unwrap();
     assert!(rows.iter().any(|row| row[0] == "releases"), "{rows:?}");
     assert!(answer["receipt"]["tlog_proof"].is_string());
+    assert_named(&answer);
     let odd = bank.post("/v1/explain", &body(|_| ())).await;
     assert_eq!(odd.code(), ErrorCode::RequestInvalid);
     assert_eq!(world.charged(), 0);

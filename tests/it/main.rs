@@ -30,6 +30,7 @@ mod lagged;
 mod loads;
 mod network;
 mod observed;
+mod refused_words;
 mod regulator;
 mod replay;
 mod restored;

@@ -59,8 +59,6 @@ impl Decided {
                 id: id("load_20261120-7d1c0f52a9"),
                 resource: "planes".into(),
                 as_of: Timestamp(1_795_132_800_000_000),
-                rows: 3_322,
-                digest: Hash([6; 32]),
             },
         }
     }

@@ -3,12 +3,16 @@
 //! `Call<Received>` → decide → `Call<Permitted>` → evaluate → `Call<Evaluated<T>>` → the journal records it and only
 //! the journal's record releases the answer.
 
+mod words;
+
 use lingqu_tlog::Hash;
 
 use crate::decide::{Asked, Decision, Facts, Permit, decide};
 use crate::product::Load;
 use crate::record::{Clear, Draft, Field, Kind, flag};
-use crate::{CallId, ErrorCode, PartyId};
+use crate::{CallId, ErrorCode, PartyId, ProductId};
+
+use words::Words;
 
 /// What is known of a call from its first byte on, whatever becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +67,10 @@ pub struct Evaluated<T> {
 pub struct Denial {
     caller: PartyId,
     certificate: [u8; 32],
+    /// As the caller wrote it: in no record, only to tell refusals apart.
+    product: Option<ProductId>,
     /// Boxed, since a refusal travels as the error of many results.
-    asked: Option<Box<Asked>>,
+    words: Option<Box<Words>>,
     code: ErrorCode,
 }
 
@@ -91,13 +97,17 @@ impl Call<Received> {
                 header: self.header,
                 state: Permitted { permit },
             }),
-            Decision::Deny(code) => Err(self.deny(code)),
+            Decision::Deny(code) => {
+                let words = Words::held(&self.header.asked, facts);
+                Err(Denial::of(self.header, Some(words), code))
+            }
         }
     }
 
-    /// Refuses it before the decision, for a fault of form or of quantity.
+    /// Refuses it before the decision, for a fault of form or of quantity. Nothing that it states is recorded, since
+    /// nothing of it was found to be signed.
     pub fn deny(self, code: ErrorCode) -> Denial {
-        Denial::of(self.header, code)
+        Denial::of(self.header, None, code)
     }
 }
 
@@ -109,7 +119,8 @@ impl Call<Permitted> {
 
     /// Refuses it after the decision but before any data was touched.
     pub fn deny(self, code: ErrorCode) -> Denial {
-        Denial::of(self.header, code)
+        let words = Words::granted(&self.header.asked);
+        Denial::of(self.header, Some(words), code)
     }
 
     /// The evaluation has ended: with an answer, or with the one code that failures after the touch of data have.
@@ -226,12 +237,13 @@ impl Denial {
         Denial {
             caller,
             certificate,
-            asked: None,
+            product: None,
+            words: None,
             code,
         }
     }
 
-    fn of(header: Header, code: ErrorCode) -> Denial {
+    fn of(header: Header, words: Option<Words>, code: ErrorCode) -> Denial {
         let Header {
             caller,
             certificate,
@@ -241,7 +253,8 @@ impl Denial {
         Denial {
             caller,
             certificate,
-            asked: Some(Box::new(asked)),
+            product: Some(asked.product),
+            words: words.map(Box::new),
             code,
         }
     }
@@ -261,21 +274,21 @@ impl Denial {
         self.code.told()
     }
 
-    /// What was asked for, if it could be read.
-    pub fn asked(&self) -> Option<&Asked> {
-        self.asked.as_deref()
+    /// The product that was asked for, if it could be read, as the caller wrote it. It tells refusals apart, whether
+    /// the node has such a product or not: what is told apart must not show what the node has. It is not to be written
+    /// anywhere.
+    pub fn product(&self) -> Option<&ProductId> {
+        self.product.as_ref()
     }
 
-    /// The record of `count` refusals like this one. It names no call: several may be in it.
+    /// The record of `count` refusals like this one. It names no call: several may be in it. Of what the call states it
+    /// has only words that somebody has signed: a log is for ever, and whoever is refused could write into it.
     pub fn draft(&self, count: u64) -> Draft {
         let mut draft = Draft::new(Kind::Denials);
         draft.flags = flag::REFUSED;
         let mut clear = caller(&self.caller, &self.certificate);
-        if let Some(asked) = &self.asked {
-            clear = stated(clear, asked);
-            if let Some(grant) = &asked.grant {
-                clear = clear.text(Field::Grant, grant.as_str());
-            }
+        if let Some(words) = &self.words {
+            clear = words.state(clear);
         }
         draft.clear = clear
             .text(Field::Outcome, self.code.as_str())
@@ -301,7 +314,7 @@ fn caller(party: &PartyId, certificate: &[u8; 32]) -> Clear {
         .bytes(Field::CallerCertificate, certificate)
 }
 
-/// The clear fields that a call states about itself.
+/// What a permitted call states about itself: the decision has found each word in its grant.
 fn stated(clear: Clear, asked: &Asked) -> Clear {
     clear
         .text(Field::EndUser, &asked.end_user)

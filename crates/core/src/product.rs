@@ -142,7 +142,8 @@ pub struct Approval {
     pub policy_digest: Hash,
 }
 
-/// One verified reading of a resource: what an answer was made from.
+/// The name of one verified reading of a resource: what an answer was made from. It goes to callers, so that
+/// nothing computed from the rows is in it but the id: their exact number would tell who came in or went out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Its id.
@@ -151,10 +152,6 @@ pub struct Load {
     pub resource: String,
     /// The date the data speaks for.
     pub as_of: Timestamp,
-    /// Rows read.
-    pub rows: u64,
-    /// Digest of the content read.
-    pub digest: Hash,
 }
 
 /// Most resources of one product: their loads fit into one clear field of a record.

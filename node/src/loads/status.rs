@@ -161,8 +161,8 @@ impl Node {
         let load = snapshot.as_ref().map(|snapshot| LoadStatus {
             id: snapshot.load.id.to_string(),
             as_of: snapshot.load.as_of.to_string(),
-            rows: snapshot.load.rows,
-            digest: snapshot.load.digest.to_string(),
+            rows: snapshot.rows,
+            digest: snapshot.digest.to_string(),
             source: snapshot.source.clone(),
             version: snapshot.version.clone(),
             loaded: snapshot.loaded.to_string(),

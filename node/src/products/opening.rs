@@ -442,9 +442,8 @@ impl Round<'_> {
             };
             if is_built {
                 let product = &plan.product.product.reference;
-                let rows: u64 = prepared.loads().iter().map(|load| load.rows).sum();
                 let resource = self.products.resources[plan.own].label();
-                tracing::info!(%product, resource, rows, "product opened");
+                tracing::info!(%product, resource, "product opened");
             }
             // One reading serves every environment of the resource; no other resource is in it.
             for key in &plan.keys {

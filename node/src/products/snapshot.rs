@@ -20,6 +20,10 @@ use crate::sources::reading::ReadTable;
 pub(crate) struct Snapshot {
     /// What answers name.
     pub(crate) load: Load,
+    /// Rows read. For the load's record and the unit, never for callers.
+    pub(crate) rows: u64,
+    /// Digest of the content read; as `rows`.
+    pub(crate) digest: Hash,
     /// The source that it was read from.
     pub(crate) source: String,
     /// How the source named the state that was read.
@@ -61,11 +65,11 @@ impl Snapshot {
             id: load_id(label, read.as_of, &read.digest),
             resource: resource.to_owned(),
             as_of: read.as_of,
-            rows: read.rows,
-            digest: read.digest,
         };
         Snapshot {
             load,
+            rows: read.rows,
+            digest: read.digest,
             source: read.source.clone(),
             version: read.version.clone(),
             loaded: read.ended,
@@ -78,6 +82,8 @@ impl Snapshot {
     pub(crate) fn with_table(&self, table: Option<Table>) -> Snapshot {
         Snapshot {
             load: self.load.clone(),
+            rows: self.rows,
+            digest: self.digest,
             source: self.source.clone(),
             version: self.version.clone(),
             loaded: self.loaded,

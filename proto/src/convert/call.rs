@@ -14,7 +14,7 @@ use prost::Message;
 
 use super::FieldInvalid;
 use super::environment::{environment_from_pb, environment_to_pb};
-use super::field::{code_word, credit_code, handle, instant, name, parse};
+use super::field::{code_word, credit_code, instant, name, parse, refuse};
 use crate::pb;
 
 /// Most claims of one call.
@@ -190,7 +190,8 @@ impl CallInvalid {
 ///
 /// # Errors
 /// [`CallInvalid`] names the first field that breaks a rule. `purpose`, `scenario` and `end_user` obey the rules of
-/// grants where they are not empty, so that nobody can put free text into the clear fields of a record.
+/// grants where they are not empty: they are words, never sentences. Which words of a refused call its record may say in
+/// clear, the decision finds out.
 pub fn product_call<R: CallRequest>(request: &R) -> Result<ProductCall, CallInvalid> {
     let call = read(&request.parts(), R::KIND)?;
     Ok(if R::ACTION == EXPLAIN {
@@ -326,8 +327,10 @@ pub fn explain_request(
 }
 
 fn asked(request: &RequestParts<'_>, context: &pb::CallContext) -> Result<Asked, FieldInvalid> {
-    // No product requires a consent yet: its form is checked, and as part of the canonical bytes it is committed to.
-    unless_empty(&context.consent, |id| handle("context.consent", id))?;
+    // Nobody checks a consent yet: to ignore it would be to drop a restriction that the caller relies on.
+    if !context.consent.is_empty() {
+        return refuse("context.consent", "is not supported");
+    }
     let environment = environment_from_pb(context.environment).map_err(|invalid| FieldInvalid {
         field: "context.environment",
         ..invalid

@@ -122,7 +122,7 @@ pub(super) fn name(field: &'static str, value: String) -> Result<String, FieldIn
     word(field, value, allowed, "is not 1 to 64 of `a-z 0-9 _`")
 }
 
-/// The name of an object that has no typed id, or of a consent: `[a-z0-9_.-]{1,64}`.
+/// The name of an object that has no typed id: `[a-z0-9_.-]{1,64}`.
 pub(super) fn handle(field: &'static str, value: String) -> Result<String, FieldInvalid> {
     let allowed = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'.' | b'-')
@@ -139,7 +139,7 @@ pub(super) fn code_word(field: &'static str, value: String) -> Result<String, Fi
 }
 
 /// A unified social credit code with its check character (GB 32100). A record shows it in clear, so the check also
-/// keeps other numbers of 18 characters out, a citizen's identity number above all.
+/// keeps most other numbers of 18 characters out. One in 31 passes: a refused call's code is recorded only if it is granted.
 pub(super) fn credit_code(field: &'static str, value: String) -> Result<String, FieldInvalid> {
     if value.len() == CREDIT_CODE_LEN && check_value(&value) == Some(0) {
         Ok(value)

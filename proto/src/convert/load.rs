@@ -3,7 +3,7 @@
 use lingqu_core::product::Load;
 
 use super::FieldInvalid;
-use super::field::{digest, instant, name, parse};
+use super::field::{instant, name, parse};
 use crate::pb;
 
 /// The load that an answer names.
@@ -15,8 +15,6 @@ pub fn load_from_pb(load: &pb::LoadRef) -> Result<Load, FieldInvalid> {
         id: parse("load.id", &load.id)?,
         resource: name("load.resource", load.resource.clone())?,
         as_of: instant("load.as_of_us", load.as_of_us)?,
-        rows: load.rows,
-        digest: digest("load.digest", &load.digest)?,
     })
 }
 
@@ -26,7 +24,5 @@ pub fn load_to_pb(load: &Load) -> pb::LoadRef {
         id: load.id.to_string(),
         resource: load.resource.clone(),
         as_of_us: load.as_of.0,
-        rows: load.rows,
-        digest: load.digest.0.to_vec(),
     }
 }

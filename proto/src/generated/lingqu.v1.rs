@@ -1214,7 +1214,7 @@ pub struct CallContext {
     pub end_user: ::prost::alloc::string::String,
     #[prost(enumeration = "Environment", tag = "6")]
     pub environment: i32,
-    /// Id of the data subject's consent, where a product requires one.
+    /// Id of the data subject's consent. No node checks one yet: when it is present the call is refused.
     #[prost(string, tag = "7")]
     pub consent: ::prost::alloc::string::String,
 }
@@ -1432,7 +1432,8 @@ pub struct Refusal {
     #[prost(string, tag = "2")]
     pub message: ::prost::alloc::string::String,
 }
-/// The verified reading of the resource that an answer was made from.
+/// The verified reading of the resource that an answer was made from, by name and date. How many rows it has, and their
+/// digest, are for the unit and the regulator: from load to load they would tell a caller who came in or went out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LoadRef {
     #[prost(string, tag = "1")]
@@ -1441,10 +1442,6 @@ pub struct LoadRef {
     pub resource: ::prost::alloc::string::String,
     #[prost(int64, tag = "3")]
     pub as_of_us: i64,
-    #[prost(uint64, tag = "4")]
-    pub rows: u64,
-    #[prost(bytes = "vec", tag = "5")]
-    pub digest: ::prost::alloc::vec::Vec<u8>,
 }
 /// A tlog-proof in binary form: that `entry` stands at `index` of the stream `origin`.
 #[derive(Clone, PartialEq, ::prost::Message)]

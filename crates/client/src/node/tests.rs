@@ -4,9 +4,7 @@ use lingqu_core::grant::Environment;
 use lingqu_core::receipt::Receipt;
 use lingqu_core::record::{Draft, StreamId};
 use lingqu_proto::{load_to_pb, receipt_to_pb, verdict_to_pb};
-use lingqu_tlog::{
-    Checkpoint, Ed25519Signer, Hash, KeyName, Signer, VerifierKey, leaf_hash, sign_note,
-};
+use lingqu_tlog::{Checkpoint, Ed25519Signer, KeyName, Signer, VerifierKey, leaf_hash, sign_note};
 
 use super::*;
 
@@ -37,8 +35,6 @@ fn load() -> Load {
         id: "load_register-1".parse().unwrap(),
         resource: "register".to_owned(),
         as_of: AS_OF,
-        rows: 1,
-        digest: Hash([3; 32]),
     }
 }
 

@@ -1,5 +1,9 @@
 use std::collections::BTreeSet;
 
+use crate::CallId;
+use crate::call::{Call, Header};
+use crate::record::Field;
+
 use lingqu_policy::Preset;
 
 use super::*;
@@ -24,7 +28,11 @@ struct World {
 
 impl World {
     fn decide(&self) -> Decision {
-        decide(&Facts {
+        decide(&self.facts())
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
             now: self.now,
             node: &self.node,
             clock: self.clock,
@@ -45,7 +53,7 @@ impl World {
                 },
                 Err(fact) => *fact,
             },
-        })
+        }
     }
 
     fn grant(&mut self) -> &mut Grant {
@@ -492,4 +500,104 @@ fn a_stop_of_anothers_grant_is_not_told() {
             Decision::Deny(ErrorCode::GrantPartyMismatch)
         );
     }
+}
+
+/// The words of the record of a refused call, by field.
+fn refused_words(world: &World, code: ErrorCode) -> Vec<(Field, String)> {
+    let header = Header {
+        id: CallId([1; 16]),
+        caller: world.caller.clone(),
+        certificate: [2; 32],
+        asked: world.asked.clone(),
+        request_tag: [3; 16],
+    };
+    let denial = Call::received(header).decide(&world.facts()).unwrap_err();
+    assert_eq!(denial.code(), code);
+    let clear = denial.draft(1).clear;
+    let fields = [
+        Field::Grant,
+        Field::Product,
+        Field::Purpose,
+        Field::Scenario,
+        Field::EndUser,
+    ];
+    assert_eq!(clear.get_text(Field::Caller), Some("party_bank"));
+    assert_eq!(clear.get_text(Field::Outcome), Some(code.as_str()));
+    assert_eq!(clear.get_text(Field::Environment), Some("PROD"));
+    { fields.into_iter() }
+        .filter_map(|field| Some((field, clear.get_text(field)?.to_owned())))
+        .collect()
+}
+
+/// A log is for ever: whoever is refused must not be able to write a citizen's number into it.
+#[test]
+fn a_refused_call_puts_no_word_on_record_that_nobody_signed() {
+    const CITIZEN: &str = "11010519491231002X";
+    let lower = CITIZEN.to_lowercase();
+    let all = || {
+        let asked = good().asked;
+        vec![
+            (Field::Grant, "grant_1".to_owned()),
+            (Field::Product, asked.product.to_string()),
+            (Field::Purpose, asked.purpose),
+            (Field::Scenario, asked.scenario),
+            (Field::EndUser, asked.end_user),
+        ]
+    };
+    let mut named = good();
+    named.asked.grant = Some("grant_1".parse().unwrap());
+    type Attack<'a> = &'a dyn Fn(&mut World);
+    let attacks: [(Attack<'_>, ErrorCode, &[Field]); 5] = [
+        (
+            &|w| w.asked.scenario = CITIZEN.into(),
+            ErrorCode::ScenarioMismatch,
+            &[Field::Scenario],
+        ),
+        (
+            &|w| w.asked.purpose = CITIZEN.into(),
+            ErrorCode::PurposeMismatch,
+            &[Field::Purpose],
+        ),
+        (
+            // One in 31 numbers of citizens passes for a credit code.
+            &|w| w.asked.end_user = CITIZEN.into(),
+            ErrorCode::EndUserNotGranted,
+            &[Field::EndUser],
+        ),
+        (
+            &|w| {
+                w.asked.product = format!("tb.{lower}").parse().unwrap();
+                w.product = Err(ProductFact::Unknown);
+            },
+            ErrorCode::ProductUnknown,
+            &[Field::Product],
+        ),
+        (
+            &|w| {
+                w.asked.grant = Some(format!("grant_{lower}").parse().unwrap());
+                w.grant = Err(GrantFact::Unknown);
+            },
+            ErrorCode::GrantUnknown,
+            // Without a grant nobody has signed for a scenario or an end user; the policy names the purpose.
+            &[Field::Grant, Field::Scenario, Field::EndUser],
+        ),
+    ];
+    for (attack, code, missing) in attacks {
+        let mut world = named.clone();
+        attack(&mut world);
+        let mut expected = all();
+        expected.retain(|(field, _)| !missing.contains(field));
+        assert_eq!(refused_words(&world, code), expected);
+    }
+
+    // All that the caller's grant names stays on record, whatever the call is refused for.
+    let mut late = named.clone();
+    late.now = Timestamp(9_000);
+    assert_eq!(refused_words(&late, ErrorCode::GrantExpired), all());
+    // The words of a grant that is another's say nothing about what this caller may write.
+    let mut foreign = named;
+    foreign.grant = Err(GrantFact::Foreign);
+    foreign.product = Err(ProductFact::Unapproved);
+    let words = refused_words(&foreign, ErrorCode::GrantPartyMismatch);
+    assert_eq!(words, all()[..2].to_vec());
 }

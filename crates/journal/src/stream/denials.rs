@@ -27,7 +27,7 @@ struct Key {
     party: PartyId,
     /// As it is told.
     code: ErrorCode,
-    /// None for requests that could not be read.
+    /// As it was asked for, whether there is one or not. None for requests that could not be read.
     product: Option<ProductId>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) enum Noted {
     Counted(watch::Receiver<bool>),
     /// It is the first of its kind.
     First(watch::Sender<bool>),
-    /// There are too many kinds.
+    /// There are too many kinds, of this party or of all.
     Full,
 }
 
@@ -159,7 +159,7 @@ fn key(denial: &Denial, now: Timestamp) -> Key {
         minute: minute(now),
         party: denial.caller().clone(),
         code: denial.told(),
-        product: denial.asked().map(|asked| asked.product.clone()),
+        product: denial.product().cloned(),
     }
 }
 

@@ -165,20 +165,19 @@ impl<S: Suite> Journal<S> {
     }
 
     /// Records a refusal. The first of its kind within a minute is durable before this returns, later ones are counted
-    /// and wait for the first. If that cannot be had, the refusal leaves as `AUDIT_UNAVAILABLE`.
+    /// and wait for the first. If that cannot be had, the refusal leaves as `AUDIT_UNAVAILABLE`; as `RATE_LIMITED` or
+    /// `OVERLOADED` if only there are too many of them, which is the callers' doing and no fault of the journal.
     pub async fn deny<T>(&self, denial: Denial) -> Released<T> {
         let told = denial.told();
-        if self.note_denial(denial).await {
-            Released::denied(told)
-        } else {
-            Released::unrecorded(Unrecorded::AuditUnavailable)
+        match self.note_denial(denial).await {
+            Ok(()) => Released::denied(told),
+            Err(why) => Released::unrecorded(why),
         }
     }
 
-    async fn note_denial(&self, denial: Denial) -> bool {
-        if self.inner.shared.lock().phase.check().is_err() {
-            return false;
-        }
+    async fn note_denial(&self, denial: Denial) -> Result<(), Unrecorded> {
+        const FAILED: Unrecorded = Unrecorded::AuditUnavailable;
+        { self.inner.shared.lock().phase.check() }.map_err(|_| FAILED)?;
         let now = self.inner.shared.clock.now();
         let mut noted = self.note(&denial, now);
         if matches!(noted, Noted::Full) {
@@ -190,18 +189,16 @@ impl<S: Suite> Journal<S> {
             Noted::First(sender) => {
                 let durable = sender.subscribe();
                 // Without a slot the sender is dropped, and the next refusal of the kind is the first.
-                let Ok(slot) = Arc::clone(&self.inner.denial_slots).try_acquire_owned() else {
-                    return false;
-                };
+                let slot = Arc::clone(&self.inner.denial_slots).try_acquire_owned();
+                let slot = slot.map_err(|_| Unrecorded::Overloaded)?;
                 let item = self.item(vec![denial.draft(1)], Done::Denial(sender), Some(slot));
-                if self.queue(item).is_err() {
-                    return false;
-                }
+                self.queue(item).map_err(|_| FAILED)?;
                 durable
             }
-            Noted::Full => return false,
+            Noted::Full => return Err(Unrecorded::RateLimited),
         };
-        durable.wait_for(|durable| *durable).await.is_ok()
+        let is_durable = durable.wait_for(|durable| *durable).await;
+        is_durable.map(drop).map_err(|_| FAILED)
     }
 
     fn note(&self, denial: &Denial, now: Timestamp) -> Noted {

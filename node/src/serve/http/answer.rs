@@ -80,10 +80,6 @@ struct LoadAnswer {
     resource: String,
     /// The instant that the data speaks for. 数据日期。
     as_of: String,
-    /// Rows read. 行数。
-    rows: u64,
-    /// SHA-256 of what was read, in hexadecimal. 摘要。
-    digest: String,
 }
 
 /// A receipt. 回执。
@@ -160,8 +156,6 @@ impl LoadAnswer {
             id: load.id.to_string(),
             resource: load.resource.clone(),
             as_of: load.as_of.to_string(),
-            rows: load.rows,
-            digest: hex::encode(load.digest.0),
         }
     }
 }

@@ -241,3 +241,29 @@ fn a_grant_of_another_party_is_told_as_unknown_and_recorded_as_it_is() {
         assert_eq!(recorded[&("party_a".to_owned(), code.to_string())], 1);
     }
 }
+
+/// Who invents refusals is told to slow down. The operator is not called for it, as for a log that cannot be written.
+#[test]
+fn too_many_kinds_of_refusals_are_their_partys_own_doing() {
+    let mut world = World::new();
+    world.limits.denial_keys_max = 32;
+    let journal = world.ready();
+    let codes = [
+        ErrorCode::GrantExpired,
+        ErrorCode::GrantRevoked,
+        ErrorCode::GrantUnknown,
+    ];
+    let [expired, revoked, unknown] = codes;
+    block_on(async {
+        for code in [expired, revoked] {
+            assert_eq!(deny(&journal, "party_a", code).await, Outcome::Denied(code));
+        }
+        let limited = Outcome::Unrecorded(ErrorCode::RateLimited);
+        assert_eq!(deny(&journal, "party_a", unknown).await, limited);
+        // What is known already is still counted, and others have their own share.
+        let again = deny(&journal, "party_a", expired).await;
+        assert_eq!(again, Outcome::Denied(expired));
+        let other = deny(&journal, "party_b", unknown).await;
+        assert_eq!(other, Outcome::Denied(unknown));
+    });
+}
