@@ -200,8 +200,12 @@ fn domain(domain: &Domain) -> (String, String) {
             format!("只有 {cells} 个已申报分箱，不会更细"),
         ),
         DomainKind::Bounds { min, max } => (
-            format!("with each value brought into {min} to {max}, which callers are told; sums near either are kept back, so these should be the tightest bounds that the public knows: a tighter one that is not declared is not defended"),
-            format!("的每个值限于 {min} 至 {max}，调用方知道这一点；接近任一界的总和不输出，因此应为公众所知的最紧的界，未申报的更紧的界不受防御"),
+            format!(
+                "with each value brought into {min} to {max}, which callers are told; sums near either are kept back, so these should be the tightest bounds that the public knows: a tighter one that is not declared is not defended"
+            ),
+            format!(
+                "的每个值限于 {min} 至 {max}，调用方知道这一点；接近任一界的总和不输出，因此应为公众所知的最紧的界，未申报的更紧的界不受防御"
+            ),
         ),
     }
 }
