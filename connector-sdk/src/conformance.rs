@@ -3,9 +3,17 @@
 //! [`check`] runs every row of [`CHECKS`] against any [`Connector`]. With a [`Fixture`], which a test prepares at the
 //! source, all of them apply. Against a unit's own database, of which the kit knows nothing, those that need prepared
 //! contents are *not applicable* and say what to prepare. The kit only reads; it tries to write only where
-//! [`Options::probe_write`] says so. A report never quotes a value.
+//! [`Options::probe_write`] says so. A report quotes no value of a table but the keys of prepared rows.
 //!
 //! Start reading at [`check`]; the checks themselves are one theme a file.
+//!
+//! # A whole fixture
+//!
+//! The test of the connector that the crate's documentation begins with, as it runs in this crate:
+//!
+//! ```ignore
+#![doc = include_str!("lines/tests.rs")]
+//! ```
 
 mod access;
 mod catalogue;
@@ -17,6 +25,7 @@ mod leaks;
 mod limits;
 mod loads;
 mod predicates;
+mod preparation;
 mod push_down;
 mod random;
 mod report;
@@ -44,30 +53,37 @@ pub use specimen::Specimen;
 use report::text;
 use subject::Subject;
 
-/// How thoroughly to check.
+/// How thoroughly to check. [`Options::default`] checks everything that needs no writing; each field says its default.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Checks to run, by their ids; empty for all.
+    /// Checks to run, by their ids; empty (the default) for all. An id that is none is a fault of the test, and nothing
+    /// is checked then.
     pub only: Vec<String>,
     /// Tables to check; empty for those that the source describes, in their order, up to [`Options::tables_max`].
+    /// None by default.
     pub tables: Vec<TableName>,
-    /// Most tables that are checked.
+    /// Most tables that are checked; 8.
     pub tables_max: usize,
-    /// Whether to try to write. What is tried leaves nothing behind, but a unit may not want it tried at all.
+    /// Whether to try to write; no. What is tried leaves nothing behind, but a unit may not want it tried at all.
     pub probe_write: bool,
-    /// Largest table in rows that is read whole and compared row by row.
+    /// Largest table in rows that is read whole and compared row by row; 100,000.
     pub rows_compared_max: u64,
-    /// Rows of one batch in readings of the kit.
+    /// Rows of one batch in readings of the kit; 8,192.
     pub batch_rows: NonZeroUsize,
-    /// Predicates of one kind on one table at most.
+    /// Predicates of one kind on one table at most; 24.
     pub predicates_max: usize,
-    /// What the generated predicates begin with; the same seed on the same data asks the same.
+    /// What the generated predicates begin with; the same seed on the same data asks the same. 1.
     pub seed: u64,
-    /// How long a slow consumer pauses.
+    /// How long a slow consumer pauses at least; half a second. It pauses for twice the time that the whole table takes,
+    /// and this.
     pub pause: Duration,
-    /// How long to wait for a source to do what it must: to stop a cancelled query, to come back after a restart.
+    /// Bytes of rows that the sockets of a connection may hold, beside what the connector reads ahead; 12 MiB, a little
+    /// more than Linux gives one connection. Where there is no connection none are allowed.
+    pub socket_bytes: u64,
+    /// How long to wait for a source to do what it must: to stop a cancelled query, to come back after a restart. 20
+    /// seconds.
     pub patience: Duration,
-    /// Longest time of one check; then it has failed.
+    /// Longest time of one check; then it has failed. Five minutes.
     pub check_time_max: Duration,
 }
 
@@ -83,6 +99,7 @@ impl Default for Options {
             predicates_max: 24,
             seed: 1,
             pause: Duration::from_millis(500),
+            socket_bytes: 12 << 20,
             patience: Duration::from_secs(20),
             check_time_max: Duration::from_secs(300),
         }
@@ -90,6 +107,9 @@ impl Default for Options {
 }
 
 /// Runs every check, one after the other, in the order of [`CHECKS`]. `progress` is told of each check before it begins.
+///
+/// Options and fixture are looked at first. What of them cannot be used stands in [`Report::unusable`]; then nothing is
+/// checked, and the report does not conform.
 pub async fn check(
     connector: Arc<dyn Connector>,
     fixture: Option<Fixture>,
@@ -98,6 +118,13 @@ pub async fn check(
 ) -> Report {
     let mut subject = Subject::new(connector, fixture, options);
     let mut found = BTreeMap::new();
+    let unusable = unblamed(&mut subject, |subject| {
+        Box::pin(preparation::unusable(subject))
+    });
+    let unusable = unusable.await.unwrap_or_default();
+    if !unusable.is_empty() {
+        return subject.report(found, unusable);
+    }
     // The checks of one run prepare what the later ones need, and what changes the source comes last.
     let only = subject.options.only.clone();
     let wanted = |check: &&Check| only.is_empty() || only.iter().any(|id| id == check.id);
@@ -106,7 +133,22 @@ pub async fn check(
         let verdict = guarded(run(check.id, &mut subject)).await;
         found.insert(check.id, verdict);
     }
-    subject.report(found)
+    // The heading says what was checked, whichever checks ran.
+    let introduced = unblamed(&mut subject, |subject| {
+        Box::pin(async move { (subject.health().await, subject.described().await) })
+    });
+    introduced.await;
+    subject.report(found, Vec::new())
+}
+
+/// What comes of asking the connector outside of any check; a hang or a panic is left to the checks.
+async fn unblamed<T>(
+    subject: &mut Subject,
+    ask: impl for<'a> FnOnce(&'a mut Subject) -> BoxFuture<'a, T>,
+) -> Option<T> {
+    let time = subject.options.check_time_max;
+    let asked = AssertUnwindSafe(ask(subject)).catch_unwind();
+    tokio::time::timeout(time, asked).await.ok()?.ok()
 }
 
 /// What a check found, or how it ended otherwise: a hang and a panic are failures of the connector.

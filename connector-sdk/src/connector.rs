@@ -20,17 +20,27 @@ use crate::SourceError;
 pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// The tables that the account can read, in order of their names, with the schemas that [`Connector::open`] will
     /// give them. Looks at no rows.
+    ///
+    /// A table that is there and cannot be read (a column of an unsupported type, a file that is none of its kind) is left
+    /// out, so that it does not hide the others; opening it says what is wrong. A table that the settings themselves
+    /// declare may be an error here: whoever declared it should hear of it.
     async fn describe(&self) -> Result<Vec<TableInfo>, SourceError>;
 
     /// One table as DataFusion reads it. Projection, filters and limits that the source evaluates exactly as the engine
     /// would are pushed down to it; all others stay with the engine.
+    ///
+    /// What was opened stays as it was declared: scanned after the columns at the source have changed, it fails with
+    /// [`SourceError::SchemaChanged`] and neither scans on nor gives other columns. [`crate::StreamTable`] makes one of a
+    /// stream.
     async fn open(&self, table: &TableName) -> Result<Arc<dyn TableProvider>, SourceError>;
 
     /// Reads columns of one table whole, as the source had them at one moment, and in the same order as long as nothing
     /// has changed: the digest of a reading tells its rows' order too.
     ///
     /// Unless a connector does better, this scans what [`Connector::open`] gives, one partition after the other, under
-    /// the request's limits, and names no version. Then it is for the scan to show one moment.
+    /// the request's limits, and names no version. Then it is for the scan to show one moment. A connector that
+    /// implements this itself ends it with [`Reading::within`], which the default does too: the limits are the
+    /// connector's to keep.
     async fn load(&self, request: &LoadRequest) -> Result<Reading, SourceError> {
         crate::scan::whole(self.open(&request.table).await?, request).await
     }
@@ -40,7 +50,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 
     /// Tries to write, with the account of this source but without its precautions (no read-only session), in a way that
     /// leaves nothing behind if it is let: a transaction that is rolled back, a temporary object. Nothing but the
-    /// conformance kit calls this, and only when its user asks for it.
+    /// conformance kit calls this, and only when its user asks for it. Unless a connector does better, it answers
+    /// [`WriteProbe::NotOffered`]; one that has no means of writing at all answers [`WriteProbe::NoMeans`].
     async fn probe_write(&self) -> Result<WriteProbe, SourceError> {
         Ok(WriteProbe::NotOffered)
     }
@@ -82,6 +93,14 @@ impl TableName {
         }
     }
 
+    /// Of one part that stands for itself, dots included.
+    ///
+    /// # Errors
+    /// It is empty, too long or has a control character.
+    pub fn of_one(name: impl Into<String>) -> Result<TableName, TableNameRefused> {
+        TableName::new([name.into()])
+    }
+
     /// The parts, the name itself last.
     pub fn parts(&self) -> &[String] {
         &self.0
@@ -119,7 +138,7 @@ pub struct TableInfo {
     pub rows: Option<u64>,
 }
 
-/// Bounds of one reading.
+/// Bounds of one reading. By default 5,000,000 rows, 4 GiB, 8,192 rows a batch, one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadLimits {
     /// Most rows.
@@ -190,7 +209,8 @@ pub struct Reading {
     /// Batches in the order of the source, each with the schema of the requested columns. Dropping the stream stops
     /// the work at the source.
     pub batches: SendableRecordBatchStream,
-    /// How the source itself names the state that was read (snapshot, log position, entity tag), if it does.
+    /// How the source itself names the state that was read (snapshot, log position, entity tag), if it does. For a file
+    /// its size and time of the last change, where nothing better is there.
     pub version: Option<String>,
 }
 
@@ -226,7 +246,8 @@ pub enum WriteProbe {
 /// A source that answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// Product and version as the source states them.
+    /// Product and version as the source states them. A source without a product is named by what it is (`text files`);
+    /// empty is never right.
     pub server: String,
     /// Privileges of the account beyond reading, by their names at the source (`INSERT on public.people`, `SUPERUSER`);
     /// empty if the account can only read. Empty for sources that have no accounts and whose connector has no means of

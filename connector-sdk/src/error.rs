@@ -42,6 +42,23 @@ pub enum SourceError {
     /// The table has other columns or types than when it was opened.
     #[error("table `{0}` has changed its columns")]
     SchemaChanged(crate::TableName),
+    /// The table changed while it was read, so that its rows do not show one moment.
+    #[error("table `{0}` changed while it was read")]
+    ChangedMeanwhile(crate::TableName),
+    /// What describes the source (a layout, a catalogue, a declared schema) is wrong itself.
+    #[error("the description of the source is wrong: {what}")]
+    Declaration {
+        /// What is wrong with it, as a clause. A literal of the connector, so that it can quote nothing.
+        what: &'static str,
+    },
+    /// The bytes are not in the format of the source: a record that is cut off, a page that is no page.
+    #[error("table `{table}` is malformed{}", at.map(|at| format!(" at record {at}")).unwrap_or_default())]
+    Malformed {
+        /// The table.
+        table: crate::TableName,
+        /// Where, as the number of the record or row from 1 on, if that is known.
+        at: Option<u64>,
+    },
     /// More rows or bytes than the limits allow.
     #[error("the table is larger than its limit")]
     TooLarge,
@@ -54,6 +71,15 @@ pub enum SourceError {
         /// The code.
         code: Option<String>,
     },
+}
+
+impl SourceError {
+    /// The source reports an error with this code.
+    pub fn failed(code: impl Into<String>) -> SourceError {
+        SourceError::Failed {
+            code: Some(code.into()),
+        }
+    }
 }
 
 /// Streams of batches carry a [`SourceError`] in this.

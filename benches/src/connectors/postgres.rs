@@ -29,7 +29,7 @@ fn fill(rows: u64) -> String {
          INSERT INTO employment SELECT g, 'person-' || lpad((g * 7919 % 1000000007)::text, 12, '0'), \
            '单位' || g % 5000, (g % 3000000)::numeric / 100, g % 480, g / 7.0, \
            date '1990-01-01' + (g % 12000)::int4, timestamptz '2020-01-01 00:00:00+00' + g * interval '1 second', \
-           g % 3 > 0 FROM generate_series(1, {rows}) g; \
+           g % 3 > 0 FROM generate_series(1::int8, {rows}) g; \
          ANALYZE employment;"
     )
 }

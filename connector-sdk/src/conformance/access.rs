@@ -80,8 +80,8 @@ pub(super) fn secrets(subject: &mut Subject) -> Result<Verdict, SourceError> {
     let secrets = &subject.fixture.secrets;
     if secrets.is_empty() {
         return Ok(Verdict::not_applicable(text(
-            "no secret was named: name them in the fixture",
-            "未指明机密，请在测试夹具中指明",
+            "no secret was named: name them in the fixture (`secrets`); a source without secrets has nothing to show",
+            "未指明机密：请在测试夹具中指明（`secrets`）；没有机密的数据源无从泄露",
         )));
     }
     let shown = format!("{:?} {:#?}", subject.connector, subject.connector);

@@ -8,19 +8,17 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::{BoundedReading, LoadRequest, Reading, SourceError, TableInfo, scan};
 
-use super::report::text;
+use super::report::{Text, text};
 use super::subject::Subject;
 use super::{NotControlled, Verdict};
 
 /// How often a source is asked whether it is back.
 const ASKED_EVERY: Duration = Duration::from_millis(100);
 
-fn uncontrolled(what: &NotControlled) -> Verdict {
+/// What the fixture could not do; `none` where it never says that it can.
+fn uncontrolled(what: &NotControlled, none: Text) -> Verdict {
     Verdict::not_applicable(match what {
-        NotControlled::None => text(
-            "there is no control over this source: provide it in the fixture",
-            "无法操控该数据源：请在测试夹具中提供",
-        ),
+        NotControlled::None => none,
         NotControlled::Failed(why) => text(
             format!("the fixture could not do it: {why}"),
             format!("测试夹具操作失败：{why}"),
@@ -28,10 +26,25 @@ fn uncontrolled(what: &NotControlled) -> Verdict {
     })
 }
 
+fn not_restarted() -> Text {
+    text(
+        "the fixture's control cannot restart the source (`restart`); one without a server, such as files, has nothing to restart",
+        "测试夹具无法重启该数据源（`restart`）；文件等没有服务进程的数据源无从重启",
+    )
+}
+
 pub(super) async fn restart(subject: &mut Subject) -> Result<Verdict, SourceError> {
-    let (control, large) = (subject.fixture.control.clone(), subject.large().await?);
-    let Some((control, large)) = control.zip(large) else {
-        return Ok(uncontrolled(&NotControlled::None));
+    let Some(control) = subject.fixture.control.clone() else {
+        return Ok(Verdict::not_applicable(text(
+            "there is no control over this source: provide it in the fixture (`control`)",
+            "无法操控该数据源：请在测试夹具中提供（`control`）",
+        )));
+    };
+    let Some(large) = subject.large().await? else {
+        return Ok(Verdict::not_applicable(text(
+            "there is no table to read meanwhile: name one in the fixture (`large`)",
+            "没有可供读取的表：请在测试夹具中指定（`large`）",
+        )));
     };
     let request = everything(subject, &large);
     let reading = subject.connector.load(&request).await;
@@ -46,7 +59,7 @@ pub(super) async fn restart(subject: &mut Subject) -> Result<Verdict, SourceErro
         None => 0,
     };
     if let Err(what) = control.restart().await {
-        return Ok(uncontrolled(&what));
+        return Ok(uncontrolled(&what, not_restarted()));
     }
     if let Ok(others) = rest(subject, reading).await
         && first + others < whole
@@ -130,7 +143,11 @@ pub(super) async fn schema(subject: &mut Subject) -> Result<Verdict, SourceError
     let request = subject.request(&table, columns.collect());
     subject.load(&request).await?;
     if let Err(what) = control.alter().await {
-        return Ok(uncontrolled(&what));
+        let none = text(
+            "the fixture's control cannot change a table's columns: let it implement `alter`",
+            "测试夹具无法变更表结构：请实现 `alter`",
+        );
+        return Ok(uncontrolled(&what, none));
     }
     let noticed = |result: &Result<(), SourceError>| {
         matches!(

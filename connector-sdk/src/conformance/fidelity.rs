@@ -1,5 +1,7 @@
 //! Values come out as they went in: prepared tables against what they are known to hold.
 
+mod difference;
+
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -9,9 +11,10 @@ use arrow_schema::{DataType, Schema};
 use crate::SourceError;
 
 use super::report::{Text, text};
-use super::rows::{Rows, joined};
+use super::rows::joined;
 use super::subject::Subject;
 use super::{Aspect, Specimen, Verdict};
+use difference::difference;
 
 pub(super) async fn aspect(subject: &mut Subject, id: &str) -> Result<Verdict, SourceError> {
     let mut checked = 0;
@@ -25,12 +28,29 @@ pub(super) async fn aspect(subject: &mut Subject, id: &str) -> Result<Verdict, S
         }
     }
     Ok(if checked == 0 {
-        Verdict::not_applicable(text(
-            "there is no prepared table with such a column: make one of `Specimen::standard`",
-            "没有含此类字段的预置表：请按 `Specimen::standard` 准备",
-        ))
+        none_prepared(&subject.fixture.specimens, id)
     } else {
         Verdict::passed()
+    })
+}
+
+/// No specimen has the aspect: on purpose, or for want of one.
+fn none_prepared(specimens: &[Specimen], id: &str) -> Verdict {
+    let on_purpose = |specimen: &Specimen| {
+        let mut left_out = specimen.left_out.iter();
+        left_out.any(|aspect| aspect.check_id() == id)
+    };
+    let on_purpose = !specimens.is_empty() && specimens.iter().all(on_purpose);
+    Verdict::not_applicable(if on_purpose {
+        text(
+            "left out of every specimen with `without`: the source has nothing of the kind",
+            "所有样本均以 `without` 去除了此类字段：数据源不具备",
+        )
+    } else {
+        text(
+            "there is no prepared table with such a column: make one of `Specimen::standard`",
+            "没有含此类字段的预置表：请按 `Specimen::standard` 准备",
+        )
     })
 }
 
@@ -77,37 +97,20 @@ async fn compare(
             .map(|field| field.as_ref().clone().with_nullable(true));
         Schema::new(fields.collect::<Vec<_>>())
     };
-    let found = columns
-        .and_then(|columns| RecordBatch::try_new(Arc::new(nullable(&schema)), columns).ok())
-        .and_then(|found| Rows::of(&schema, &[found]));
-    let expected = Rows::of(&schema, &[expected]);
-    let (Some(found), Some(expected)) = (found, expected) else {
-        return Ok(Some(text(
-            format!(
-                "`{column}` of `{}` has values that {should} does not hold",
-                specimen.table
-            ),
-            format!(
-                "`{}` 的 `{column}` 含有 {should} 无法表示的取值",
-                specimen.table
-            ),
-        )));
-    };
-    let differ = found.against(&expected);
-    if differ.missing == 0 && differ.extra == 0 {
-        return Ok(None);
-    }
-    let all = expected.len();
-    Ok(Some(text(
+    let found =
+        columns.and_then(|columns| RecordBatch::try_new(Arc::new(nullable(&schema)), columns).ok());
+    let differs = found.and_then(|found| difference(specimen, column, &found, &expected));
+    let unheld = text(
         format!(
-            "{} of {all} values of `{column}` of `{}` are not as prepared, {} rows are not known",
-            differ.missing, specimen.table, differ.extra
+            "`{column}` of `{}` has values that {should} does not hold",
+            specimen.table
         ),
         format!(
-            "`{}` 的 `{column}` 共 {all} 个取值，{} 个与预置不符，{} 行未知",
-            specimen.table, differ.missing, differ.extra
+            "`{}` 的 `{column}` 含有 {should} 无法表示的取值",
+            specimen.table
         ),
-    )))
+    );
+    Ok(differs.unwrap_or(Some(unheld)))
 }
 
 fn no_rows(specimen: &Specimen) -> Text {

@@ -72,13 +72,15 @@ pub struct Unfit {
 pub struct Fixture {
     /// Tables with known contents.
     pub specimens: Vec<Specimen>,
-    /// A table that takes the source a while to send, with more rows than any buffer may hold: 200,000 or more.
+    /// A table that takes the source a while to send, with more rows than any buffer may hold: 200,000 or more; where
+    /// there is a connection, 300,000 of 200 bytes or more, for sockets hold several megabytes. The kit counts them and
+    /// says so if they are too few.
     pub large: Option<TableName>,
     /// A table that cannot be read because of a value in it.
     pub unfit: Option<Unfit>,
     /// A table of two columns or more whose columns [`Control::alter`] changes.
     pub drifting: Option<TableName>,
-    /// Secrets of the connector's settings.
+    /// Secrets of the connector's settings; none where it has none.
     pub secrets: Vec<String>,
     /// What can be done to the source.
     pub control: Option<Arc<dyn Control>>,
@@ -106,7 +108,7 @@ pub enum NotControlled {
 }
 
 /// What a test can do to a source besides reading it. All of it is done with an account of the test, never through the
-/// connector.
+/// connector. Whatever is not implemented is [`NotControlled::None`], and the checks that need it do not apply.
 #[async_trait]
 pub trait Control: Send + Sync + 'static {
     /// Stops the source hard and starts it again; returns when it accepts connections.
@@ -119,12 +121,14 @@ pub trait Control: Send + Sync + 'static {
         Err(NotControlled::None)
     }
 
-    /// Statements or requests that the source is working on for the connector's account.
+    /// Statements or requests that the source is working on for the connector's account. Of files those that are open
+    /// (`/proc/self/fd`). Tells that a reading is under way and that it has stopped; how far it is only
+    /// [`Control::rows_sent`] tells. Unless it is implemented, [`crate::Connector::running_queries`] is asked.
     async fn running_queries(&self) -> Result<u64, NotControlled> {
         Err(NotControlled::None)
     }
 
-    /// Rows that the source has handed out since it was started.
+    /// Rows that the source has handed out since it was started, those of readings that have ended included.
     async fn rows_sent(&self) -> Result<u64, NotControlled> {
         Err(NotControlled::None)
     }

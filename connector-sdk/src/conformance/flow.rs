@@ -1,19 +1,21 @@
 //! Work goes on at the source only while somebody takes its rows, and no faster than they are taken.
 
+mod back_pressure;
+
 use std::time::Duration;
 
 use futures::StreamExt as _;
 
 use crate::{LoadRequest, Reading, SourceError};
 
+use super::Verdict;
 use super::report::text;
 use super::subject::Subject;
-use super::{NotControlled, Verdict};
+
+pub(super) use back_pressure::back_pressure;
 
 /// How often a source is asked whether it has stopped.
 const ASKED_EVERY: Duration = Duration::from_millis(20);
-/// Batches that a connector and what lies below it (sockets, pages) may hold before a consumer takes them.
-const BATCHES_AHEAD: u64 = 64;
 
 /// A request for the whole large table, without limits of rows that would end it.
 async fn whole(subject: &mut Subject) -> Result<Option<LoadRequest>, SourceError> {
@@ -41,6 +43,13 @@ async fn begun(subject: &mut Subject, request: &LoadRequest) -> Result<Reading, 
     Ok(reading)
 }
 
+fn no_table() -> Verdict {
+    Verdict::not_applicable(text(
+        "there is no table to read: name one in the fixture (`large`)",
+        "没有可读取的表：请在测试夹具中指定（`large`）",
+    ))
+}
+
 fn not_seen() -> Verdict {
     Verdict::not_applicable(text(
         "the source does not tell what it is working on: let the connector implement `running_queries`, or the fixture's control",
@@ -48,10 +57,11 @@ fn not_seen() -> Verdict {
     ))
 }
 
-fn too_small() -> Verdict {
+/// A reading was under way, and nobody saw the source work.
+fn never_seen() -> Verdict {
     Verdict::not_applicable(text(
-        "the source had sent everything before it could be stopped: prepare a larger table (`large`)",
-        "源端在取消前已全部发送：请准备更大的表（`large`）",
+        "the source was never seen working on the reading: it had sent everything already (prepare a larger `large`), or `running_queries` does not count this reading",
+        "未见数据源执行该读取：或已全部发送（请准备更大的 `large`），或 `running_queries` 未计入该读取",
     ))
 }
 
@@ -60,7 +70,7 @@ pub(super) async fn cancel(subject: &mut Subject) -> Result<Verdict, SourceError
         return Ok(not_seen());
     };
     let Some(request) = whole(subject).await? else {
-        return Ok(too_small());
+        return Ok(no_table());
     };
     let reading = begun(subject, &request).await?;
     if subject
@@ -68,7 +78,7 @@ pub(super) async fn cancel(subject: &mut Subject) -> Result<Verdict, SourceError
         .await?
         .is_none_or(|during| during <= before)
     {
-        return Ok(too_small());
+        return Ok(never_seen());
     }
     drop(reading);
     let patience = subject.options.patience;
@@ -88,74 +98,4 @@ pub(super) async fn cancel(subject: &mut Subject) -> Result<Verdict, SourceError
             format!("取消读取 {} 秒后源端仍在执行", patience.as_secs()),
         ))),
     }
-}
-
-pub(super) async fn back_pressure(subject: &mut Subject) -> Result<Verdict, SourceError> {
-    let Some(request) = whole(subject).await? else {
-        return Ok(too_small());
-    };
-    if let Some(verdict) = by_rows_sent(subject, &request).await? {
-        return Ok(verdict);
-    }
-    let Some(before) = subject.running().await? else {
-        return Ok(not_seen());
-    };
-    let reading = begun(subject, &request).await?;
-    if subject
-        .running()
-        .await?
-        .is_none_or(|during| during <= before)
-    {
-        return Ok(too_small());
-    }
-    tokio::time::sleep(subject.options.pause).await;
-    let waits = subject
-        .running()
-        .await?
-        .is_some_and(|during| during > before);
-    drop(reading);
-    Ok(if waits {
-        Verdict::passed()
-    } else {
-        Verdict::failed(text(
-            "the source sent everything while nobody took more than one batch",
-            "仅取一批而停顿时，源端已全部发送",
-        ))
-    })
-}
-
-/// By the rows that the source has handed out during a pause, if the fixture counts them.
-async fn by_rows_sent(
-    subject: &mut Subject,
-    request: &LoadRequest,
-) -> Result<Option<Verdict>, SourceError> {
-    let Some(control) = subject.fixture.control.clone() else {
-        return Ok(None);
-    };
-    let before = match control.rows_sent().await {
-        Ok(before) => before,
-        Err(NotControlled::None | NotControlled::Failed(_)) => return Ok(None),
-    };
-    let reading = begun(subject, request).await?;
-    tokio::time::sleep(subject.options.pause).await;
-    let sent = control
-        .rows_sent()
-        .await
-        .unwrap_or(u64::MAX)
-        .saturating_sub(before);
-    drop(reading);
-    let most = (request.limits.batch_rows.get() as u64).saturating_mul(BATCHES_AHEAD);
-    Ok(Some(if sent <= most {
-        Verdict::passed_on(text(
-            format!("{sent} rows were sent ahead, {most} are allowed"),
-            format!("提前发送 {sent} 行，上限 {most} 行"),
-        ))
-    } else {
-        Verdict::failed(text(
-            format!(
-                "{sent} rows were sent while nobody took more than one batch, {most} are allowed"
-            ),
-            format!("仅取一批而停顿时已发送 {sent} 行，上限 {most} 行"),
-        ))
-    }))
 }

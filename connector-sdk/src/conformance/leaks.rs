@@ -109,6 +109,7 @@ pub(super) fn named(error: &SourceError) -> String {
         SourceError::ColumnType { column, .. } => {
             format!("column `{column}` has an unsupported type")
         }
+        SourceError::Declaration { .. } => "the description of the source is wrong".to_owned(),
         other => other.to_string(),
     }
 }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+/// Tables that the heading of a report names at most, of each sort.
+const NAMES_SHOWN: usize = 12;
+
 /// One sentence in both languages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Text {
@@ -87,6 +90,12 @@ pub struct Report {
     pub server: String,
     /// The tables that were checked.
     pub tables: Vec<String>,
+    /// Tables of the source that were not: the prepared one that cannot be read, those that were not asked for, and those
+    /// beyond [`super::Options::tables_max`].
+    pub left_out: Vec<String>,
+    /// What of the options or of the fixture cannot be used. Then nothing was checked, and there are no outcomes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unusable: Vec<Text>,
     /// In the order of the checks.
     pub outcomes: Vec<Outcome>,
 }
@@ -119,7 +128,16 @@ impl Report {
     /// Whether the connector conforms as far as was checked: nothing failed, and something passed.
     pub fn conforms(&self) -> bool {
         let count = self.count();
-        count.failed == 0 && count.passed > 0
+        self.unusable.is_empty() && count.failed == 0 && count.passed > 0
+    }
+
+    /// The ids of the checks that did not apply, in their order, so that a test can pin them: one that stops to apply
+    /// unnoticed checks nothing any more.
+    pub fn not_applicable(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let outcomes = self.outcomes.iter();
+        outcomes
+            .filter(|outcome| matches!(outcome.verdict, Verdict::NotApplicable { .. }))
+            .map(|outcome| outcome.check.id)
     }
 
     /// The outcome of the check `id`.
@@ -131,13 +149,22 @@ impl Report {
 impl fmt::Display for Report {
     /// Both languages, English first; a line or two for each check.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tables = self.tables.len();
         writeln!(
             formatter,
-            "{} · {} tables · {} 张表",
-            self.server,
-            self.tables.len(),
-            self.tables.len()
+            "{} · {tables} tables · {tables} 张表",
+            self.server
         )?;
+        let lists = [
+            ("checked · 已检查", &self.tables),
+            ("left out · 未检查", &self.left_out),
+        ];
+        for (what, names) in lists.into_iter().filter(|(_, names)| !names.is_empty()) {
+            writeln!(formatter, "    {what}: {}", some(names))?;
+        }
+        for Text { en, zh } in &self.unusable {
+            writeln!(formatter, "✗ {en} · {zh}")?;
+        }
         for outcome in &self.outcomes {
             writeln!(formatter, "{outcome}")?;
         }
@@ -150,6 +177,15 @@ impl fmt::Display for Report {
             formatter,
             "{passed} passed, {failed} failed, {not_applicable} not applicable · 通过 {passed}，不通过 {failed}，不适用 {not_applicable}"
         )
+    }
+}
+
+/// The first names, and how many more there are.
+fn some(names: &[String]) -> String {
+    let shown = names[..names.len().min(NAMES_SHOWN)].join(", ");
+    match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => shown,
+        more => format!("{shown} … (+{more})"),
     }
 }
 

@@ -54,6 +54,11 @@ impl Rows {
         self.sorted.len()
     }
 
+    /// The rows in the order in which they came, in an encoding that is equal where all values are.
+    pub(super) fn each(&self) -> impl Iterator<Item = &[u8]> {
+        self.in_order.iter().map(|row| &**row)
+    }
+
     /// Whether they are the same rows, each as often, in whatever order.
     pub(super) fn same(&self, other: &Rows) -> bool {
         self.sorted == other.sorted

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray as _;
 use arrow_array::{
     Array, ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch,
     StringArray, TimestampMicrosecondArray,
@@ -19,9 +20,19 @@ pub struct Specimen {
     /// Its name at the source.
     pub table: TableName,
     /// Its rows. The first column is the key: not null, and different in each row. Rows may come in any order.
+    ///
+    /// Values are compared, and of types only their kind: what comes may be another integer, another text or another
+    /// decimal type, a timestamp of another unit, or a dictionary of one, as long as it holds each value unchanged. A
+    /// float never stands for a decimal or an integer, text for nothing else, and a timestamp without a zone not for one
+    /// with a zone.
+    ///
+    /// Where a format cannot hold a value, change that value here and say so beside it ([`Specimen::map_text`]); do not
+    /// leave the whole aspect out.
     pub expected: RecordBatch,
     /// What is special about which column.
     pub aspects: Vec<(Aspect, String)>,
+    /// Aspects that [`Specimen::without`] took out: the source cannot have them, they were not forgotten.
+    pub left_out: Vec<Aspect>,
 }
 
 /// Rows of the standard specimen.
@@ -58,6 +69,7 @@ impl Specimen {
             table,
             expected,
             aspects,
+            left_out: Vec::new(),
         }
     }
 
@@ -76,6 +88,26 @@ impl Specimen {
             .project(&kept)
             .expect("the places are those of its columns");
         self.aspects.retain(|(which, _)| *which != aspect);
+        self.left_out.push(aspect);
+        self
+    }
+
+    /// With other texts in a column, for a format that cannot hold some of them: `of` gives what stands in a text's
+    /// place, `None` for a null. Nulls stay.
+    ///
+    /// # Panics
+    /// There is no column of text with this name.
+    pub fn map_text(mut self, column: &str, of: impl Fn(&str) -> Option<String>) -> Specimen {
+        let schema = self.expected.schema();
+        let place = schema.index_of(column);
+        let place = place.expect("`map_text` is for a column of the specimen");
+        let mut columns = self.expected.columns().to_vec();
+        let texts = columns[place].as_string_opt::<i32>();
+        let texts = texts.expect("`map_text` is for a column of text");
+        let mapped: StringArray = texts.iter().map(|text| text.and_then(&of)).collect();
+        columns[place] = Arc::new(mapped);
+        self.expected = RecordBatch::try_new(schema, columns)
+            .expect("texts have taken the place of as many texts");
         self
     }
 

@@ -12,7 +12,7 @@ use futures::StreamExt as _;
 use crate::{Connector, Health, LoadRequest, ReadLimits, SourceError, TableInfo, TableName};
 
 use super::rows::Rows;
-use super::{CHECKS, Fixture, NotControlled, Options, Outcome, Report, Verdict};
+use super::{CHECKS, Fixture, NotControlled, Options, Outcome, Report, Text, Verdict};
 
 /// Most bytes that the kit keeps of one table.
 const BYTES_MAX: u64 = 128 << 20;
@@ -49,6 +49,8 @@ pub(super) struct Subject {
     /// Set by the first check that asks.
     health: Option<Health>,
     described: Option<Vec<TableInfo>>,
+    /// Tables that the source lists and that are not checked.
+    left_out: Vec<TableName>,
     tables: Option<Tables>,
     /// Every error that the connector gave, as whoever logs it would see it.
     pub(super) errors: Vec<String>,
@@ -66,6 +68,7 @@ impl Subject {
             options,
             health: None,
             described: None,
+            left_out: Vec::new(),
             tables: None,
             errors: Vec::new(),
         }
@@ -103,6 +106,7 @@ impl Subject {
         if self.described.is_none() {
             let described = self.connector.describe().await;
             let mut described = self.heard(described)?;
+            let all: Vec<TableName> = described.iter().map(|table| table.name.clone()).collect();
             let wanted = &self.options.tables;
             if !wanted.is_empty() {
                 described.retain(|table| wanted.contains(&table.name));
@@ -117,6 +121,8 @@ impl Subject {
                 described.retain(|table| table.name != unfit.table);
             }
             described.truncate(self.options.tables_max);
+            let checked = |name: &TableName| described.iter().any(|table| table.name == *name);
+            self.left_out = all.into_iter().filter(|name| !checked(name)).collect();
             self.described = Some(described);
         }
         Ok(self.described.clone().expect("it was set above"))
@@ -225,7 +231,11 @@ impl Subject {
     }
 
     /// The report, in the order of the checks.
-    pub(super) fn report(self, mut found: BTreeMap<&'static str, Verdict>) -> Report {
+    pub(super) fn report(
+        self,
+        mut found: BTreeMap<&'static str, Verdict>,
+        unusable: Vec<Text>,
+    ) -> Report {
         let outcomes = CHECKS.iter().filter_map(|check| {
             let verdict = found.remove(check.id)?;
             Some(Outcome {
@@ -238,6 +248,8 @@ impl Subject {
             outcomes: outcomes.collect(),
             server: self.health.map(|health| health.server).unwrap_or_default(),
             tables: described.map(|table| table.name.to_string()).collect(),
+            left_out: self.left_out.iter().map(ToString::to_string).collect(),
+            unusable,
         }
     }
 }

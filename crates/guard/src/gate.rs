@@ -12,6 +12,7 @@ use lingqu_policy::Release;
 use crate::plan::Partial;
 use crate::query::{Cell, Key, Measure};
 use crate::safeguard::{Safeguard, stands};
+use crate::tally::{Known, Tally};
 
 /// Something below the Gate was not as planned. Says nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,74 +41,29 @@ pub(crate) struct Gate {
     /// Cells of each key, the one for everything else included.
     sizes: Vec<usize>,
     partials: Vec<Partial>,
+    /// What is known of each partial.
+    known: Vec<Known>,
     /// Entities per group.
     entities: Vec<u64>,
     /// One tally per group and partial.
     tallies: Vec<Tally>,
 }
 
-/// One figure of one group, over its entities.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
-    total: i128,
-    /// Sum of the absolute contributions.
-    magnitude: u128,
-    /// Entities whose contribution is not zero.
-    contributors: u64,
-    largest: u128,
-    second: u128,
-}
-
-impl Tally {
-    /// Adds what one entity contributes.
-    pub(crate) fn add(&mut self, contribution: i128) -> Result<(), Broken> {
-        let size = contribution.unsigned_abs();
-        self.total = self.total.checked_add(contribution).ok_or(Broken)?;
-        self.magnitude = self.magnitude.checked_add(size).ok_or(Broken)?;
-        self.contributors += u64::from(size > 0);
-        if size > self.largest {
-            self.second = self.largest;
-            self.largest = size;
-        } else if size > self.second {
-            self.second = size;
-        }
-        Ok(())
-    }
-
-    /// Whether nobody contributes anything.
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.contributors == 0
-    }
-
-    /// Whether enough entities stand behind the total, and none of them nearly alone.
-    pub(crate) fn may_show(&self, release: &Release) -> bool {
-        let hundred = |size: u128| size.checked_mul(100);
-        let percent = |size: u128, percent: u128| size.checked_mul(percent);
-        let others = self.magnitude - self.largest - self.second;
-        let share = u128::from(release.dominance_percent_max());
-        // A product that does not fit answers neither question with yes, so the figure is kept back.
-        let shared = hundred(self.largest)
-            .zip(percent(self.magnitude, share))
-            .is_some_and(|(largest, allowed)| largest <= allowed);
-        let hidden = hundred(others)
-            .zip(percent(self.largest, release.p_percent().into()))
-            .is_some_and(|(others, needed)| others >= needed);
-        let enough = self.contributors >= u64::from(release.group_min());
-        (enough || !stands(Safeguard::Contributors))
-            && (shared || !stands(Safeguard::Dominance))
-            && (hidden || !stands(Safeguard::PPercent))
-    }
-}
-
 impl Gate {
-    pub(crate) fn new(release: Release, keys: &[Key], groups: usize, partials: &[Partial]) -> Gate {
-        Gate {
+    pub(crate) fn new(
+        release: Release,
+        keys: &[Key],
+        groups: usize,
+        partials: &[Partial],
+    ) -> Result<Gate, Broken> {
+        Ok(Gate {
             release,
             sizes: keys.iter().map(Key::cells).collect(),
             partials: partials.to_vec(),
+            known: known(partials)?,
             entities: vec![0; groups],
             tallies: vec![Tally::default(); groups * partials.len()],
-        }
+        })
     }
 
     /// Adds a batch of the plan below: the keys' cells, then the partials. Each of its rows is another entity in its
@@ -128,10 +84,8 @@ impl Gate {
         for row in 0..batch.num_rows() {
             let group = self.place(&keys, row)?;
             self.entities[group] += 1;
-            for (partial, column) in columns.iter().enumerate() {
-                let tally = group * columns.len() + partial;
-                self.tallies[tally].add(column.at(row))?;
-            }
+            let tallies = &mut self.tallies[group * columns.len()..][..columns.len()];
+            Tally::add_entity(tallies, &self.known, |partial| columns[partial].at(row))?;
         }
         Ok(())
     }
@@ -147,10 +101,11 @@ impl Gate {
         let width = self.partials.len();
         let entities = self.entities.get_mut(group).ok_or(Broken)?;
         *entities += u64::from(present);
-        for (partial, contribution) in contributions.iter().enumerate() {
-            self.tallies[group * width + partial].add(*contribution)?;
+        if contributions.len() != width {
+            return Err(Broken);
         }
-        Ok(())
+        let tallies = &mut self.tallies[group * width..][..width];
+        Tally::add_entity(tallies, &self.known, |partial| contributions[partial])
     }
 
     fn place(&self, keys: &[&Int32Array], row: usize) -> Result<usize, Broken> {
@@ -196,8 +151,8 @@ impl Gate {
             Cell::Sum(column, measure) => {
                 let tally = self.tally(group, Partial::Sum(column, measure))?;
                 let sum = || match measure.scale {
-                    0 => i64::try_from(tally.total).ok().map(Figure::Whole),
-                    _ => Some(Figure::Real(real(tally.total, measure))),
+                    0 => i64::try_from(tally.total()).ok().map(Figure::Whole),
+                    _ => Some(Figure::Real(real(tally.total(), measure))),
                 };
                 tally.may_show(&self.release).then(sum).flatten()
             }
@@ -207,7 +162,7 @@ impl Gate {
                 match count {
                     // The rounded count divides: an exact average beside a sum would tell the exact count.
                     Some(Figure::Whole(count)) if count > 0 && sum.may_show(&self.release) => {
-                        Some(Figure::Real(real(sum.total, measure) / count as f64))
+                        Some(Figure::Real(real(sum.total(), measure) / count as f64))
                     }
                     _ => None,
                 }
@@ -218,7 +173,7 @@ impl Gate {
     fn count(&self, group: usize, partial: Partial) -> Result<Option<Figure>, Broken> {
         let tally = self.tally(group, partial)?;
         if tally.may_show(&self.release) {
-            Ok(self.rounded(tally.magnitude))
+            Ok(self.rounded(tally.magnitude()))
         } else {
             Ok(None)
         }
@@ -238,6 +193,19 @@ impl Gate {
         let index = index.ok_or(Broken)?;
         Ok(&self.tallies[group * self.partials.len() + index])
     }
+}
+
+/// What is known of each partial: a sum stands beside the number of its values.
+fn known(partials: &[Partial]) -> Result<Vec<Known>, Broken> {
+    let known = |partial: &Partial| match *partial {
+        Partial::Sum(column, measure) => {
+            let wanted = Partial::Count(column, measure);
+            let values = partials.iter().position(|partial| *partial == wanted);
+            Ok(Known::sum(measure, values.ok_or(Broken)?))
+        }
+        Partial::Rows | Partial::Present(_) | Partial::Count(..) => Ok(Known::Count),
+    };
+    partials.iter().map(known).collect()
 }
 
 /// Sums are kept in the measure's smallest unit.

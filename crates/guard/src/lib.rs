@@ -67,6 +67,7 @@ mod run;
 mod safeguard;
 mod shape;
 mod tables;
+mod tally;
 mod template;
 mod value;
 

@@ -54,12 +54,12 @@ pub(crate) fn partials(cells: &[Cell]) -> Vec<Partial> {
     };
     for cell in cells {
         match *cell {
-            Cell::Average(column, measure) => {
+            // A sum is judged by how far it is from the bounds of so many values.
+            Cell::Average(column, measure) | Cell::Sum(column, measure) => {
                 add(Partial::Sum(column, measure));
                 add(Partial::Count(column, measure));
             }
             Cell::Present(column) => add(Partial::Present(column)),
-            Cell::Sum(column, measure) => add(Partial::Sum(column, measure)),
             Cell::Entities | Cell::Rows => {}
         }
     }

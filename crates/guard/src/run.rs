@@ -88,7 +88,7 @@ pub(crate) async fn run(
     let planner = state.query_planner();
     let below = planner.create_physical_plan(&below, &state).await?;
     plan::physical::accept(&below, &expected)?;
-    let mut gate = Gate::new(query.release, &query.keys, query.groups, &partials);
+    let mut gate = Gate::new(query.release, &query.keys, query.groups, &partials)?;
     let mut entities = execute_stream(below, state.task_ctx())?;
     while let Some(batch) = entities.next().await {
         gate.add(&batch?)?;

@@ -57,6 +57,8 @@ safeguards! {
     JoinKey,
     /// A joined table has one row per key.
     JoinKeyOnce,
+    /// Nobody can tell a part by how far the sum is from its declared bounds.
+    KnownBounds,
     /// A group needs enough entities.
     MinimumGroup,
     /// The optimised logical plan is inferred again.

@@ -169,9 +169,13 @@ impl Opening {
         bodies: &Bodies,
         to: &mpsc::Sender<Result<pb::OpenBodiesResponse, ErrorCode>>,
     ) {
-        let give = |item| to.blocking_send(Ok(pb::OpenBodiesResponse { item: Some(item) }));
+        // Whether somebody still takes them.
+        let gives = |item| {
+            let sent = to.blocking_send(Ok(pb::OpenBodiesResponse { item: Some(item) }));
+            sent.is_ok()
+        };
         let receipt = receipt_to_pb(&self.receipt, Level::Mirrored);
-        if give(Item::Receipt(receipt)).is_err() {
+        if !gives(Item::Receipt(receipt)) {
             return;
         }
         let Ok(keys) = bodies.keys_of(&self.order) else {
@@ -188,7 +192,7 @@ impl Opening {
             // Each regulator gets what is wrapped to it and nothing else.
             let by = self.order.by.as_str();
             key.wrapped.retain(|wrapped| wrapped.regulator == by);
-            if give(Item::Key(key)).is_err() {
+            if !gives(Item::Key(key)) {
                 return;
             }
         }
@@ -199,7 +203,7 @@ impl Opening {
                     return ControlFlow::Continue(());
                 };
                 let unwanted = body.grant != grant;
-                if unwanted || give(Item::Body(body)).is_ok() {
+                if unwanted || gives(Item::Body(body)) {
                     ControlFlow::Continue(())
                 } else {
                     ControlFlow::Break(())

@@ -111,6 +111,9 @@ fn is_away(error: &SourceError) -> bool {
         | SourceError::ColumnType { .. }
         | SourceError::ValueUnfit { .. }
         | SourceError::SchemaChanged(_)
+        | SourceError::ChangedMeanwhile(_)
+        | SourceError::Declaration { .. }
+        | SourceError::Malformed { .. }
         | SourceError::TooLarge => false,
         // What a later version of the contract adds is not known to be a matter of reaching the source.
         _ => false,

@@ -141,8 +141,8 @@ fn release(terms: Release, entity: &str, told: &mut Explanation) {
     );
     let (share, p) = (terms.dominance_percent_max(), terms.p_percent());
     told.add(
-        format!("no entity has more than {share} % of a cell's figure, and none can work out another's part within {p} %"),
-        format!("任一实体不超过单元数值的 {share}%，且无法在 {p}% 以内推知另一实体的部分"),
+        format!("no entity has more than {share} % of a cell's figure, and none can work out another's part within {p} %, also not from the declared bounds of a sum"),
+        format!("任一实体不超过单元数值的 {share}%，且无法在 {p}% 以内推知另一实体的部分，利用总和所申报的上下界亦不能"),
     );
     match terms.round_to() {
         1 => told.add("counts are exact", "计数不取整"),
@@ -200,8 +200,8 @@ fn domain(domain: &Domain) -> (String, String) {
             format!("只有 {cells} 个已申报分箱，不会更细"),
         ),
         DomainKind::Bounds { min, max } => (
-            format!("with each value brought into {min} to {max}"),
-            format!("的每个值限于 {min} 至 {max}"),
+            format!("with each value brought into {min} to {max}, which callers are told; sums near either are kept back, so these should be the tightest bounds that the public knows: a tighter one that is not declared is not defended"),
+            format!("的每个值限于 {min} 至 {max}，调用方知道这一点；接近任一界的总和不输出，因此应为公众所知的最紧的界，未申报的更紧的界不受防御"),
         ),
     }
 }

@@ -78,6 +78,9 @@ impl Kit {
         if report.conforms() {
             return Ok(());
         }
+        if let Some(why) = report.unusable.first() {
+            return Err(Failure::Unusable(why.en.clone()));
+        }
         let failed = report.count().failed;
         Err(Failure::CheckFailed {
             en: format!("{failed} checks of the source failed"),

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt as _;
 
 use crate::conformance::{Control, Fixture, NotControlled, Specimen, Unfit};
 use crate::{
@@ -67,6 +68,7 @@ pub(super) enum Fault {
     Panics,
     ProjectionIgnored,
     ReadingsShareState,
+    ReadsAhead,
     RowLimitIgnored,
     RowsWithNullDropped,
     SecretInDebug,
@@ -180,6 +182,14 @@ impl Faulty {
         self
     }
 
+    /// With a large table of so many rows.
+    pub(super) fn with_large(self, rows: i64) -> Faulty {
+        let mut tables = self.server.tables.lock().unwrap();
+        tables.insert(name("large"), numbered(rows));
+        drop(tables);
+        self
+    }
+
     pub(super) fn fixture(&self) -> Fixture {
         Fixture {
             specimens: vec![Specimen::standard(name("specimen"))],
@@ -250,7 +260,10 @@ impl Faulty {
             } else {
                 Box::new(batches)
             };
-        let batches = futures::stream::iter(batches);
+        let batches = match fault {
+            Some(Fault::ReadsAhead) => slowly_ahead(batches).boxed(),
+            _ => futures::stream::iter(batches).boxed(),
+        };
         Reading {
             batches: Box::pin(RecordBatchStreamAdapter::new(schema, batches)),
             version: None,
@@ -270,6 +283,25 @@ impl Faulty {
         }
         request
     }
+}
+
+/// All batches, taken into memory by a task that waits for nobody, but is not fast: it has taken only some of them when
+/// a short pause ends.
+fn slowly_ahead(
+    batches: impl Iterator<Item = Result<RecordBatch, DataFusionError>> + Send + 'static,
+) -> impl futures::Stream<Item = Result<RecordBatch, DataFusionError>> + Send {
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        for batch in batches {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            if sender.send(batch).is_err() {
+                return;
+            }
+        }
+    });
+    futures::stream::unfold(receiver, |mut receiver| async move {
+        Some((receiver.recv().await?, receiver))
+    })
 }
 
 /// One statement that the server works on.

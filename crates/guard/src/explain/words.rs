@@ -21,10 +21,10 @@ pub(super) fn terms<V>(query: &Query<V>, rules: &[TableRules], told: &mut Explan
     told.say(
         Topic::Rule,
         format!(
-            "a figure with fewer than {least} contributing entities, with one entity above {share} %, or from which one contributor could tell another within {near} %, is NULL"
+            "a figure with fewer than {least} contributing entities, with one entity above {share} %, or from which one contributor could tell another within {near} %, is NULL; of sums and averages this holds also for what lies above and below the declared bounds of each value"
         ),
         format!(
-            "有贡献的实体少于 {least}、单一实体占比超过 {share}%，或一实体可在 {near}% 以内推知另一实体的数值时，该值为 NULL"
+            "有贡献的实体少于 {least}、单一实体占比超过 {share}%，或一实体可在 {near}% 以内推知另一实体的数值时，该值为 NULL；对总和与平均，距各值所申报上下界的部分亦按此判断"
         ),
     );
     let left_out = release.withheld_percent_max();

@@ -38,7 +38,7 @@ pub(crate) fn answer(partition: &Partition, bound: &Bound) -> Result<RecordBatch
         });
     }
     let present = partition.whole(&Kind::Entities, &atoms)?;
-    let mut gate = Gate::new(query.release, &query.keys, query.groups, &partials);
+    let mut gate = Gate::new(query.release, &query.keys, query.groups, &partials)?;
     add_all(
         &partition.settled.register,
         &present,

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lingqu_policy::Release;
 
-use super::register::{ByAtom, Kept, MIXED, Register, tally};
-use crate::gate::{Broken, Tally};
+use super::register::{ByAtom, Kept, MIXED, Register, known, tally};
+use crate::gate::Broken;
 use crate::query::Measure;
 use crate::safeguard::{Safeguard, stands};
+use crate::tally::{Known, Tally};
 
 /// Not in any block: counts in no answer.
 pub(crate) const WITHHELD: u32 = u32::MAX;
@@ -95,9 +96,9 @@ impl Unit {
         Ok(())
     }
 
-    fn is_safe(&self, width: usize, terms: &Release) -> Result<bool, Broken> {
+    fn is_safe(&self, about: &[Known], terms: &Release) -> Result<bool, Broken> {
         let numbers = self.members.values().map(Vec::as_slice);
-        let (entities, tallies) = tally(numbers, width)?;
+        let (entities, tallies) = tally(numbers, about)?;
         Ok(is_safe(entities, &tallies, terms))
     }
 }
@@ -174,6 +175,12 @@ fn root(unit_of: &[u32], mut atom: u32) -> u32 {
     atom
 }
 
+/// The numbers of one kind of figure: where the register has them, and what is known of them.
+struct Columns {
+    places: Vec<usize>,
+    known: Vec<Known>,
+}
+
 /// Makes the blocks of one kind.
 pub(crate) struct Merger<'a> {
     pub(crate) by_atom: &'a ByAtom<'a>,
@@ -201,7 +208,10 @@ impl Merger<'_> {
             .iter()
             .map(|kept| self.register().kept_at(kept))
             .collect();
-        let columns = columns.ok_or(Broken)?;
+        let columns = Columns {
+            places: columns.ok_or(Broken)?,
+            known: known(&wanted)?,
+        };
         let mut blocks: Vec<Made> = Vec::new();
         let mut pool = Vec::new();
         for mut atoms in self.first_units(regions)? {
@@ -220,14 +230,14 @@ impl Merger<'_> {
                 continue;
             }
             let unit = self.unit(&atoms, regions, &columns)?;
-            if unit.is_safe(columns.len(), self.terms)? {
+            if unit.is_safe(&columns.known, self.terms)? {
                 blocks.push(unit.into());
             } else {
                 pool.push(unit);
             }
         }
         for axis in self.axes_by_use() {
-            pool = self.along(axis, pool, &mut blocks, columns.len())?;
+            pool = self.along(axis, pool, &mut blocks, &columns.known)?;
         }
         let failed = self.across(pool, &mut blocks, regions, &columns)?;
         let mut block = vec![WITHHELD; self.register().atoms.len()];
@@ -248,21 +258,22 @@ impl Merger<'_> {
     }
 
     /// Whether one atom is a block, without a copy of what its entities have: most atoms are, and large.
-    fn is_safe_alone(&self, atom: u32, columns: &[usize]) -> Result<bool, Broken> {
-        let mut tallies = vec![Tally::default(); columns.len()];
+    fn is_safe_alone(&self, atom: u32, columns: &Columns) -> Result<bool, Broken> {
+        let mut tallies = vec![Tally::default(); columns.places.len()];
+        let values = &self.register().values;
         for (_, pair) in self.by_atom.members(atom) {
-            for (tally, column) in tallies.iter_mut().zip(columns) {
-                tally.add(self.register().values[*column].at(pair))?;
-            }
+            let part = |at: usize| values[columns.places[at]].at(pair);
+            Tally::add_entity(&mut tallies, &columns.known, part)?;
         }
         Ok(is_safe(self.by_atom.size(atom), &tallies, self.terms))
     }
 
-    fn unit(&self, atoms: &[u32], regions: &[u32], columns: &[usize]) -> Result<Unit, Broken> {
+    fn unit(&self, atoms: &[u32], regions: &[u32], columns: &Columns) -> Result<Unit, Broken> {
         let register = self.register();
         let mut unit: Option<Unit> = None;
         for atom in atoms.iter().copied() {
-            let numbers = |pair| columns.iter().map(move |c| register.values[*c].at(pair));
+            let places = columns.places.iter();
+            let numbers = |pair| places.clone().map(move |c| register.values[*c].at(pair));
             let members = { self.by_atom.members(atom) }
                 .map(|(entity, pair)| (entity, numbers(pair).collect()))
                 .collect();
@@ -310,7 +321,7 @@ impl Merger<'_> {
         axis: usize,
         pool: Vec<Unit>,
         blocks: &mut Vec<Made>,
-        width: usize,
+        about: &[Known],
     ) -> Result<Vec<Unit>, Broken> {
         let mut lines: BTreeMap<(u32, Vec<u16>), Vec<Unit>> = BTreeMap::new();
         for unit in pool {
@@ -321,7 +332,7 @@ impl Merger<'_> {
         let mut remaining = Vec::new();
         for mut line in lines.into_values() {
             line.sort_by(|one, two| one.at[axis].cmp(&two.at[axis]));
-            let (made, rest) = self.accumulate(line, width)?;
+            let (made, rest) = self.accumulate(line, about)?;
             blocks.extend(made.into_iter().map(Made::from));
             remaining.extend(rest);
         }
@@ -333,8 +344,8 @@ impl Merger<'_> {
         &self,
         pool: Vec<Unit>,
         blocks: &mut Vec<Made>,
-        known: &[u32],
-        columns: &[usize],
+        before: &[u32],
+        columns: &Columns,
     ) -> Result<BTreeSet<u32>, Broken> {
         let mut regions: BTreeMap<u32, Vec<Unit>> = BTreeMap::new();
         for unit in pool {
@@ -343,7 +354,7 @@ impl Merger<'_> {
         let mut failed = BTreeSet::new();
         for (region, mut units) in regions {
             units.sort_by(|one, two| one.at.cmp(&two.at));
-            let (made, rest) = self.accumulate(units, columns.len())?;
+            let (made, rest) = self.accumulate(units, &columns.known)?;
             blocks.extend(made.into_iter().map(Made::from));
             // What is left of cells that no answer has held yet is withheld: it is in no block.
             let Some(rest) = rest.filter(|_| region != NEW) else {
@@ -355,9 +366,9 @@ impl Merger<'_> {
             let filled = match smallest {
                 None => false,
                 Some(block) => {
-                    let mut unit = self.unit(&block.atoms, known, columns)?;
+                    let mut unit = self.unit(&block.atoms, before, columns)?;
                     unit.absorb(rest)?;
-                    let is_safe = unit.is_safe(columns.len(), self.terms)?;
+                    let is_safe = unit.is_safe(&columns.known, self.terms)?;
                     *block = unit.into();
                     is_safe
                 }
@@ -373,7 +384,7 @@ impl Merger<'_> {
     fn accumulate(
         &self,
         units: Vec<Unit>,
-        width: usize,
+        about: &[Known],
     ) -> Result<(Vec<Unit>, Option<Unit>), Broken> {
         let mut made: Vec<Unit> = Vec::new();
         let mut current: Option<Unit> = None;
@@ -383,7 +394,7 @@ impl Merger<'_> {
                 continue;
             };
             merged.absorb(unit)?;
-            if merged.is_safe(width, self.terms)? {
+            if merged.is_safe(about, self.terms)? {
                 made.push(merged);
             } else {
                 current = Some(merged);

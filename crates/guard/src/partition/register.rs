@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 
 use super::axes::Axis;
-use crate::gate::{Broken, Tally};
+use crate::gate::Broken;
 use crate::query::Measure;
+use crate::tally::{Known, Tally};
 
 /// The class of an atom on an axis where it has none of its own: it is spread over several, or they are not known.
 pub(crate) const MIXED: u16 = u16::MAX;
@@ -262,18 +263,29 @@ impl<'a> ByAtom<'a> {
     }
 }
 
+/// What is known of numbers that are kept together: a sum stands beside the number of its values.
+pub(crate) fn known(kept: &[Kept]) -> Result<Vec<Known>, Broken> {
+    let known = |number: &Kept| match number {
+        Kept::Sum(column, measure) => {
+            let wanted = Kept::Count(column.clone(), *measure);
+            let values = kept.iter().position(|kept| *kept == wanted);
+            Ok(Known::sum(*measure, values.ok_or(Broken)?))
+        }
+        Kept::Rows | Kept::Present(_) | Kept::Count(..) => Ok(Known::Count),
+    };
+    kept.iter().map(known).collect()
+}
+
 /// Numbers of entities with what each contributes, to hold against the release terms.
 pub(crate) fn tally<'a>(
     contributions: impl IntoIterator<Item = &'a [i128]>,
-    width: usize,
+    known: &[Known],
 ) -> Result<(usize, Vec<Tally>), Broken> {
-    let mut tallies = vec![Tally::default(); width];
+    let mut tallies = vec![Tally::default(); known.len()];
     let mut entities = 0;
     for numbers in contributions {
         entities += 1;
-        for (tally, number) in tallies.iter_mut().zip(numbers) {
-            tally.add(*number)?;
-        }
+        Tally::add_entity(&mut tallies, known, |at| numbers[at])?;
     }
     Ok((entities, tallies))
 }

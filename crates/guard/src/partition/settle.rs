@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use lingqu_policy::Release;
 
 use super::blocks::{Blurred, Kind, Layer, Merger, NEW, WITHHELD, blurred, is_safe};
-use super::register::{ByAtom, Collector, Digest, MIXED, Register, tally};
+use super::register::{ByAtom, Collector, Digest, MIXED, Register, known as known_of, tally};
 use crate::gate::Broken;
 use crate::safeguard::{Safeguard, stands};
 
@@ -280,6 +280,7 @@ fn unsafe_changes(
     terms: &Release,
 ) -> Result<BTreeSet<u32>, Broken> {
     let kept = old.kind.kept();
+    let about = known_of(&kept)?;
     let columns = |register: &Register| -> Result<Vec<usize>, Broken> {
         kept.iter()
             .map(|kept| register.kept_at(kept).ok_or(Broken))
@@ -321,7 +322,7 @@ fn unsafe_changes(
     let mut found = BTreeSet::new();
     for (region, changes) in changes {
         let numbers = changes.iter().map(Vec::as_slice);
-        let (entities, tallies) = tally(numbers, kept.len())?;
+        let (entities, tallies) = tally(numbers, &about)?;
         if !is_safe(entities, &tallies, terms) && stands(Safeguard::SafeChanges) {
             found.insert(region);
         }

@@ -366,9 +366,11 @@ impl OptimizerRule for Planted {
     }
 }
 
+type Rewriting = fn(Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>>;
+
 /// A rule that is planted in the physical optimiser.
 #[derive(Debug)]
-struct PlantedBelow(fn(Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>>);
+struct PlantedBelow(Rewriting);
 
 impl PhysicalOptimizerRule for PlantedBelow {
     fn name(&self) -> &str {

@@ -12,7 +12,7 @@ use datafusion::arrow::compute::{cast, concat_batches};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
-use lingqu_policy::{AuditTerms, Domain, Policy, Preset, Release, UseSet};
+use lingqu_policy::{AuditTerms, Domain, DomainKind, Policy, Preset, Release, UseSet};
 use tpchgen::generators::{CustomerGenerator, NationGenerator, OrderGenerator};
 use tpchgen_arrow::{CustomerArrow, NationArrow, OrderArrow};
 
@@ -326,9 +326,13 @@ impl<'a> Question<'a> {
                     outputs.push(expression.replace("avg(", "sum("));
                     outputs.push(expression.replace("avg(", "count("));
                 }
-                Asked::Count | Asked::Sum => {
+                Asked::Count => {
                     outputs.push((*expression).to_owned());
                     outputs.push("count(*)".to_owned());
+                }
+                Asked::Sum => {
+                    outputs.push((*expression).to_owned());
+                    outputs.push(expression.replace("sum(", "count("));
                 }
                 Asked::Entities => outputs.extend(["count(*)".to_owned(), "count(*)".to_owned()]),
             }
@@ -365,6 +369,32 @@ fn may_show(parts: &[f64]) -> bool {
     sizes.len() >= LEAST
         && sizes[0] * 100 <= total * SHARE
         && (total - sizes[0] - sizes[1]) * 10 >= sizes[0]
+}
+
+/// The declared bounds of the column in a figure's parentheses.
+fn bounds_of(expression: &str, rules: &[TableRules]) -> (f64, f64) {
+    let column = expression.split(['(', ')']).nth(1).unwrap();
+    let column = column.rsplit('.').next().unwrap();
+    let mut domains = rules.iter().filter_map(|rules| rules.policy.domain(column));
+    match domains.next().unwrap().kind() {
+        DomainKind::Bounds { min, max } => (*min as f64, *max as f64),
+        other => panic!("{expression}: {other:?}"),
+    }
+}
+
+/// The same for a sum: also of how far each part is from the bounds of its values.
+fn may_show_sum(sums: &[f64], counts: &[f64], (min, max): (f64, f64)) -> bool {
+    let part = sums.iter().fold(0.0_f64, |most, sum| most.max(sum.abs()));
+    let hides = |bound: f64| {
+        let mut away: Vec<f64> = { sums.iter().zip(counts) }
+            .map(|(sum, count)| (sum - count * bound).abs())
+            .collect();
+        away.sort_unstable_by(|a, b| b.total_cmp(a));
+        let total: f64 = away.iter().sum();
+        away[0] * 100.0 <= total * SHARE as f64
+            && (total - away[0] - away[1]) * 10.0 >= away[0].max(part)
+    };
+    may_show(sums) && hides(min) && hides(max)
 }
 
 /// Per group, per figure the parts of its entities.
@@ -405,14 +435,21 @@ fn oracle(tables: &Tables, question: &Question<'_>, entity: &str) -> Parts {
     parts
 }
 
-fn check_figure(asked: Asked, parts: &[(f64, f64)], shown: Option<f64>, told: &str) {
+fn check_figure(
+    asked: Asked,
+    parts: &[(f64, f64)],
+    bounds: impl Fn() -> (f64, f64),
+    shown: Option<f64>,
+    told: &str,
+) {
     let rounding = f64::from(ROUND_TO) / 2.0;
     let (sums, counts): (Vec<f64>, Vec<f64>) = parts.iter().copied().unzip();
     let (total, count): (f64, f64) = (sums.iter().sum(), counts.iter().sum());
     let allowed = match asked {
         Asked::Entities => true,
-        Asked::Average => may_show(&sums) && may_show(&counts),
-        Asked::Count | Asked::Sum => may_show(&sums),
+        Asked::Average => may_show_sum(&sums, &counts, bounds()) && may_show(&counts),
+        Asked::Count => may_show(&sums),
+        Asked::Sum => may_show_sum(&sums, &counts, bounds()),
     };
     let Some(shown) = shown else {
         assert!(!allowed, "{told}: kept back though it may be shown");
@@ -475,9 +512,11 @@ fn check(tables: &Tables, engine: &Engine, sql: &str) -> (usize, usize) {
     for (row, text) in texts.iter().enumerate() {
         let group = { parts.get(&text[..keys]) }.unwrap_or_else(|| panic!("{sql}: {text:?}"));
         assert!(group[0].len() >= LEAST, "{sql}: {text:?}");
-        for (figure, (asked, _)) in question.figures.iter().enumerate() {
+        for (figure, (asked, expression)) in question.figures.iter().enumerate() {
             let shown = floats(&answer, keys + figure)[row];
-            check_figure(*asked, &group[figure], shown, &format!("{sql}: {text:?}"));
+            let bounds = || bounds_of(expression, &tables.rules);
+            let told = format!("{sql}: {text:?}");
+            check_figure(*asked, &group[figure], bounds, shown, &told);
         }
     }
     (enough, parts.len() - enough)

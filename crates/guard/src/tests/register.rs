@@ -102,6 +102,11 @@ pub(crate) fn months() -> Domain {
 
 /// The flights' policy without release terms.
 pub(crate) fn flights_policy() -> Policy {
+    flights_policy_within(0, 5_000)
+}
+
+/// The same with these bounds of distances.
+pub(crate) fn flights_policy_within(min: i64, max: i64) -> Policy {
     let both: UseSet = [Use::Group, Use::Filter].into_iter().collect();
     policy(&[
         ("tailnum", Preset::Entity.uses()),
@@ -117,7 +122,7 @@ pub(crate) fn flights_policy() -> Policy {
     .and_then(|p| p.with_domain("month", Domain::integers((1..=12).collect()).unwrap()))
     .and_then(|p| p.with_domain("origin", texts(&["EWR", "JFK", "LGA"])))
     .and_then(|p| p.with_domain("flown", months()))
-    .and_then(|p| p.with_domain("distance", Domain::bounds(0, 5_000).unwrap()))
+    .and_then(|p| p.with_domain("distance", Domain::bounds(min, max).unwrap()))
     .and_then(|p| p.with_domain("delay", Domain::bounds(-60, 600).unwrap()))
     .unwrap()
 }

@@ -14,6 +14,8 @@ fn wire() -> pb::BodyOrder {
     }
 }
 
+type Change = fn(&mut pb::BodyOrder);
+
 #[test]
 fn an_order_reads_back() {
     for act in [pb::BodyAct::Open, pb::BodyAct::Erase] {
@@ -26,7 +28,7 @@ fn an_order_reads_back() {
 
 #[test]
 fn an_order_that_is_unclear_is_refused() {
-    let changes: [(&str, fn(&mut pb::BodyOrder)); 9] = [
+    let changes: [(&str, Change); 9] = [
         ("by", |order| order.by.clear()),
         ("node", |order| order.node = "party_x".to_owned()),
         ("issued_us", |order| order.issued_us = -1),

@@ -15,6 +15,8 @@ fn wire() -> pb::Destruction {
     }
 }
 
+type Change = fn(&mut pb::Destruction);
+
 #[test]
 fn a_confirmation_reads_back() {
     let object = Destruction::from_payload(&wire().encode_to_vec()).unwrap();
@@ -24,7 +26,7 @@ fn a_confirmation_reads_back() {
 /// what, method, copies, backups, time and person; none may be missing.
 #[test]
 fn a_confirmation_that_leaves_something_open_is_refused() {
-    let changes: [(&str, fn(&mut pb::Destruction)); 9] = [
+    let changes: [(&str, Change); 9] = [
         ("licensee", |one| one.licensee.clear()),
         ("grant", |one| one.grant.clear()),
         ("node", |one| one.node.clear()),

@@ -61,6 +61,15 @@ impl ConnectorKind for EmptyKind {
 }
 
 fn run(file: &str, only: &[&str], as_json: bool) -> (Result<(), Failure>, String) {
+    run_on(&[], file, only, as_json)
+}
+
+fn run_on(
+    tables: &[&str],
+    file: &str,
+    only: &[&str],
+    as_json: bool,
+) -> (Result<(), Failure>, String) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("source.toml");
     std::fs::write(&path, file).unwrap();
@@ -68,7 +77,7 @@ fn run(file: &str, only: &[&str], as_json: bool) -> (Result<(), Failure>, String
     let mut session = Session::new(&mut out, &mut notes, Language::En).with_json(as_json);
     let kit = Kit {
         conformance: true,
-        tables: Vec::new(),
+        tables: tables.iter().map(|name| name.parse().unwrap()).collect(),
         only: only.iter().map(|id| (*id).to_owned()).collect(),
         probe_write: false,
         rows: None,
@@ -114,6 +123,15 @@ fn what_cannot_be_used_is_said_before_the_source_is_asked() {
     }
     let (ended, _) = run(ANSWERS, &["no-such-check"], false);
     assert_eq!(ended.unwrap_err().exit_code(), 2);
+}
+
+/// A mistyped table is no failed check, and the report says which.
+#[test]
+fn a_table_that_is_not_there_is_said_to_be_what_was_asked_wrongly() {
+    let (ended, out) = run_on(&["public.pepole"], ANSWERS, &[], false);
+    assert_eq!(ended.unwrap_err().exit_code(), 2);
+    assert!(out.contains("`public.pepole`"), "{out}");
+    assert!(!out.contains("✓ reach"), "{out}");
 }
 
 #[test]

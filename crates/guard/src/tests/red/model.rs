@@ -63,17 +63,34 @@ impl<'a> Model<'a> {
 
     /// Whether the parts of a figure may be shown together.
     fn may_show(&self, parts: &[i128]) -> bool {
-        let mut sizes: Vec<u128> = { parts.iter() }
-            .map(|part| part.unsigned_abs())
-            .filter(|size| *size > 0)
-            .collect();
+        let contributors = parts.iter().filter(|part| **part != 0).count();
+        contributors >= self.world.group_min as usize && self.hides(parts, parts)
+    }
+
+    /// Whether none of these stands out, measured against the parts that somebody may look for.
+    fn hides(&self, distances: &[i128], parts: &[i128]) -> bool {
+        let mut sizes: Vec<u128> = distances.iter().map(|d| d.unsigned_abs()).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         let all: u128 = sizes.iter().sum();
         let largest = |at: usize| sizes.get(at).copied().unwrap_or(0);
-        sizes.len() >= self.world.group_min as usize
-            && largest(0) * 100 <= all * u128::from(self.world.dominance)
-            && (all - largest(0) - largest(1)) * 100
-                >= largest(0) * u128::from(self.world.p_percent)
+        let sought = parts.iter().map(|part| part.unsigned_abs()).max();
+        let sought = sought.unwrap_or(0).max(largest(0));
+        largest(0) * 100 <= all * u128::from(self.world.dominance)
+            && (all - largest(0) - largest(1)) * 100 >= sought * u128::from(self.world.p_percent)
+    }
+
+    /// Whether a sum may be shown: by its parts, and by how far each is from the declared bounds of its values.
+    fn may_show_sum(&self, parts: &Parts, at: usize) -> bool {
+        let measure = &self.world.measures[at];
+        let sums: Vec<i128> = parts.values().map(|part| part.measures[at].sum).collect();
+        let from = |bound: i64| -> Vec<i128> {
+            let bound = i128::from(bound) * 10_i128.pow(measure.scale());
+            let distance = |part: &Part| part.measures[at].sum - part.measures[at].numbers * bound;
+            parts.values().map(distance).collect()
+        };
+        self.may_show(&sums)
+            && self.hides(&from(measure.low), &sums)
+            && self.hides(&from(measure.high), &sums)
     }
 
     fn rounded(&self, count: i128) -> i128 {
@@ -92,9 +109,9 @@ impl<'a> Model<'a> {
             Figure::Entities => parts.len() >= self.world.group_min as usize,
             Figure::Rows => self.may_show(&parts_of(&|part| part.rows)),
             Figure::Present(at) => self.may_show(&parts_of(&|part| part.measures[at].present)),
-            Figure::Sum(at) => self.may_show(&parts_of(&|part| part.measures[at].sum)),
+            Figure::Sum(at) => self.may_show_sum(parts, at),
             Figure::Average(at) => {
-                self.may_show(&parts_of(&|part| part.measures[at].sum))
+                self.may_show_sum(parts, at)
                     && self.may_show(&parts_of(&|part| part.measures[at].numbers))
             }
         }
