@@ -23,7 +23,7 @@ const ATTACKS: [(Attack, ErrorCode); 5] = [
         ErrorCode::PurposeMismatch,
     ),
     (
-        |asked| asked.product = format!("tb.{}", CITIZEN.to_lowercase()).parse().unwrap(),
+        |asked| asked.product = format!("tb.no_{}", CITIZEN.to_lowercase()).parse().unwrap(),
         ErrorCode::ProductUnknown,
     ),
     (

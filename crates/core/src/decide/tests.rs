@@ -566,7 +566,7 @@ fn a_refused_call_puts_no_word_on_record_that_nobody_signed() {
         ),
         (
             &|w| {
-                w.asked.product = format!("tb.{lower}").parse().unwrap();
+                w.asked.product = format!("tb.no_{lower}").parse().unwrap();
                 w.product = Err(ProductFact::Unknown);
             },
             ErrorCode::ProductUnknown,
