@@ -11,7 +11,7 @@
 //!
 //! The test of the connector that the crate's documentation begins with, as it runs in this crate:
 //!
-//! ```ignore
+//! ```text
 #![doc = include_str!("lines/tests.rs")]
 //! ```
 

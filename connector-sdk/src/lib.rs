@@ -17,7 +17,7 @@
 //! no other version of Arrow or DataFusion than the ones that this crate re-exports; `futures`, `serde` with `derive`, `tokio`
 //! with `fs` and `io-util`, and `tempfile` for the test are the example's own.
 //!
-//! ```ignore
+//! ```
 #![doc = include_str!("lines.rs")]
 //! ```
 

@@ -69,7 +69,9 @@ impl Connector for Source {
             condition: None,
             limit: None,
         };
-        self.start(session, &found, query, request.limits).await
+        let reading = self.start(session, &found, query, request.limits).await?;
+        let declared = reading.batches.schema();
+        Ok(reading.within(declared, request))
     }
 
     async fn health(&self) -> Result<Health, SourceError> {
