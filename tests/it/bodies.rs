@@ -214,8 +214,10 @@ async fn a_regulator_opens_what_was_kept_also_after_a_restart() {
     assert_eq!(handed.open(&order, &other), []);
     // Nothing of it lies on the node's disk in clear.
     let state = world.state();
-    world.end().await;
+    world.network.stop_node().await.unwrap();
     assert_eq!(files_with(&state, b"N10156"), Vec::<String>::new());
+    assert_ne!(files_with(&state, GRANT.as_bytes()), Vec::<String>::new());
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -521,9 +523,8 @@ fn audit(words: &[&str]) -> Ran {
 /// Files below `dir` that hold `needle`.
 fn files_with(dir: &Path, needle: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
-    // The running node may remove what it has written meanwhile.
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files_with(&path, needle));
         } else if let Ok(bytes) = std::fs::read(&path)
