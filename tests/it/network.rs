@@ -209,6 +209,19 @@ impl World {
         .unwrap();
     }
 
+    /// Lets `seconds` pass at both sides. In steps below the skew that is tolerated, each of them mirrored: a batch that
+    /// is under way while the clock moves is cosigned with another time than the node's, which looks like skew.
+    pub(crate) async fn pass_s(&self, seconds: i64) {
+        const STEP_S: i64 = 20;
+        let mut left = seconds;
+        while left > 0 {
+            self.mirrored().await;
+            self.clock.move_by_s(left.min(STEP_S));
+            left -= STEP_S;
+        }
+        self.mirrored().await;
+    }
+
     /// Waits until the node has noticed that its mirror is away.
     pub(crate) async fn mirror_is_away(&self) {
         wait_until(&self.network, "the mirror is away", |node| {

@@ -56,7 +56,7 @@ async fn a_refused_caller_writes_no_word_of_its_own_into_the_log() {
         assert_eq!(explained.code(), Some(code));
     }
     // The counts of the minute are written too.
-    world.clock.move_by_s(61);
+    world.pass_s(61).await;
     world.journal().flush_denials();
     assert_eq!(bank.told(&call(GRANT)).await, "MATCH");
 
