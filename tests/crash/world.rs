@@ -141,6 +141,7 @@ fn grant() -> Grant {
             node: "node_a".parse().expect("well-formed"),
             calls_per_day: QUOTA,
             calls_total: QUOTA,
+            rho_total: None,
         }],
         not_before: Timestamp(0),
         not_after: Timestamp(i64::MAX),

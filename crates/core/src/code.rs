@@ -394,6 +394,9 @@ codes! {
     PeerUnreachable, "PEER_UNREACHABLE", Local,
         "the other side could not be reached, or the connection was lost", "无法连接对方或连接中断",
         "check address, network and whether the other side runs", "检查地址、网络以及对方是否运行";
+    PrivacyBudgetExhausted, "PRIVACY_BUDGET_EXHAUSTED", ResourceExhausted,
+        "the answer would cost more privacy budget than is left", "答复所需的隐私预算超出剩余额度",
+        "ask what was already answered, or for a larger limit in the grant or the unit's policy", "使用已有答复的查询，或申请提高授权或数源单位策略中的额度";
     ProductCannotRun, "PRODUCT_CANNOT_RUN", Local,
         "the product cannot run as it is written", "产品按现有定义无法运行",
         "correct the product, the policy or the resource as the message says", "按提示更正产品、策略或数据资源";

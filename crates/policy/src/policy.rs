@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use crate::{AuditTerms, AuditTermsRefused, BodyTerms, Domain, Release, Use, UseSet};
+use crate::{AuditTerms, AuditTermsRefused, BodyTerms, Domain, DpBudget, Release, Use, UseSet};
 
 /// Largest number of columns and of purposes that one policy may name.
 const NAMES_MAX: usize = 1_024;
@@ -20,6 +20,7 @@ pub struct Policy {
     spaces: BTreeMap<String, String>,
     sensitive: BTreeSet<String>,
     release: Option<Release>,
+    dp: Option<DpBudget>,
     bodies: Option<BodyTerms>,
     purposes: BTreeSet<String>,
     audit: AuditTerms,
@@ -57,6 +58,12 @@ pub enum PolicyRefused {
     Audit(#[from] AuditTermsRefused),
 }
 
+/// Whether this can be the name of an id space: 1 to 64 of `a-z 0-9 _`.
+pub fn is_space_name(name: &str) -> bool {
+    (1..=SPACE_LEN_MAX).contains(&name.len())
+        && (name.bytes()).all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
 impl Policy {
     /// Builds a policy from its rules; `epoch_age_max_s` is in seconds.
     pub fn new(
@@ -90,6 +97,7 @@ impl Policy {
             spaces: BTreeMap::new(),
             sensitive: BTreeSet::new(),
             release: None,
+            dp: None,
             bodies: None,
             purposes,
             audit: audit.check()?,
@@ -109,8 +117,7 @@ impl Policy {
     /// The policy with a name for the space that the ids of `column` are from, such as `person`: entity columns of two
     /// tables can be joined only where both name the same space. The column must have the use `entity`.
     pub fn with_space(mut self, column: &str, space: &str) -> Result<Policy, PolicyRefused> {
-        let named = (1..=SPACE_LEN_MAX).contains(&space.len())
-            && (space.bytes()).all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let named = is_space_name(space);
         let entity = self.allows(column, Use::Entity);
         let before = self.spaces.insert(column.to_owned(), space.to_owned());
         if named && entity && before.is_none() {
@@ -135,6 +142,15 @@ impl Policy {
     pub fn with_release(self, release: Release) -> Policy {
         Policy {
             release: Some(release),
+            ..self
+        }
+    }
+
+    /// The policy with a privacy budget, out of which differentially private answers are paid.
+    #[must_use]
+    pub fn with_dp(self, budget: DpBudget) -> Policy {
+        Policy {
+            dp: Some(budget),
             ..self
         }
     }
@@ -178,6 +194,12 @@ impl Policy {
     /// Under which terms statistics may leave; none means that there are no statistics.
     pub fn release(&self) -> Option<Release> {
         self.release
+    }
+
+    /// The privacy budget of each entity space of the resource; none means that there is no differentially private
+    /// answer.
+    pub fn dp(&self) -> Option<&DpBudget> {
+        self.dp.as_ref()
     }
 
     /// Under which terms the details of calls are kept; none means that they are not.
@@ -231,6 +253,7 @@ impl Policy {
             spaces: same(&self.spaces, &other.spaces),
             sensitive: sensitive.filter(both).collect(),
             release: self.release.zip(other.release).map(|(a, b)| a.meet(b)),
+            dp: self.dp.zip(other.dp).map(|(a, b)| a.meet(b)),
             // Keeping is a duty, not a permission: it holds if either policy asks for it.
             bodies: match (self.bodies, other.bodies) {
                 (Some(one), Some(two)) => Some(one.meet(two)),

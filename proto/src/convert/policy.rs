@@ -5,8 +5,8 @@ mod domain;
 
 use lingqu_core::product::{POLICY_TYPE, SignedPolicy};
 use lingqu_policy::{
-    AuditTerms, AuditTermsRefused, BodyTerms, Domain, Function, Functions, Policy, PolicyRefused,
-    Release, ReleaseRefused, Use, UseSet,
+    AuditTerms, AuditTermsRefused, BodyTerms, Domain, DpBudget, Function, Functions, MicroRho,
+    Policy, PolicyRefused, Release, ReleaseRefused, Use, UseSet,
 };
 use prost::Message;
 
@@ -56,6 +56,10 @@ fn from_pb(policy: pb::Policy) -> Result<SignedPolicy, FieldInvalid> {
         Some(terms) => built.with_release(release(&terms)?),
         None => built,
     };
+    let built = match policy.dp {
+        Some(budget) => built.with_dp(dp(budget)?),
+        None => built,
+    };
     let built = match policy.bodies {
         Some(terms) => built.with_bodies(bodies(terms)?),
         None => built,
@@ -67,6 +71,15 @@ fn from_pb(policy: pb::Policy) -> Result<SignedPolicy, FieldInvalid> {
         resource: name("resource", policy.resource)?,
         policy: built,
     })
+}
+
+fn dp(budget: pb::DpBudget) -> Result<DpBudget, FieldInvalid> {
+    let out = |field| FieldInvalid {
+        field,
+        reason: "is out of bounds",
+    };
+    let exponent = u8::try_from(budget.delta_exponent).map_err(|_| out("delta_exponent"))?;
+    DpBudget::new(MicroRho(budget.rho_total_micro), exponent).map_err(|refused| out(refused.field))
 }
 
 fn bodies(terms: pb::BodyTerms) -> Result<BodyTerms, FieldInvalid> {
@@ -208,6 +221,10 @@ fn to_pb(signed: &SignedPolicy) -> pb::Policy {
         release: signed.policy.release().map(release_to_pb),
         bodies: signed.policy.bodies().map(|terms| pb::BodyTerms {
             keep_months: terms.keep_months().into(),
+        }),
+        dp: signed.policy.dp().map(|budget| pb::DpBudget {
+            rho_total_micro: budget.rho_total().0,
+            delta_exponent: budget.delta_exponent().into(),
         }),
     }
 }

@@ -109,6 +109,10 @@ fields! {
     SourceOrder = 45, "source_order", Shape::Number;
     /// Days whose bodies an order opens or erases: first and last, with a stroke between them.
     BodyDays = 50, "body_days", Shape::Text;
+    /// The space of entities whose privacy budget is spent.
+    BudgetSpace = 60, "budget_space", Shape::Text;
+    /// What is spent of it, in millionths of ρ.
+    RhoMicro = 61, "rho_micro", Shape::Number;
 }
 
 /// Why a clear field is refused. Names the field, never its content.

@@ -9,7 +9,7 @@ use lingqu_tlog::{Intl, Suite};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::ledger::AccountId;
-use super::state::Shared;
+use super::state::{AppendFailed, Shared};
 
 /// One reserved unit. Dropping it gives the unit back, which is right only while no data was touched: call
 /// [`Charge::touch`] before the first row is read, and a call that then ends without a record (a panic) stays charged.
@@ -19,6 +19,18 @@ pub struct Charge<S: Suite = Intl> {
     not_before: Timestamp,
     slot: Option<OwnedSemaphorePermit>,
     refundable: bool,
+    debit: DebitState,
+}
+
+/// How far the call's debit of privacy budget is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DebitState {
+    /// There is none.
+    None,
+    /// It is spent, and not known to be on record: the call must not be answered.
+    Admitted,
+    /// Its record has this index.
+    Recorded(u64),
 }
 
 /// What a charge becomes when its call is recorded.
@@ -26,6 +38,8 @@ pub(crate) struct Spent {
     pub(crate) settles: AccountId,
     pub(crate) not_before: Timestamp,
     pub(crate) slot: Option<OwnedSemaphorePermit>,
+    /// The index of the call's debit, if it has one.
+    pub(crate) debit: Option<u64>,
 }
 
 impl<S: Suite> Charge<S> {
@@ -42,7 +56,23 @@ impl<S: Suite> Charge<S> {
             not_before,
             slot: Some(slot),
             refundable: true,
+            debit: DebitState::None,
         }
+    }
+
+    /// Whether the call may still be debited: once, and before data is touched.
+    pub(super) fn may_debit(&self) -> bool {
+        self.refundable && self.debit == DebitState::None
+    }
+
+    /// Its debit is spent.
+    pub(super) fn debit_admitted(&mut self) {
+        self.debit = DebitState::Admitted;
+    }
+
+    /// Its debit is on record.
+    pub(super) fn debit_recorded(&mut self, index: u64) {
+        self.debit = DebitState::Recorded(index);
     }
 
     /// Data is about to be touched: from here on the unit is spent, whatever happens. Until a restart, that is, if
@@ -56,14 +86,25 @@ impl<S: Suite> Charge<S> {
         &self.permit
     }
 
-    /// Spends it on a record of a call with `permit`, which must be the one it was reserved for. Spent it is either
-    /// way.
-    pub(crate) fn spend(mut self, permit: &Permit) -> Option<Spent> {
+    /// Spends it on a record of a call with `permit`. Spent it is either way.
+    ///
+    /// # Errors
+    /// [`AppendFailed::OtherCharge`] if it was reserved for another permit; [`AppendFailed::Undebited`] if its debit is
+    /// not known to be on record.
+    pub(crate) fn spend(mut self, permit: &Permit) -> Result<Spent, AppendFailed> {
         self.refundable = false;
-        (self.permit == *permit).then(|| Spent {
+        if self.permit != *permit {
+            return Err(AppendFailed::OtherCharge);
+        }
+        Ok(Spent {
             settles: AccountId::of(&self.permit),
             not_before: self.not_before,
             slot: self.slot.take(),
+            debit: match self.debit {
+                DebitState::None => None,
+                DebitState::Admitted => return Err(AppendFailed::Undebited),
+                DebitState::Recorded(index) => Some(index),
+            },
         })
     }
 }

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use lingqu_core::Timestamp;
+use lingqu_core::debit::{Debit, DebitMalformed};
 use lingqu_core::record::{Field, Kind, RecordMalformed, RecordView, StreamId};
 use lingqu_tlog::{Checkpoint, Hash, RecentTree, Suite, leaf_hash};
 
+use super::budgets::Budgets;
 use super::calls::{Calls, Remembered};
 use super::ledger::{Charged, Ledger, Unchargeable};
 use super::options::JournalLimits;
@@ -31,6 +33,7 @@ pub(crate) struct Fold<S: Suite> {
     /// Time of the newest record.
     pub(crate) last_time: Timestamp,
     pub(crate) ledger: Ledger,
+    pub(crate) budgets: Budgets,
     pub(crate) calls: Calls<S>,
     pub(crate) epoch: u64,
     pub(crate) stop: u64,
@@ -66,6 +69,8 @@ struct Effect {
     time: Timestamp,
     leaf: Hash,
     charged: Option<Charged>,
+    /// Boxed, since few records are debits and every record has an effect.
+    debit: Option<Box<Debit>>,
     remembered: Option<Remembered>,
     epoch: u64,
     stop: u64,
@@ -99,6 +104,7 @@ impl Effect {
             time: record.time(),
             leaf: leaf_hash::<S>(entry),
             charged: Charged::by(&record)?,
+            debit: Debit::of(&record)?.map(Box::new),
             remembered: Remembered::of::<S>(&record),
             epoch: changes(Field::Epoch),
             stop: changes(Field::StopNumber),
@@ -132,6 +138,8 @@ pub(crate) enum FoldRefused {
     Record(#[from] RecordMalformed),
     #[error(transparent)]
     Unchargeable(#[from] Unchargeable),
+    #[error(transparent)]
+    Debit(#[from] DebitMalformed),
     #[error("the entries do not lead to the frame's root")]
     Root,
     #[error("a frame's checkpoint is not signed by the log's key")]
@@ -147,6 +155,7 @@ impl<S: Suite> Fold<S> {
             tree: RecentTree::from_frontier(lingqu_tlog::Frontier::new()),
             last_time: Timestamp::default(),
             ledger: Ledger::default(),
+            budgets: Budgets::default(),
             calls: Calls::new(limits.calls_remembered_max),
             epoch: 0,
             stop: 0,
@@ -201,6 +210,9 @@ impl<S: Suite> Fold<S> {
         }
         self.last_time = record.time;
         self.ledger.fold(record.time, record.charged.as_ref());
+        if let Some(debit) = &record.debit {
+            self.budgets.fold(debit);
+        }
         if let Some(call) = &record.remembered {
             self.calls.fold(call);
         }

@@ -97,11 +97,11 @@ impl<S: Suite> Journal<S> {
         call: &Call<Evaluated<T>>,
         charge: Charge<S>,
     ) -> Result<oneshot::Receiver<Place>, AppendFailed> {
-        let spent = charge
-            .spend(call.permit())
-            .ok_or(AppendFailed::OtherCharge)?;
+        let spent = charge.spend(call.permit())?;
         let (sender, receiver) = oneshot::channel();
-        let mut item = self.item(vec![call.draft()], Done::Record(sender), spent.slot);
+        let mut draft = call.draft();
+        draft.refers_to = spent.debit;
+        let mut item = self.item(vec![draft], Done::Record(sender), spent.slot);
         item.settles = Some(spent.settles);
         item.not_before = spent.not_before;
         self.queue(item)?;
@@ -139,7 +139,7 @@ impl<S: Suite> Journal<S> {
             | Kind::Load
             | Kind::NodeStart
             | Kind::NodeStop => {}
-            Kind::Call | Kind::Denials => return Err(AppendFailed::Kind),
+            Kind::Call | Kind::Debit | Kind::Denials => return Err(AppendFailed::Kind),
         }
         let slot = Arc::clone(&self.inner.control_slots)
             .acquire_owned()
@@ -248,14 +248,19 @@ impl<S: Suite> Journal<S> {
     }
 
     /// Drafts on their way to the committer, encoded here: on the caller's thread, not on the one that all wait for.
-    fn item(&self, drafts: Vec<Draft>, done: Done, slot: Option<OwnedSemaphorePermit>) -> Item {
+    pub(super) fn item(
+        &self,
+        drafts: Vec<Draft>,
+        done: Done,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Item {
         let stream = self.inner.shared.stream;
         let drafts = drafts.into_iter();
         let records = drafts.map(|draft| Unplaced::new::<S>(draft, stream));
         Item::new(Work::Records(records.collect()), done, slot)
     }
 
-    fn queue(&self, item: Item) -> Result<(), AppendFailed> {
+    pub(super) fn queue(&self, item: Item) -> Result<(), AppendFailed> {
         self.inner.shared.lock().phase.check()?;
         self.inner
             .committer

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use lingqu_core::Timestamp;
+use lingqu_core::debit::Debit;
 use lingqu_core::record::{RecordView, Unplaced};
 use lingqu_tlog::{Checkpoint, Frontier, Signer, Suite, leaf_hash, sign_note};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
@@ -20,6 +21,8 @@ pub(crate) struct Item {
     pub(crate) done: Done,
     /// The grant whose reservation ends with this record.
     pub(crate) settles: Option<AccountId>,
+    /// The debit that it puts on record.
+    pub(crate) debits: Option<Debit>,
     /// The earliest time that the record may carry.
     pub(crate) not_before: Timestamp,
     /// The place in the queue, given back when the item is gone.
@@ -53,6 +56,7 @@ impl Item {
             work,
             done,
             settles: None,
+            debits: None,
             not_before: Timestamp::default(),
             _slot: slot,
         }
@@ -154,6 +158,9 @@ impl<S: Suite> StreamStage<S> {
             .expect("the frame was built to continue this very log");
         for account in items.iter().filter_map(|item| item.settles.as_ref()) {
             state.fold.ledger.end_reservation(account);
+        }
+        for debit in items.iter().filter_map(|item| item.debits.as_ref()) {
+            state.fold.budgets.recorded(debit);
         }
         state.mirror.lag.push(&applied, now);
         applied
