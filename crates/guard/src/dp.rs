@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use lingqu_policy::Use;
+use lingqu_policy::{DpBudget, MicroRho, Use};
 
 use crate::explain::Explanation;
 use crate::limits::GuardLimits;
@@ -31,8 +31,8 @@ use plan::Plan;
 pub use accounting::{epsilon, epsilon_text};
 pub use product::DpProduct;
 
-/// Largest ρ of one answer, in micro-ρ. Ten is ε ≈ 33 at δ = 10⁻⁶: beyond it nothing is protected.
-const RHO_MICRO_MAX: u64 = 10_000_000;
+/// Largest ρ of one answer. Ten is ε ≈ 33 at δ = 10⁻⁶: beyond it nothing is protected.
+const RHO_MAX: MicroRho = MicroRho(10_000_000);
 /// Largest limit of rows in a group and of groups in an answer, of one entity.
 const LIMIT_MAX: u32 = 1_000_000;
 /// Most noisy numbers of one answer.
@@ -41,8 +41,8 @@ const DRAWS_MAX: usize = 40_000;
 /// What a product states of its noise. All of it is public.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DpTerms {
-    /// What one answer costs, in millionths of ρ of zero-concentrated DP, 1 to 10,000,000.
-    pub rho_micro: u64,
+    /// What one answer costs, above 0 to 10.
+    pub rho: MicroRho,
     /// Most groups of one answer that one entity counts in, 1 to 1,000,000.
     pub groups_per_entity_max: u32,
     /// Most rows of one entity that count in one group, 1 to 1,000,000.
@@ -67,8 +67,10 @@ pub struct Clamp {
 pub struct DpCost {
     /// The id space whose entities are protected.
     pub space: String,
-    /// Millionths of ρ.
-    pub rho_micro: u64,
+    /// Of each answer.
+    pub rho: MicroRho,
+    /// What the policy lets all callers together spend on the space.
+    pub budget: DpBudget,
 }
 
 /// How one released number is made noisy. Public: it follows from the statement, the policy and the product.
@@ -108,12 +110,15 @@ impl DpTemplate {
         let template = Template::register(source, tables, limits).await?;
         let query = template.query();
         for join in &query.joins {
-            if !template.rules(join.scan).is_public(&query.columns_of(join.scan)) {
+            if !template
+                .rules(join.scan)
+                .is_public(&query.columns_of(join.scan))
+            {
                 let name = template.rules(join.scan).name.as_str();
                 return refuse(Rule::PrivacyForm, name);
             }
         }
-        let space = space(template.rules(query.protected), query)?;
+        let (space, budget) = account(template.rules(query.protected), query)?;
         let template = narrowed(&template, terms)?;
         let plan = Plan::of(template.query(), terms);
         if plan.draws() > DRAWS_MAX {
@@ -123,7 +128,8 @@ impl DpTemplate {
             schema: answer::schema(template.query()),
             cost: DpCost {
                 space,
-                rho_micro: terms.rho_micro,
+                rho: terms.rho,
+                budget,
             },
             plan,
             template,
@@ -235,14 +241,14 @@ impl fmt::Debug for DpBound {
 
 fn check_terms(terms: &DpTerms) -> Result<(), TemplateRefused> {
     let DpTerms {
-        rho_micro,
+        rho,
         groups_per_entity_max,
         rows_per_entity_max,
         clamps: _, // held against the statement
     } = terms;
     let limits = 1..=LIMIT_MAX;
-    if !(1..=RHO_MICRO_MAX).contains(rho_micro) {
-        return refuse(Rule::PrivacyTerms, "rho_micro");
+    if *rho == MicroRho::ZERO || *rho > RHO_MAX {
+        return refuse(Rule::PrivacyTerms, "rho");
     }
     if !limits.contains(groups_per_entity_max) {
         return refuse(Rule::PrivacyTerms, "groups_per_entity_max");
@@ -253,12 +259,16 @@ fn check_terms(terms: &DpTerms) -> Result<(), TemplateRefused> {
     Ok(())
 }
 
-/// The space to which the entities of the protected table belong: without a name there is no account.
-fn space(protected: &TableRules, query: &Query<Bindable>) -> Result<String, TemplateRefused> {
+/// The space to which the entities of the protected table belong, and what may be spent on it: without a name there is
+/// no account.
+fn account(
+    protected: &TableRules,
+    query: &Query<Bindable>,
+) -> Result<(String, DpBudget), TemplateRefused> {
     let entity = protected.column(query.entity);
-    match protected.policy.space(entity) {
-        Some(space) => Ok(space.to_owned()),
-        None => refuse(Rule::PrivacyBudget, protected.name.as_str()),
+    match (protected.policy.space(entity), protected.policy.dp()) {
+        (Some(space), Some(budget)) => Ok((space.to_owned(), *budget)),
+        (None, _) | (_, None) => refuse(Rule::PrivacyBudget, protected.name.as_str()),
     }
 }
 
@@ -268,7 +278,9 @@ fn narrowed(template: &Template, terms: &DpTerms) -> Result<Template, TemplateRe
     let rules = template.rules(query.protected);
     let mut cells = query.cells.clone();
     for (at, clamp) in terms.clamps.iter().enumerate() {
-        let twice = terms.clamps[..at].iter().any(|one| one.column == clamp.column);
+        let twice = terms.clamps[..at]
+            .iter()
+            .any(|one| one.column == clamp.column);
         let mut used = false;
         for cell in &mut cells {
             let (Cell::Average(column, measure) | Cell::Sum(column, measure)) = cell else {

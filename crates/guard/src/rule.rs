@@ -160,9 +160,9 @@ rules! {
             "只连接公开表；只收窄求和或求平均的列，且界限须在已声明的上下界之内";
     PrivacyTerms "PRIVACY_TERMS"
         en: "a term of the noise is out of its range",
-            "state `rho_micro` of 1 to 10000000, `groups_per_entity_max` and `rows_per_entity_max` of 1 to 1000000";
+            "state `rho` above 0 and up to 10, `groups_per_entity_max` and `rows_per_entity_max` of 1 to 1000000";
         zh: "加噪条件超出范围",
-            "`rho_micro` 取 1 至 10000000，`groups_per_entity_max` 与 `rows_per_entity_max` 取 1 至 1000000";
+            "`rho` 大于 0 且不超过 10，`groups_per_entity_max` 与 `rows_per_entity_max` 取 1 至 1000000";
     ProtectedTable "PROTECTED_TABLE"
         en: "the statement reads no protected table, or a second one that is not joined on the entity of the same id space",
             "read one protected table; every other table must be public in all its used columns, or joined on the entity where both policies name one id space";

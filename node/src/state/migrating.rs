@@ -15,10 +15,11 @@ use crate::bodies;
 use super::{KEYS_FILE, State, StateUnusable, create_dir, write_file};
 
 /// Directories of small files.
-const DIRS: [&str; 7] = [
+const DIRS: [&str; 8] = [
     "body-keys",
     "body-orders",
     "destructions",
+    "noisy-answers",
     "objects",
     "source-orders",
     "sources",

@@ -25,9 +25,7 @@ const LARGEST: i128 = 10_i128.pow(PRECISION as u32) - 1;
 pub(super) fn schema<V>(query: &Query<V>) -> SchemaRef {
     let field = |output: &crate::infer::Output| match output.shown {
         Shown::Group(key) => Field::new(&output.name, group_type(&query.keys[key]), true),
-        Shown::Figure(figure) => {
-            Field::new(&output.name, figure_type(query.cells[figure]), false)
-        }
+        Shown::Figure(figure) => Field::new(&output.name, figure_type(query.cells[figure]), false),
     };
     let fields: Vec<Field> = query.outputs.iter().map(field).collect();
     Arc::new(Schema::new(fields))
@@ -128,6 +126,9 @@ pub(super) fn average(sum: i128, count: i128, measure: Measure) -> i128 {
     let count = count.max(1);
     let half = if sum < 0 { -(count / 2) } else { count / 2 };
     let unit = 10_i128.pow(SCALE.unsigned_abs().into());
-    let (min, max) = (i128::from(measure.min) * unit, i128::from(measure.max) * unit);
+    let (min, max) = (
+        i128::from(measure.min) * unit,
+        i128::from(measure.max) * unit,
+    );
     (sum.saturating_add(half) / count).clamp(min, max)
 }

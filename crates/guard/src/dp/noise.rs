@@ -85,7 +85,9 @@ pub(super) struct Noise(DiscreteGaussian);
 impl Noise {
     /// Of standard deviation `over / under`, which must not be zero.
     pub(super) fn of((over, under): (u128, u128)) -> Option<Noise> {
-        let sigma = Rational::from_unsigned(over, under).ok().filter(|_| over > 0)?;
+        let sigma = Rational::from_unsigned(over, under)
+            .ok()
+            .filter(|_| over > 0)?;
         DiscreteGaussian::new(sigma).ok().map(Noise)
     }
 

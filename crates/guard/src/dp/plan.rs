@@ -59,7 +59,7 @@ impl Plan {
             .collect();
         let limit = usize::try_from(terms.groups_per_entity_max).unwrap_or(usize::MAX);
         let groups_per_entity = limit.min(query.groups);
-        let rho = NonZeroU64::new(terms.rho_micro).unwrap_or(NonZeroU64::MIN);
+        let rho = NonZeroU64::new(terms.rho.0).unwrap_or(NonZeroU64::MIN);
         Plan {
             groups: query.groups,
             groups_per_entity,
@@ -75,11 +75,16 @@ impl Plan {
 
     /// σ of a number as a fraction, in the number's own unit.
     pub(super) fn sigma(&self, number: usize) -> (u128, u128) {
-        (self.numbers[number].1.sensitivity() * self.multiplier, PARTS)
+        (
+            self.numbers[number].1.sensitivity() * self.multiplier,
+            PARTS,
+        )
     }
 
     pub(super) fn place(&self, wanted: Number) -> Option<usize> {
-        self.numbers.iter().position(|(number, _)| *number == wanted)
+        self.numbers
+            .iter()
+            .position(|(number, _)| *number == wanted)
     }
 
     /// For people.
@@ -155,5 +160,9 @@ fn multiplier(numbers: usize, groups: usize, rho_micro: NonZeroU64) -> u128 {
     let over = (numbers.max(1) as u128) * (groups.max(1) as u128) * 1_000_000 * PARTS * PARTS;
     let squared = over.div_ceil(2 * u128::from(rho_micro.get()));
     let root = squared.isqrt();
-    if root * root < squared { root + 1 } else { root }
+    if root * root < squared {
+        root + 1
+    } else {
+        root
+    }
 }

@@ -152,10 +152,16 @@ fn kept_groups(touched: &mut [usize], most: usize, digest: &[u8; 16]) -> usize {
         return touched.len();
     }
     let (multiplier, offset) = digest.split_at(8);
-    let word = |bytes: &[u8]| bytes.iter().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
+    let word = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0_u64, |word, byte| word << 8 | u64::from(*byte))
+    };
     let (multiplier, offset) = (word(multiplier) | 1, word(offset));
     touched.sort_unstable_by_key(|group| {
-        let mixed = (*group as u64).wrapping_mul(multiplier).wrapping_add(offset);
+        let mixed = (*group as u64)
+            .wrapping_mul(multiplier)
+            .wrapping_add(offset);
         // The upper half depends on all bits of the group, the group itself breaks ties.
         (mixed ^ (mixed >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     });

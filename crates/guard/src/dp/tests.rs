@@ -10,12 +10,13 @@ mod tail;
 
 use std::sync::Arc;
 
-use lingqu_policy::Policy;
+use lingqu_policy::{DpBudget, MicroRho, Policy};
 use rand_0_10::SeedableRng;
 use rand_0_10::rngs::StdRng;
 
 use super::plan::Plan;
 use super::{DpProduct, DpTemplate, DpTerms};
+use crate::TableRules;
 use crate::engine::{Engine, Tables};
 use crate::rule::TemplateRefused;
 use crate::tests::register::{
@@ -23,7 +24,6 @@ use crate::tests::register::{
     table, terms as release,
 };
 use crate::value::{Parameter, TemplateSource, Value};
-use crate::TableRules;
 
 /// Aircraft by airline: each flies for one of them or for several.
 pub(super) const BY_CARRIER: &str = "SELECT carrier, count(distinct tailnum) AS aircraft, \
@@ -31,7 +31,14 @@ pub(super) const BY_CARRIER: &str = "SELECT carrier, count(distinct tailnum) AS 
 
 pub(super) fn policy() -> Policy {
     let policy = flights_policy().with_release(release(10));
-    policy.with_space("tailnum", "aircraft").unwrap()
+    policy
+        .with_space("tailnum", "aircraft")
+        .unwrap()
+        .with_dp(budget())
+}
+
+pub(super) fn budget() -> DpBudget {
+    DpBudget::new(MicroRho(2_000_000), 6).unwrap()
 }
 
 pub(super) fn rules() -> Vec<TableRules> {
@@ -41,7 +48,7 @@ pub(super) fn rules() -> Vec<TableRules> {
 /// ρ = 1/2, one group and two rows per aircraft.
 pub(super) fn terms() -> DpTerms {
     DpTerms {
-        rho_micro: 500_000,
+        rho: MicroRho(500_000),
         groups_per_entity_max: 1,
         rows_per_entity_max: 2,
         clamps: Vec::new(),

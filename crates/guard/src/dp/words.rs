@@ -1,12 +1,19 @@
 //! A statistic with noise in plain words: what would be released with which σ, under which limits, at what cost.
 
+use lingqu_policy::MicroRho;
+
+use super::accounting::epsilon_text;
 use super::{DpBound, DpTemplate};
 use crate::explain::{Explanation, Topic, bound_statement, statement};
 
 /// Explains a template, for whatever its parameters will be.
 pub(super) fn template(of: &DpTemplate) -> Explanation {
     let template = &of.0.template;
-    let mut told = statement(template.query(), template.all_rules(), template.parameters());
+    let mut told = statement(
+        template.query(),
+        template.all_rules(),
+        template.parameters(),
+    );
     terms(of, &mut told);
     told
 }
@@ -52,21 +59,30 @@ fn terms(of: &DpTemplate, told: &mut Explanation) {
 
 fn cost(of: &DpTemplate, told: &mut Explanation) {
     let cost = of.cost();
-    let (space, rho) = (&cost.space, rho_text(cost.rho_micro));
+    let (space, rho, total) = (&cost.space, cost.rho, cost.budget.rho_total());
     told.say(
         Topic::Cost,
         format!(
-            "an answer costs ρ = {rho} of the budget of `{space}`, which all callers share, and of the grant's own; the same question over the same load has the same answer and costs the grant alone"
+            "an answer costs ρ = {rho} of the {total} that all callers together have for `{space}`, and of the grant's own; the same question over the same load has the same answer and costs the grant alone"
         ),
         format!(
-            "每次答复耗用 `{space}` 的隐私预算 ρ = {rho}（各调用方共用），并计入授权自身额度；同一批次数据上的同一问题返回同一答复，只计授权额度"
+            "每次答复耗用 `{space}` 的隐私预算 ρ = {rho}（各调用方共用，总额 {total}），并计入授权自身额度；同一批次数据上的同一问题返回同一答复，只计授权额度"
         ),
+    );
+    let delta = cost.budget.delta();
+    let [one, all] = [rho, total].map(|rho| epsilon_text(rho_number(rho), delta));
+    let exponent = cost.budget.delta_exponent();
+    told.say(
+        Topic::Cost,
+        format!(
+            "at δ = 10^-{exponent} an answer by itself is ε = {one}, and the whole budget is ε = {all}"
+        ),
+        format!("取 δ = 10^-{exponent} 时，单次答复相当于 ε = {one}，全部预算相当于 ε = {all}"),
     );
 }
 
-/// Millionths of ρ as a number.
-pub(super) fn rho_text(micro: u64) -> String {
-    format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000)
+fn rho_number(rho: MicroRho) -> f64 {
+    rho.0 as f64 / 1e6
 }
 
 /// Four significant digits, not below what it stands for.

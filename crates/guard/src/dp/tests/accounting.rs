@@ -14,7 +14,10 @@ fn table() -> Vec<[f64; 3]> {
         let numbers: Vec<f64> = line.split(',').map(number).collect();
         numbers.try_into().unwrap()
     };
-    text.lines().filter(|line| !line.starts_with(['#', 'r'])).map(row).collect()
+    text.lines()
+        .filter(|line| !line.starts_with(['#', 'r']))
+        .map(row)
+        .collect()
 }
 
 #[test]
@@ -24,8 +27,14 @@ fn rho_means_what_the_accountant_of_others_says() {
     for [rho, delta, theirs] in rows {
         let ours = epsilon(rho, delta);
         // Theirs is the least over a grid of α, so it is never below ours but for the last digits that are written.
-        assert!(ours <= theirs * (1.0 + 1e-9) + 1e-12, "ρ {rho}, δ {delta}: {ours} above {theirs}");
-        assert!(ours >= theirs * 0.999, "ρ {rho}, δ {delta}: {ours} below {theirs}");
+        assert!(
+            ours <= theirs * (1.0 + 1e-9) + 1e-12,
+            "ρ {rho}, δ {delta}: {ours} above {theirs}"
+        );
+        assert!(
+            ours >= theirs * 0.999,
+            "ρ {rho}, δ {delta}: {ours} below {theirs}"
+        );
     }
 }
 
@@ -37,7 +46,10 @@ fn it_is_never_above_the_closed_form_and_grows() {
         for step in 0..60 {
             let rho = 1e-6 * 1.4_f64.powi(step);
             let found = epsilon(rho, delta);
-            assert!(found <= closed(rho, delta) && found >= before, "{rho} {delta}: {found}");
+            assert!(
+                found <= closed(rho, delta) && found >= before,
+                "{rho} {delta}: {found}"
+            );
             before = found;
         }
     }

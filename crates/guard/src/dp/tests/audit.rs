@@ -74,7 +74,9 @@ fn line(plan: &Plan, with: &[i128], without: &[i128]) -> Vec<f64> {
 
 fn on_line(answer: &[i128], zero: &[i128], line: &[f64]) -> f64 {
     let parts = answer.iter().zip(zero).zip(line);
-    parts.map(|((one, zero), weight)| (one - zero) as f64 * weight).sum()
+    parts
+        .map(|((one, zero), weight)| (one - zero) as f64 * weight)
+        .sum()
 }
 
 /// The largest ε at [`DELTA`] that the answers prove, wrong with probability 2·`alpha` at most. Answers are numbers on a
@@ -88,14 +90,23 @@ fn proven(with: &[f64], without: &[f64], alpha: f64) -> f64 {
     sorted.dedup();
     let candidates = sorted.iter().step_by((sorted.len() / 200).max(1));
     let above = |answers: &[f64], threshold: f64| {
-        answers.iter().filter(|answer| **answer >= threshold).count()
+        answers
+            .iter()
+            .filter(|answer| **answer >= threshold)
+            .count()
     };
     let told = |low: f64, high: f64| ((low - DELTA).max(0.0) / high).ln();
     let proves = |one: &[f64], other: &[f64], threshold: f64| {
         let (hits, misses) = (above(one, threshold), above(other, threshold));
-        let up = told(share_low(hits, one.len(), alpha), share_high(misses, other.len(), alpha));
+        let up = told(
+            share_low(hits, one.len(), alpha),
+            share_high(misses, other.len(), alpha),
+        );
         let (hits, misses) = (other.len() - misses, one.len() - hits);
-        let down = told(share_low(hits, other.len(), alpha), share_high(misses, one.len(), alpha));
+        let down = told(
+            share_low(hits, other.len(), alpha),
+            share_high(misses, one.len(), alpha),
+        );
         up.max(down)
     };
     let best = candidates.copied().max_by(|one, other| {
@@ -106,7 +117,7 @@ fn proven(with: &[f64], without: &[f64], alpha: f64) -> f64 {
 }
 
 fn claimed(terms: &DpTerms) -> f64 {
-    epsilon(terms.rho_micro as f64 / 1e6, DELTA)
+    epsilon(terms.rho.0 as f64 / 1e6, DELTA)
 }
 
 /// So many answers of the mechanism over these totals, on the line.
@@ -137,7 +148,10 @@ fn audited(with: &[i128], without: &[i128], plan: &Plan, runs: usize) -> f64 {
 /// The entire group in which the two registers differ, so that draws are not wasted on the others.
 fn differing(pair: &Pair) -> (Vec<i128>, Vec<i128>) {
     let parts = pair.with.iter().zip(&pair.without);
-    parts.filter(|(one, other)| one != other).map(|(one, other)| (*one, *other)).unzip()
+    parts
+        .filter(|(one, other)| one != other)
+        .map(|(one, other)| (*one, *other))
+        .unzip()
 }
 
 #[test]
@@ -147,7 +161,10 @@ fn the_mechanism_keeps_its_claim_in_two_hundred_thousand_answers() {
     let (with, without) = differing(&pair);
     assert_eq!((with.len(), without.len()), (1, 1));
     let found = audited(&with, &without, plan(&pair.template), RUNS);
-    println!("proven ε {found:.3}, claimed {:.3} at δ = {DELTA}", claimed(&terms));
+    println!(
+        "proven ε {found:.3}, claimed {:.3} at δ = {DELTA}",
+        claimed(&terms)
+    );
     assert!(found <= claimed(&terms), "{found}");
     // The audit sees: what it proves is near the true ε of a Gaussian one σ apart, 2.2 at this δ.
     assert!(found > 1.7, "{found}");
@@ -176,10 +193,15 @@ fn a_mechanism_without_limits_is_found() {
     let found = audited(&with, &without, plan(&pair.template), RUNS / 5);
     assert!(found <= claimed(&terms), "{found}");
     // All rows of the aircraft count, in all of its groups.
-    let unlimited: Vec<i128> = pair.without.iter().enumerate().map(|(at, n)| {
-        let flies = at < CARRIERS.len();
-        n + i128::from(flies) * 3
-    }).collect();
+    let unlimited: Vec<i128> = pair
+        .without
+        .iter()
+        .enumerate()
+        .map(|(at, n)| {
+            let flies = at < CARRIERS.len();
+            n + i128::from(flies) * 3
+        })
+        .collect();
     let found = audited(&unlimited, &pair.without, plan(&pair.template), RUNS / 20);
     assert!(found > claimed(&terms), "{found}");
 }
@@ -199,7 +221,7 @@ fn a_mechanism_that_leaves_out_empty_groups_is_found() {
                 let shown = totals.iter().filter(|total| !skips || **total != 0);
                 shown.count() as f64
             };
-            (0..400).map(answer).collect()
+            (0..PRODUCT_RUNS * 2).map(answer).collect()
         };
         let lone = Flight {
             carrier: "AA",

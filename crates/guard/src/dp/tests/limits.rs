@@ -7,9 +7,13 @@ use arrow_array::types::{Decimal128Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
+use lingqu_policy::MicroRho;
+
 use super::super::answer::average;
 use super::super::plan::Plan;
-use super::{BY_CARRIER, engine, open, plan, policy, register, register_with, rules, terms, totals};
+use super::{
+    BY_CARRIER, engine, open, plan, policy, register, register_with, rules, terms, totals,
+};
 use crate::dp::{Clamp, DpTerms};
 use crate::query::Measure;
 use crate::tests::register::{Flight, block_on, flight, parameter, rules_under, text};
@@ -91,13 +95,16 @@ fn the_widths_are_rounded_up_by_less_than_a_millionth() {
     for rho_micro in [1, 2, 3, 999, 500_000, 9_999_999] {
         for groups_per_entity_max in [1, 2, 3, 4, 1_000_000] {
             let terms = DpTerms {
-                rho_micro,
+                rho: MicroRho(rho_micro),
                 groups_per_entity_max,
                 ..terms()
             };
             let template = register(sql, &terms);
             let plan = plan(&template);
-            assert_eq!(plan.groups_per_entity, groups_per_entity_max.min(4) as usize);
+            assert_eq!(
+                plan.groups_per_entity,
+                groups_per_entity_max.min(4) as usize
+            );
             let spent: f64 = (0..plan.numbers.len())
                 .map(|number| {
                     let (over, under) = plan.sigma(number);
@@ -150,7 +157,11 @@ fn rows_without_an_entity_do_not_count() {
             ..flight(tail)
         })
         .collect();
-    assert!(totals(&open(&engine, &template, &nobody), &[]).iter().all(|n| *n == 0));
+    assert!(
+        totals(&open(&engine, &template, &nobody), &[])
+            .iter()
+            .all(|n| *n == 0)
+    );
 }
 
 #[test]
@@ -190,21 +201,40 @@ fn every_declared_group_is_released_whoever_is_in_it() {
         }
     }
     // Without groups there is one row, also over nobody.
-    assert_eq!(answer(&[], "SELECT count(*) AS n FROM flights").num_rows(), 1);
+    assert_eq!(
+        answer(&[], "SELECT count(*) AS n FROM flights").num_rows(),
+        1
+    );
+}
+
+#[test]
+fn no_two_answers_have_the_same_noise() {
+    let flights: Vec<Flight> = (0..40).map(flight).collect();
+    let [one, other] = [(); 2].map(|()| answer(&flights, BY_CARRIER));
+    // Eight integers of σ above two: equal by chance once in 10⁷.
+    assert_ne!(one, other);
 }
 
 #[test]
 fn no_float_leaves() {
     let template = register(BY_CARRIER, &terms());
     let schema = template.output_schema();
-    let types: Vec<&DataType> = schema.fields().iter().map(|field| field.data_type()).collect();
+    let types: Vec<&DataType> = schema
+        .fields()
+        .iter()
+        .map(|field| field.data_type())
+        .collect();
     let decimal = DataType::Decimal128(38, 6);
     let whole = DataType::Int64;
     assert_eq!(types, [&DataType::Utf8, &whole, &whole, &whole, &decimal]);
     let rows = answer(&[flight(1)], BY_CARRIER);
     assert_eq!(rows.schema(), schema);
     let late = rows.column(4).as_primitive::<Decimal128Type>();
-    assert!(late.values().iter().all(|late| (-60_000_000..=600_000_000).contains(late)));
+    assert!(
+        late.values()
+            .iter()
+            .all(|late| (-60_000_000..=600_000_000).contains(late))
+    );
 }
 
 #[test]
@@ -241,7 +271,11 @@ fn sorting_and_cutting_follow_what_is_released() {
 #[test]
 fn arguments_select_and_equal_questions_are_equal_bytes() {
     let carriers = CARRIERS.map(text).to_vec();
-    let parameters = vec![parameter("who", ParameterKind::Text, Allowed::Values(carriers))];
+    let parameters = vec![parameter(
+        "who",
+        ParameterKind::Text,
+        Allowed::Values(carriers),
+    )];
     let sql = "SELECT count(*) AS n FROM flights WHERE carrier = $who";
     let template = register_with(sql, parameters, &terms(), &rules()).unwrap();
     let engine = engine();
@@ -276,10 +310,16 @@ fn public_tables_are_joined_and_cannot_multiply_rows() {
 fn what_is_said_of_it_names_width_and_cost_and_no_row() {
     let template = register(BY_CARRIER, &terms());
     let told = template.explain();
-    let all: String = told.sentences.iter().map(|one| format!("{}\n", one.en)).collect();
-    assert!(all.contains("`count(distinct entity)` gets discrete Gaussian noise of standard deviation"));
+    let all: String = told
+        .sentences
+        .iter()
+        .map(|one| format!("{}\n", one.en))
+        .collect();
+    assert!(
+        all.contains("`count(distinct entity)` gets discrete Gaussian noise of standard deviation")
+    );
     assert!(all.contains("all 4 declared groups are released"));
-    assert!(all.contains("ρ = 0.500000 of the budget of `aircraft`"));
+    assert!(all.contains("ρ = 0.5 of the 2 that all callers together have for `aircraft`"));
     assert!(!all.contains("left out, exactly"), "{all}");
     assert_eq!(template.cost().space, "aircraft");
     let bound = template.bind(&[]).unwrap();
@@ -292,7 +332,8 @@ fn a_policy_that_is_narrower_has_less_noise() {
     let narrow = crate::tests::register::flights_policy_within(0, 500)
         .with_release(crate::tests::register::terms(10))
         .with_space("tailnum", "aircraft")
-        .unwrap();
+        .unwrap()
+        .with_dp(super::budget());
     let sql = "SELECT sum(distance) AS s FROM flights";
     let wide = register_with(sql, Vec::new(), &terms(), &rules_under(policy())).unwrap();
     let narrow = register_with(sql, Vec::new(), &terms(), &rules_under(narrow)).unwrap();

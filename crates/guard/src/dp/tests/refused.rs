@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{BY_CARRIER, policy, register_with, rules, terms};
+use lingqu_policy::MicroRho;
+
+use super::{BY_CARRIER, budget, policy, register_with, rules, terms};
+use crate::TableRules;
 use crate::dp::{Clamp, DpTerms};
 use crate::rule::Rule;
 use crate::tests::register::{flights_policy, rules_under, schema, terms as release};
-use crate::TableRules;
 
 fn rule(sql: &str, terms: &DpTerms, rules: &[TableRules]) -> Rule {
-    register_with(sql, Vec::new(), terms, rules).unwrap_err().rule()
+    register_with(sql, Vec::new(), terms, rules)
+        .unwrap_err()
+        .rule()
 }
 
 #[test]
@@ -19,12 +23,27 @@ fn terms_outside_their_ranges_are_refused() {
         change(&mut terms);
         rule(BY_CARRIER, &terms, &rules())
     };
-    assert_eq!(wrong(|terms| terms.rho_micro = 0), Rule::PrivacyTerms);
-    assert_eq!(wrong(|terms| terms.rho_micro = 10_000_001), Rule::PrivacyTerms);
-    assert_eq!(wrong(|terms| terms.rho_micro = u64::MAX), Rule::PrivacyTerms);
-    assert_eq!(wrong(|terms| terms.groups_per_entity_max = 0), Rule::PrivacyTerms);
-    assert_eq!(wrong(|terms| terms.rows_per_entity_max = 0), Rule::PrivacyTerms);
-    assert_eq!(wrong(|terms| terms.rows_per_entity_max = u32::MAX), Rule::PrivacyTerms);
+    assert_eq!(wrong(|terms| terms.rho = MicroRho(0)), Rule::PrivacyTerms);
+    assert_eq!(
+        wrong(|terms| terms.rho = MicroRho(10_000_001)),
+        Rule::PrivacyTerms
+    );
+    assert_eq!(
+        wrong(|terms| terms.rho = MicroRho(u64::MAX)),
+        Rule::PrivacyTerms
+    );
+    assert_eq!(
+        wrong(|terms| terms.groups_per_entity_max = 0),
+        Rule::PrivacyTerms
+    );
+    assert_eq!(
+        wrong(|terms| terms.rows_per_entity_max = 0),
+        Rule::PrivacyTerms
+    );
+    assert_eq!(
+        wrong(|terms| terms.rows_per_entity_max = u32::MAX),
+        Rule::PrivacyTerms
+    );
 }
 
 #[test]
@@ -54,23 +73,40 @@ fn clamps_narrow_what_is_summed_and_nothing_else() {
         &[("nothing", 0, 1)],
     ] {
         let terms = with(clamps);
-        assert_eq!(rule(BY_CARRIER, &terms, &rules()), Rule::PrivacyForm, "{clamps:?}");
+        assert_eq!(
+            rule(BY_CARRIER, &terms, &rules()),
+            Rule::PrivacyForm,
+            "{clamps:?}"
+        );
     }
 }
 
 #[test]
 fn an_entity_without_a_space_has_no_account() {
-    let unnamed = rules_under(flights_policy().with_release(release(10)));
+    let unnamed = flights_policy().with_release(release(10)).with_dp(budget());
+    let unnamed = rules_under(unnamed);
     assert_eq!(rule(BY_CARRIER, &terms(), &unnamed), Rule::PrivacyBudget);
+    let without = flights_policy().with_release(release(10));
+    let without = rules_under(without.with_space("tailnum", "aircraft").unwrap());
+    assert_eq!(rule(BY_CARRIER, &terms(), &without), Rule::PrivacyBudget);
 }
 
 #[test]
 fn every_gate_of_the_exact_statistics_stands_here_too() {
     for (sql, wanted) in [
-        ("SELECT tailnum, count(*) AS n FROM flights GROUP BY tailnum", Rule::GroupUse),
-        ("SELECT max(distance) AS n FROM flights", Rule::AggregateForm),
-        ("SELECT count(*) AS n FROM flights WHERE tailnum = 'N1'", Rule::FilterUse),
-        ("SELECT sum(pilot) AS n FROM flights", Rule::AggregateUse),
+        (
+            "SELECT tailnum, count(*) AS n FROM flights GROUP BY tailnum",
+            Rule::GroupUse,
+        ),
+        (
+            "SELECT max(distance) AS n FROM flights",
+            Rule::AggregateForm,
+        ),
+        (
+            "SELECT count(*) AS n FROM flights WHERE tailnum = 'N1'",
+            Rule::FilterUse,
+        ),
+        ("SELECT sum(month) AS n FROM flights", Rule::AggregateUse),
     ] {
         assert_eq!(rule(sql, &terms(), &rules()), wanted, "{sql}");
     }

@@ -55,7 +55,11 @@ fn solve(mut below: impl FnMut(f64) -> bool) -> f64 {
     let (mut low, mut high) = (0.0_f64, 1.0_f64);
     for _ in 0..80 {
         let middle = f64::midpoint(low, high);
-        if below(middle) { low = middle } else { high = middle }
+        if below(middle) {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     f64::midpoint(low, high)
 }
