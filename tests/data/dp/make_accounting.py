@@ -10,6 +10,7 @@ by one and says the ε of the whole at each δ.
 """
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import dp_accounting
@@ -40,7 +41,7 @@ DELTAS = [1e-12, 1e-9, 1e-6, 1e-5, 0.01]
 
 def table():
     lines = [
-        f"# dp-accounting {dp_accounting.__version__ if hasattr(dp_accounting, '__version__') else ''}".rstrip(),
+        f"# dp-accounting {version('dp-accounting')}",
         "rho,delta,epsilon",
     ]
     for rho, answers in SPENT:
