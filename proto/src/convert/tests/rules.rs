@@ -434,3 +434,22 @@ fn a_product_version_has_one_text() {
         assert_eq!(product_ref(wrong).unwrap_err().field, "product", "{wrong}");
     }
 }
+
+#[test]
+fn a_privacy_budget_has_bounds() {
+    let field = |rho_total_micro, delta_exponent| {
+        refused(&policy(), |policy: &mut pb::Policy| {
+            policy.dp = Some(pb::DpBudget {
+                rho_total_micro,
+                delta_exponent,
+            });
+        })
+        .field
+    };
+    for rho in [0, 1_000_000_001, u64::MAX] {
+        assert_eq!(field(rho, 9), "rho_total", "{rho}");
+    }
+    for exponent in [0, 4, 19, 265, u32::MAX] {
+        assert_eq!(field(1, exponent), "delta_exponent", "{exponent}");
+    }
+}
