@@ -71,6 +71,7 @@ fn explain(signed: &SignedPolicy) -> Explanation {
     }
     told.add("every other column is forbidden", "其他字段一律禁止使用");
     statistics(policy, &mut told);
+    subjects(policy, &mut told);
     match policy.audit() {
         AuditTerms::Mirrored { wait_ms_max } => told.add(
             format!("no answer leaves before the mirror has cosigned its record; a call waits {wait_ms_max} ms at most"),
@@ -90,6 +91,41 @@ fn explain(signed: &SignedPolicy) -> Explanation {
         format!("最新撤销清单超过 {age} 秒后，不再答复任何调用"),
     );
     told
+}
+
+/// How often one subject may be asked about.
+fn subjects(policy: &Policy, told: &mut Explanation) {
+    let Some(limit) = policy.subject_limit() else {
+        told.add(
+            "how often one subject is asked about is limited by the grants' quotas alone",
+            "对同一主体的查询次数仅受授权配额限制",
+        );
+        return;
+    };
+    let (all, of_grant, hours) = (
+        limit.calls_max(),
+        limit.grant_calls_max(),
+        limit.window_hours(),
+    );
+    told.add(
+        format!(
+            "about one subject at most {all} verifications and scores are answered within {hours} hours, of all callers together, and \
+             {of_grant} under one grant; whether the register has the subject makes no difference"
+        ),
+        format!(
+            "{hours} 小时内对同一主体的核验与评分，全部调用方合计至多答复 {all} 次，单项授权至多 {of_grant} 次，与登记册中有无该主体无关"
+        ),
+    );
+    if of_grant == all {
+        told.add(
+            "beware: one caller alone can use up what all have about a subject; `grant_calls_max` keeps some for others",
+            "注意：单一调用方可用尽对某一主体的全部次数；设置 `grant_calls_max` 可为其他调用方保留",
+        );
+    }
+    told.add(
+        "a refusal can tell a caller that others have asked about the same subject within the window",
+        "拒绝可能使调用方得知其他方在同一窗口内查询过该主体",
+    );
 }
 
 /// What statistics on the resource would be.
