@@ -244,6 +244,14 @@ impl Placed {
             .map_err(|_| ErrorCode::Internal)
     }
 
+    /// Whom the call is about, in canonical form; nobody for a statistic.
+    pub fn subject(&self) -> Option<&[u8]> {
+        match &self.work {
+            Work::Noisy(..) | Work::Statistic(..) => None,
+            Work::Values(claim) => Some(claim.subject()),
+        }
+    }
+
     /// Evaluates. Data is touched: the caller of this charges and records whatever comes of it. Noise is made only for
     /// what was `paid`.
     ///

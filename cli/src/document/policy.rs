@@ -8,8 +8,8 @@ use std::path::Path;
 use lingqu_core::PartyId;
 use lingqu_core::product::SignedPolicy;
 use lingqu_policy::{
-    AuditTerms, BodyTerms, DpBudget, Function, Functions, MicroRho, Policy, Preset, Release, Use,
-    UseSet,
+    AuditTerms, BodyTerms, DpBudget, Function, Functions, MicroRho, Policy, Preset, Release,
+    SubjectLimit, Use, UseSet,
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,44 @@ pub(crate) struct PolicyToml {
     /// Whether request and answer of each call are kept, sealed to regulators. Absent means that they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bodies: Option<BodiesToml>,
+    /// How often one subject may be asked about. Absent means that only grants' quotas limit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject_limit: Option<SubjectLimitToml>,
+}
+
+/// At most so many verifications and scores about one subject within a window.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubjectLimitToml {
+    /// Calls of all callers together, 1 to 1,000,000.
+    calls_max: u32,
+    /// Calls under one grant, 1 to `calls_max`. Default: `calls_max`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grant_calls_max: Option<u32>,
+    /// Hours, 1 to 744; 24 is a day of UTC+8.
+    window_hours: u16,
+}
+
+impl SubjectLimitToml {
+    fn read(self) -> Result<SubjectLimit, DocumentRefused> {
+        let read =
+            SubjectLimit::new(self.calls_max, self.window_hours).and_then(|limit| {
+                match self.grant_calls_max {
+                    Some(calls) => limit.with_grant_calls_max(calls),
+                    None => Ok(limit),
+                }
+            });
+        read.map_err(|error| DocumentRefused::key("subject_limit", error))
+    }
+
+    fn write(limit: SubjectLimit) -> SubjectLimitToml {
+        let of_grant = limit.grant_calls_max();
+        SubjectLimitToml {
+            calls_max: limit.calls_max(),
+            grant_calls_max: (of_grant != limit.calls_max()).then_some(of_grant),
+            window_hours: limit.window_hours(),
+        }
+    }
 }
 
 /// What all callers together may learn of the entities of a space, for ever. What was spent stays spent under every
@@ -255,6 +293,9 @@ impl Document for SignedPolicy {
                 .map_err(|error| DocumentRefused::key("dp", error))?;
             policy = policy.with_dp(budget);
         }
+        if let Some(limit) = written.subject_limit {
+            policy = policy.with_subject_limit(limit.read()?);
+        }
         if let Some(bodies) = written.bodies {
             let terms = BodyTerms::new(bodies.keep_months)
                 .map_err(|error| DocumentRefused::key("bodies", error))?;
@@ -315,6 +356,7 @@ impl Document for SignedPolicy {
             bodies: self.policy.bodies().map(|terms| BodiesToml {
                 keep_months: terms.keep_months(),
             }),
+            subject_limit: self.policy.subject_limit().map(SubjectLimitToml::write),
             dp: self.policy.dp().map(|budget| DpToml {
                 rho_total: Text(budget.rho_total()),
                 delta_exponent: budget.delta_exponent(),

@@ -478,6 +478,9 @@ codes! {
     Stopped, "STOPPED", PermissionDenied,
         "the unit has stopped this", "数源单位已停止该项",
         "ask the unit", "请联系数源单位";
+    SubjectLimitReached, "SUBJECT_LIMIT_REACHED", ResourceExhausted,
+        "this subject was asked about as often as the unit allows", "对同一主体的查询次数已达数源单位上限",
+        "wait until the unit's window is over", "等待统计窗口结束";
     SuspensionForbidden, "SUSPENSION_FORBIDDEN", PermissionDenied,
         "the signer may not suspend this grant, or not lift this suspension", "签署方无权暂停该授权或恢复该暂停",
         "have the operating agency or a unit of the grant sign; whoever suspended lifts", "由运营机构或相关数源单位签署；由原暂停方恢复";

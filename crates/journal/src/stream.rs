@@ -25,6 +25,7 @@ mod releasing;
 mod shipping;
 mod stage;
 mod state;
+mod subjects;
 #[cfg(test)]
 mod world;
 
@@ -51,6 +52,7 @@ pub use reconcile::{ReconcileRefused, Reconciled};
 pub use release::{Outcome, Recorded, Released, Summary, Unrecorded};
 pub use shipping::CosignatureRefused;
 pub use state::AppendFailed;
+pub use subjects::SubjectUse;
 
 use crate::commit::{Committer, CommitterOptions};
 use crate::frame::LogId;

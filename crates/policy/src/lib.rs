@@ -12,6 +12,7 @@ mod dp;
 mod functions;
 mod policy;
 mod release;
+mod subject;
 mod uses;
 
 pub use audit::{AuditTerms, AuditTermsRefused};
@@ -22,6 +23,7 @@ pub use dp::{DpBudget, DpBudgetRefused, MicroRho, MicroRhoMalformed, MicroRhoOrC
 pub use functions::{Function, FunctionUnknown, Functions};
 pub use policy::{Policy, PolicyRefused, is_space_name};
 pub use release::{Release, ReleaseRefused};
+pub use subject::{SubjectLimit, SubjectLimitRefused};
 pub use uses::{Preset, PresetUnknown, Use, UseSet, UseUnknown};
 
 #[cfg(test)]

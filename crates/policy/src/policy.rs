@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use crate::{AuditTerms, AuditTermsRefused, BodyTerms, Domain, DpBudget, Release, Use, UseSet};
+use crate::{
+    AuditTerms, AuditTermsRefused, BodyTerms, Domain, DpBudget, Release, SubjectLimit, Use, UseSet,
+};
 
 /// Largest number of columns and of purposes that one policy may name.
 const NAMES_MAX: usize = 1_024;
@@ -22,6 +24,7 @@ pub struct Policy {
     release: Option<Release>,
     dp: Option<DpBudget>,
     bodies: Option<BodyTerms>,
+    subject_limit: Option<SubjectLimit>,
     purposes: BTreeSet<String>,
     audit: AuditTerms,
     epoch_age_max_s: u32,
@@ -99,6 +102,7 @@ impl Policy {
             release: None,
             dp: None,
             bodies: None,
+            subject_limit: None,
             purposes,
             audit: audit.check()?,
             epoch_age_max_s,
@@ -164,6 +168,15 @@ impl Policy {
         }
     }
 
+    /// The policy under which calls about one subject are limited.
+    #[must_use]
+    pub fn with_subject_limit(self, limit: SubjectLimit) -> Policy {
+        Policy {
+            subject_limit: Some(limit),
+            ..self
+        }
+    }
+
     /// Whether `column` may be put to `wanted`. A column without a rule is forbidden.
     pub fn allows(&self, column: &str, wanted: Use) -> bool {
         self.columns
@@ -205,6 +218,11 @@ impl Policy {
     /// Under which terms the details of calls are kept; none means that they are not.
     pub fn bodies(&self) -> Option<BodyTerms> {
         self.bodies
+    }
+
+    /// How often one subject may be asked about; none means that only the grants' quotas limit it.
+    pub fn subject_limit(&self) -> Option<SubjectLimit> {
+        self.subject_limit
     }
 
     /// The columns that identify an entity and are not public: what minimum groups count.
@@ -256,6 +274,10 @@ impl Policy {
             dp: self.dp.zip(other.dp).map(|(a, b)| a.meet(b)),
             // Keeping is a duty, not a permission: it holds if either policy asks for it.
             bodies: match (self.bodies, other.bodies) {
+                (Some(one), Some(two)) => Some(one.meet(two)),
+                (one, two) => one.or(two),
+            },
+            subject_limit: match (self.subject_limit, other.subject_limit) {
                 (Some(one), Some(two)) => Some(one.meet(two)),
                 (one, two) => one.or(two),
             },

@@ -24,6 +24,7 @@ const DIRS: [&str; 8] = [
     "source-orders",
     "sources",
     "stops",
+    "subject-keys",
 ];
 /// Small files that are sealed.
 const SEALED: [&str; 2] = ["epoch.env", "retry.key"];

@@ -415,9 +415,25 @@ pub struct Policy {
     /// Whether details of calls are kept, sealed to regulators; absent means that they are not.
     #[prost(message, optional, tag = "10")]
     pub bodies: ::core::option::Option<BodyTerms>,
+    /// How often one subject may be asked about; absent means that only grants' quotas limit it.
+    #[prost(message, optional, tag = "11")]
+    pub subject_limit: ::core::option::Option<SubjectLimit>,
     /// Privacy budget of each entity space of the resource; absent means that there is no differentially private answer.
     #[prost(message, optional, tag = "12")]
     pub dp: ::core::option::Option<DpBudget>,
+}
+/// At most so many calls about one subject within one window.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubjectLimit {
+    /// Of all callers together, 1 to 1,000,000.
+    #[prost(uint32, tag = "1")]
+    pub calls_max: u32,
+    /// 1 to 744; windows lie side by side, counted from 1970 in UTC+8.
+    #[prost(uint32, tag = "2")]
+    pub window_hours: u32,
+    /// Under one grant, 1 to calls_max. Absent is as many as all have, which is never written.
+    #[prost(uint32, optional, tag = "3")]
+    pub grant_calls_max: ::core::option::Option<u32>,
 }
 /// How much all differentially private answers over an entity space may cost together, for ever (zCDP).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -8,18 +8,43 @@ use lingqu_core::decide::Permit;
 use lingqu_tlog::{Intl, Suite};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::fold::Fold;
 use super::ledger::AccountId;
 use super::state::{AppendFailed, Shared};
+use super::subjects::Asked;
 
 /// One reserved unit. Dropping it gives the unit back, which is right only while no data was touched: call
 /// [`Charge::touch`] before the first row is read, and a call that then ends without a record (a panic) stays charged.
 pub struct Charge<S: Suite = Intl> {
     shared: Arc<Shared<S>>,
     permit: Permit,
+    /// Whom the call is about, where that is counted.
+    asked: Option<Asked>,
     not_before: Timestamp,
     slot: Option<OwnedSemaphorePermit>,
     refundable: bool,
     debit: DebitState,
+}
+
+/// What is reserved for one call.
+pub(crate) struct Held {
+    account: AccountId,
+    asked: Option<Asked>,
+}
+
+impl Held {
+    /// Ends the reservation: it was recorded, or given back.
+    pub(crate) fn end<S: Suite>(&self, fold: &mut Fold<S>) {
+        fold.ledger.end_reservation(&self.account);
+        if let Some(asked) = &self.asked {
+            fold.subjects.end_reservation(asked);
+        }
+    }
+
+    /// Whom the call is about, where that is counted.
+    pub(crate) fn asked(&self) -> Option<&Asked> {
+        self.asked.as_ref()
+    }
 }
 
 /// How far the call's debit of privacy budget is.
@@ -35,7 +60,7 @@ enum DebitState {
 
 /// What a charge becomes when its call is recorded.
 pub(crate) struct Spent {
-    pub(crate) settles: AccountId,
+    pub(crate) settles: Held,
     pub(crate) not_before: Timestamp,
     pub(crate) slot: Option<OwnedSemaphorePermit>,
     /// The index of the call's debit, if it has one.
@@ -47,12 +72,14 @@ impl<S: Suite> Charge<S> {
     pub(crate) fn new(
         shared: Arc<Shared<S>>,
         permit: Permit,
+        asked: Option<Asked>,
         not_before: Timestamp,
         slot: OwnedSemaphorePermit,
     ) -> Charge<S> {
         Charge {
             shared,
             permit,
+            asked,
             not_before,
             slot: Some(slot),
             refundable: true,
@@ -86,6 +113,13 @@ impl<S: Suite> Charge<S> {
         &self.permit
     }
 
+    fn held(&self) -> Held {
+        Held {
+            account: AccountId::of(&self.permit),
+            asked: self.asked.clone(),
+        }
+    }
+
     /// Spends it on a record of a call with `permit`. Spent it is either way.
     ///
     /// # Errors
@@ -97,7 +131,7 @@ impl<S: Suite> Charge<S> {
             return Err(AppendFailed::OtherCharge);
         }
         Ok(Spent {
-            settles: AccountId::of(&self.permit),
+            settles: self.held(),
             not_before: self.not_before,
             slot: self.slot.take(),
             debit: match self.debit {
@@ -112,11 +146,8 @@ impl<S: Suite> Charge<S> {
 impl<S: Suite> Drop for Charge<S> {
     fn drop(&mut self) {
         if self.refundable {
-            let mut state = self.shared.lock();
-            state
-                .fold
-                .ledger
-                .end_reservation(&AccountId::of(&self.permit));
+            let held = self.held();
+            held.end(&mut self.shared.lock().fold);
         }
     }
 }

@@ -17,6 +17,7 @@ use super::calls::{Calls, Remembered};
 use super::ledger::{Charged, Ledger, Unchargeable};
 use super::options::JournalLimits;
 use super::payload::Payload;
+use super::subjects::{Asked, Subjects};
 
 /// Frames from one mark to the next.
 const MARK_EVERY: u64 = 64;
@@ -34,6 +35,7 @@ pub(crate) struct Fold<S: Suite> {
     pub(crate) last_time: Timestamp,
     pub(crate) ledger: Ledger,
     pub(crate) budgets: Budgets,
+    pub(crate) subjects: Subjects,
     pub(crate) calls: Calls<S>,
     pub(crate) epoch: u64,
     pub(crate) stop: u64,
@@ -69,6 +71,7 @@ struct Effect {
     time: Timestamp,
     leaf: Hash,
     charged: Option<Charged>,
+    asked: Option<Box<Asked>>,
     /// Boxed, since few records are debits and every record has an effect.
     debit: Option<Box<Debit>>,
     remembered: Option<Remembered>,
@@ -104,6 +107,7 @@ impl Effect {
             time: record.time(),
             leaf: leaf_hash::<S>(entry),
             charged: Charged::by(&record)?,
+            asked: Asked::named(&record).map(Box::new),
             debit: Debit::of(&record)?.map(Box::new),
             remembered: Remembered::of::<S>(&record),
             epoch: changes(Field::Epoch),
@@ -156,6 +160,7 @@ impl<S: Suite> Fold<S> {
             last_time: Timestamp::default(),
             ledger: Ledger::default(),
             budgets: Budgets::default(),
+            subjects: Subjects::new(limits.subjects_max),
             calls: Calls::new(limits.calls_remembered_max),
             epoch: 0,
             stop: 0,
@@ -210,6 +215,7 @@ impl<S: Suite> Fold<S> {
         }
         self.last_time = record.time;
         self.ledger.fold(record.time, record.charged.as_ref());
+        self.subjects.fold(record.time, record.asked.as_deref());
         if let Some(debit) = &record.debit {
             self.budgets.fold(debit);
         }

@@ -9,8 +9,8 @@ use lingqu_core::record::{RecordView, Unplaced};
 use lingqu_tlog::{Checkpoint, Frontier, Signer, Suite, leaf_hash, sign_note};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
+use super::charge::Held;
 use super::fold::{Applied, Frame};
-use super::ledger::AccountId;
 use super::payload::{ENTRY_OVERHEAD, PayloadWriter};
 use super::state::{Phase, Shared};
 use crate::commit::Stage;
@@ -19,8 +19,8 @@ use crate::commit::Stage;
 pub(crate) struct Item {
     pub(crate) work: Work,
     pub(crate) done: Done,
-    /// The grant whose reservation ends with this record.
-    pub(crate) settles: Option<AccountId>,
+    /// What was reserved and ends with this record.
+    pub(crate) settles: Option<Held>,
     /// The debit that it puts on record.
     pub(crate) debits: Option<Debit>,
     /// The earliest time that the record may carry.
@@ -156,8 +156,8 @@ impl<S: Suite> StreamStage<S> {
             .fold
             .apply(frame)
             .expect("the frame was built to continue this very log");
-        for account in items.iter().filter_map(|item| item.settles.as_ref()) {
-            state.fold.ledger.end_reservation(account);
+        for held in items.iter().filter_map(|item| item.settles.as_ref()) {
+            held.end(&mut state.fold);
         }
         for debit in items.iter().filter_map(|item| item.debits.as_ref()) {
             state.fold.budgets.recorded(debit);

@@ -46,9 +46,10 @@ fn policies() -> impl Strategy<Value = Policy> {
     let terms = proptest::option::of(releases());
     let bodies = proptest::option::of(6..=120_u16);
     let budget = proptest::option::of((1..=9_u64, 5..=18_u8));
-    let optional = (terms, bodies, budget);
+    let limit = proptest::option::of((1..=9_u32, 1..=9_u32, 1..=744_u16));
+    let optional = (terms, bodies, budget, limit);
     (columns, purposes, audits(), 1..=604_800_u32, optional).prop_map(
-        |(columns, purposes, audit, age, (terms, bodies, budget))| {
+        |(columns, purposes, audit, age, (terms, bodies, budget, limit))| {
             let rules = columns
                 .iter()
                 .map(|(name, (uses, ..))| (name.clone(), *uses));
@@ -64,6 +65,10 @@ fn policies() -> impl Strategy<Value = Policy> {
                 if *sensitive {
                     policy = policy.with_sensitive(name).unwrap();
                 }
+            }
+            if let Some((calls, of_grant, hours)) = limit {
+                let limit = SubjectLimit::new(calls.max(of_grant), hours).unwrap();
+                policy = policy.with_subject_limit(limit.with_grant_calls_max(of_grant).unwrap());
             }
             if let Some((rho, exponent)) = budget {
                 policy = policy.with_dp(DpBudget::new(MicroRho(rho), exponent).unwrap());

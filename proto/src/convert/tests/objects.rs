@@ -11,7 +11,8 @@ use lingqu_core::product::{
 };
 use lingqu_core::stop::{StopOrder, StopScope};
 use lingqu_policy::{
-    AuditTerms, BodyTerms, Day, Domain, DpBudget, Function, MicroRho, Policy, Release, Use, UseSet,
+    AuditTerms, BodyTerms, Day, Domain, DpBudget, Function, MicroRho, Policy, Release,
+    SubjectLimit, Use, UseSet,
 };
 use lingqu_tlog::{Ed25519Signer, Hash, Signer};
 use proptest::prelude::*;
@@ -431,6 +432,12 @@ pub(super) fn policies() -> impl Strategy<Value = SignedPolicy> {
                 }
                 if let Some((rho, exponent)) = budget {
                     policy = policy.with_dp(DpBudget::new(MicroRho(rho), exponent).unwrap());
+                }
+                if let Some(months) = bodies {
+                    let limit = SubjectLimit::new(100, months).unwrap();
+                    let of_grant = u32::from(months).min(100);
+                    policy =
+                        policy.with_subject_limit(limit.with_grant_calls_max(of_grant).unwrap());
                 }
                 if let Some(months) = bodies {
                     policy = policy.with_bodies(BodyTerms::new(months).unwrap());
