@@ -56,6 +56,7 @@ mod cells;
 mod engine;
 mod explain;
 mod fence;
+mod formula;
 mod gate;
 mod infer;
 mod limits;

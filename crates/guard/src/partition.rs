@@ -17,7 +17,7 @@ mod settle;
 mod view;
 
 pub(crate) use ask::answer;
-pub(crate) use axes::{group, places, taken};
+pub(crate) use axes::{after, edge_index, group, is_value, places, taken};
 pub use read::ReadFailed;
 
 use std::fmt;
