@@ -73,6 +73,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Denials => "DENIALS",
         Kind::Control => "CONTROL",
         Kind::Load => "LOAD",
+        Kind::Debit => "DEBIT",
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::Node;
 use crate::bodies::BodiesStatus;
+use crate::budgets::BudgetStatus;
 use crate::destructions::Destructions;
 use crate::loads::lineage::Page;
 use crate::loads::status::{ResourceStatus, SourceHealth};
@@ -167,6 +168,9 @@ pub struct Status {
     pub stopped: Vec<String>,
     /// Open connections.
     pub connections: usize,
+    /// Privacy budgets: of every entity space that a policy in force or a debit on record names.
+    #[serde(default)]
+    pub budgets: Vec<BudgetStatus>,
 }
 
 /// Opens the socket for the owner only; a socket left by an earlier run is replaced.
@@ -354,6 +358,7 @@ fn status(node: &Node) -> Status {
         stop_number: stops.number(),
         stopped: stops.scopes().map(|scope| format!("{scope:?}")).collect(),
         connections: node.connections.count(),
+        budgets: node.budgets().into_iter().map(Into::into).collect(),
     }
 }
 

@@ -5,4 +5,5 @@ pub mod caller;
 pub mod epoch;
 pub mod holdings;
 pub mod retries;
+pub(crate) mod subjects;
 pub mod throttle;

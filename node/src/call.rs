@@ -285,7 +285,7 @@ async fn evaluate_and_record(
     };
     let reserved = match asked.explains {
         true => node.journal.reserve_explanation(call.permit()),
-        false => node.journal.reserve(call.permit()),
+        false => reserve(node, call.permit(), &bound).await,
     };
     let mut charge = match reserved {
         Ok(charge) => charge,
@@ -413,6 +413,18 @@ async fn record_explanation(
         .await
         .map(|recorded| (recorded, kept_bytes))
         .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
+}
+
+/// Reserves a unit, and a call about whomever it is about, where the unit limits that.
+async fn reserve(node: &Node, permit: &Permit, placed: &Placed) -> Result<Charge, ErrorCode> {
+    let subject = match (placed.subject(), placed.loads().first()) {
+        (Some(subject), Some(load)) => {
+            let counted = node.subjects.tag(permit, &load.resource, subject);
+            counted.await?
+        }
+        _ => None,
+    };
+    node.journal.reserve_about(permit, subject)
 }
 
 /// Binds the call to its product over the current loads of its environment, and takes its place where it will run; no

@@ -263,6 +263,9 @@ pub struct LimitsSection {
     pub journal_queue_max: usize,
     /// After so many seconds without a record the node records that it is there, 10 to 3,600. Default 60.
     pub heartbeat_s: u64,
+    /// Pairs of subject and grant whose calls are counted at one time, under policies that limit them. Beyond it, calls
+    /// about others are refused as `OVERLOADED` until a window ends. Default 262,144, about 32 MiB.
+    pub subjects_max: usize,
     /// Bytes of kept bodies of one day, after which calls under policies that keep them are not begun. Default 1 GiB.
     pub body_day_bytes_max: u64,
     /// How often certificate files are looked at, in seconds. Default 10.
@@ -306,6 +309,7 @@ impl Default for LimitsSection {
             journal_segment_bytes: 16 << 20,
             journal_queue_max: 4_096,
             heartbeat_s: 60,
+            subjects_max: 262_144,
             body_day_bytes_max: 1 << 30,
             tls_reload_s: 10,
         }
@@ -336,6 +340,7 @@ impl LimitsSection {
             batch_bytes_max: 1 << 20,
             batch_entries_max: 4_096,
             queue_max: self.journal_queue_max,
+            subjects_max: self.subjects_max,
             ..JournalLimits::default()
         }
     }

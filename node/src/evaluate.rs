@@ -217,6 +217,14 @@ impl Placed {
             .map_err(|_| ErrorCode::Internal)
     }
 
+    /// Whom the call is about, in canonical form; nobody for a statistic.
+    pub fn subject(&self) -> Option<&[u8]> {
+        match &self.work {
+            Work::Statistic(..) => None,
+            Work::Values(claim) => Some(claim.subject()),
+        }
+    }
+
     /// Evaluates. Data is touched: the caller of this charges and records whatever comes of it.
     ///
     /// # Errors

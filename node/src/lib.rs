@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod admission;
 mod bodies;
+mod budgets;
 pub mod call;
 pub mod config;
 mod destructions;
@@ -25,6 +26,7 @@ mod stops;
 mod visible;
 
 pub use bodies::BodiesStatus;
+pub use budgets::BudgetStatus;
 pub use call::Answer;
 pub use config::NodeConfig;
 pub use destructions::Destructions;

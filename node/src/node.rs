@@ -23,6 +23,7 @@ use crate::admission::admit::NodeFacts;
 use crate::admission::epoch::{EpochKeeper, Held};
 use crate::admission::holdings::{Holdings, Pinned};
 use crate::admission::retries::Retries;
+use crate::admission::subjects::SubjectWindows;
 use crate::admission::throttle::Throttle;
 use crate::bodies::Bodies;
 use crate::call::Answer;
@@ -52,6 +53,7 @@ pub struct Node {
     pub(crate) products: Arc<Products>,
     pub(crate) loader: Loader,
     pub(crate) bodies: Arc<Bodies>,
+    pub(crate) subjects: Arc<SubjectWindows>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) retries: Retries<Recorded<Answer>>,
     pub(crate) connections: Connections,

@@ -231,6 +231,7 @@ async fn every_minute(node: Arc<Node>, kept: Arc<Kept>) {
         node.journal.flush_denials();
         node.record_pending().await;
         kept.sweep(node.clock.monotonic());
+        node.forget_subject_keys().await;
     }
 }
 

@@ -42,3 +42,4 @@ mod statistics;
 mod stolen_coordinator;
 mod story;
 mod streams;
+mod subject_limits;

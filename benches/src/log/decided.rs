@@ -168,6 +168,7 @@ fn grant() -> Grant {
             node: id("node_bench"),
             calls_per_day: QUOTA,
             calls_total: QUOTA,
+            rho_total: None,
         }],
         not_before: Timestamp(0),
         not_after: Timestamp(i64::MAX),

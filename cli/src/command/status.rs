@@ -49,6 +49,19 @@ impl Status {
         for (name, value) in rows {
             session.line(format_args!("{name}: {value}"))?;
         }
-        session.line(format_args!("connections: {}", status.connections))
+        session.line(format_args!("connections: {}", status.connections))?;
+        for budget in status.budgets {
+            let data = match budget.production {
+                true => "production",
+                false => "sample",
+            };
+            session.line(format_args!(
+                "privacy budget of `{}` ({data} data): {} of {} ρ left",
+                budget.space,
+                budget.left,
+                budget.limit.as_deref().unwrap_or("0")
+            ))?;
+        }
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use lingqu_core::grant::{Environment, Grant, GrantKind, GrantedProduct, NodeQuota};
 use lingqu_core::product::{PRODUCT_TYPE, Product, ProductRef};
 use lingqu_core::{GrantId, NodeId, PartyId, ProductId, Region};
+use lingqu_policy::MicroRho;
 use lingqu_proto::open;
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +98,10 @@ struct QuotaToml {
     calls_per_day: u64,
     /// Answered calls over the whole term. 0 allows none.
     calls_total: u64,
+    /// Most privacy budget that differentially private answers may cost over the whole term, in ρ: `"0.5"`. Absent
+    /// allows none. What was spent under an earlier version of the grant counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rho_total: Option<Text<MicroRho>>,
 }
 
 impl Document for Grant {
@@ -197,6 +202,7 @@ impl From<QuotaToml> for NodeQuota {
             node: quota.node.0,
             calls_per_day: quota.calls_per_day,
             calls_total: quota.calls_total,
+            rho_total: quota.rho_total.map(|rho| rho.0),
         }
     }
 }
@@ -208,6 +214,7 @@ impl From<&NodeQuota> for QuotaToml {
             node: Text(quota.node.clone()),
             calls_per_day: quota.calls_per_day,
             calls_total: quota.calls_total,
+            rho_total: quota.rho_total.map(Text),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 use lingqu_core::PartyId;
 use lingqu_core::product::SignedPolicy;
 use lingqu_policy::{
-    AuditTerms, BodyTerms, Function, Functions, Policy, Preset, Release, Use, UseSet,
+    AuditTerms, BodyTerms, DpBudget, Function, Functions, MicroRho, Policy, Preset, Release,
+    SubjectLimit, Use, UseSet,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +51,67 @@ pub(crate) struct PolicyToml {
     /// Under which terms statistics may leave. Absent means that there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     release: Option<ReleaseToml>,
+    /// The privacy budget of each entity space of the resource. Absent means that there is no differentially private
+    /// answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dp: Option<DpToml>,
     /// Whether request and answer of each call are kept, sealed to regulators. Absent means that they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bodies: Option<BodiesToml>,
+    /// How often one subject may be asked about. Absent means that only grants' quotas limit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject_limit: Option<SubjectLimitToml>,
+}
+
+/// At most so many verifications and scores about one subject within a window.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubjectLimitToml {
+    /// Calls of all callers together, 1 to 1,000,000.
+    calls_max: u32,
+    /// Calls under one grant, 1 to `calls_max`. Default: `calls_max`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grant_calls_max: Option<u32>,
+    /// Hours, 1 to 744; 24 is a day of UTC+8.
+    window_hours: u16,
+}
+
+impl SubjectLimitToml {
+    fn read(self) -> Result<SubjectLimit, DocumentRefused> {
+        let read =
+            SubjectLimit::new(self.calls_max, self.window_hours).and_then(|limit| {
+                match self.grant_calls_max {
+                    Some(calls) => limit.with_grant_calls_max(calls),
+                    None => Ok(limit),
+                }
+            });
+        read.map_err(|error| DocumentRefused::key("subject_limit", error))
+    }
+
+    fn write(limit: SubjectLimit) -> SubjectLimitToml {
+        let of_grant = limit.grant_calls_max();
+        SubjectLimitToml {
+            calls_max: limit.calls_max(),
+            grant_calls_max: (of_grant != limit.calls_max()).then_some(of_grant),
+            window_hours: limit.window_hours(),
+        }
+    }
+}
+
+/// What all callers together may learn of the entities of a space, for ever. What was spent stays spent under every
+/// later version of the policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DpToml {
+    /// In ρ of zero-concentrated differential privacy: `"2.5"`, at most six digits behind the point, up to 1,000.
+    rho_total: Text<MicroRho>,
+    /// The n of δ = 10⁻ⁿ under which the budget is told as (ε, δ), 5 to 18. Default: 9.
+    #[serde(default = "delta_usual")]
+    delta_exponent: u8,
+}
+
+fn delta_usual() -> u8 {
+    9
 }
 
 /// Request and answer are kept.
@@ -229,6 +288,14 @@ impl Document for SignedPolicy {
         if let Some(terms) = written.release {
             policy = policy.with_release(terms.read()?);
         }
+        if let Some(dp) = written.dp {
+            let budget = DpBudget::new(dp.rho_total.0, dp.delta_exponent)
+                .map_err(|error| DocumentRefused::key("dp", error))?;
+            policy = policy.with_dp(budget);
+        }
+        if let Some(limit) = written.subject_limit {
+            policy = policy.with_subject_limit(limit.read()?);
+        }
         if let Some(bodies) = written.bodies {
             let terms = BodyTerms::new(bodies.keep_months)
                 .map_err(|error| DocumentRefused::key("bodies", error))?;
@@ -288,6 +355,11 @@ impl Document for SignedPolicy {
             release: self.policy.release().map(ReleaseToml::write),
             bodies: self.policy.bodies().map(|terms| BodiesToml {
                 keep_months: terms.keep_months(),
+            }),
+            subject_limit: self.policy.subject_limit().map(SubjectLimitToml::write),
+            dp: self.policy.dp().map(|budget| DpToml {
+                rho_total: Text(budget.rho_total()),
+                delta_exponent: budget.delta_exponent(),
             }),
         }
     }

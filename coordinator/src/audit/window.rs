@@ -154,6 +154,7 @@ fn class(view: &RecordView<'_>) -> Class {
         | Kind::Heartbeat
         | Kind::AuthorizationChange
         | Kind::Control
+        | Kind::Debit
         | Kind::Load => Class::Act,
     }
 }

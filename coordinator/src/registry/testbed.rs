@@ -291,6 +291,7 @@ pub(crate) fn grant(clock: &ManualClock) -> Grant {
             node: node("node_n"),
             calls_per_day: 10,
             calls_total: 100,
+            rho_total: None,
         }],
         not_before: clock.now(),
         not_after: Timestamp(clock.now().0 + 30 * day),

@@ -394,6 +394,9 @@ codes! {
     PeerUnreachable, "PEER_UNREACHABLE", Local,
         "the other side could not be reached, or the connection was lost", "无法连接对方或连接中断",
         "check address, network and whether the other side runs", "检查地址、网络以及对方是否运行";
+    PrivacyBudgetExhausted, "PRIVACY_BUDGET_EXHAUSTED", ResourceExhausted,
+        "the answer would cost more privacy budget than is left", "答复所需的隐私预算超出剩余额度",
+        "ask what was already answered, or for a larger limit in the grant or the unit's policy", "使用已有答复的查询，或申请提高授权或数源单位策略中的额度";
     ProductCannotRun, "PRODUCT_CANNOT_RUN", Local,
         "the product cannot run as it is written", "产品按现有定义无法运行",
         "correct the product, the policy or the resource as the message says", "按提示更正产品、策略或数据资源";
@@ -475,6 +478,9 @@ codes! {
     Stopped, "STOPPED", PermissionDenied,
         "the unit has stopped this", "数源单位已停止该项",
         "ask the unit", "请联系数源单位";
+    SubjectLimitReached, "SUBJECT_LIMIT_REACHED", ResourceExhausted,
+        "this subject was asked about as often as the unit allows", "对同一主体的查询次数已达数源单位上限",
+        "wait until the unit's window is over", "等待统计窗口结束";
     SuspensionForbidden, "SUSPENSION_FORBIDDEN", PermissionDenied,
         "the signer may not suspend this grant, or not lift this suspension", "签署方无权暂停该授权或恢复该暂停",
         "have the operating agency or a unit of the grant sign; whoever suspended lifts", "由运营机构或相关数源单位签署；由原暂停方恢复";

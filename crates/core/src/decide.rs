@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use lingqu_policy::{AuditTerms, BodyTerms, Policy};
+use lingqu_policy::{AuditTerms, BodyTerms, Policy, SubjectLimit};
 use lingqu_tlog::Hash;
 
 use crate::epoch::Epoch;
@@ -117,6 +117,7 @@ pub struct Permit {
     quota: NodeQuota,
     audit: AuditTerms,
     bodies: Option<BodyTerms>,
+    subject_limit: Option<SubjectLimit>,
     grant_ends: Timestamp,
     reveals_not_found: bool,
     reveals_indeterminate: bool,
@@ -163,6 +164,10 @@ impl Permit {
     /// Under which terms request and answer are kept, sealed; none: they are not kept.
     pub fn bodies(&self) -> Option<BodyTerms> {
         self.bodies
+    }
+    /// How often one subject may be asked about.
+    pub fn subject_limit(&self) -> Option<SubjectLimit> {
+        self.subject_limit
     }
     /// First instant at which the grant no longer holds.
     pub fn grant_ends(&self) -> Timestamp {
@@ -296,6 +301,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         quota,
         audit: policy.audit(),
         bodies: policy.bodies(),
+        subject_limit: policy.subject_limit(),
         grant_ends: grant.not_after,
         reveals_not_found: granted.reveals_not_found,
         reveals_indeterminate: granted.reveals_indeterminate,

@@ -1,5 +1,6 @@
 //! The grant (授权令牌): who may call what, for what, how often, until when; and its filing.
 
+use lingqu_policy::MicroRho;
 use lingqu_tlog::Hash;
 
 use crate::product::ProductRef;
@@ -36,6 +37,14 @@ impl Environment {
     /// All three.
     pub const ALL: [Environment; 3] =
         [Environment::Test, Environment::ProdDebug, Environment::Prod];
+
+    /// Whether it runs over production data. Whatever is learned in one such environment is learned for all of them.
+    pub fn is_production(self) -> bool {
+        match self {
+            Environment::Test => false,
+            Environment::ProdDebug | Environment::Prod => true,
+        }
+    }
 
     /// The word in records and on the command line.
     pub fn as_str(self) -> &'static str {
@@ -156,6 +165,9 @@ pub struct NodeQuota {
     pub calls_per_day: u64,
     /// Calls over the whole term.
     pub calls_total: u64,
+    /// Most privacy budget that differentially private answers under the grant may cost at the node over the whole
+    /// term, with every version of the grant; none: no such answer.
+    pub rho_total: Option<MicroRho>,
 }
 
 /// The coordinator's "filed, number, date". It adds nothing to a grant and cannot make one.

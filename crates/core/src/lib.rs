@@ -13,6 +13,7 @@ pub mod case;
 pub mod code;
 pub mod commitment;
 pub mod credential;
+pub mod debit;
 pub mod decide;
 pub mod destruction;
 pub mod envelope;

@@ -44,11 +44,13 @@ pub enum Kind {
     Control = 11,
     /// A resource was read: row count, digest and date.
     Load = 12,
+    /// Privacy budget was spent, before anything was evaluated.
+    Debit = 13,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::NodeStart,
         Kind::NodeStop,
         Kind::Heartbeat,
@@ -57,6 +59,7 @@ impl Kind {
         Kind::Denials,
         Kind::Control,
         Kind::Load,
+        Kind::Debit,
     ];
 }
 

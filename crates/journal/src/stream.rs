@@ -5,8 +5,10 @@
 //! before the mirror was asked (I3).
 
 mod batch;
+mod budgets;
 mod calls;
 mod charge;
+mod debiting;
 mod denials;
 #[cfg(test)]
 mod failures;
@@ -23,6 +25,7 @@ mod releasing;
 mod shipping;
 mod stage;
 mod state;
+mod subjects;
 #[cfg(test)]
 mod world;
 
@@ -38,8 +41,10 @@ use lingqu_tlog::{Checkpoint, Intl, KeyKind, KeyName, Suite, VerifierKey};
 use tokio::sync::Semaphore;
 
 pub use batch::{Batch, ClosedError};
+pub use budgets::SpaceUse;
 pub use calls::Seen;
 pub use charge::Charge;
+pub use debiting::{Debited, DpCharge};
 pub use figures::Figures;
 pub use ledger::Usage;
 pub use options::{JournalLimits, JournalOptions, OpenError};
@@ -47,6 +52,7 @@ pub use reconcile::{ReconcileRefused, Reconciled};
 pub use release::{Outcome, Recorded, Released, Summary, Unrecorded};
 pub use shipping::CosignatureRefused;
 pub use state::AppendFailed;
+pub use subjects::SubjectUse;
 
 use crate::commit::{Committer, CommitterOptions};
 use crate::frame::LogId;
@@ -61,6 +67,8 @@ use state::{Phase, Shared};
 
 /// Records of the node's own acts that may wait at one time.
 const CONTROL_QUEUE_MAX: usize = 16;
+/// Debits that may wait at one time; a further one waits for a place before it is admitted.
+const DEBIT_QUEUE_MAX: usize = 64;
 /// How far the clock may be behind the newest record: a correction by the time service, not a reset.
 const SET_BACK_MAX: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -82,6 +90,7 @@ struct Inner<S: Suite> {
     call_slots: Arc<Semaphore>,
     denial_slots: Arc<Semaphore>,
     control_slots: Arc<Semaphore>,
+    debit_slots: Arc<Semaphore>,
 
     denials: Mutex<Denials>,
 }
@@ -147,7 +156,8 @@ impl<S: Suite> Journal<S> {
     ) -> std::io::Result<Journal<S>> {
         let limits = &shared.limits;
         // Whoever holds a slot finds room; one place more is for adopting and closing.
-        let queue_max = limits.queue_max + limits.denial_queue_max + CONTROL_QUEUE_MAX + 1;
+        let own_acts_max = CONTROL_QUEUE_MAX + DEBIT_QUEUE_MAX;
+        let queue_max = limits.queue_max + limits.denial_queue_max + own_acts_max + 1;
         let committer_options = CommitterOptions {
             name: "journal".to_owned(),
             queue_max,
@@ -163,6 +173,7 @@ impl<S: Suite> Journal<S> {
                 call_slots: Arc::new(Semaphore::new(limits.queue_max)),
                 denial_slots: Arc::new(Semaphore::new(limits.denial_queue_max)),
                 control_slots: Arc::new(Semaphore::new(CONTROL_QUEUE_MAX)),
+                debit_slots: Arc::new(Semaphore::new(DEBIT_QUEUE_MAX)),
                 denials: Mutex::new(Denials::new(limits.denial_keys_max)),
                 shared,
             }),

@@ -134,6 +134,13 @@ impl Claim {
         self.schema_digest == *schema.digest()
     }
 
+    /// Whom the claim is about: the key fields in canonical form, equal however their values were written. Secret like
+    /// the claim.
+    #[must_use]
+    pub fn subject(&self) -> &[u8] {
+        &self.key
+    }
+
     pub(crate) fn key(&self) -> &[u8] {
         &self.key
     }

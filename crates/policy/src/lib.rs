@@ -8,18 +8,22 @@ mod audit;
 mod bodies;
 mod day;
 mod domain;
+mod dp;
 mod functions;
 mod policy;
 mod release;
+mod subject;
 mod uses;
 
 pub use audit::{AuditTerms, AuditTermsRefused};
 pub use bodies::{BodyTerms, BodyTermsRefused, KEEP_MONTHS_MAX, KEEP_MONTHS_MIN};
 pub use day::{Day, DayMalformed};
 pub use domain::{BOUND_MAX, Domain, DomainKind, DomainRefused};
+pub use dp::{DpBudget, DpBudgetRefused, MicroRho, MicroRhoMalformed, MicroRhoOrCount};
 pub use functions::{Function, FunctionUnknown, Functions};
-pub use policy::{Policy, PolicyRefused};
+pub use policy::{Policy, PolicyRefused, is_space_name};
 pub use release::{Release, ReleaseRefused};
+pub use subject::{SubjectLimit, SubjectLimitRefused};
 pub use uses::{Preset, PresetUnknown, Use, UseSet, UseUnknown};
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use crate::{AuditTerms, AuditTermsRefused, BodyTerms, Domain, Release, Use, UseSet};
+use crate::{
+    AuditTerms, AuditTermsRefused, BodyTerms, Domain, DpBudget, Release, SubjectLimit, Use, UseSet,
+};
 
 /// Largest number of columns and of purposes that one policy may name.
 const NAMES_MAX: usize = 1_024;
@@ -20,7 +22,9 @@ pub struct Policy {
     spaces: BTreeMap<String, String>,
     sensitive: BTreeSet<String>,
     release: Option<Release>,
+    dp: Option<DpBudget>,
     bodies: Option<BodyTerms>,
+    subject_limit: Option<SubjectLimit>,
     purposes: BTreeSet<String>,
     audit: AuditTerms,
     epoch_age_max_s: u32,
@@ -57,6 +61,12 @@ pub enum PolicyRefused {
     Audit(#[from] AuditTermsRefused),
 }
 
+/// Whether this can be the name of an id space: 1 to 64 of `a-z 0-9 _`.
+pub fn is_space_name(name: &str) -> bool {
+    (1..=SPACE_LEN_MAX).contains(&name.len())
+        && (name.bytes()).all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
 impl Policy {
     /// Builds a policy from its rules; `epoch_age_max_s` is in seconds.
     pub fn new(
@@ -90,7 +100,9 @@ impl Policy {
             spaces: BTreeMap::new(),
             sensitive: BTreeSet::new(),
             release: None,
+            dp: None,
             bodies: None,
+            subject_limit: None,
             purposes,
             audit: audit.check()?,
             epoch_age_max_s,
@@ -109,8 +121,7 @@ impl Policy {
     /// The policy with a name for the space that the ids of `column` are from, such as `person`: entity columns of two
     /// tables can be joined only where both name the same space. The column must have the use `entity`.
     pub fn with_space(mut self, column: &str, space: &str) -> Result<Policy, PolicyRefused> {
-        let named = (1..=SPACE_LEN_MAX).contains(&space.len())
-            && (space.bytes()).all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let named = is_space_name(space);
         let entity = self.allows(column, Use::Entity);
         let before = self.spaces.insert(column.to_owned(), space.to_owned());
         if named && entity && before.is_none() {
@@ -139,11 +150,29 @@ impl Policy {
         }
     }
 
+    /// The policy with a privacy budget, out of which differentially private answers are paid.
+    #[must_use]
+    pub fn with_dp(self, budget: DpBudget) -> Policy {
+        Policy {
+            dp: Some(budget),
+            ..self
+        }
+    }
+
     /// The policy under which the details of calls are kept, sealed to regulators.
     #[must_use]
     pub fn with_bodies(self, bodies: BodyTerms) -> Policy {
         Policy {
             bodies: Some(bodies),
+            ..self
+        }
+    }
+
+    /// The policy under which calls about one subject are limited.
+    #[must_use]
+    pub fn with_subject_limit(self, limit: SubjectLimit) -> Policy {
+        Policy {
+            subject_limit: Some(limit),
             ..self
         }
     }
@@ -180,9 +209,20 @@ impl Policy {
         self.release
     }
 
+    /// The privacy budget of each entity space of the resource; none means that there is no differentially private
+    /// answer.
+    pub fn dp(&self) -> Option<&DpBudget> {
+        self.dp.as_ref()
+    }
+
     /// Under which terms the details of calls are kept; none means that they are not.
     pub fn bodies(&self) -> Option<BodyTerms> {
         self.bodies
+    }
+
+    /// How often one subject may be asked about; none means that only the grants' quotas limit it.
+    pub fn subject_limit(&self) -> Option<SubjectLimit> {
+        self.subject_limit
     }
 
     /// The columns that identify an entity and are not public: what minimum groups count.
@@ -231,8 +271,13 @@ impl Policy {
             spaces: same(&self.spaces, &other.spaces),
             sensitive: sensitive.filter(both).collect(),
             release: self.release.zip(other.release).map(|(a, b)| a.meet(b)),
+            dp: self.dp.zip(other.dp).map(|(a, b)| a.meet(b)),
             // Keeping is a duty, not a permission: it holds if either policy asks for it.
             bodies: match (self.bodies, other.bodies) {
+                (Some(one), Some(two)) => Some(one.meet(two)),
+                (one, two) => one.or(two),
+            },
+            subject_limit: match (self.subject_limit, other.subject_limit) {
                 (Some(one), Some(two)) => Some(one.meet(two)),
                 (one, two) => one.or(two),
             },

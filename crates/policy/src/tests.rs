@@ -286,3 +286,24 @@ fn bodies_are_kept_for_six_months_or_longer() {
         assert_eq!(both.bodies().map(BodyTerms::keep_months), months);
     }
 }
+
+#[test]
+fn a_subject_limit_has_bounds_and_the_stricter_one_holds() {
+    for (calls, hours) in [(0, 1), (1, 0), (1_000_001, 1), (1, 745)] {
+        assert!(SubjectLimit::new(calls, hours).is_err(), "{calls} {hours}");
+    }
+    let limit = |calls, hours| SubjectLimit::new(calls, hours).unwrap();
+    for of_grant in [0, 4] {
+        assert!(limit(3, 1).with_grant_calls_max(of_grant).is_err());
+    }
+    assert_eq!(limit(3, 24).grant_calls_max(), 3);
+    assert_eq!(limit(3, 24).meet(limit(5, 1)), limit(3, 24));
+    assert_eq!(limit(5, 24).meet(limit(3, 1)), limit(3, 24));
+    let shared = limit(5, 1).with_grant_calls_max(2).unwrap();
+    assert_eq!(shared.meet(limit(3, 1)).grant_calls_max(), 2);
+    let plain = Policy::new([("a".to_owned(), UseSet::FORBIDDEN)], [], TERMS, 1).unwrap();
+    let limited = plain.clone().with_subject_limit(limit(3, 24));
+    let both = plain.meet(&limited).unwrap();
+    assert_eq!(both.subject_limit(), Some(limit(3, 24)));
+    assert_eq!(plain.subject_limit(), None);
+}

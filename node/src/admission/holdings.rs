@@ -175,6 +175,11 @@ impl Holdings {
         Some(Arc::clone(policy))
     }
 
+    /// Every policy in force.
+    pub fn policies(&self) -> impl Iterator<Item = &SignedPolicy> {
+        self.policies.values().map(|(policy, _)| policy.as_ref())
+    }
+
     /// Every product that may be called.
     pub fn approved(&self) -> impl Iterator<Item = &Arc<ApprovedProduct>> {
         self.approved.values()

@@ -42,6 +42,7 @@ pub fn part(record: &Record, load: &str) -> Option<Part> {
         Kind::AuthorizationChange if names(Field::WrongLoad) => Some(Part::MarkedWrong),
         Kind::AuthorizationChange
         | Kind::Control
+        | Kind::Debit
         | Kind::Denials
         | Kind::Heartbeat
         | Kind::Load

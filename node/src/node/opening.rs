@@ -22,6 +22,7 @@ use super::taking_in::object_path;
 use crate::admission::epoch::EpochKeeper;
 use crate::admission::holdings::{Holdings, Pinned};
 use crate::admission::retries::Retries;
+use crate::admission::subjects::SubjectWindows;
 use crate::admission::throttle::Throttle;
 use crate::bodies::{Bodies, LAYOUT};
 use crate::config::NodeConfig;
@@ -145,6 +146,7 @@ impl Node {
             products: Arc::new(products(&config, resources)?),
             loader,
             bodies,
+            subjects: SubjectWindows::open(&state)?,
             throttle: Throttle::new(limits.calls_per_party_max, limits.denials_per_minute_max),
             retries: Retries::new(
                 limits.answers_kept_max,

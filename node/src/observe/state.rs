@@ -7,11 +7,13 @@ use std::time::Duration;
 use lingqu_core::decide::ClockState;
 use lingqu_core::grant::{Environment, Grant};
 use lingqu_core::{ErrorCode, GrantId, Timestamp};
+use lingqu_policy::MicroRho;
 use lingqu_telemetry::listener::Told;
 use lingqu_telemetry::{Exposition, Health, Observed};
 use lingqu_transport::StrangerEnd;
 
 use crate::Node;
+use crate::budgets::Budget;
 use crate::loads::status::{ResourceStatus, SourceHealth};
 use crate::node::View;
 
@@ -56,6 +58,7 @@ fn exposition(node: &Node) -> Exposition {
     journal(node, &mut exposition);
     authority(node, &mut exposition);
     grants(node, &mut exposition);
+    budgets(node, &mut exposition);
     products(node, &mut exposition);
     resources(node, &mut exposition);
     connections(node, &mut exposition);
@@ -194,6 +197,57 @@ fn grants(node: &Node, exposition: &mut Exposition) {
         "Units that a grant has left at this node, today (UTC+8) and over its term; the grants with the least left.",
         series,
     );
+}
+
+/// Privacy budgets, for the unit: of each entity space, and of the grants with the least left.
+fn budgets(node: &Node, exposition: &mut Exposition) {
+    let data = |production: bool| match production {
+        true => "production".to_owned(),
+        false => "sample".to_owned(),
+    };
+    let budgets = node.budgets();
+    let of_space = |measure: fn(&Budget) -> MicroRho| {
+        let budgets = budgets.iter().take(node.observe.series_max);
+        let series = budgets.map(move |budget| {
+            let space = budget.space.clone();
+            let labels = vec![("data", data(budget.production)), ("space", space)];
+            (labels, rho(measure(budget)))
+        });
+        series.collect::<Vec<_>>()
+    };
+    exposition.gauges(
+        "lingqu_node_privacy_budget_spent_rho",
+        "Privacy budget of an entity space that is spent, by all callers together, in ρ.",
+        of_space(|budget| budget.spent),
+    );
+    exposition.gauges(
+        "lingqu_node_privacy_budget_left_rho",
+        "Privacy budget of an entity space that is left under the policies in force, in ρ.",
+        of_space(Budget::left),
+    );
+    let holdings = node.holdings();
+    let mut left: Vec<(String, MicroRho)> = holdings
+        .grants()
+        .filter_map(|grant| {
+            let limit = grant.quota_at(&node.config.id)?.rho_total?;
+            let spent = node.journal.spent_under(&grant.id, Environment::Prod);
+            Some((grant.id.to_string(), limit.left_after(spent)))
+        })
+        .collect();
+    left.sort_by_key(|(_, left)| *left);
+    left.truncate(node.observe.series_max);
+    let series = left
+        .into_iter()
+        .map(|(grant, left)| (vec![("grant", grant)], rho(left)));
+    exposition.gauges(
+        "lingqu_node_grant_budget_left_rho",
+        "Privacy budget that a grant may still spend over production data, in ρ; the grants with the least left.",
+        series,
+    );
+}
+
+fn rho(rho: MicroRho) -> f64 {
+    number(rho.0) / 1e6
 }
 
 /// What a grant has left in each environment that it is for.

@@ -15,7 +15,7 @@ use crate::bodies;
 use super::{KEYS_FILE, State, StateUnusable, create_dir, write_file};
 
 /// Directories of small files.
-const DIRS: [&str; 7] = [
+const DIRS: [&str; 8] = [
     "body-keys",
     "body-orders",
     "destructions",
@@ -23,6 +23,7 @@ const DIRS: [&str; 7] = [
     "source-orders",
     "sources",
     "stops",
+    "subject-keys",
 ];
 /// Small files that are sealed.
 const SEALED: [&str; 2] = ["epoch.env", "retry.key"];

@@ -4,6 +4,7 @@ use lingqu_core::grant::{
     DebugTerms, GRANT_TYPE, Grant, GrantKind, GrantRefused, GrantedProduct, NodeQuota,
 };
 use lingqu_core::product::ProductRef;
+use lingqu_policy::{DpBudget, MicroRho};
 use lingqu_tlog::{Intl, Suite};
 use prost::Message;
 
@@ -109,7 +110,17 @@ fn quota(quota: pb::NodeQuota) -> Result<NodeQuota, FieldInvalid> {
         node: parse("quotas.node", &quota.node)?,
         calls_per_day: quota.calls_per_day,
         calls_total: quota.calls_total,
+        rho_total: quota.rho_total_micro.map(rho_total).transpose()?,
     })
+}
+
+/// Nothing is said by leaving it out: zero would be a second way to say it.
+fn rho_total(micro: u64) -> Result<MicroRho, FieldInvalid> {
+    let rho = MicroRho(micro);
+    if rho == MicroRho::ZERO || rho > DpBudget::RHO_TOTAL_MAX {
+        return refuse("quotas.rho_total_micro", "is out of bounds");
+    }
+    Ok(rho)
 }
 
 fn debug(terms: pb::DebugTerms) -> Result<DebugTerms, FieldInvalid> {
@@ -143,6 +154,7 @@ fn to_pb(grant: &Grant) -> pb::Grant {
         node: quota.node.to_string(),
         calls_per_day: quota.calls_per_day,
         calls_total: quota.calls_total,
+        rho_total_micro: quota.rho_total.map(|rho| rho.0),
     };
     let environment = |environment: &_| environment_to_pb(*environment).into();
     pb::Grant {

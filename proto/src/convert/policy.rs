@@ -5,8 +5,8 @@ mod domain;
 
 use lingqu_core::product::{POLICY_TYPE, SignedPolicy};
 use lingqu_policy::{
-    AuditTerms, AuditTermsRefused, BodyTerms, Domain, Function, Functions, Policy, PolicyRefused,
-    Release, ReleaseRefused, Use, UseSet,
+    AuditTerms, AuditTermsRefused, BodyTerms, Domain, DpBudget, Function, Functions, MicroRho,
+    Policy, PolicyRefused, Release, ReleaseRefused, SubjectLimit, Use, UseSet,
 };
 use prost::Message;
 
@@ -56,8 +56,16 @@ fn from_pb(policy: pb::Policy) -> Result<SignedPolicy, FieldInvalid> {
         Some(terms) => built.with_release(release(&terms)?),
         None => built,
     };
+    let built = match policy.dp {
+        Some(budget) => built.with_dp(dp(budget)?),
+        None => built,
+    };
     let built = match policy.bodies {
         Some(terms) => built.with_bodies(bodies(terms)?),
+        None => built,
+    };
+    let built = match policy.subject_limit {
+        Some(limit) => built.with_subject_limit(subject_limit(limit)?),
         None => built,
     };
     Ok(SignedPolicy {
@@ -67,6 +75,28 @@ fn from_pb(policy: pb::Policy) -> Result<SignedPolicy, FieldInvalid> {
         resource: name("resource", policy.resource)?,
         policy: built,
     })
+}
+
+fn dp(budget: pb::DpBudget) -> Result<DpBudget, FieldInvalid> {
+    let out = |field| FieldInvalid {
+        field,
+        reason: "is out of bounds",
+    };
+    let exponent = u8::try_from(budget.delta_exponent).map_err(|_| out("delta_exponent"))?;
+    DpBudget::new(MicroRho(budget.rho_total_micro), exponent).map_err(|refused| out(refused.field))
+}
+
+fn subject_limit(limit: pb::SubjectLimit) -> Result<SubjectLimit, FieldInvalid> {
+    let refused = FieldInvalid {
+        field: "subject_limit",
+        reason: "is out of bounds",
+    };
+    let hours = u16::try_from(limit.window_hours).map_err(|_| refused)?;
+    let read = SubjectLimit::new(limit.calls_max, hours).map_err(|_| refused)?;
+    match limit.grant_calls_max {
+        Some(calls) => read.with_grant_calls_max(calls).map_err(|_| refused),
+        None => Ok(read),
+    }
 }
 
 fn bodies(terms: pb::BodyTerms) -> Result<BodyTerms, FieldInvalid> {
@@ -208,6 +238,16 @@ fn to_pb(signed: &SignedPolicy) -> pb::Policy {
         release: signed.policy.release().map(release_to_pb),
         bodies: signed.policy.bodies().map(|terms| pb::BodyTerms {
             keep_months: terms.keep_months().into(),
+        }),
+        subject_limit: signed.policy.subject_limit().map(|limit| pb::SubjectLimit {
+            calls_max: limit.calls_max(),
+            window_hours: limit.window_hours().into(),
+            grant_calls_max: Some(limit.grant_calls_max())
+                .filter(|calls| *calls != limit.calls_max()),
+        }),
+        dp: signed.policy.dp().map(|budget| pb::DpBudget {
+            rho_total_micro: budget.rho_total().0,
+            delta_exponent: budget.delta_exponent().into(),
         }),
     }
 }

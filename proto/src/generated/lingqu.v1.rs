@@ -415,6 +415,35 @@ pub struct Policy {
     /// Whether details of calls are kept, sealed to regulators; absent means that they are not.
     #[prost(message, optional, tag = "10")]
     pub bodies: ::core::option::Option<BodyTerms>,
+    /// How often one subject may be asked about; absent means that only grants' quotas limit it.
+    #[prost(message, optional, tag = "11")]
+    pub subject_limit: ::core::option::Option<SubjectLimit>,
+    /// Privacy budget of each entity space of the resource; absent means that there is no differentially private answer.
+    #[prost(message, optional, tag = "12")]
+    pub dp: ::core::option::Option<DpBudget>,
+}
+/// At most so many calls about one subject within one window.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubjectLimit {
+    /// Of all callers together, 1 to 1,000,000.
+    #[prost(uint32, tag = "1")]
+    pub calls_max: u32,
+    /// 1 to 744; windows lie side by side, counted from 1970 in UTC+8.
+    #[prost(uint32, tag = "2")]
+    pub window_hours: u32,
+    /// Under one grant, 1 to calls_max. Absent is as many as all have, which is never written.
+    #[prost(uint32, optional, tag = "3")]
+    pub grant_calls_max: ::core::option::Option<u32>,
+}
+/// How much all differentially private answers over an entity space may cost together, for ever (zCDP).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DpBudget {
+    /// Millionths of rho, 1 to 1,000,000,000.
+    #[prost(uint64, tag = "1")]
+    pub rho_total_micro: u64,
+    /// The n of delta = 10^-n under which the budget is told as (epsilon, delta), 5 to 18.
+    #[prost(uint32, tag = "2")]
+    pub delta_exponent: u32,
 }
 /// Request and answer of each call are kept at the node, sealed to regulators.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -835,6 +864,10 @@ pub struct NodeQuota {
     /// Answered calls over the grant's whole term. 0 allows none.
     #[prost(uint64, tag = "4")]
     pub calls_total: u64,
+    /// Most privacy budget that differentially private answers may cost over the grant's whole term, all versions of the
+    /// grant together, in millionths of rho, 1 to 1,000,000,000. Absent allows none.
+    #[prost(uint64, optional, tag = "5")]
+    pub rho_total_micro: ::core::option::Option<u64>,
 }
 /// The coordinator's "filed, number, date" on a grant. It adds nothing else and grants nothing.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,5 +1,6 @@
 //! `policy check`: what a policy would allow, in plain words, before anybody signs it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -70,6 +71,7 @@ fn explain(signed: &SignedPolicy) -> Explanation {
     }
     told.add("every other column is forbidden", "其他字段一律禁止使用");
     statistics(policy, &mut told);
+    subjects(policy, &mut told);
     match policy.audit() {
         AuditTerms::Mirrored { wait_ms_max } => told.add(
             format!("no answer leaves before the mirror has cosigned its record; a call waits {wait_ms_max} ms at most"),
@@ -89,6 +91,41 @@ fn explain(signed: &SignedPolicy) -> Explanation {
         format!("最新撤销清单超过 {age} 秒后，不再答复任何调用"),
     );
     told
+}
+
+/// How often one subject may be asked about.
+fn subjects(policy: &Policy, told: &mut Explanation) {
+    let Some(limit) = policy.subject_limit() else {
+        told.add(
+            "how often one subject is asked about is limited by the grants' quotas alone",
+            "对同一主体的查询次数仅受授权配额限制",
+        );
+        return;
+    };
+    let (all, of_grant, hours) = (
+        limit.calls_max(),
+        limit.grant_calls_max(),
+        limit.window_hours(),
+    );
+    told.add(
+        format!(
+            "about one subject at most {all} verifications and scores are answered within {hours} hours, of all callers together, and \
+             {of_grant} under one grant; whether the register has the subject makes no difference"
+        ),
+        format!(
+            "{hours} 小时内对同一主体的核验与评分，全部调用方合计至多答复 {all} 次，单项授权至多 {of_grant} 次，与登记册中有无该主体无关"
+        ),
+    );
+    if of_grant == all {
+        told.add(
+            "beware: one caller alone can use up what all have about a subject; `grant_calls_max` keeps some for others",
+            "注意：单一调用方可用尽对某一主体的全部次数；设置 `grant_calls_max` 可为其他调用方保留",
+        );
+    }
+    told.add(
+        "a refusal can tell a caller that others have asked about the same subject within the window",
+        "拒绝可能使调用方得知其他方在同一窗口内查询过该主体",
+    );
 }
 
 /// What statistics on the resource would be.
@@ -119,6 +156,51 @@ fn statistics(policy: &Policy, told: &mut Explanation) {
             sensitive(policy, terms, told);
         }
     }
+    budget(policy, told);
+}
+
+/// What differentially private answers may cost.
+fn budget(policy: &Policy, told: &mut Explanation) {
+    let Some(budget) = policy.dp() else {
+        told.add(
+            "there is no privacy budget, so no differentially private answer",
+            "未设隐私预算，不提供差分隐私答复",
+        );
+        return;
+    };
+    let (rho, exponent, epsilon) = (
+        budget.rho_total(),
+        budget.delta_exponent(),
+        budget.epsilon(),
+    );
+    let spaces: BTreeSet<&str> = policy
+        .entities()
+        .filter_map(|column| policy.space(column))
+        .collect();
+    if spaces.is_empty() {
+        told.add(
+            "beware: there is a privacy budget, but no entity column names an id space, so nothing can be spent",
+            "注意：设有隐私预算，但没有实体字段声明标识空间，因此预算无法使用",
+        );
+        return;
+    }
+    let spaces = Vec::from_iter(spaces).join(", ");
+    told.add(
+        format!(
+            "all callers together may spend {rho} ρ of zCDP on each of the spaces {spaces}, for ever: whoever has seen all of it can \
+             tell about one entity at most what ε = {epsilon:.2} at δ = 10^-{exponent} allows; production and its debugging share the \
+             account, sample data has its own"
+        ),
+        format!(
+            "对标识空间 {spaces}，全部调用方合计可使用 zCDP 预算各 {rho} ρ，永久有效：即使获得全部答复，对单一实体的了解也不超过 \
+             δ = 10^-{exponent} 时 ε = {epsilon:.2} 所允许的程度；生产与生产调试共用一个账户，样例数据另设账户"
+        ),
+    );
+    told.add(
+        "what is spent stays spent: neither a failed call nor a later policy, product, grant or load gives any of it back; other tables of \
+         the space with a smaller budget are held to theirs",
+        "已用预算不退还：调用失败、策略或产品或授权换版、数据重新加载均不恢复；同一标识空间的其他表若预算更小，则按其自身预算执行",
+    );
 }
 
 fn sensitive(policy: &Policy, terms: Release, told: &mut Explanation) {

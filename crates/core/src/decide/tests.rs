@@ -114,6 +114,7 @@ fn good() -> World {
             node: "node_a".parse().unwrap(),
             calls_per_day: 10,
             calls_total: 100,
+            rho_total: None,
         }],
         not_before: Timestamp(1_000),
         not_after: Timestamp(9_000),

@@ -109,6 +109,15 @@ fields! {
     SourceOrder = 45, "source_order", Shape::Number;
     /// Days whose bodies an order opens or erases: first and last, with a stroke between them.
     BodyDays = 50, "body_days", Shape::Text;
+    /// Equal for calls about one subject of one resource within one window; the node alone has the window's key, and
+    /// only until its end.
+    SubjectTag = 51, "subject_tag", Shape::Bytes(16);
+    /// First instant after that window, µs since the epoch.
+    SubjectWindowEnds = 52, "subject_window_ends_us", Shape::Number;
+    /// The space of entities whose privacy budget is spent.
+    BudgetSpace = 60, "budget_space", Shape::Text;
+    /// What is spent of it, in millionths of ρ.
+    RhoMicro = 61, "rho_micro", Shape::Number;
 }
 
 /// Why a clear field is refused. Names the field, never its content.

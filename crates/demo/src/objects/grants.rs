@@ -53,6 +53,7 @@ pub fn grant(
                 node: unit.node(),
                 calls_per_day: 5_000,
                 calls_total: 1_000_000,
+                rho_total: None,
             })
             .collect(),
         // A little back, so that a caller whose clock is behind is not turned away in the first seconds.

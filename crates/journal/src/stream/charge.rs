@@ -8,24 +8,63 @@ use lingqu_core::decide::Permit;
 use lingqu_tlog::{Intl, Suite};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::fold::Fold;
 use super::ledger::AccountId;
-use super::state::Shared;
+use super::state::{AppendFailed, Shared};
+use super::subjects::Asked;
 
 /// One reserved unit. Dropping it gives the unit back, which is right only while no data was touched: call
 /// [`Charge::touch`] before the first row is read, and a call that then ends without a record (a panic) stays charged.
 pub struct Charge<S: Suite = Intl> {
     shared: Arc<Shared<S>>,
     permit: Permit,
+    /// Whom the call is about, where that is counted.
+    asked: Option<Asked>,
     not_before: Timestamp,
     slot: Option<OwnedSemaphorePermit>,
     refundable: bool,
+    debit: DebitState,
+}
+
+/// What is reserved for one call.
+pub(crate) struct Held {
+    account: AccountId,
+    asked: Option<Asked>,
+}
+
+impl Held {
+    /// Ends the reservation: it was recorded, or given back.
+    pub(crate) fn end<S: Suite>(&self, fold: &mut Fold<S>) {
+        fold.ledger.end_reservation(&self.account);
+        if let Some(asked) = &self.asked {
+            fold.subjects.end_reservation(asked);
+        }
+    }
+
+    /// Whom the call is about, where that is counted.
+    pub(crate) fn asked(&self) -> Option<&Asked> {
+        self.asked.as_ref()
+    }
+}
+
+/// How far the call's debit of privacy budget is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DebitState {
+    /// There is none.
+    None,
+    /// It is spent, and not known to be on record: the call must not be answered.
+    Admitted,
+    /// Its record has this index.
+    Recorded(u64),
 }
 
 /// What a charge becomes when its call is recorded.
 pub(crate) struct Spent {
-    pub(crate) settles: AccountId,
+    pub(crate) settles: Held,
     pub(crate) not_before: Timestamp,
     pub(crate) slot: Option<OwnedSemaphorePermit>,
+    /// The index of the call's debit, if it has one.
+    pub(crate) debit: Option<u64>,
 }
 
 impl<S: Suite> Charge<S> {
@@ -33,16 +72,34 @@ impl<S: Suite> Charge<S> {
     pub(crate) fn new(
         shared: Arc<Shared<S>>,
         permit: Permit,
+        asked: Option<Asked>,
         not_before: Timestamp,
         slot: OwnedSemaphorePermit,
     ) -> Charge<S> {
         Charge {
             shared,
             permit,
+            asked,
             not_before,
             slot: Some(slot),
             refundable: true,
+            debit: DebitState::None,
         }
+    }
+
+    /// Whether the call may still be debited: once, and before data is touched.
+    pub(super) fn may_debit(&self) -> bool {
+        self.refundable && self.debit == DebitState::None
+    }
+
+    /// Its debit is spent.
+    pub(super) fn debit_admitted(&mut self) {
+        self.debit = DebitState::Admitted;
+    }
+
+    /// Its debit is on record.
+    pub(super) fn debit_recorded(&mut self, index: u64) {
+        self.debit = DebitState::Recorded(index);
     }
 
     /// Data is about to be touched: from here on the unit is spent, whatever happens. Until a restart, that is, if
@@ -56,14 +113,32 @@ impl<S: Suite> Charge<S> {
         &self.permit
     }
 
-    /// Spends it on a record of a call with `permit`, which must be the one it was reserved for. Spent it is either
-    /// way.
-    pub(crate) fn spend(mut self, permit: &Permit) -> Option<Spent> {
+    fn held(&self) -> Held {
+        Held {
+            account: AccountId::of(&self.permit),
+            asked: self.asked.clone(),
+        }
+    }
+
+    /// Spends it on a record of a call with `permit`. Spent it is either way.
+    ///
+    /// # Errors
+    /// [`AppendFailed::OtherCharge`] if it was reserved for another permit; [`AppendFailed::Undebited`] if its debit is
+    /// not known to be on record.
+    pub(crate) fn spend(mut self, permit: &Permit) -> Result<Spent, AppendFailed> {
         self.refundable = false;
-        (self.permit == *permit).then(|| Spent {
-            settles: AccountId::of(&self.permit),
+        if self.permit != *permit {
+            return Err(AppendFailed::OtherCharge);
+        }
+        Ok(Spent {
+            settles: self.held(),
             not_before: self.not_before,
             slot: self.slot.take(),
+            debit: match self.debit {
+                DebitState::None => None,
+                DebitState::Admitted => return Err(AppendFailed::Undebited),
+                DebitState::Recorded(index) => Some(index),
+            },
         })
     }
 }
@@ -71,11 +146,8 @@ impl<S: Suite> Charge<S> {
 impl<S: Suite> Drop for Charge<S> {
     fn drop(&mut self) {
         if self.refundable {
-            let mut state = self.shared.lock();
-            state
-                .fold
-                .ledger
-                .end_reservation(&AccountId::of(&self.permit));
+            let held = self.held();
+            held.end(&mut self.shared.lock().fold);
         }
     }
 }

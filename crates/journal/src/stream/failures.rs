@@ -21,6 +21,7 @@ use acts::Act;
 enum Step {
     FirstSegment,
     Call,
+    Debit,
     Refusal,
     NextSegment,
     LastFrameAgain,
@@ -71,13 +72,17 @@ enum Holds {
 use Holds::{Absent, Either, Kept, Told, Untold};
 
 /// One row per step, one column per failure in the order of [`Failure::ALL`].
-const TABLE: [(Step, [Holds; 7]); 7] = [
+const TABLE: [(Step, [Holds; 7]); 8] = [
     (
         Step::FirstSegment,
         [Absent, Absent, Absent, Absent, Absent, Absent, Told],
     ),
     (
         Step::Call,
+        [Absent, Untold, Either, Either, Untold, Absent, Told],
+    ),
+    (
+        Step::Debit,
         [Absent, Untold, Either, Either, Untold, Absent, Told],
     ),
     (
@@ -193,6 +198,7 @@ fn cell(step: Step, variant: &Variant, holds: Holds, context: &str) -> bool {
         Told => assert!(was_told && is_there, "{context}"),
     }
     check_charges(&journal, context);
+    check_budget(&journal, run.size_before, step, context);
     goes_on(journal, &world, mirror, run.mirror.as_ref(), context);
     // What this process built on must not have been in the page cache only.
     world.disk.lose_power();
@@ -222,6 +228,16 @@ fn check_charges(journal: &Journal, context: &str) {
     let recorded = (0..200).filter(|call| seen(journal, *call)).count() as u64;
     let used = journal.usage(&"grant_1".parse().unwrap(), START).total;
     assert_eq!(used, recorded, "{context}");
+}
+
+/// What is spent of the privacy budget is what the debits on record say.
+fn check_budget(journal: &Journal, size_before: u64, step: Step, context: &str) {
+    let debits = match step {
+        Step::Debit => journal.size().saturating_sub(size_before),
+        _ => 0,
+    };
+    let spent = journal.spent_on("person", true);
+    assert_eq!(spent.0, debits * acts::DEBIT_RHO, "{context}");
 }
 
 /// The next process compares with the mirror and records, with times that grow.
@@ -261,6 +277,11 @@ fn making_the_first_segment() {
 #[test]
 fn writing_the_record_of_a_call() {
     row(Step::Call);
+}
+
+#[test]
+fn writing_the_record_of_a_debit() {
+    row(Step::Debit);
 }
 
 #[test]

@@ -8,13 +8,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use lingqu_core::Timestamp;
+use lingqu_core::debit::{Debit, DebitMalformed};
 use lingqu_core::record::{Field, Kind, RecordMalformed, RecordView, StreamId};
 use lingqu_tlog::{Checkpoint, Hash, RecentTree, Suite, leaf_hash};
 
+use super::budgets::Budgets;
 use super::calls::{Calls, Remembered};
 use super::ledger::{Charged, Ledger, Unchargeable};
 use super::options::JournalLimits;
 use super::payload::Payload;
+use super::subjects::{Asked, Subjects};
 
 /// Frames from one mark to the next.
 const MARK_EVERY: u64 = 64;
@@ -31,6 +34,8 @@ pub(crate) struct Fold<S: Suite> {
     /// Time of the newest record.
     pub(crate) last_time: Timestamp,
     pub(crate) ledger: Ledger,
+    pub(crate) budgets: Budgets,
+    pub(crate) subjects: Subjects,
     pub(crate) calls: Calls<S>,
     pub(crate) epoch: u64,
     pub(crate) stop: u64,
@@ -66,6 +71,9 @@ struct Effect {
     time: Timestamp,
     leaf: Hash,
     charged: Option<Charged>,
+    asked: Option<Box<Asked>>,
+    /// Boxed, since few records are debits and every record has an effect.
+    debit: Option<Box<Debit>>,
     remembered: Option<Remembered>,
     epoch: u64,
     stop: u64,
@@ -99,6 +107,8 @@ impl Effect {
             time: record.time(),
             leaf: leaf_hash::<S>(entry),
             charged: Charged::by(&record)?,
+            asked: Asked::named(&record).map(Box::new),
+            debit: Debit::of(&record)?.map(Box::new),
             remembered: Remembered::of::<S>(&record),
             epoch: changes(Field::Epoch),
             stop: changes(Field::StopNumber),
@@ -132,6 +142,8 @@ pub(crate) enum FoldRefused {
     Record(#[from] RecordMalformed),
     #[error(transparent)]
     Unchargeable(#[from] Unchargeable),
+    #[error(transparent)]
+    Debit(#[from] DebitMalformed),
     #[error("the entries do not lead to the frame's root")]
     Root,
     #[error("a frame's checkpoint is not signed by the log's key")]
@@ -147,6 +159,8 @@ impl<S: Suite> Fold<S> {
             tree: RecentTree::from_frontier(lingqu_tlog::Frontier::new()),
             last_time: Timestamp::default(),
             ledger: Ledger::default(),
+            budgets: Budgets::default(),
+            subjects: Subjects::new(limits.subjects_max),
             calls: Calls::new(limits.calls_remembered_max),
             epoch: 0,
             stop: 0,
@@ -201,6 +215,10 @@ impl<S: Suite> Fold<S> {
         }
         self.last_time = record.time;
         self.ledger.fold(record.time, record.charged.as_ref());
+        self.subjects.fold(record.time, record.asked.as_deref());
+        if let Some(debit) = &record.debit {
+            self.budgets.fold(debit);
+        }
         if let Some(call) = &record.remembered {
             self.calls.fold(call);
         }

@@ -29,7 +29,7 @@ pub struct JournalOptions<S: Suite = Intl> {
     pub on_fatal: FatalHook,
 }
 
-/// Sizes and bounds of a journal. The defaults take about 100 MB of memory at most.
+/// Sizes and bounds of a journal. The defaults take about 130 MB of memory at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalLimits {
     /// Length of a segment file in bytes, a multiple of 4,096. Default 32 MiB.
@@ -48,6 +48,9 @@ pub struct JournalLimits {
     pub recent_bytes_max: usize,
     /// Newest calls whose ids are remembered. About 150 bytes each. Default 262,144.
     pub calls_remembered_max: usize,
+    /// Pairs of subject and grant that are counted at one time; beyond it, calls about others under a limit are
+    /// refused. About 120 bytes each. Default 262,144.
+    pub subjects_max: usize,
     /// Most queued items of one frame. Default 1,024.
     pub frame_entries_max: usize,
     /// Longest payload of one frame in bytes. Default 8 MiB.
@@ -68,6 +71,7 @@ impl Default for JournalLimits {
             recent_entries_max: 262_144,
             recent_bytes_max: 16 << 20,
             calls_remembered_max: 262_144,
+            subjects_max: 262_144,
             frame_entries_max: 1_024,
             frame_bytes_max: 8 << 20,
             batch_entries_max: 8_192,
@@ -100,6 +104,7 @@ impl JournalLimits {
             self.denial_queue_max,
             self.denial_keys_max,
             self.calls_remembered_max,
+            self.subjects_max,
             self.frame_entries_max,
             self.batch_entries_max,
             self.batch_bytes_max,

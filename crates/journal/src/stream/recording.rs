@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use lingqu_core::call::{Call, Denial, Evaluated};
 use lingqu_core::decide::Permit;
+use lingqu_core::product::ProductKind;
 use lingqu_core::receipt::Receipt;
-use lingqu_core::record::{Draft, Kind, Unplaced};
+use lingqu_core::record::{Draft, Field, Kind, Unplaced};
 use lingqu_core::{ErrorCode, Timestamp};
+use lingqu_policy::SubjectLimit;
 use lingqu_tlog::Suite;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -20,6 +22,7 @@ use super::options::DRAFT_LEN_MAX;
 use super::release::{Recorded, Released, Unrecorded};
 use super::stage::{Done, Item, Place, Work};
 use super::state::AppendFailed;
+use super::subjects::{Asked, SubjectUse};
 use crate::commit::NotQueued;
 
 impl<S: Suite> Journal<S> {
@@ -29,7 +32,30 @@ impl<S: Suite> Journal<S> {
     /// # Errors
     /// `QUOTA_EXHAUSTED`, `OVERLOADED`, or `AUDIT_UNAVAILABLE` when nothing can be recorded.
     pub fn reserve(&self, permit: &Permit) -> Result<Charge<S>, ErrorCode> {
-        self.reserve_for(permit, Reserved::Call)
+        self.reserve_about(permit, None)
+    }
+
+    /// As [`Journal::reserve`], for a call about `subject`, which is counted too where the permit limits it.
+    ///
+    /// # Errors
+    /// As [`Journal::reserve`]; `SUBJECT_LIMIT_REACHED`; `INTERNAL` if the permit's limit could not be counted for want of
+    /// a tag.
+    pub fn reserve_about(
+        &self,
+        permit: &Permit,
+        subject: Option<SubjectUse>,
+    ) -> Result<Charge<S>, ErrorCode> {
+        let is_about_somebody = permit.kind() != ProductKind::Statistic;
+        let limited = match (permit.subject_limit(), subject) {
+            (Some(limit), Some(subject)) => {
+                let grant = permit.grant().clone();
+                Some((limit, Asked { subject, grant }))
+            }
+            // A defect of the caller of this: a limit must never be passed by because nobody made a tag.
+            (Some(_), None) if is_about_somebody => return Err(ErrorCode::Internal),
+            (Some(_) | None, _) => None,
+        };
+        self.reserve_for(permit, Reserved::Call, limited)
     }
 
     /// The same for the explanation of a call, whose record costs no unit. A day has as many explanations as calls.
@@ -37,10 +63,15 @@ impl<S: Suite> Journal<S> {
     /// # Errors
     /// As [`Self::reserve`].
     pub fn reserve_explanation(&self, permit: &Permit) -> Result<Charge<S>, ErrorCode> {
-        self.reserve_for(permit, Reserved::Explanation)
+        self.reserve_for(permit, Reserved::Explanation, None)
     }
 
-    fn reserve_for(&self, permit: &Permit, what: Reserved) -> Result<Charge<S>, ErrorCode> {
+    fn reserve_for(
+        &self,
+        permit: &Permit,
+        what: Reserved,
+        limited: Option<(SubjectLimit, Asked)>,
+    ) -> Result<Charge<S>, ErrorCode> {
         let slot = Arc::clone(&self.inner.call_slots)
             .try_acquire_owned()
             .map_err(|_| ErrorCode::Overloaded)?;
@@ -50,15 +81,23 @@ impl<S: Suite> Journal<S> {
             .phase
             .check()
             .map_err(|_| ErrorCode::AuditUnavailable)?;
-        let not_before =
-            state
-                .fold
-                .ledger
-                .reserve(&AccountId::of(permit), permit.quota(), permit.at(), what)?;
+        let fold = &mut state.fold;
+        if let Some((limit, asked)) = &limited {
+            fold.subjects.reserve(asked, *limit, fold.last_time)?;
+        }
+        let account = AccountId::of(permit);
+        let reserved = fold
+            .ledger
+            .reserve(&account, permit.quota(), permit.at(), what);
+        if let (Err(_), Some((_, asked))) = (&reserved, &limited) {
+            fold.subjects.end_reservation(asked);
+        }
+        let not_before = reserved?;
         drop(state);
         Ok(Charge::new(
             Arc::clone(shared),
             permit.clone(),
+            limited.map(|(_, asked)| asked),
             not_before,
             slot,
         ))
@@ -97,11 +136,18 @@ impl<S: Suite> Journal<S> {
         call: &Call<Evaluated<T>>,
         charge: Charge<S>,
     ) -> Result<oneshot::Receiver<Place>, AppendFailed> {
-        let spent = charge
-            .spend(call.permit())
-            .ok_or(AppendFailed::OtherCharge)?;
+        let spent = charge.spend(call.permit())?;
         let (sender, receiver) = oneshot::channel();
-        let mut item = self.item(vec![call.draft()], Done::Record(sender), spent.slot);
+        let mut draft = call.draft();
+        draft.refers_to = spent.debit;
+        if let Some(Asked { subject, .. }) = spent.settles.asked() {
+            let ends = u64::try_from(subject.ends.0).unwrap_or(0);
+            draft.clear = draft
+                .clear
+                .bytes(Field::SubjectTag, &subject.tag)
+                .number(Field::SubjectWindowEnds, ends);
+        }
+        let mut item = self.item(vec![draft], Done::Record(sender), spent.slot);
         item.settles = Some(spent.settles);
         item.not_before = spent.not_before;
         self.queue(item)?;
@@ -139,7 +185,7 @@ impl<S: Suite> Journal<S> {
             | Kind::Load
             | Kind::NodeStart
             | Kind::NodeStop => {}
-            Kind::Call | Kind::Denials => return Err(AppendFailed::Kind),
+            Kind::Call | Kind::Debit | Kind::Denials => return Err(AppendFailed::Kind),
         }
         let slot = Arc::clone(&self.inner.control_slots)
             .acquire_owned()
@@ -248,14 +294,19 @@ impl<S: Suite> Journal<S> {
     }
 
     /// Drafts on their way to the committer, encoded here: on the caller's thread, not on the one that all wait for.
-    fn item(&self, drafts: Vec<Draft>, done: Done, slot: Option<OwnedSemaphorePermit>) -> Item {
+    pub(super) fn item(
+        &self,
+        drafts: Vec<Draft>,
+        done: Done,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Item {
         let stream = self.inner.shared.stream;
         let drafts = drafts.into_iter();
         let records = drafts.map(|draft| Unplaced::new::<S>(draft, stream));
         Item::new(Work::Records(records.collect()), done, slot)
     }
 
-    fn queue(&self, item: Item) -> Result<(), AppendFailed> {
+    pub(super) fn queue(&self, item: Item) -> Result<(), AppendFailed> {
         self.inner.shared.lock().phase.check()?;
         self.inner
             .committer

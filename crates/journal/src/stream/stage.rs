@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use lingqu_core::Timestamp;
+use lingqu_core::debit::Debit;
 use lingqu_core::record::{RecordView, Unplaced};
 use lingqu_tlog::{Checkpoint, Frontier, Signer, Suite, leaf_hash, sign_note};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
+use super::charge::Held;
 use super::fold::{Applied, Frame};
-use super::ledger::AccountId;
 use super::payload::{ENTRY_OVERHEAD, PayloadWriter};
 use super::state::{Phase, Shared};
 use crate::commit::Stage;
@@ -18,8 +19,10 @@ use crate::commit::Stage;
 pub(crate) struct Item {
     pub(crate) work: Work,
     pub(crate) done: Done,
-    /// The grant whose reservation ends with this record.
-    pub(crate) settles: Option<AccountId>,
+    /// What was reserved and ends with this record.
+    pub(crate) settles: Option<Held>,
+    /// The debit that it puts on record.
+    pub(crate) debits: Option<Debit>,
     /// The earliest time that the record may carry.
     pub(crate) not_before: Timestamp,
     /// The place in the queue, given back when the item is gone.
@@ -53,6 +56,7 @@ impl Item {
             work,
             done,
             settles: None,
+            debits: None,
             not_before: Timestamp::default(),
             _slot: slot,
         }
@@ -152,8 +156,11 @@ impl<S: Suite> StreamStage<S> {
             .fold
             .apply(frame)
             .expect("the frame was built to continue this very log");
-        for account in items.iter().filter_map(|item| item.settles.as_ref()) {
-            state.fold.ledger.end_reservation(account);
+        for held in items.iter().filter_map(|item| item.settles.as_ref()) {
+            held.end(&mut state.fold);
+        }
+        for debit in items.iter().filter_map(|item| item.debits.as_ref()) {
+            state.fold.budgets.recorded(debit);
         }
         state.mirror.lag.push(&applied, now);
         applied

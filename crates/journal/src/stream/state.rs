@@ -32,6 +32,9 @@ pub enum AppendFailed {
     /// The charge was reserved for another call's permit.
     #[error("the charge belongs to another permit")]
     OtherCharge,
+    /// The debit of the call's privacy budget was not seen to become durable.
+    #[error("the debit of the call is not known to be on record")]
+    Undebited,
 }
 
 pub(crate) struct Shared<S: Suite> {

@@ -12,7 +12,7 @@ use lingqu_core::product::{Definition, FieldRule, Product, ProductRef, Tier, Ver
 use lingqu_core::stop::Stops;
 use lingqu_core::trust::Trust;
 use lingqu_core::{CallId, Clock, ErrorCode};
-use lingqu_policy::{AuditTerms, Policy, Preset};
+use lingqu_policy::{AuditTerms, MicroRho, Policy, Preset};
 use lingqu_tlog::{Ed25519Signer, Hash, Note, NoteSignature, Signer, sign_cosignature};
 
 use super::*;
@@ -37,6 +37,8 @@ pub(crate) struct Terms {
     pub(crate) per_day: u64,
     pub(crate) total: u64,
     pub(crate) at: Timestamp,
+    /// What the grant may spend of privacy budgets.
+    pub(crate) rho: Option<MicroRho>,
 }
 
 impl Default for Terms {
@@ -47,6 +49,7 @@ impl Default for Terms {
             per_day: 1_000_000,
             total: 1_000_000,
             at: START,
+            rho: Some(MicroRho(1_000_000)),
         }
     }
 }
@@ -122,6 +125,7 @@ fn grant(terms: &Terms) -> Grant {
             node: "node_a".parse().unwrap(),
             calls_per_day: terms.per_day,
             calls_total: terms.total,
+            rho_total: terms.rho,
         }],
         not_before: Timestamp(0),
         not_after: Timestamp(i64::MAX),
@@ -217,6 +221,7 @@ pub(crate) fn small_limits() -> JournalLimits {
         recent_entries_max: 64,
         recent_bytes_max: 4 << 10,
         calls_remembered_max: 256,
+        subjects_max: 64,
         frame_entries_max: 64,
         frame_bytes_max: 128 << 10,
         batch_entries_max: 16,

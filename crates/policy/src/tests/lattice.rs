@@ -45,8 +45,11 @@ fn policies() -> impl Strategy<Value = Policy> {
     let purposes = btree_set("[XYZ]", 0..=3);
     let terms = proptest::option::of(releases());
     let bodies = proptest::option::of(6..=120_u16);
-    (columns, purposes, audits(), 1..=604_800_u32, terms, bodies).prop_map(
-        |(columns, purposes, audit, age, terms, bodies)| {
+    let budget = proptest::option::of((1..=9_u64, 5..=18_u8));
+    let limit = proptest::option::of((1..=9_u32, 1..=9_u32, 1..=744_u16));
+    let optional = (terms, bodies, budget, limit);
+    (columns, purposes, audits(), 1..=604_800_u32, optional).prop_map(
+        |(columns, purposes, audit, age, (terms, bodies, budget, limit))| {
             let rules = columns
                 .iter()
                 .map(|(name, (uses, ..))| (name.clone(), *uses));
@@ -62,6 +65,13 @@ fn policies() -> impl Strategy<Value = Policy> {
                 if *sensitive {
                     policy = policy.with_sensitive(name).unwrap();
                 }
+            }
+            if let Some((calls, of_grant, hours)) = limit {
+                let limit = SubjectLimit::new(calls.max(of_grant), hours).unwrap();
+                policy = policy.with_subject_limit(limit.with_grant_calls_max(of_grant).unwrap());
+            }
+            if let Some((rho, exponent)) = budget {
+                policy = policy.with_dp(DpBudget::new(MicroRho(rho), exponent).unwrap());
             }
             if let Some(months) = bodies {
                 policy = policy.with_bodies(BodyTerms::new(months).unwrap());
@@ -118,6 +128,7 @@ proptest! {
         if let Some(both) = &both {
             prop_assert!(both.epoch_age_max_s() <= a.epoch_age_max_s());
             prop_assert!(a.release().is_some() || both.release().is_none());
+            prop_assert_eq!(both.dp().is_some(), a.dp().is_some() && b.dp().is_some());
         }
     }
 }

@@ -167,3 +167,15 @@ fn the_term_is_positive_and_at_most_five_years() {
         ("not_after_us", ErrorCode::TermTooLong)
     );
 }
+
+/// Leaving it out is the one way to allow nothing, and there is a ceiling.
+#[test]
+fn a_privacy_budget_is_left_out_or_within_its_bounds() {
+    for wrong in [0, 1_000_000_001, u64::MAX] {
+        let named = field(|grant| grant.quotas[0].rho_total_micro = Some(wrong));
+        assert_eq!(named, "quotas.rho_total_micro", "{wrong}");
+    }
+    accepted::<pb::Grant, Grant>(&grant(), |grant| {
+        grant.quotas[0].rho_total_micro = Some(1_000_000_000);
+    });
+}

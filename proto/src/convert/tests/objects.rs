@@ -10,7 +10,10 @@ use lingqu_core::product::{
     ParameterValues, Product, ProductRef, SignedPolicy, Statistic, Tier, Verification,
 };
 use lingqu_core::stop::{StopOrder, StopScope};
-use lingqu_policy::{AuditTerms, BodyTerms, Day, Domain, Function, Policy, Release, Use, UseSet};
+use lingqu_policy::{
+    AuditTerms, BodyTerms, Day, Domain, DpBudget, Function, MicroRho, Policy, Release,
+    SubjectLimit, Use, UseSet,
+};
 use lingqu_tlog::{Ed25519Signer, Hash, Signer};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -186,6 +189,7 @@ pub(super) fn grant() -> Grant {
             node: "node_civil".parse().unwrap(),
             calls_per_day: 0,
             calls_total: 1_000,
+            rho_total: None,
         }],
         not_before: Timestamp(1_767_225_600_000_000),
         not_after: Timestamp(1_767_225_600_000_000 + YEAR_US),
@@ -378,6 +382,8 @@ pub(super) fn policies() -> impl Strategy<Value = SignedPolicy> {
         "[a-z0-9_]{1,64}",
     );
     let bodies = proptest::option::of(6..=120_u16);
+    let budget = proptest::option::of((1..=1_000_000_000_u64, 5..=18_u8));
+    let kept = (bodies, budget);
     (
         names,
         columns,
@@ -385,10 +391,18 @@ pub(super) fn policies() -> impl Strategy<Value = SignedPolicy> {
         audit,
         1..=604_800_u32,
         release,
-        bodies,
+        kept,
     )
         .prop_map(
-            |((id, version, unit, resource), columns, purposes, audit, age, release, bodies)| {
+            |(
+                (id, version, unit, resource),
+                columns,
+                purposes,
+                audit,
+                age,
+                release,
+                (bodies, budget),
+            )| {
                 let uses: Vec<_> = columns
                     .iter()
                     .map(|(name, (uses, _))| (name.clone(), *uses))
@@ -405,6 +419,15 @@ pub(super) fn policies() -> impl Strategy<Value = SignedPolicy> {
                 }
                 if let Some(release) = release {
                     policy = policy.with_release(release);
+                }
+                if let Some((rho, exponent)) = budget {
+                    policy = policy.with_dp(DpBudget::new(MicroRho(rho), exponent).unwrap());
+                }
+                if let Some(months) = bodies {
+                    let limit = SubjectLimit::new(100, months).unwrap();
+                    let of_grant = u32::from(months).min(100);
+                    policy =
+                        policy.with_subject_limit(limit.with_grant_calls_max(of_grant).unwrap());
                 }
                 if let Some(months) = bodies {
                     policy = policy.with_bodies(BodyTerms::new(months).unwrap());
@@ -433,7 +456,12 @@ pub(super) fn grants() -> impl Strategy<Value = Grant> {
     );
     let quotas = proptest::collection::btree_map(
         id("node_"),
-        (id("party_"), any::<u64>(), any::<u64>()),
+        (
+            id("party_"),
+            any::<u64>(),
+            any::<u64>(),
+            proptest::option::of((1..=1_000_000_000_u64).prop_map(MicroRho)),
+        ),
         1..4,
     );
     let words = (
@@ -461,11 +489,12 @@ pub(super) fn grants() -> impl Strategy<Value = Grant> {
             term,
         )| {
             let (scenario, purposes, end_users, environments) = words;
-            let quota = |(node, (unit, calls_per_day, calls_total))| NodeQuota {
+            let quota = |(node, (unit, calls_per_day, calls_total, rho_total))| NodeQuota {
                 unit,
                 node,
                 calls_per_day,
                 calls_total,
+                rho_total,
             };
             Grant {
                 id,

@@ -434,3 +434,49 @@ fn a_product_version_has_one_text() {
         assert_eq!(product_ref(wrong).unwrap_err().field, "product", "{wrong}");
     }
 }
+
+#[test]
+fn a_privacy_budget_has_bounds() {
+    let field = |rho_total_micro, delta_exponent| {
+        refused(&policy(), |policy: &mut pb::Policy| {
+            policy.dp = Some(pb::DpBudget {
+                rho_total_micro,
+                delta_exponent,
+            });
+        })
+        .field
+    };
+    for rho in [0, 1_000_000_001, u64::MAX] {
+        assert_eq!(field(rho, 9), "rho_total", "{rho}");
+    }
+    for exponent in [0, 4, 19, 265, u32::MAX] {
+        assert_eq!(field(1, exponent), "delta_exponent", "{exponent}");
+    }
+}
+
+#[test]
+fn a_subject_limit_has_bounds() {
+    let field = |calls_max, window_hours, grant_calls_max| {
+        refused(&policy(), |policy: &mut pb::Policy| {
+            policy.subject_limit = Some(pb::SubjectLimit {
+                calls_max,
+                window_hours,
+                grant_calls_max,
+            });
+        })
+        .field
+    };
+    for (calls, hours, of_grant) in [
+        (0, 1, None),
+        (1_000_001, 1, None),
+        (1, 0, None),
+        (1, 745, None),
+        (1, 65_537, None),
+        (3, 1, Some(0)),
+        (3, 1, Some(4)),
+    ] {
+        assert_eq!(field(calls, hours, of_grant), "subject_limit");
+    }
+    // As many as all have is said by leaving it out.
+    assert_eq!(field(3, 1, Some(3)), "payload");
+}

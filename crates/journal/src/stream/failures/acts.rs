@@ -1,9 +1,10 @@
 //! Brings a journal to just before a durable step, and takes the step.
 
 use lingqu_core::ErrorCode;
+use lingqu_policy::MicroRho;
 
 use super::super::world::*;
-use super::super::{Journal, Outcome, Reconciled};
+use super::super::{DpCharge, Journal, Outcome, Reconciled};
 use super::Step;
 use crate::store::faulty::Fault;
 
@@ -41,6 +42,7 @@ impl Act {
             Step::FirstSegment => Act::new(0, Some(0), Run::unknown(open_and_record)),
             Step::Call => after_calls(world, 1),
             Step::NextSegment => after_calls(world, SEGMENT_CALLS),
+            Step::Debit => debit(world),
             Step::Refusal => refusal(world),
             Step::LastFrameAgain => {
                 let run = Run::after(&with_calls(world, 2), |world: &World| world.open().is_ok());
@@ -100,6 +102,26 @@ fn after_calls(world: &World, calls: u64) -> Act {
     let handle = journal.clone();
     let run = Run::after(&journal, move |_: &World| records(&handle, calls));
     Act::new(0, Some(calls), run)
+}
+
+/// What the debit costs.
+pub(super) const DEBIT_RHO: u64 = 3;
+
+fn debit(world: &World) -> Act {
+    let journal = with_calls(world, 1);
+    let handle = journal.clone();
+    let run = Run::after(&journal, move |_: &World| {
+        let call = permitted(1, &Terms::default());
+        let mut charge = handle.reserve(call.permit()).unwrap();
+        let cost = DpCharge {
+            space: "person".to_owned(),
+            rho: MicroRho(DEBIT_RHO),
+            space_limit: MicroRho(DEBIT_RHO),
+            from_store: false,
+        };
+        block_on(handle.debit(&mut charge, cost)).is_ok()
+    });
+    Act::new(0, None, run)
 }
 
 fn refusal(world: &World) -> Act {

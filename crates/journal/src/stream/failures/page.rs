@@ -73,6 +73,10 @@ fn step(step: Step, language: Language) -> &'static str {
     let (en, zh) = match step {
         Step::FirstSegment => ("making the first segment", "创建首个日志段"),
         Step::Call => ("writing the record of a call", "写入调用记录"),
+        Step::Debit => (
+            "writing the debit of a privacy budget",
+            "写入隐私预算扣减记录",
+        ),
         Step::Refusal => ("writing the record of a refusal", "写入拒绝记录"),
         Step::NextSegment => ("making the next segment", "创建下一个日志段"),
         Step::LastFrameAgain => (

@@ -21,6 +21,7 @@ fn quota(per_day: u64, total: u64) -> NodeQuota {
         node: "node_a".parse().unwrap(),
         calls_per_day: per_day,
         calls_total: total,
+        rho_total: None,
     }
 }
 
