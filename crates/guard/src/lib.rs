@@ -57,6 +57,7 @@ mod dp;
 mod engine;
 mod explain;
 mod fence;
+mod formula;
 mod gate;
 mod infer;
 mod limits;
