@@ -27,6 +27,8 @@ use lingqu_tlog::{Hash, Signer};
 
 use crate::network::{Caller, World, asked, calls, denied};
 
+/// What is told when a budget has no room.
+const EXHAUSTED: ErrorCode = ErrorCode::PrivacyBudgetExhausted;
 const PRODUCT: &str = "tb.flights_noisy";
 const SPACE: &str = "aircraft";
 /// Of one answer; the unit's policy has room for three, and so has the bank's grant.
@@ -247,7 +249,7 @@ async fn a_repeated_question_has_one_answer_and_one_price() {
         assert!(debits.iter().any(|debit| debit.index < call.index));
     }
     // The grant of the bank is used up, the stored answers too cost it.
-    let exhausted = Some(ErrorCode::PrivacyBudgetExhausted);
+    let exhausted = Some(EXHAUSTED);
     assert_eq!(code(bytes(&bank, "grant_noisy", 1).await), exhausted);
     assert_eq!(bytes(&broker, "grant_other", 1).await.unwrap(), first);
     noisy.world.end().await;
@@ -263,7 +265,7 @@ async fn two_callers_who_collude_share_the_account() {
     noisy.grant("grant_without", Party::Bank, 1, None).await;
     let bank = noisy.world.caller(Party::Bank).await;
     let broker = noisy.world.caller(Party::Broker).await;
-    let exhausted = Some(ErrorCode::PrivacyBudgetExhausted);
+    let exhausted = Some(EXHAUSTED);
     // A grant that says nothing of privacy may spend none.
     assert_eq!(code(bytes(&bank, "grant_without", 1).await), exhausted);
     assert_eq!(noisy.spent(), 0);
@@ -274,7 +276,7 @@ async fn two_callers_who_collude_share_the_account() {
     assert_eq!(code(bytes(&bank, "grant_noisy", 4).await), exhausted);
     assert_eq!(noisy.spent(), 3 * RHO);
     let records = noisy.world.records().await;
-    assert_eq!(denied(&records, Party::Broker, exhausted.unwrap()), 1);
+    assert_eq!(denied(&records, Party::Broker, EXHAUSTED), 1);
 
     // What was answered is still answered, by the store, to both.
     assert_eq!(bytes(&broker, "grant_other", 1).await.unwrap(), first);
