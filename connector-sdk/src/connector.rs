@@ -138,6 +138,17 @@ pub struct TableInfo {
     pub rows: Option<u64>,
 }
 
+impl TableInfo {
+    /// A table whose rows the source does not count.
+    pub fn new(name: TableName, schema: SchemaRef) -> TableInfo {
+        TableInfo {
+            name,
+            schema,
+            rows: None,
+        }
+    }
+}
+
 /// Bounds of one reading. By default 5,000,000 rows, 4 GiB, 8,192 rows a batch, one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadLimits {
@@ -255,4 +266,15 @@ pub struct Health {
     pub may_write: Vec<String>,
     /// Whether the connection is encrypted and the server's certificate verified; `None` where there is no connection.
     pub verified_tls: Option<bool>,
+}
+
+impl Health {
+    /// A source without accounts and without a connection, such as files, which its connector has no means of writing.
+    pub fn without_accounts(server: impl Into<String>) -> Health {
+        Health {
+            server: server.into(),
+            may_write: Vec::new(),
+            verified_tls: None,
+        }
+    }
 }

@@ -10,7 +10,15 @@
 //!
 //! Start reading at [`Connector`].
 //!
-//! # A whole connector
+//! # A connector in thirty lines
+//!
+//! One table, whose rows come from wherever `rows` takes them. It passes the kit.
+//!
+//! ```
+#![doc = include_str!("canals.rs")]
+//! ```
+//!
+//! # One that reads files
 //!
 //! Every line of a text file becomes a row, read as a stream and held a batch at a time. `load` is the trait's own: it
 //! scans what `open` gives. Its test, with a whole fixture, stands in [`conformance`]. Whoever writes a connector needs
@@ -26,6 +34,8 @@
 extern crate self as lingqu_connector_sdk;
 
 mod bounded;
+#[cfg(test)]
+mod canals;
 pub mod conformance;
 mod connector;
 pub mod digest;

@@ -69,11 +69,7 @@ impl Connector for Lines {
             };
             // One file that cannot be read does not hide the others; opening it says what is wrong.
             if let Ok(opened) = Opened::begin(&self.path, &name).await {
-                tables.push(TableInfo {
-                    name,
-                    schema: opened.schema,
-                    rows: None,
-                });
+                tables.push(TableInfo::new(name, opened.schema));
             }
         }
         tables.sort_by(|one, other| one.name.cmp(&other.name));
@@ -106,11 +102,7 @@ impl Connector for Lines {
         // A directory that can be listed can be read; what it lists is of no interest here.
         let listed = tokio::fs::read_dir(&self.path).await;
         listed.map(drop).map_err(|_| SourceError::Unreachable)?;
-        Ok(Health {
-            server: "text files".into(),
-            may_write: Vec::new(),
-            verified_tls: None,
-        })
+        Ok(Health::without_accounts("text files"))
     }
 
     async fn probe_write(&self) -> Result<WriteProbe, SourceError> {

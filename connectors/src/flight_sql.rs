@@ -166,11 +166,7 @@ impl Connector for FlightSql {
         within(self.upstream.request_time_max, async {
             let mut tables = self.upstream.session()?.tables(None).await?;
             tables.sort_by(|one, other| one.0.cmp(&other.0));
-            let info = |(name, schema)| TableInfo {
-                name,
-                schema,
-                rows: None,
-            };
+            let info = |(name, schema)| TableInfo::new(name, schema);
             Ok(tables.into_iter().map(info).collect())
         })
         .await

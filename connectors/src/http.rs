@@ -225,11 +225,8 @@ impl Http {
 #[async_trait]
 impl Connector for Http {
     async fn describe(&self) -> Result<Vec<TableInfo>, SourceError> {
-        let info = |table: &Arc<Declared>| TableInfo {
-            name: table.name.clone(),
-            schema: table.columns.schema(),
-            rows: None,
-        };
+        let info =
+            |table: &Arc<Declared>| TableInfo::new(table.name.clone(), table.columns.schema());
         Ok(self.tables.iter().map(info).collect())
     }
 

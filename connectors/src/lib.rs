@@ -22,6 +22,7 @@ mod postgres;
 mod relay;
 mod s3;
 mod scan;
+mod server;
 mod sql_text;
 mod sqlite;
 mod temporal;

@@ -9,7 +9,6 @@ mod dialect;
 mod error;
 mod privileges;
 mod probe;
-mod provider;
 mod pushdown;
 mod session;
 mod settings;

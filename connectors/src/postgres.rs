@@ -10,7 +10,6 @@ mod error;
 mod numeric;
 mod privileges;
 mod probe;
-mod provider;
 mod pushdown;
 mod session;
 mod settings;

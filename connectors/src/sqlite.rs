@@ -198,11 +198,7 @@ impl Connector for Sqlite {
                     continue;
                 };
                 let columns = self.0.columns(&mut connection, &name).await?;
-                tables.push(TableInfo {
-                    name,
-                    schema: columns.schema(),
-                    rows: None,
-                });
+                tables.push(TableInfo::new(name, columns.schema()));
             }
             Ok(tables)
         })

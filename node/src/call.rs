@@ -415,8 +415,6 @@ async fn record_explanation(
         .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
 }
 
-/// Binds the call to its product over the current loads of its environment, and takes its place where it will run; no
-/// data is looked at.
 /// Reserves a unit, and a call about whomever it is about, where the unit limits that.
 async fn reserve(node: &Node, permit: &Permit, placed: &Placed) -> Result<Charge, ErrorCode> {
     let subject = match (placed.subject(), placed.loads().first()) {
@@ -429,6 +427,8 @@ async fn reserve(node: &Node, permit: &Permit, placed: &Placed) -> Result<Charge
     node.journal.reserve_about(permit, subject)
 }
 
+/// Binds the call to its product over the current loads of its environment, and takes its place where it will run; no
+/// data is looked at.
 fn plan(node: &Node, call: &Call<Permitted>, asked: &ProductCall) -> Result<Placed, Misfit> {
     let permit = call.permit();
     let prepared = node.products.get(permit)?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arrow_schema::{Schema, SchemaRef};
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::datasource::file_format::options::CsvReadOptions;
-use datafusion::prelude::{ParquetReadOptions, SessionContext, col, lit};
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext, col, lit};
 use futures::TryStreamExt as _;
 use lingqu_connector_sdk::{Connector, TableName};
 
@@ -31,24 +31,32 @@ pub(super) fn measure(stage: &Stage<'_>, case: Case) -> Result<Measured, Failed>
     let schema = write(stage, &file)?;
     let connector = connector(stage, case)?;
     let table = TableName::new(["t".to_owned()]).expect("it names a table");
-    let bare = bare(stage, case, &file, &schema)?;
+    // Texts as views, which is its way, and as the file declares them, which is how the connector gives them.
+    let views = bare(stage, case, &file, &schema, true)?;
+    let texts = bare(stage, case, &file, &schema, false)?;
     let mut duckdb = DuckDb::start(case, &file)?;
-    let mut sides: [Side<'_>; 3] = [
+    let mut sides: Vec<Side<'_>> = vec![
         (
             "the connector",
             Box::new(|| load(stage, &connector, &table, &COLUMNS)),
         ),
-        ("datafusion", Box::new(|| read_bare(stage, &bare))),
+        ("datafusion", Box::new(|| read_bare(stage, &views))),
         ("duckdb", Box::new(|| duckdb.read())),
     ];
+    if case == Case::Parquet {
+        sides.push((
+            "datafusion-declared-types",
+            Box::new(|| read_bare(stage, &texts)),
+        ));
+    }
+    let names: Vec<&str> = sides.iter().map(|(name, _)| *name).collect();
     let reads = alternate(stage, name, &mut sides)?;
     drop(sides);
     let mut measured = Measured::default();
-    let (ours, others) = reads.split_first().expect("there are three sides");
-    for (baseline, reads) in ["datafusion", "duckdb"].into_iter().zip(others) {
+    for (baseline, theirs) in names.into_iter().zip(&reads).skip(1) {
         measured
             .rows
-            .extend(throughput(name, baseline, ours, reads));
+            .extend(throughput(name, baseline, &reads[0], theirs));
     }
     let (read, peak) = memory_peak(|| load(stage, &connector, &table, &COLUMNS));
     read?;
@@ -116,14 +124,17 @@ fn connector(stage: &Stage<'_>, case: Case) -> Result<Arc<dyn Connector>, Failed
     Ok(lingqu_connectors::kinds().configure("file", settings, stage.dir)?)
 }
 
-/// The file in a session of its own, as DataFusion reads it by itself.
+/// The file in a session of its own, as DataFusion reads it by itself: texts of Parquet as views, or as they are declared.
 fn bare(
     stage: &Stage<'_>,
     case: Case,
     file: &Path,
     schema: &SchemaRef,
+    views: bool,
 ) -> Result<SessionContext, Failed> {
-    let context = SessionContext::new();
+    let view_types = "datafusion.execution.parquet.schema_force_view_types";
+    let config = SessionConfig::new().set_bool(view_types, views);
+    let context = SessionContext::new_with_config(config);
     let path = file.display().to_string();
     stage.runtime.block_on(async {
         match case {

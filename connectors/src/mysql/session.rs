@@ -15,7 +15,8 @@ use tokio::time::timeout;
 
 use super::dialect::Server;
 use super::error::general;
-use super::settings::{Settings, TlsMode};
+use super::settings::Settings;
+use crate::server::settings::{TlsMode, is_socket};
 
 /// How long killing a query may take; the connection is closed afterwards in any case.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -165,7 +166,7 @@ impl Pool {
             .prefer_socket(false)
             .tcp_keepalive(Some(Duration::from_secs(60)))
             .stmt_cache_size(0);
-        let opts = if settings.is_socket() {
+        let opts = if is_socket(&settings.host) {
             opts.socket(Some(&settings.host))
         } else {
             opts.ip_or_hostname(&settings.host).tcp_port(settings.port)

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
+use datafusion::logical_expr::Expr;
 use lingqu_connector_sdk::{
     Connector, Health, LoadRequest, ReadLimits, Reading, SettingsRefused, SourceError, TableInfo,
     TableName, WriteProbe,
@@ -15,34 +17,24 @@ use tokio::time::{Instant, timeout_at};
 
 use super::columns::{self, Column, Table};
 use super::error::of_table;
-use super::provider::Provider;
 use super::session::{Pool, Session};
 use super::settings::{Protocol, Settings};
 use super::sql::{self, Selection};
 use super::values::Batches;
-use super::{privileges, probe};
+use super::{privileges, probe, pushdown};
 use crate::relay::{Outlet, bytes_of, relay};
+use crate::server::provider::{Database, Provider};
 
 /// Longest name of a state that is kept.
 const VERSION_BYTES_MAX: usize = 1_024;
+
+/// What is read of one table.
+type Query = crate::server::provider::Query<Column>;
 
 /// One database.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     pool: Arc<Pool>,
-}
-
-/// What is read of one table.
-#[derive(Clone, Debug)]
-pub(super) struct Query {
-    /// The table.
-    pub(super) table: TableName,
-    /// Its columns, as they were when it was opened.
-    pub(super) columns: Vec<Column>,
-    /// A condition in SQL.
-    pub(super) condition: Option<String>,
-    /// Most rows, if fewer than all are wanted.
-    pub(super) limit: Option<usize>,
 }
 
 #[async_trait]
@@ -116,6 +108,33 @@ const RUNNING: &str = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
      WHERE USER = SUBSTRING_INDEX(USER(), '@', 1) AND COMMAND IN ('Execute', 'Query') \
      AND ID <> CONNECTION_ID()";
 
+#[async_trait]
+impl Database for Source {
+    type Column = Column;
+
+    fn schema(columns: &[Column]) -> SchemaRef {
+        columns::schema(columns)
+    }
+
+    fn condition(filter: &Expr, columns: &[Column]) -> Option<String> {
+        pushdown::condition(filter, columns)
+    }
+
+    fn scan_limits(&self, batch_rows: usize) -> ReadLimits {
+        self.settings().scan_limits(batch_rows)
+    }
+
+    async fn scan(&self, query: Query, limits: ReadLimits) -> Result<Reading, SourceError> {
+        let mut session = self.pool.acquire().await?;
+        let found = self.find(&mut session, &query.table).await?;
+        let unchanged = |column: &Column| found.columns.contains(column);
+        if !query.columns.iter().all(unchanged) {
+            return Err(SourceError::SchemaChanged(query.table));
+        }
+        self.start(session, &found, query, limits).await
+    }
+}
+
 impl Source {
     pub(super) fn new(settings: Settings, base: &Path) -> Result<Source, SettingsRefused> {
         let ca = settings.ca.as_ref().map(|ca| base.join(ca));
@@ -131,21 +150,6 @@ impl Source {
 
     pub(super) fn settings(&self) -> &Settings {
         self.pool.settings()
-    }
-
-    /// Reads a table that was opened before.
-    pub(super) async fn scan(
-        &self,
-        query: Query,
-        limits: ReadLimits,
-    ) -> Result<Reading, SourceError> {
-        let mut session = self.pool.acquire().await?;
-        let found = self.find(&mut session, &query.table).await?;
-        let unchanged = |column: &Column| found.columns.contains(column);
-        if !query.columns.iter().all(unchanged) {
-            return Err(SourceError::SchemaChanged(query.table));
-        }
-        self.start(session, &found, query, limits).await
     }
 
     async fn find(&self, session: &mut Session, table: &TableName) -> Result<Table, SourceError> {

@@ -4,14 +4,13 @@
 //! collation is deterministic, but are ordered differently; floating-point numbers differ in NaN and -0. Everything that
 //! is not listed stays with the engine.
 
-use std::fmt::Write as _;
-
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{Between, InList};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::columns::{Column, Kind};
 use super::sql;
+use crate::server::literal::{date, decimal, text, timestamp};
 
 /// Nesting that is followed.
 const DEPTH_MAX: usize = 32;
@@ -168,20 +167,20 @@ fn literal(column: &Column, side: &Expr) -> Option<String> {
         },
         Kind::Date => match value {
             ScalarValue::Date32(Some(days)) => {
-                date(i64::from(*days)).map(|date| format!("'{date}'::pg_catalog.date"))
+                date(i64::from(*days), &YEARS).map(|date| format!("'{date}'::pg_catalog.date"))
             }
             _ => None,
         },
         Kind::Timestamp => match value {
             ScalarValue::TimestampMicrosecond(Some(at), None) => {
-                timestamp(*at).map(|at| format!("'{at}'::pg_catalog.timestamp"))
+                timestamp(*at, &YEARS).map(|at| format!("'{at}'::pg_catalog.timestamp"))
             }
             _ => None,
         },
         Kind::TimestampTz => match value {
             // Whatever the zone is called: the number counts from the epoch in UTC.
             ScalarValue::TimestampMicrosecond(Some(at), Some(_)) => {
-                timestamp(*at).map(|at| format!("'{at}+00'::pg_catalog.timestamptz"))
+                timestamp(*at, &YEARS).map(|at| format!("'{at}+00'::pg_catalog.timestamptz"))
             }
             _ => None,
         },
@@ -217,62 +216,6 @@ fn whole(value: &ScalarValue) -> Option<i64> {
     }
 }
 
-fn text(value: &ScalarValue) -> Option<&str> {
-    match value {
-        ScalarValue::Utf8(Some(value))
-        | ScalarValue::LargeUtf8(Some(value))
-        | ScalarValue::Utf8View(Some(value)) => Some(value),
-        _ => None,
-    }
-}
-
-/// Digits with a point where `scale` puts it.
-fn decimal(value: i128, scale: i8) -> Option<String> {
-    let scale = usize::try_from(scale).ok()?;
-    let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    let mut text = if value < 0 {
-        "-".to_owned()
-    } else {
-        String::new()
-    };
-    text.push_str(whole);
-    if !fraction.is_empty() {
-        write!(text, ".{fraction}").expect("a string takes everything");
-    }
-    Some(text)
-}
-
-/// `YYYY-MM-DD` of a day counted from 1970-01-01, by Howard Hinnant's `civil_from_days`.
-fn date(days: i64) -> Option<String> {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    YEARS
-        .contains(&year)
-        .then(|| format!("{year:04}-{month:02}-{day:02}"))
-}
-
-fn timestamp(microseconds: i64) -> Option<String> {
-    let date = date(microseconds.div_euclid(86_400_000_000))?;
-    let of_day = microseconds.rem_euclid(86_400_000_000);
-    let (seconds, fraction) = (of_day / 1_000_000, of_day % 1_000_000);
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    Some(format!(
-        "{date} {hour:02}:{minute:02}:{second:02}.{fraction:06}"
-    ))
-}
-
 /// Lower-case digits and hyphens, as values are written here; the server reads other forms as well.
 fn is_canonical_uuid(text: &str) -> bool {
     text.len() == 36
@@ -281,6 +224,3 @@ fn is_canonical_uuid(text: &str) -> bool {
             _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
         })
 }
-
-#[cfg(test)]
-mod tests;

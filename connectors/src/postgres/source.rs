@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
+use datafusion::logical_expr::Expr;
 use lingqu_connector_sdk::{
     Connector, Health, LoadRequest, ReadLimits, Reading, SettingsRefused, SourceError, TableInfo,
     TableName, WriteProbe,
@@ -14,30 +16,20 @@ use tokio::time::{Instant, timeout_at};
 use super::columns::{self, Column, Table};
 use super::decode::Decoder;
 use super::error::of_table;
-use super::provider::Provider;
 use super::session::{Pool, Session};
 use super::settings::Settings;
 use super::sql::{self, Selection};
-use super::{privileges, probe};
+use super::{privileges, probe, pushdown};
 use crate::relay::{Outlet, bytes_of, relay};
+use crate::server::provider::{Database, Provider};
+
+/// What is read of one table.
+type Query = crate::server::provider::Query<Column>;
 
 /// One database.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     pool: Arc<Pool>,
-}
-
-/// What is read of one table.
-#[derive(Clone, Debug)]
-pub(super) struct Query {
-    /// The table.
-    pub(super) table: TableName,
-    /// Its columns, as they were when it was opened.
-    pub(super) columns: Vec<Column>,
-    /// A condition in SQL.
-    pub(super) condition: Option<String>,
-    /// Most rows, if fewer than all are wanted.
-    pub(super) limit: Option<usize>,
 }
 
 #[async_trait]
@@ -105,6 +97,33 @@ impl Connector for Source {
 const RUNNING: &str = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity \
      WHERE usename = current_user AND pid <> pg_catalog.pg_backend_pid() AND state = 'active'";
 
+#[async_trait]
+impl Database for Source {
+    type Column = Column;
+
+    fn schema(columns: &[Column]) -> SchemaRef {
+        columns::schema(columns)
+    }
+
+    fn condition(filter: &Expr, columns: &[Column]) -> Option<String> {
+        pushdown::condition(filter, columns)
+    }
+
+    fn scan_limits(&self, batch_rows: usize) -> ReadLimits {
+        self.settings().scan_limits(batch_rows)
+    }
+
+    async fn scan(&self, query: Query, limits: ReadLimits) -> Result<Reading, SourceError> {
+        let session = self.pool.acquire().await?;
+        let found = self.find(&session, &query.table).await?;
+        let unchanged = |column: &Column| found.columns.contains(column);
+        if !query.columns.iter().all(unchanged) {
+            return Err(SourceError::SchemaChanged(query.table));
+        }
+        self.start(session, &found, query, limits).await
+    }
+}
+
 impl Source {
     pub(super) fn new(settings: Settings, base: &Path) -> Result<Source, SettingsRefused> {
         let pool = Arc::new(Pool::new(settings, base.to_owned())?);
@@ -113,21 +132,6 @@ impl Source {
 
     pub(super) fn settings(&self) -> &Settings {
         self.pool.settings()
-    }
-
-    /// Reads a table that was opened before.
-    pub(super) async fn scan(
-        &self,
-        query: Query,
-        limits: ReadLimits,
-    ) -> Result<Reading, SourceError> {
-        let session = self.pool.acquire().await?;
-        let found = self.find(&session, &query.table).await?;
-        let unchanged = |column: &Column| found.columns.contains(column);
-        if !query.columns.iter().all(unchanged) {
-            return Err(SourceError::SchemaChanged(query.table));
-        }
-        self.start(session, &found, query, limits).await
     }
 
     async fn find(&self, session: &Session, table: &TableName) -> Result<Table, SourceError> {

@@ -10,7 +10,8 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::settings::{Settings, TlsMode};
+use super::settings::Settings;
+use crate::server::settings::TlsMode;
 
 /// How to encrypt, or `None` for a connection that stays on the machine.
 pub(super) fn connector(

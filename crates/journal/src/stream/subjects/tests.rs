@@ -118,7 +118,8 @@ proptest! {
     fn the_count_is_exact(steps in proptest::collection::vec(step(), 1..120)) {
         let limit = limit(5).with_grant_calls_max(3).unwrap();
         let mut subjects = Subjects::new(100);
-        let (mut outstanding, mut recorded): (Vec<(u8, u8)>, Vec<(u8, u8)>) = Default::default();
+        let mut outstanding: Vec<(u8, u8)> = Vec::new();
+        let mut recorded: Vec<(u8, u8)> = Vec::new();
         for step in steps {
             match step {
                 Step::Reserve { grant, tag } => {
