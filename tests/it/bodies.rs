@@ -247,9 +247,10 @@ async fn a_regulator_opens_what_was_kept_also_after_the_state_was_sealed() {
     assert_eq!(handed.open(&order, &other), []);
     // Nothing of it lies on the node's disk in clear, nor does it say whose calls they were.
     let state = world.state();
-    world.end().await;
+    world.network.stop_node().await.unwrap();
     assert_eq!(files_with(&state, b"N10156"), Vec::<String>::new());
     assert_eq!(files_with(&state, GRANT.as_bytes()), Vec::<String>::new());
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

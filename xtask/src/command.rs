@@ -3,10 +3,12 @@
 //! Exit codes: 0 when everything is as it should be, 1 when something was found or failed, 2 when
 //! the command line is wrong. `test` hands on the exit code of `cargo test`.
 
+mod accounting;
 mod check_layers;
 mod dist;
 mod generate;
 mod help;
+mod maker;
 mod models;
 pub(crate) mod peers;
 mod sizes;
@@ -31,6 +33,11 @@ pub(crate) struct Command {
 
 /// Every command, in the order of the usage text.
 pub(crate) const COMMANDS: &[Command] = &[
+    Command {
+        name: "accounting",
+        summary: "write what dp-accounting says of privacy budgets; --check only compares",
+        run: accounting::run,
+    },
     Command {
         name: "check-layers",
         summary: "check that dependencies run one way and pure crates stay pure",

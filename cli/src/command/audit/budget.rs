@@ -2,14 +2,15 @@
 //!
 //! The records say it themselves: a regulator who holds the stream adds up what the node's ledger adds up, and compares
 //! it with the totals that the unit signed. A record that is no whole debit ends the command, since a sum that leaves
-//! something out says nothing.
+//! something out says nothing. A call that names a debit must have one of its own, before it, under its grant: else a
+//! node has answered twice for one payment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
 use lingqu_core::debit::Debit;
-use lingqu_core::record::RecordView;
+use lingqu_core::record::{Field, Kind, RecordView};
 use lingqu_policy::MicroRho;
 use lingqu_tlog::Intl;
 use serde_json::json;
@@ -47,11 +48,11 @@ impl Budget {
         session.say(
             format_args!(
                 "{} debits; answers from the store are charged to their grant alone",
-                sums.seen.len()
+                sums.debits.len()
             ),
-            format_args!("共 {} 笔扣减；由存储答复的仅计入授权", sums.seen.len()),
+            format_args!("共 {} 笔扣减；由存储答复的仅计入授权", sums.debits.len()),
         );
-        Ok(())
+        sums.check_calls()
     }
 }
 
@@ -67,7 +68,27 @@ fn data(production: bool) -> &'static str {
 struct Sums {
     spaces: BTreeMap<(String, bool), Sum>,
     grants: BTreeMap<(String, bool), Sum>,
-    seen: BTreeSet<u64>,
+    /// The account of each debit, by its index.
+    debits: BTreeMap<u64, Account>,
+    /// Calls that name a debit: its index and the call's account, by the call's index.
+    calls: BTreeMap<u64, (u64, Account)>,
+}
+
+/// A grant and an environment, as a record names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Account {
+    grant: Option<String>,
+    environment: Option<String>,
+}
+
+impl Account {
+    fn named(record: &RecordView<'_>) -> Account {
+        let text = |field| record.text(field).map(str::to_owned);
+        Account {
+            grant: text(Field::Grant),
+            environment: text(Field::Environment),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -93,9 +114,14 @@ impl Sums {
         };
         let debit = Debit::of(&record)
             .map_err(|error| Failure::Unusable(format!("record {}: {error}", record.index())))?;
-        let Some(debit) = debit.filter(|_| self.seen.insert(record.index())) else {
+        let Some(debit) = debit else {
+            self.note_call(&record);
             return Ok(());
         };
+        let account = Account::named(&record);
+        if self.debits.insert(record.index(), account).is_some() {
+            return Ok(());
+        }
         let production = debit.environment.is_production();
         let grant = (debit.grant.to_string(), production);
         self.grants.entry(grant).or_default().add(debit.rho)?;
@@ -104,6 +130,33 @@ impl Sums {
         }
         let space = (debit.space, production);
         self.spaces.entry(space).or_default().add(debit.rho)
+    }
+
+    fn note_call(&mut self, record: &RecordView<'_>) {
+        if record.kind() != Kind::Call {
+            return;
+        }
+        if let Some(debit) = record.to_record().draft.refers_to {
+            let call = (debit, Account::named(record));
+            self.calls.insert(record.index(), call);
+        }
+    }
+
+    /// Whether each call that names a debit has one of its own.
+    fn check_calls(&self) -> Result<(), Failure> {
+        let mut paid = BTreeSet::new();
+        for (call, (debit, account)) in &self.calls {
+            let is_its = debit < call && self.debits.get(debit) == Some(account);
+            if !is_its || !paid.insert(debit) {
+                return Err(Failure::CheckFailed {
+                    en: format!(
+                        "the call at {call} names the debit at {debit}, which is not its own"
+                    ),
+                    zh: "有调用引用了不属于它的预算扣减",
+                });
+            }
+        }
+        Ok(())
     }
 }
 

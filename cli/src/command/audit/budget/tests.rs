@@ -69,3 +69,30 @@ fn half_a_debit_and_a_sum_without_end_are_no_answer() {
     let most = |index| debit(index, "grant_1", "PROD", "debit", u64::MAX);
     assert!(run(&[most(0), most(1)]).0.is_err());
 }
+
+fn call(index: u64, grant: &str, debit: u64) -> Vec<u8> {
+    let mut draft = Draft::new(Kind::Call);
+    draft.refers_to = Some(debit);
+    draft.clear = Clear::default()
+        .text(Field::Grant, grant)
+        .text(Field::Environment, "PROD");
+    let time = Timestamp::from_unix_s(1_767_225_600 + i64::try_from(index).unwrap());
+    let stream = StreamId::of::<Intl>("budget.test");
+    draft.at(stream, index, time).encode::<Intl>()
+}
+
+/// A node that answers twice for one payment, or on somebody else's, or pays afterwards.
+#[test]
+fn a_call_has_a_debit_of_its_own() {
+    let paid = || debit(1, "grant_1", "PROD", "debit", 5);
+    run(&[paid(), call(2, "grant_1", 1)]).0.unwrap();
+    for calls in [
+        vec![call(2, "grant_1", 1), call(3, "grant_1", 1)],
+        vec![call(2, "grant_2", 1)],
+        vec![call(2, "grant_1", 7)],
+        vec![call(0, "grant_1", 1)],
+    ] {
+        let (ended, _) = run(&[vec![paid()], calls].concat());
+        assert!(matches!(ended, Err(Failure::CheckFailed { .. })));
+    }
+}

@@ -12,6 +12,7 @@ const ATTACKS: &[&str] = &[
     "tests::attacks::every_attack",
     "tests::policies::",
     "plan::tests::",
+    "dp::tests::limits::",
     "tests::failures::a_source_that_lies",
     "tests::boundary::",
     "tests::red::random",
