@@ -21,11 +21,14 @@ use lingqu_demo::cast::Party;
 use lingqu_demo::network::wait_until;
 use lingqu_demo::objects::{self, ORIGINS, Which};
 use lingqu_demo::register::transport::AIRLINES;
+use lingqu_node::admin::{AdminRequest, ask};
 use lingqu_policy::{DpBudget, MicroRho};
 use lingqu_proto::ClaimValue;
-use lingqu_tlog::{Hash, Signer};
+use lingqu_tlog::{Hash, Intl, Signer};
 
-use crate::network::{Caller, World, asked, calls, denied};
+use crate::binary::run;
+use crate::network::{Caller, Setup, World, asked, calls, denied};
+use crate::observed::{listening, sample};
 
 /// What is told when a budget has no room.
 const EXHAUSTED: ErrorCode = ErrorCode::PrivacyBudgetExhausted;
@@ -83,7 +86,10 @@ impl Noisy {
     }
 
     async fn with(product: Product, rho_total: u64) -> Noisy {
-        let world = World::ready().await;
+        Noisy::over(World::ready().await, product, rho_total).await
+    }
+
+    async fn over(world: World, product: Product, rho_total: u64) -> Noisy {
         let policy = policy(1, rho_total);
         let policy = world.network.signed(&policy, &[Party::Unit]).unwrap();
         world.push(&policy, None).await.unwrap();
@@ -427,5 +433,78 @@ async fn without_a_budget_in_the_policy_it_does_not_open() {
     let refused = code(bytes(&bank, "grant_noisy", 1).await);
     assert_eq!(refused, Some(ErrorCode::ResourceUnavailable));
     assert_eq!(noisy.spent(), 0);
+    noisy.world.end().await;
+}
+
+/// The unit sees what its space has left, at its own socket and in its own metrics; whoever has the log adds up the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_unit_and_whoever_has_the_log_see_what_is_spent() {
+    let world = World::with(Setup {
+        config: listening,
+        ..Setup::default()
+    })
+    .await;
+    let noisy = Noisy::over(world, product(1, Some(terms())), 3 * RHO).await;
+    noisy.is_open(2).await;
+    noisy
+        .grant("grant_noisy", Party::Bank, 1, Some(5 * RHO))
+        .await;
+    let bank = noisy.world.caller(Party::Bank).await;
+    for month in [1, 2, 1] {
+        bytes(&bank, "grant_noisy", month).await.unwrap();
+    }
+    let socket = noisy.world.node().config().admin_socket();
+    let told = ask(&socket, &AdminRequest::Status).await.unwrap();
+    let budgets = told.status.unwrap().budgets;
+    let [budget] = budgets.as_slice() else {
+        panic!("{budgets:?}");
+    };
+    assert_eq!((budget.space.as_str(), budget.production), (SPACE, true));
+    let shown = [
+        budget.limit.as_deref().unwrap(),
+        &budget.spent,
+        &budget.left,
+    ];
+    assert_eq!(shown, ["0.03", "0.02", "0.01"]);
+
+    let (_, text) = noisy.world.node_says("/metrics").await;
+    let of_space = format!("{{data=\"production\",space=\"{SPACE}\"}}");
+    for (series, expected) in [
+        (
+            format!("lingqu_node_privacy_budget_spent_rho{of_space}"),
+            0.02,
+        ),
+        (
+            format!("lingqu_node_privacy_budget_left_rho{of_space}"),
+            0.01,
+        ),
+        (
+            "lingqu_node_grant_budget_left_rho{grant=\"grant_noisy\"}".to_owned(),
+            0.02,
+        ),
+    ] {
+        assert!((sample(&text, &series) - expected).abs() < 1e-9, "{series}");
+    }
+
+    // The same from the records alone, as entry bundles of an archive hold them.
+    let archive = tempfile::tempdir().unwrap();
+    let bundles = archive.path().join("tile/entries");
+    std::fs::create_dir_all(&bundles).unwrap();
+    let mut bundle = Vec::new();
+    for record in noisy.world.records().await {
+        let entry = record.encode::<Intl>();
+        bundle.extend_from_slice(&u16::try_from(entry.len()).unwrap().to_be_bytes());
+        bundle.extend_from_slice(&entry);
+    }
+    std::fs::write(bundles.join("000"), bundle).unwrap();
+    let archive = archive.path().to_str().unwrap();
+    let ran = run(&["audit", "budget", "--archive", archive]);
+    assert!(ran.out.contains(&format!(
+        "space {SPACE} (production data): 0.02 ρ in 2 debits"
+    )));
+    assert!(
+        ran.out
+            .contains("grant grant_noisy (production data): 0.03 ρ in 3 debits")
+    );
     noisy.world.end().await;
 }

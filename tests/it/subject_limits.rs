@@ -120,7 +120,6 @@ async fn whoever_guesses_value_by_value_gets_no_further() {
         }
     }
     assert_eq!(answered, 3);
-    // An explanation looks at no data: it neither counts nor is it held up.
     let records = world.records().await;
     let refused = records
         .iter()
