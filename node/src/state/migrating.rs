@@ -15,7 +15,7 @@ use crate::bodies;
 use super::{KEYS_FILE, State, StateUnusable, create_dir, write_file};
 
 /// Directories of small files.
-const DIRS: [&str; 8] = [
+const DIRS: [&str; 9] = [
     "body-keys",
     "body-orders",
     "destructions",
