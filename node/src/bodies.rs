@@ -6,6 +6,7 @@
 //! `body-orders/`. Start reading at [`Bodies::keeping`]; `orders.rs` opens and erases.
 
 mod day_log;
+mod ended;
 mod keys;
 mod orders;
 mod status;
@@ -63,6 +64,22 @@ pub(crate) struct Regulator {
     pub(crate) sealing_key: Vec<u8>,
 }
 
+/// How long what a key seals is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Term {
+    /// First instant at which it may go, if the grant lives as long as it says.
+    until: Timestamp,
+    /// Calendar months after the grant's end, whenever that is.
+    months: u16,
+}
+
+impl Term {
+    /// Whether what is kept under this is kept long enough for `other`, whenever the grant ends.
+    fn covers(self, other: Term) -> bool {
+        self.until >= other.until && self.months >= other.months
+    }
+}
+
 /// Leave to keep one call's body: there is room, and a key whose wrapped form is durable.
 pub(crate) struct Keeping {
     log: Arc<DayLog>,
@@ -117,24 +134,22 @@ impl Bodies {
         let Some(terms) = permit.bodies() else {
             return Ok(None);
         };
-        let until = keep_until(permit.grant_ends(), terms.keep_months());
+        let term = Term {
+            until: keep_until(permit.grant_ends(), terms.keep_months()),
+            months: terms.keep_months(),
+        };
         let (day, grant) = (day_of(permit.at())?, permit.grant().clone());
-        if let Some(keeping) = self.at_hand(day, &grant, until)? {
+        if let Some(keeping) = self.at_hand(day, &grant, term)? {
             return Ok(Some(keeping));
         }
         // The first call of a grant on a day writes files.
         let making = Arc::clone(self);
-        let made = tokio::task::spawn_blocking(move || making.make(day, &grant, until));
+        let made = tokio::task::spawn_blocking(move || making.make(day, &grant, term));
         made.await.unwrap_or(Err(ErrorCode::Internal)).map(Some)
     }
 
     /// Leave without writing a file, if log and key are there.
-    fn at_hand(
-        &self,
-        day: Day,
-        grant: &GrantId,
-        until: Timestamp,
-    ) -> Result<Option<Keeping>, ErrorCode> {
+    fn at_hand(&self, day: Day, grant: &GrantId, term: Term) -> Result<Option<Keeping>, ErrorCode> {
         let log = self.today();
         let Some(log) = log.filter(|log| log.day() == day) else {
             return Ok(None);
@@ -143,7 +158,7 @@ impl Bodies {
             tracing::error!(%day, "no more bodies can be kept today: `limits.body_day_bytes_max`");
             return Err(ErrorCode::AuditUnavailable);
         }
-        let key = log.key(grant).filter(|key| key.keep_until >= until);
+        let key = log.key(grant).filter(|key| key.term.covers(term));
         Ok(key.map(|key| Keeping {
             log,
             key,
@@ -152,10 +167,10 @@ impl Bodies {
         }))
     }
 
-    fn make(&self, day: Day, grant: &GrantId, until: Timestamp) -> Result<Keeping, ErrorCode> {
+    fn make(&self, day: Day, grant: &GrantId, term: Term) -> Result<Keeping, ErrorCode> {
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have made it meanwhile.
-        if let Some(keeping) = self.at_hand(day, grant, until)? {
+        if let Some(keeping) = self.at_hand(day, grant, term)? {
             return Ok(keeping);
         }
         if self.regulators.is_empty() {
@@ -172,7 +187,7 @@ impl Bodies {
                 log
             }
         };
-        let (key, wrapped) = keys::make(&self.origin, &self.regulators, grant, day, until)?;
+        let (key, wrapped) = keys::make(&self.origin, &self.regulators, grant, day, term)?;
         // Durable before anything is sealed with it: a body without its key would be lost.
         self.state
             .write(&self.key_path(&wrapped), &wrapped.encode_to_vec())
@@ -181,7 +196,7 @@ impl Bodies {
                 ErrorCode::AuditUnavailable
             })?;
         log.add_key(grant.clone(), key);
-        self.at_hand(day, grant, until)?
+        self.at_hand(day, grant, term)?
             .ok_or(ErrorCode::AuditUnavailable)
     }
 

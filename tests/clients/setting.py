@@ -19,6 +19,9 @@ class Setting:
         self.product = values["product"]
         self.arguments = values["arguments"]
         self.openapi = values["openapi"]
+        # Where statistics are asked: their products, and the directory for the tables that they answer.
+        self.products = values.get("products", [])
+        self.answers = values.get("answers")
 
     def pem(self, party):
         """Certificate chain and key of a party, as text."""

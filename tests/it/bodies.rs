@@ -1,19 +1,23 @@
 //! Kept bodies through a running network: sealed to the regulators that the unit names, opened only by an order that is
 //! on record, held against the records, erased by the unit, and never before the retention is over.
 
-use std::path::Path;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lingqu_client::bodies::{self, OpenFailed, SealingKey};
 use lingqu_core::body::{BodyAct, BodyOrder, Day, Days};
 use lingqu_core::envelope::Envelope;
 use lingqu_core::product::SignedPolicy;
-use lingqu_core::record::{Field, Kind, Record, flag};
+use lingqu_core::record::{Field, Kind, Record, StreamId, flag};
 use lingqu_core::{Clock, ErrorCode, Timestamp};
 use lingqu_demo::cast::{self, Party, Unit};
+use lingqu_journal::{LogId, StateKey};
 use lingqu_node::NodeConfig;
 use lingqu_node::admin::{AdminRequest, AdminResponse, ask};
 use lingqu_node::config::RegulatorSection;
+use lingqu_node::state::migrating::rewrite;
 use lingqu_policy::BodyTerms;
 use lingqu_proto::{encode_envelope, seal};
 use lingqu_tlog::{Intl, Signer};
@@ -54,6 +58,29 @@ async fn keeping() -> World {
         ..Setup::default()
     })
     .await
+}
+
+/// Writes the node's state anew, sealed; gives where its key lies. What was kept in clear is still beside it.
+fn seal_state(config: &NodeConfig) -> PathBuf {
+    let key = StateKey::generate();
+    let path = config.base.join("state.key");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .unwrap();
+    file.write_all(key.to_text().as_bytes()).unwrap();
+    let origin = lingqu_node::Node::read_origin(config).unwrap();
+    let limits = config.limits.journal();
+    let layout = (
+        LogId(StreamId::of::<Intl>(&origin).0),
+        limits.segment_len,
+        limits.frame_bytes_max,
+    );
+    let migrated = rewrite(&config.data_dir, None, &key, layout).unwrap();
+    std::fs::remove_dir_all(migrated.kept).unwrap();
+    path
 }
 
 /// The day of UTC+8.
@@ -154,13 +181,19 @@ async fn a_policy_that_keeps_bodies_answers_nothing_while_nobody_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_regulator_opens_what_was_kept_also_after_a_restart() {
+async fn a_regulator_opens_what_was_kept_also_after_the_state_was_sealed() {
     let mut world = keeping().await;
     let bank = world.caller(Party::Bank).await;
     let (one, two) = (call(GRANT), call(GRANT));
     assert_eq!(bank.told(&one).await, "MATCH");
+    let config = world.node().config().clone();
     world.network.stop_node().await.unwrap();
-    world.start_node_with(names_the_bureau).await;
+    let path = seal_state(&config);
+    let sealed = move |config: &mut NodeConfig| {
+        names_the_bureau(config);
+        config.keys.state = Some(path);
+    };
+    world.start_node_with(sealed).await;
     let bank = world.caller(Party::Bank).await;
     assert_eq!(bank.told(&two).await, "MATCH");
 
@@ -212,11 +245,11 @@ async fn a_regulator_opens_what_was_kept_also_after_a_restart() {
     // Another's sealing key opens nothing.
     let other = SealingKey::generate();
     assert_eq!(handed.open(&order, &other), []);
-    // Nothing of it lies on the node's disk in clear.
+    // Nothing of it lies on the node's disk in clear, nor does it say whose calls they were.
     let state = world.state();
     world.network.stop_node().await.unwrap();
     assert_eq!(files_with(&state, b"N10156"), Vec::<String>::new());
-    assert_ne!(files_with(&state, GRANT.as_bytes()), Vec::<String>::new());
+    assert_eq!(files_with(&state, GRANT.as_bytes()), Vec::<String>::new());
     world.end().await;
 }
 
@@ -382,6 +415,52 @@ async fn keys_are_erased_after_the_retention_and_every_proof_holds() {
             .iter()
             .all(|record| record.draft.kind != Kind::Denials)
     );
+    world.end().await;
+}
+
+/// The grants whose keys may be erased by now.
+async fn erasable(world: &World) -> Vec<String> {
+    let status = world.admin(&AdminRequest::Bodies).await;
+    status.bodies.unwrap().erasable
+}
+
+/// A grant that ended before its time is kept from the end that really was, and no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_revocation_the_retention_is_counted_from_it() {
+    let mut world = keeping().await;
+    let bank = world.caller(Party::Bank).await;
+    assert_eq!(bank.told(&call(GRANT)).await, "MATCH");
+    let epoch = world.epoch(1_000_000, &[GRANT], world.clock.now());
+    world.push_epoch(&epoch).await.unwrap();
+    assert_eq!(bank.told(&call(GRANT)).await, "GRANT_REVOKED");
+    // Noted now, and still known after a restart.
+    assert!(erasable(&world).await.is_empty());
+    let noted = world.clock.now();
+    world.network.stop_node().await.unwrap();
+    world.start_node_with(names_the_bureau).await;
+    let until = noted.plus_months_utc8(6);
+    assert!(until < world.grant(GRANT).not_after);
+    let jump = |world: &World, to: Timestamp| {
+        let ahead = to.since(world.clock.now()) + Duration::from_secs(60);
+        let ahead = i64::try_from(ahead.as_secs()).unwrap();
+        world.clock.move_by_s(ahead);
+    };
+    let erase = |world: &World| {
+        let order = BodyOrder {
+            issued: world.clock.now(),
+            ..world.body_order(Party::Unit, BodyAct::Erase)
+        };
+        world.signed_order(&order, Party::Unit)
+    };
+    jump(&world, Timestamp(until.0 - 3_600_000_000));
+    assert!(erasable(&world).await.is_empty());
+    let early = world.erase(&erase(&world)).await;
+    assert_eq!(early, Err("RETENTION_NOT_ELAPSED".to_owned()));
+    jump(&world, until);
+    assert_eq!(erasable(&world).await, [GRANT]);
+    assert_eq!(world.erase(&erase(&world)).await, Ok(1));
+    let left = std::fs::read_dir(world.state().join("body-keys")).unwrap();
+    assert_eq!(left.count(), 0, "nor is there a note of it");
     world.end().await;
 }
 

@@ -24,6 +24,7 @@ mod flight;
 mod foreign;
 mod forward;
 mod grants;
+mod honest;
 mod http;
 mod impostor;
 mod lagged;

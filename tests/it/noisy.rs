@@ -22,14 +22,19 @@ use lingqu_demo::cast::Party;
 use lingqu_demo::network::wait_until;
 use lingqu_demo::objects::{self, ORIGINS, Which};
 use lingqu_demo::register::transport::AIRLINES;
+use lingqu_node::admin::{AdminRequest, ask};
 use lingqu_policy::{DpBudget, MicroRho};
 use lingqu_proto::ClaimValue;
-use lingqu_tlog::{Hash, Signer};
+use lingqu_tlog::{Hash, Intl, Signer};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::network::{Caller, World, asked, calls, denied};
+use crate::binary::run;
+use crate::network::{Caller, Setup, World, asked, calls, denied};
+use crate::observed::{listening, sample};
 
+/// What is told when a budget has no room.
+const EXHAUSTED: ErrorCode = ErrorCode::PrivacyBudgetExhausted;
 const PRODUCT: &str = "tb.flights_noisy";
 const SPACE: &str = "aircraft";
 /// Of one answer; the unit's policy has room for three, and so has the bank's grant.
@@ -84,7 +89,10 @@ impl Noisy {
     }
 
     async fn with(product: Product, rho_total: u64) -> Noisy {
-        let world = World::ready().await;
+        Noisy::over(World::ready().await, product, rho_total).await
+    }
+
+    async fn over(world: World, product: Product, rho_total: u64) -> Noisy {
         let policy = policy(1, rho_total);
         let policy = world.network.signed(&policy, &[Party::Unit]).unwrap();
         world.push(&policy, None).await.unwrap();
@@ -250,7 +258,7 @@ async fn a_repeated_question_has_one_answer_and_one_price() {
         assert!(debits.iter().any(|debit| debit.index < call.index));
     }
     // The grant of the bank is used up, the stored answers too cost it.
-    let exhausted = Some(ErrorCode::PrivacyBudgetExhausted);
+    let exhausted = Some(EXHAUSTED);
     assert_eq!(code(bytes(&bank, "grant_noisy", 1).await), exhausted);
     assert_eq!(bytes(&broker, "grant_other", 1).await.unwrap(), first);
     noisy.world.end().await;
@@ -266,7 +274,7 @@ async fn two_callers_who_collude_share_the_account() {
     noisy.grant("grant_without", Party::Bank, 1, None).await;
     let bank = noisy.world.caller(Party::Bank).await;
     let broker = noisy.world.caller(Party::Broker).await;
-    let exhausted = Some(ErrorCode::PrivacyBudgetExhausted);
+    let exhausted = Some(EXHAUSTED);
     // A grant that says nothing of privacy may spend none.
     assert_eq!(code(bytes(&bank, "grant_without", 1).await), exhausted);
     assert_eq!(noisy.spent(), 0);
@@ -277,7 +285,7 @@ async fn two_callers_who_collude_share_the_account() {
     assert_eq!(code(bytes(&bank, "grant_noisy", 4).await), exhausted);
     assert_eq!(noisy.spent(), 3 * RHO);
     let records = noisy.world.records().await;
-    assert_eq!(denied(&records, Party::Broker, exhausted.unwrap()), 1);
+    assert_eq!(denied(&records, Party::Broker, EXHAUSTED), 1);
 
     // What was answered is still answered, by the store, to both.
     assert_eq!(bytes(&broker, "grant_other", 1).await.unwrap(), first);
@@ -448,7 +456,9 @@ fn lose_the_last_frame(journal: &Path) {
 async fn a_crash_between_debit_and_answer_gives_nothing_back() {
     let mut noisy = Noisy::open().await;
     noisy.is_open(2).await;
-    noisy.grant("grant_noisy", Party::Bank, 1, Some(9 * RHO)).await;
+    noisy
+        .grant("grant_noisy", Party::Bank, 1, Some(9 * RHO))
+        .await;
     let bank = noisy.world.caller(Party::Bank).await;
     bytes(&bank, "grant_noisy", 1).await.unwrap();
     noisy.world.mirrored().await;
@@ -469,7 +479,10 @@ async fn a_crash_between_debit_and_answer_gives_nothing_back() {
     let records = noisy.world.records().await;
     assert_eq!((calls(&records).len(), noisy.debits().await.len()), (1, 2));
     // The debit has no call, and is spent.
-    assert_eq!((noisy.spent(), noisy.spent_under("grant_noisy")), (2 * RHO, 2 * RHO));
+    assert_eq!(
+        (noisy.spent(), noisy.spent_under("grant_noisy")),
+        (2 * RHO, 2 * RHO)
+    );
     let bank = noisy.world.caller(Party::Bank).await;
     bytes(&bank, "grant_noisy", 2).await.unwrap();
     assert_eq!(noisy.spent(), 3 * RHO);
@@ -488,9 +501,10 @@ async fn a_later_policy_counts_what_was_spent_under_the_earlier() {
     bytes(&bank, "grant_1", 1).await.unwrap();
     bytes(&bank, "grant_1", 2).await.unwrap();
     let exhausted = Some(ErrorCode::PrivacyBudgetExhausted);
-    for (version, rho_total, grant, is_left) in
-        [(2, 2 * RHO, "grant_2", false), (3, 3 * RHO, "grant_3", true)]
-    {
+    for (version, rho_total, grant, is_left) in [
+        (2, 2 * RHO, "grant_2", false),
+        (3, 3 * RHO, "grant_3", true),
+    ] {
         let policy = policy(version, rho_total);
         let policy = noisy.world.network.signed(&policy, &[Party::Unit]).unwrap();
         noisy.world.push(&policy, None).await.unwrap();
@@ -517,7 +531,9 @@ fn one_less(original: &[u8]) -> Vec<u8> {
     let mut writer = ArrowWriter::try_new(Vec::new(), batches[0].schema(), None).unwrap();
     for (at, batch) in batches.iter().enumerate() {
         let skipped = usize::from(at == 0);
-        writer.write(&batch.slice(skipped, batch.num_rows() - skipped)).unwrap();
+        writer
+            .write(&batch.slice(skipped, batch.num_rows() - skipped))
+            .unwrap();
     }
     writer.into_inner().unwrap()
 }
@@ -526,7 +542,9 @@ fn one_less(original: &[u8]) -> Vec<u8> {
 async fn a_newer_load_has_answers_and_prices_of_its_own() {
     let noisy = Noisy::open().await;
     noisy.is_open(2).await;
-    noisy.grant("grant_noisy", Party::Bank, 1, Some(9 * RHO)).await;
+    noisy
+        .grant("grant_noisy", Party::Bank, 1, Some(9 * RHO))
+        .await;
     let bank = noisy.world.caller(Party::Bank).await;
     let first = bytes(&bank, "grant_noisy", 1).await.unwrap();
     let files = noisy.world.network.files().dir().join("node/data");
@@ -540,12 +558,91 @@ async fn a_newer_load_has_answers_and_prices_of_its_own() {
         flights.and_then(|flights| flights.load).map(|load| load.id)
     };
     let before = load(noisy.world.node());
-    noisy.world.node().begin_load("flights", None, None).unwrap();
-    wait_until(&noisy.world.network, "the newer load answers", |node| load(node) != before)
-        .await
+    noisy
+        .world
+        .node()
+        .begin_load("flights", None, None)
         .unwrap();
+    wait_until(&noisy.world.network, "the newer load answers", |node| {
+        load(node) != before
+    })
+    .await
+    .unwrap();
     noisy.world.node().record_pending().await;
     assert_ne!(bytes(&bank, "grant_noisy", 1).await.unwrap(), first);
     assert_eq!(noisy.spent(), 2 * RHO);
+    noisy.world.end().await;
+}
+
+/// The unit sees what its space has left, at its own socket and in its own metrics; whoever has the log adds up the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_unit_and_whoever_has_the_log_see_what_is_spent() {
+    let world = World::with(Setup {
+        config: listening,
+        ..Setup::default()
+    })
+    .await;
+    let noisy = Noisy::over(world, product(1, Some(terms())), 3 * RHO).await;
+    noisy.is_open(2).await;
+    noisy
+        .grant("grant_noisy", Party::Bank, 1, Some(5 * RHO))
+        .await;
+    let bank = noisy.world.caller(Party::Bank).await;
+    for month in [1, 2, 1] {
+        bytes(&bank, "grant_noisy", month).await.unwrap();
+    }
+    let socket = noisy.world.node().config().admin_socket();
+    let told = ask(&socket, &AdminRequest::Status).await.unwrap();
+    let budgets = told.status.unwrap().budgets;
+    let [budget] = budgets.as_slice() else {
+        panic!("{budgets:?}");
+    };
+    assert_eq!((budget.space.as_str(), budget.production), (SPACE, true));
+    let shown = [
+        budget.limit.as_deref().unwrap(),
+        &budget.spent,
+        &budget.left,
+    ];
+    assert_eq!(shown, ["0.03", "0.02", "0.01"]);
+
+    let (_, text) = noisy.world.node_says("/metrics").await;
+    let of_space = format!("{{data=\"production\",space=\"{SPACE}\"}}");
+    for (series, expected) in [
+        (
+            format!("lingqu_node_privacy_budget_spent_rho{of_space}"),
+            0.02,
+        ),
+        (
+            format!("lingqu_node_privacy_budget_left_rho{of_space}"),
+            0.01,
+        ),
+        (
+            "lingqu_node_grant_budget_left_rho{grant=\"grant_noisy\"}".to_owned(),
+            0.02,
+        ),
+    ] {
+        assert!((sample(&text, &series) - expected).abs() < 1e-9, "{series}");
+    }
+
+    // The same from the records alone, as entry bundles of an archive hold them.
+    let archive = tempfile::tempdir().unwrap();
+    let bundles = archive.path().join("tile/entries");
+    std::fs::create_dir_all(&bundles).unwrap();
+    let mut bundle = Vec::new();
+    for record in noisy.world.records().await {
+        let entry = record.encode::<Intl>();
+        bundle.extend_from_slice(&u16::try_from(entry.len()).unwrap().to_be_bytes());
+        bundle.extend_from_slice(&entry);
+    }
+    std::fs::write(bundles.join("000"), bundle).unwrap();
+    let archive = archive.path().to_str().unwrap();
+    let ran = run(&["audit", "budget", "--archive", archive]);
+    assert!(ran.out.contains(&format!(
+        "space {SPACE} (production data): 0.02 ρ in 2 debits"
+    )));
+    assert!(
+        ran.out
+            .contains("grant grant_noisy (production data): 0.03 ρ in 3 debits")
+    );
     noisy.world.end().await;
 }

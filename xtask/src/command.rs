@@ -4,6 +4,7 @@
 //! the command line is wrong. `test` hands on the exit code of `cargo test`.
 
 mod accounting;
+mod acro;
 mod check_layers;
 mod dist;
 mod generate;
@@ -37,6 +38,11 @@ pub(crate) const COMMANDS: &[Command] = &[
         name: "accounting",
         summary: "write what dp-accounting says of privacy budgets; --check only compares",
         run: accounting::run,
+    },
+    Command {
+        name: "acro",
+        summary: "judge random tables by acro, for the guard's test; --check only compares",
+        run: acro::run,
     },
     Command {
         name: "check-layers",

@@ -1,6 +1,8 @@
 //! `lingqu audit`: receipts, archives and evidence checked offline, and a region's call records followed and exported.
 
 mod archive;
+mod budget;
+mod bundles;
 mod disclose;
 mod evidence;
 mod export;
@@ -29,6 +31,8 @@ pub(crate) struct Audit {
 
 #[derive(Subcommand, Debug)]
 enum AuditCommand {
+    /// What the debits of privacy budgets in an archive add up to · 汇总存档中的隐私预算扣减
+    Budget(budget::Budget),
     /// Show one committed field of an opened call, provably and without the others · 可证明地披露某一字段
     Disclose(disclose::Disclose),
     /// Put records together as evidence, for a court or an inspector · 制作电子证据包
@@ -56,6 +60,7 @@ enum AuditCommand {
 impl Audit {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self.command {
+            AuditCommand::Budget(budget) => budget.run(session),
             AuditCommand::Disclose(disclose) => disclose.run(session),
             AuditCommand::Evidence(evidence) => evidence.run(session),
             AuditCommand::Export(export) => export.run(session),

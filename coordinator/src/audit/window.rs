@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use lingqu_core::debit::Debit;
 use lingqu_core::record::{Field, Kind, RecordView, flag};
 use lingqu_core::{CallId, Region, Timestamp};
 use lingqu_tlog::{Frontier, Hash, Intl};
@@ -90,6 +91,10 @@ pub(crate) struct Row {
 
 impl Row {
     pub(super) fn new(view: &RecordView<'_>, head: u64, span_first: u64, names: &mut Names) -> Row {
+        // A debit is about the space that it is spent on.
+        let spent = Debit::of(view).ok().flatten();
+        let spent = spent.map(|debit| format!("{}: {} ρ", debit.space, debit.rho));
+        let subject = names.of(spent.as_deref().or_else(|| view.text(Field::Subject)));
         let mut text = |field| names.of(view.text(field));
         let class = class(view);
         // Of an act the field counts what it is about, the rows of a load for example.
@@ -118,7 +123,7 @@ impl Row {
             environment: text(Field::Environment),
             action: text(Field::Action),
             outcome: text(Field::Outcome),
-            subject: text(Field::Subject),
+            subject,
             actor: text(Field::Actor),
         }
     }

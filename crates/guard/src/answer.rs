@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    UInt64Array,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
 use datafusion::arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
 use lingqu_policy::DomainKind;
 
+use crate::formula::Computed;
 use crate::gate::{Broken, Figure, Group};
 use crate::infer::Shown;
 use crate::query::{Cell, Key, Query, Words};
@@ -22,17 +24,32 @@ pub(crate) fn schema<V>(query: &Query<V>) -> SchemaRef {
     let field = |output: &crate::infer::Output| {
         let data_type = match output.shown {
             Shown::Group(key) => group_type(&query.keys[key]),
-            Shown::Figure(figure) => match query.cells[figure] {
-                Cell::Entities | Cell::Present(_) | Cell::Rows => DataType::Int64,
-                Cell::Sum(_, measure) if measure.scale == 0 => DataType::Int64,
-                Cell::Average(..) | Cell::Sum(..) => DataType::Float64,
-            },
+            Shown::Figure(figure) if is_whole(query.cells[figure]) => DataType::Int64,
+            Shown::Figure(_) => DataType::Float64,
+            Shown::Computed(computed) => computed_type(query, &query.computed[computed]),
         };
         Field::new(&output.name, data_type, true)
     };
     Arc::new(Schema::new(
         query.outputs.iter().map(field).collect::<Vec<_>>(),
     ))
+}
+
+/// Counts, and sums of whole numbers, are whole.
+fn is_whole(cell: Cell) -> bool {
+    match cell {
+        Cell::Entities | Cell::Present(_) | Cell::Rows => true,
+        Cell::Sum(_, measure) => measure.scale == 0,
+        Cell::Average(..) => false,
+    }
+}
+
+fn computed_type<V>(query: &Query<V>, computed: &Computed) -> DataType {
+    match computed.decimal {
+        Some((precision, scale)) => DataType::Decimal128(precision, scale.cast_signed()),
+        None if computed.formula.is_whole(&|at| is_whole(query.cells[at])) => DataType::Int64,
+        None => DataType::Float64,
+    }
 }
 
 pub(crate) fn group_type(key: &Key) -> DataType {
@@ -51,15 +68,26 @@ pub(crate) fn group_type(key: &Key) -> DataType {
 }
 
 /// The answer: sorted by the group columns, then as ORDER BY says, then cut.
-pub(crate) fn build<V>(query: &Query<V>, groups: &[Group]) -> Result<RecordBatch, Broken> {
-    let columns = query
-        .outputs
-        .iter()
-        .map(|output| match output.shown {
-            Shown::Group(key) => group_column(&query.keys, key, groups),
-            Shown::Figure(figure) => figure_column(query.cells[figure], figure, groups),
+pub(crate) fn build<V>(query: &Query<V>, groups: Vec<Group>) -> Result<RecordBatch, Broken> {
+    let kept = |group: &Group| match &query.having {
+        Some(having) => having.holds(group.seen()) == Some(true),
+        None => true,
+    };
+    let groups: Vec<Group> = groups.into_iter().filter(kept).collect();
+    let groups = groups.as_slice();
+    let columns: Result<Vec<ArrayRef>, Broken> = { query.outputs.iter() }
+        .map(|output| {
+            Ok(match output.shown {
+                Shown::Group(key) => group_column(&query.keys, key, groups),
+                Shown::Figure(figure) => figure_column(query.cells[figure], figure, groups),
+                Shown::Computed(computed) => {
+                    let computed = &query.computed[computed];
+                    computed_column(&computed_type(query, computed), computed, groups)?
+                }
+            })
         })
         .collect();
+    let columns = columns?;
     let batch = RecordBatch::try_new(schema(query), columns).map_err(|_| Broken)?;
     arranged(query, batch)
 }
@@ -159,14 +187,36 @@ fn figure_column(cell: Cell, figure: usize, groups: &[Group]) -> ArrayRef {
         Some(Figure::Real(number)) => Some(number),
         Some(Figure::Whole(_)) | None => None,
     };
-    let is_whole = match cell {
-        Cell::Entities | Cell::Present(_) | Cell::Rows => true,
-        Cell::Sum(_, measure) => measure.scale == 0,
-        Cell::Average(..) => false,
-    };
-    if is_whole {
+    if is_whole(cell) {
         Arc::new(groups.iter().map(whole).collect::<Int64Array>())
     } else {
         Arc::new(groups.iter().map(real).collect::<Float64Array>())
     }
+}
+
+/// Numbers computed from figures as they are released.
+fn computed_column(
+    data_type: &DataType,
+    computed: &Computed,
+    groups: &[Group],
+) -> Result<ArrayRef, Broken> {
+    let value = |group: &Group| computed.formula.value(group.seen());
+    if let (DataType::Decimal128(precision, scale), Some(decimal)) = (data_type, computed.decimal) {
+        let values = { groups.iter() }.map(|group| computed.decimal(decimal, group.seen()));
+        let values: Decimal128Array = values.collect();
+        let values = values.with_precision_and_scale(*precision, *scale);
+        return Ok(Arc::new(values.map_err(|_| Broken)?));
+    }
+    let whole = |group: &Group| match value(group) {
+        Some(Figure::Whole(number)) => Some(number),
+        Some(Figure::Real(_)) | None => None,
+    };
+    let real = |group: &Group| match value(group) {
+        Some(Figure::Real(number)) => Some(number),
+        Some(Figure::Whole(_)) | None => None,
+    };
+    Ok(match data_type {
+        DataType::Int64 => Arc::new(groups.iter().map(whole).collect::<Int64Array>()),
+        _ => Arc::new(groups.iter().map(real).collect::<Float64Array>()),
+    })
 }

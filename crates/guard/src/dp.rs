@@ -109,6 +109,9 @@ impl DpTemplate {
         check_terms(terms)?;
         let template = Template::register(source, tables, limits).await?;
         let query = template.query();
+        let Some(schema) = answer::schema(query) else {
+            return refuse(Rule::PrivacyForm, "SELECT");
+        };
         for join in &query.joins {
             if !template
                 .rules(join.scan)
@@ -125,7 +128,7 @@ impl DpTemplate {
             return refuse(Rule::GroupsMany, "GROUP BY");
         }
         Ok(DpTemplate(Arc::new(Inner {
-            schema: answer::schema(template.query()),
+            schema,
             cost: DpCost {
                 space,
                 rho: terms.rho,

@@ -8,7 +8,6 @@ mod words;
 
 use datafusion::scalar::ScalarValue;
 
-use crate::infer::Test;
 use crate::query::{Bindable, Query};
 use crate::rule::TemplateRefused;
 use crate::tables::TableRules;
@@ -205,23 +204,7 @@ fn takes<V>(
 ) {
     for atom in &query.atoms {
         let column = rules[query.scans[atom.origin.scan]].column(atom.origin.column);
-        let (en, zh) = match &atom.test {
-            Test::Among(values) => {
-                let values: Vec<String> = values.iter().map(&value).collect();
-                (
-                    format!("equals {}", values.join(" or ")),
-                    format!("等于 {}", values.join("、")),
-                )
-            }
-            Test::AtLeast(edge) => {
-                let edge = value(edge);
-                (format!("is not below {edge}"), format!("不低于 {edge}"))
-            }
-            Test::Below(edge) => {
-                let edge = value(edge);
-                (format!("is below {edge}"), format!("低于 {edge}"))
-            }
-        };
+        let (en, zh) = words::compared(&atom.test, &value);
         told.say(
             Topic::Takes,
             format!("takes only rows whose `{column}` {en}"),
@@ -238,6 +221,16 @@ fn releases<V>(query: &Query<V>, rules: &[TableRules], told: &mut Explanation) {
             Topic::Releases,
             format!("releases `{name}`: {en}"),
             format!("发布 `{name}`：{zh}"),
+        );
+    }
+    if let Some(kept) = &query.having {
+        let kept = kept.text(&|figure| words::figure_text(query, rules, figure));
+        told.say(
+            Topic::Releases,
+            format!(
+                "releases only groups of which, by their figures as they are released, `{kept}`; a group of which this is unknown because a figure is kept back is left out"
+            ),
+            format!("只发布按已发布数值满足 `{kept}` 的组；因数值被隐去而无从判断的组不出现"),
         );
     }
 }

@@ -4,11 +4,15 @@
 //! plan is then read top-down into a [`Reading`]: columns by their place in a table, tables by the identity of their
 //! source, functions by the identity of their implementation, never by name. What is not understood is refused.
 
+mod above;
+mod condition;
 mod group;
 mod node;
 mod world;
 
+pub(crate) use condition::{Condition, Operand, Test};
 pub(crate) use group::{By, Grain, Grouped};
+pub(crate) use node::Operation;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,8 +30,11 @@ use datafusion::scalar::ScalarValue;
 use crate::rule::{Rule, TemplateRefused};
 use crate::shape::Shape;
 use crate::tables::TableRules;
+use condition::tests;
 pub(crate) use node::{Node, classify};
 use node::{Term, term};
+
+use crate::formula::{Computed, Kept};
 
 /// Where a column comes from: which table of the statement, and which column of its schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,32 +43,6 @@ pub(crate) struct Origin {
     pub(crate) scan: usize,
     /// Index into the table's schema.
     pub(crate) column: usize,
-}
-
-/// A value in a condition.
-#[derive(Clone, PartialEq)]
-pub(crate) enum Operand {
-    /// Stands in the text.
-    Literal(ScalarValue),
-    /// `$name`.
-    Placeholder(String),
-}
-
-/// One condition.
-pub(crate) struct Condition {
-    pub(crate) origin: Origin,
-    pub(crate) test: Test<Operand>,
-}
-
-/// How a column is compared.
-#[derive(Clone)]
-pub(crate) enum Test<V> {
-    /// Equals one of these.
-    Among(Vec<V>),
-    /// Is this edge or lies above it.
-    AtLeast(V),
-    /// Lies below this edge.
-    Below(V),
 }
 
 /// An aggregate.
@@ -86,6 +67,8 @@ pub(crate) enum Shown {
     Group(usize),
     /// Index into [`Reading::figures`].
     Figure(usize),
+    /// Index into [`Reading::computed`].
+    Computed(usize),
 }
 
 /// An output column.
@@ -115,6 +98,10 @@ pub(crate) struct Reading {
     pub(crate) conditions: Vec<Condition>,
     pub(crate) groups: Vec<Grouped>,
     pub(crate) figures: Vec<Figure>,
+    /// Outputs that are computed from released figures.
+    pub(crate) computed: Vec<Computed>,
+    /// HAVING: which groups are kept, by released figures.
+    pub(crate) having: Option<Kept>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) order: Vec<OrderKey>,
     pub(crate) limit: Option<usize>,
@@ -179,14 +166,27 @@ impl Reading {
                 nulls_first: *nulls_first,
             });
         }
-        let shown = self.aggregated(&projection.input)?;
+        let (rows, having) = match classify(&projection.input) {
+            Node::Filter(filter) => (&filter.input, Some(&filter.predicate)),
+            _ => (&projection.input, None),
+        };
+        let shown = self.aggregated(rows)?;
+        let figures = above::Figures {
+            schema: rows.schema(),
+            shown: &shown,
+        };
+        self.having = having.map(|kept| figures.kept(kept)).transpose()?;
         for (output, field) in projection.expr.iter().zip(projection.schema.fields()) {
-            let Term::Column(column) = unnamed(output) else {
-                return Err(TemplateRefused::bare(Rule::OutputForm));
+            let shown = match unnamed(output) {
+                Term::Column(column) => shown[place(rows.schema(), column)?],
+                _ => {
+                    self.computed.push(figures.computed(output)?);
+                    Shown::Computed(self.computed.len() - 1)
+                }
             };
             self.outputs.push(Output {
                 name: field.name().clone(),
-                shown: shown[place(projection.input.schema(), column)?],
+                shown,
             });
         }
         Ok(())
@@ -361,42 +361,6 @@ impl Reading {
     }
 }
 
-/// The comparisons of a condition, all of which must hold.
-fn tests(
-    expr: &Expr,
-    schema: &DFSchema,
-    origins: &[Origin],
-) -> Result<Vec<(Origin, Test<Operand>)>, TemplateRefused> {
-    let (column, test) = match term(expr) {
-        Term::And(left, right) => {
-            let mut all = tests(left, schema, origins)?;
-            all.extend(tests(right, schema, origins)?);
-            return Ok(all);
-        }
-        Term::Equal(column, value) => (column, Test::Among(vec![operand(value)?])),
-        Term::AtLeast(column, value) => (column, Test::AtLeast(operand(value)?)),
-        Term::Below(column, value) => (column, Test::Below(operand(value)?)),
-        Term::In(column, values) => {
-            let values: Result<Vec<_>, _> = values.iter().map(operand).collect();
-            (column, Test::Among(values?))
-        }
-        Term::Aggregate(_)
-        | Term::Alias(_)
-        | Term::Case(_)
-        | Term::Column(_)
-        | Term::Function(_)
-        | Term::Literal(_)
-        | Term::Placeholder(_) => {
-            return Err(TemplateRefused::new(Rule::ConditionForm, "WHERE"));
-        }
-        Term::Refused(part) => return Err(TemplateRefused::new(Rule::ConditionForm, part)),
-    };
-    let Term::Column(column) = term(column) else {
-        return Err(TemplateRefused::new(Rule::ConditionForm, "WHERE"));
-    };
-    Ok(vec![(origins[place(schema, column)?], test)])
-}
-
 /// Which column of `schema` an expression means.
 fn place(schema: &DFSchema, column: &Column) -> Result<usize, TemplateRefused> {
     schema
@@ -409,14 +373,6 @@ fn unnamed(expr: &Expr) -> Term<'_> {
     match term(expr) {
         Term::Alias(inner) => unnamed(inner),
         other => other,
-    }
-}
-
-fn operand(expr: &Expr) -> Result<Operand, TemplateRefused> {
-    match term(expr) {
-        Term::Literal(value) => Ok(Operand::Literal(value.clone())),
-        Term::Placeholder(name) => Ok(Operand::Placeholder(name.to_owned())),
-        _ => Err(TemplateRefused::new(Rule::ConditionForm, "WHERE")),
     }
 }
 

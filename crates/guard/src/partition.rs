@@ -19,7 +19,7 @@ mod view;
 
 pub(crate) use alone::alone;
 pub(crate) use ask::{NOWHERE, answer, groups_in};
-pub(crate) use axes::{group, places, taken};
+pub(crate) use axes::{after, edge_index, group, is_value, places, taken};
 pub use read::ReadFailed;
 pub(crate) use register::Register;
 

@@ -198,9 +198,16 @@ fn condition(atom: &Atom<ScalarValue>, columns: &Columns<'_>) -> Expr {
     let column = columns.expr(atom.origin);
     let value = |value: &ScalarValue| Expr::Literal(value.clone(), None);
     match &atom.test {
+        Test::Above(last) => column.gt(value(last)),
         Test::Among(values) => column.in_list(values.iter().map(value).collect(), false),
         Test::AtLeast(edge) => column.gt_eq(value(edge)),
+        Test::AtMost(last) => column.lt_eq(value(last)),
         Test::Below(edge) => column.lt(value(edge)),
+        Test::Between(low, high) => {
+            let from = column.clone().gt_eq(value(low));
+            from.and(column.lt_eq(value(high)))
+        }
+        Test::NotAmong(values) => column.in_list(values.iter().map(value).collect(), true),
     }
 }
 

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use datafusion::scalar::ScalarValue;
 use lingqu_policy::{Domain, DomainKind, Function, Release, Use};
 
+use crate::formula::{Computed, Kept};
 use crate::infer::{Figure, OrderKey, Origin, Output, Reading, Shown, Test};
 use crate::limits::GuardLimits;
 use crate::partition::{group, places};
@@ -24,8 +25,12 @@ use crate::value::Parameter;
 
 /// Most group columns.
 const GROUPS_MAX: usize = 8;
+/// Most aggregates, each of which is kept for every group.
+const FIGURES_MAX: usize = 32;
 /// Bytes of a number, a date or an offset, with its share of the null bitmap.
 const CELL_BYTES: usize = 9;
+/// The same of a decimal.
+const DECIMAL_BYTES: usize = 17;
 
 /// A value in a condition, in its canonical form.
 #[derive(Clone)]
@@ -116,6 +121,8 @@ pub(crate) struct Query<V> {
     pub(crate) atoms: Vec<Atom<V>>,
     pub(crate) keys: Vec<Key>,
     pub(crate) cells: Vec<Cell>,
+    pub(crate) computed: Vec<Computed>,
+    pub(crate) having: Option<Kept>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) order: Vec<OrderKey>,
     pub(crate) limit: Option<usize>,
@@ -135,6 +142,8 @@ impl<V> Query<V> {
             atoms: _,
             keys,
             cells,
+            computed,
+            having,
             outputs,
             order,
             limit,
@@ -149,6 +158,8 @@ impl<V> Query<V> {
             atoms,
             keys: keys.clone(),
             cells: cells.clone(),
+            computed: computed.clone(),
+            having: having.clone(),
             outputs: outputs.clone(),
             order: order.clone(),
             limit: *limit,
@@ -226,6 +237,8 @@ pub(crate) fn check(
         atoms,
         keys,
         cells,
+        computed: reading.computed,
+        having: reading.having,
         outputs: reading.outputs,
         order: reading.order,
         limit: reading.limit,
@@ -355,6 +368,9 @@ impl<'a> Checker<'a> {
     }
 
     fn cells(&self, protected: usize, entity: usize) -> Result<Vec<Cell>, TemplateRefused> {
+        if self.reading.figures.len() > FIGURES_MAX {
+            return refuse(Rule::SqlLong, "aggregates");
+        }
         let figures = self.reading.figures.iter();
         figures
             .map(|figure| match *figure {
@@ -470,6 +486,7 @@ impl<'a> Checker<'a> {
             .map(|output| match output.shown {
                 Shown::Group(key) => CELL_BYTES + widest(&keys[key]),
                 Shown::Figure(_) => CELL_BYTES,
+                Shown::Computed(_) => DECIMAL_BYTES,
             })
             .sum();
         if groups.saturating_mul(row) <= limits.result_bytes_max {

@@ -60,9 +60,9 @@ rules! {
             "只聚合受保护表中用途含 `aggregate` 的列";
     Clause "CLAUSE"
         en: "a clause is not allowed in a template",
-            "use SELECT, FROM, JOIN … ON, WHERE, GROUP BY, ORDER BY and LIMIT only";
+            "use SELECT, FROM, JOIN … ON, WHERE, GROUP BY, HAVING, ORDER BY and LIMIT only";
         zh: "模板中不允许该子句",
-            "只使用 SELECT、FROM、JOIN … ON、WHERE、GROUP BY、ORDER BY、LIMIT";
+            "只使用 SELECT、FROM、JOIN … ON、WHERE、GROUP BY、HAVING、ORDER BY、LIMIT";
     ColumnUnknown "COLUMN_UNKNOWN"
         en: "a name is not known or not unique, or a column's type does not fit what is done with it",
             "name columns of the declared tables, with the table's name in front where two tables have the column";
@@ -70,9 +70,9 @@ rules! {
             "使用已声明表的列；两表同名的列须加表名前缀";
     ConditionForm "CONDITION_FORM"
         en: "a condition is not a comparison of a column with a declared value",
-            "write `column = value`, `column IN (values)`, `column >= edge` or `column < edge`, joined by AND";
+            "compare a column with declared values by =, <>, IN, NOT IN or BETWEEN, or with edges by >=, <, or what is next to them by <=, >, joined by AND";
         zh: "条件不是列与已声明取值的比较",
-            "只写 `列 = 值`、`列 IN (值…)`、`列 >= 分界`、`列 < 分界`，并以 AND 连接";
+            "以 =、<>、IN、NOT IN、BETWEEN 将列与已声明取值比较，或以 >=、< 与分界比较，或以 <=、> 与紧邻分界的值比较，并以 AND 连接";
     DomainMissing "DOMAIN_MISSING"
         en: "the policy declares no fitting domain for the column",
             "declare values or bins for a column that selects or groups, bounds for one that is summed";
@@ -80,14 +80,19 @@ rules! {
             "用于筛选或分组的列须声明取值或分箱，用于求和的列须声明上下界";
     DomainValue "DOMAIN_VALUE"
         en: "a value lies outside the column's declared domain",
-            "compare for equality with declared values, and for order with declared edges";
+            "compare for equality with declared values, for order with declared edges, by <= and > with the value right before one, and by BETWEEN with numbers between which all are declared";
         zh: "取值不在该列声明的值域内",
-            "相等比较只用已声明的取值，范围比较只用已声明的分界";
+            "相等比较只用已声明的取值，范围比较只用已声明的分界，<= 与 > 只用分界前一个值，BETWEEN 只用其间各数均已声明的取值";
     EntityRule "ENTITY_RULE"
         en: "the protected table does not have exactly one entity column of text or integers",
             "give exactly one column the use `entity`";
         zh: "受保护表并非恰有一个文本或整数类型的实体列",
             "恰好为一列设置用途 `entity`";
+    FigureForm "FIGURE_FORM"
+        en: "a computation over released figures is not one of the allowed ones",
+            "compute with + - * /, abs, round, nullif and CAST to DOUBLE or DECIMAL(18, 9) at most, from aggregates and numbers";
+        zh: "对已发布数值的计算不在允许之列",
+            "只用 + - * /、abs、round、nullif 以及 CAST 为 DOUBLE 或不超过 DECIMAL(18, 9)，由聚合与数字计算";
     FilterUse "FILTER_USE"
         en: "the policy does not open the column for selection",
             "select by a column whose uses include `filter`";
@@ -113,6 +118,11 @@ rules! {
             "group by a column whose uses include `group`";
         zh: "策略未开放该列用于分组",
             "只按用途含 `group` 的列分组";
+    HavingForm "HAVING_FORM"
+        en: "HAVING is not a comparison of released figures",
+            "compare aggregates, and what is computed from them, with each other or with numbers by =, <>, <, <=, >, >= or BETWEEN, joined by AND, OR and NOT";
+        zh: "HAVING 不是已发布数值的比较",
+            "以 =、<>、<、<=、>、>=、BETWEEN 比较聚合及由其计算的数值与数字，并以 AND、OR、NOT 连接";
     JoinForm "JOIN_FORM"
         en: "a join is not an inner or left join of the protected table with another one on equality of columns",
             "write `JOIN table ON protected.column = table.column` or `LEFT JOIN …`, with AND for further columns";
@@ -134,10 +144,10 @@ rules! {
         zh: "ORDER BY 或 LIMIT 不是最简形式",
             "只按输出列名排序，LIMIT 只写不小于 1 的数字";
     OutputForm "OUTPUT_FORM"
-        en: "an output is neither a group column nor an aggregate",
-            "select columns that stand in GROUP BY, and aggregates";
-        zh: "输出项既不是分组列也不是聚合",
-            "只选择出现在 GROUP BY 中的列以及聚合";
+        en: "an output is neither a group column nor an aggregate nor computed from aggregates",
+            "select columns that stand in GROUP BY, aggregates, and numbers computed from them";
+        zh: "输出项既不是分组列，也不是聚合或由聚合计算的数值",
+            "只选择出现在 GROUP BY 中的列、聚合以及由聚合计算的数值";
     Parameter "PARAMETER"
         en: "a parameter is not declared, not used, declared twice, or its values do not fit the column",
             "declare each `$name` of the text once, with the kind and values or edges of its column's domain";
@@ -154,10 +164,12 @@ rules! {
         zh: "受保护表的策略没有隐私预算，或未写明其实体的标识空间",
             "在策略中写明 `[dp]`，并在 `[spaces]` 中写明实体列的标识空间";
     PrivacyForm "PRIVACY_FORM"
-        en: "a statistic with noise joins a second protected table, or narrows a column that it does not sum",
-            "join public tables only, and narrow columns that are summed or averaged, to bounds within the declared ones";
-        zh: "加噪统计连接了另一张受保护表，或收窄了并不求和的列",
-            "只连接公开表；只收窄求和或求平均的列，且界限须在已声明的上下界之内";
+        en: "a statistic with noise joins a second protected table, computes with its figures, or narrows a column that it \
+             does not sum",
+            "join public tables only, leave out HAVING and arithmetic, which the caller can do with the noisy figures, and \
+             narrow columns that are summed or averaged, to bounds within the declared ones";
+        zh: "加噪统计连接了另一张受保护表，对数值再作运算，或收窄了并不求和的列",
+            "只连接公开表；去掉 HAVING 与算术运算（调用方可自行对加噪数值运算）；只收窄求和或求平均的列，且界限须在已声明的上下界之内";
     PrivacyTerms "PRIVACY_TERMS"
         en: "a term of the noise is out of its range",
             "state `rho` above 0 and up to 10, `groups_per_entity_max` and `rows_per_entity_max` of 1 to 1000000";
@@ -195,9 +207,9 @@ rules! {
             "每张表一个名称，只用 `a-z 0-9 _`";
     Token "TOKEN"
         en: "the text has a comment, a quoted or non-ASCII name, or a sign that no template needs",
-            "write plain names, numbers, 'texts', $parameters and the signs , . ( ) * = < >=";
+            "write plain names, numbers, 'texts', $parameters and the signs , . ( ) + - * / = <> < <= > >=";
         zh: "文本含有注释、加引号或非 ASCII 的名称，或模板用不到的符号",
-            "只写普通名称、数字、'文本'、$参数 以及符号 , . ( ) * = < >=";
+            "只写普通名称、数字、'文本'、$参数 以及符号 , . ( ) + - * / = <> < <= > >=";
     TypeUnfit "TYPE_UNFIT"
         en: "the column's type does not fit its use or its domain",
             "use text, integers up to 64 bits or dates to select and group, numbers to sum";

@@ -94,7 +94,7 @@ pub(crate) async fn run(
         gate.add(&batch?)?;
     }
     let released = gate.release(&query.cells)?;
-    let answer = answer::build(query, &released)?;
+    let answer = answer::build(query, released)?;
     if answer.num_rows() > limits.rows_out_max {
         return Err(RunFailed);
     }

@@ -75,6 +75,9 @@ safeguards! {
     PPercent,
     /// The physical plan is read again.
     PhysicalPlan,
+    /// What is computed above the Gate, and HAVING, see figures as they are released.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only a test can show them more"))]
+    ReleasedOnly,
     /// Counts are rounded.
     Rounding,
     /// A new load replaces a cell only if enough of it changes.
@@ -85,8 +88,12 @@ safeguards! {
     TableForm,
     /// Only signs that a template needs.
     Tokens,
+    /// What has no value above the Gate is unknown: no error, no infinity, no number that wraps.
+    TotalArithmetic,
     /// Answers count blocks as a whole or not at all.
     WholeBlocks,
+    /// The text is read to its end.
+    WholeText,
     /// Cells that are in no block count in no answer.
     Withheld,
     /// A product that leaves out too much does not open.

@@ -5,6 +5,7 @@
 //! of policies; it only leaves so little that the second gate can be read in one sitting.
 
 mod expression;
+mod figure;
 
 use std::collections::BTreeSet;
 
@@ -45,11 +46,16 @@ pub(crate) fn read(sql: &str, sql_bytes_max: usize) -> Result<Shape, TemplateRef
         .tokenize()
         .map_err(|_| TemplateRefused::bare(Rule::Token))?;
     let placeholders = plain(&tokens)?;
-    let statements = Parser::new(&dialect)
+    let mut parser = Parser::new(&dialect)
         .with_recursion_limit(DEPTH_MAX)
-        .with_tokens(tokens)
+        .with_tokens(tokens);
+    let statements = parser
         .parse_statements()
         .map_err(|_| TemplateRefused::bare(Rule::NotOneSelect))?;
+    // The parser takes the word END for the end of everything, and drops what follows.
+    if parser.peek_token().token != Token::EOF && stands(Safeguard::WholeText) {
+        return Err(TemplateRefused::bare(Rule::NotOneSelect));
+    }
     let [statement] = <[Statement; 1]>::try_from(statements)
         .map_err(|_| TemplateRefused::bare(Rule::NotOneSelect))?;
     let Statement::Query(query) = &statement else {
@@ -72,7 +78,7 @@ fn plain(tokens: &[Token]) -> Result<BTreeSet<String>, TemplateRefused> {
     for token in tokens {
         let plain = match token {
             Token::Word(word) => word.quote_style.is_none() && is_name(&word.value),
-            Token::Number(digits, long) => !long && digits.bytes().all(|b| b.is_ascii_digit()),
+            Token::Number(digits, long) => !long && is_plain_number(digits),
             Token::Placeholder(name) => match name.strip_prefix('$') {
                 Some(name) if is_lower_name(name) => {
                     placeholders.insert(name.to_owned());
@@ -87,6 +93,8 @@ fn plain(tokens: &[Token]) -> Result<BTreeSet<String>, TemplateRefused> {
             | Token::Period
             | Token::Mul
             | Token::Minus
+            | Token::Plus
+            | Token::Div
             | Token::Eq
             | Token::Neq
             | Token::Lt
@@ -101,6 +109,15 @@ fn plain(tokens: &[Token]) -> Result<BTreeSet<String>, TemplateRefused> {
         }
     }
     Ok(placeholders)
+}
+
+/// Digits, and a point between two of them.
+fn is_plain_number(number: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    match number.split_once('.') {
+        Some((whole, fraction)) => digits(whole) && digits(fraction),
+        None => digits(number),
+    }
 }
 
 fn is_name(name: &str) -> bool {
@@ -187,7 +204,6 @@ fn check_select(select: &Select) -> Result<Vec<String>, TemplateRefused> {
     absent(cluster_by.is_empty(), "CLUSTER BY")?;
     absent(distribute_by.is_empty(), "DISTRIBUTE BY")?;
     absent(sort_by.is_empty(), "SORT BY")?;
-    absent(having.is_none(), "HAVING")?;
     absent(named_window.is_empty(), "WINDOW")?;
     absent(qualify.is_none() && !window_before_qualify, "QUALIFY")?;
     absent(value_table_mode.is_none(), "AS STRUCT")?;
@@ -208,6 +224,7 @@ fn check_select(select: &Select) -> Result<Vec<String>, TemplateRefused> {
             }
         }
     }
+    having.as_ref().map_or(Ok(()), figure::check_having)?;
     check_outputs(projection)
 }
 

@@ -8,7 +8,7 @@ use arrow_schema::SchemaRef;
 use datafusion::scalar::ScalarValue;
 
 use crate::explain::Explanation;
-use crate::infer::{Test, infer};
+use crate::infer::infer;
 use crate::limits::GuardLimits;
 use crate::query::{Atom, Bindable, Cell, Query, check, check_parameters};
 use crate::rule::TemplateRefused;
@@ -233,11 +233,7 @@ fn bind(query: &Query<Bindable>, values: &[ScalarValue]) -> Query<ScalarValue> {
         .iter()
         .map(|atom| Atom {
             origin: atom.origin,
-            test: match &atom.test {
-                Test::Among(among) => Test::Among(among.iter().map(value).collect()),
-                Test::AtLeast(edge) => Test::AtLeast(value(edge)),
-                Test::Below(edge) => Test::Below(value(edge)),
-            },
+            test: atom.test.map(value),
         })
         .collect();
     query.with_atoms(atoms)

@@ -10,3 +10,4 @@ mod neighbours;
 mod policies;
 mod red;
 pub(crate) mod register;
+mod released;

@@ -5,20 +5,20 @@ use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
 use hpke::{Deserializable as _, Kem, OpModeS, Serializable as _, single_shot_seal};
 use lingqu_core::body::{KEY_LEN, wrap_info};
-use lingqu_core::{ErrorCode, GrantId, Timestamp};
+use lingqu_core::{ErrorCode, GrantId};
 use lingqu_policy::Day;
 use lingqu_proto::pb;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use super::Regulator;
+use super::{Regulator, Term};
 
 /// A key in clear, in memory only.
 pub(super) struct GrantKey {
     pub(super) id: [u8; 16],
     pub(super) secret: Zeroizing<[u8; KEY_LEN]>,
     /// What its wrapped form says.
-    pub(super) keep_until: Timestamp,
+    pub(super) term: Term,
 }
 
 /// Whether these bytes can be a regulator's sealing key.
@@ -34,7 +34,7 @@ pub(super) fn make(
     regulators: &[Regulator],
     grant: &GrantId,
     day: Day,
-    keep_until: Timestamp,
+    term: Term,
 ) -> Result<(GrantKey, pb::BodyKey), ErrorCode> {
     const FAILED: ErrorCode = ErrorCode::Internal;
     let random = SystemRandom::new();
@@ -57,14 +57,11 @@ pub(super) fn make(
         id: id.to_vec(),
         grant: grant.to_string(),
         day: day.to_string(),
-        keep_until_us: keep_until.0,
+        keep_until_us: term.until.0,
+        keep_months: term.months.into(),
         wrapped: wrapped.collect::<Result<_, ErrorCode>>()?,
     };
-    let key = GrantKey {
-        id,
-        secret,
-        keep_until,
-    };
+    let key = GrantKey { id, secret, term };
     Ok((key, wrapped))
 }
 

@@ -262,7 +262,8 @@ impl Bodies {
 
     fn check_elapsed(&self, order: &BodyOrder, now: Timestamp) -> Result<(), ErrorCode> {
         let keys = self.keys_of(order).map_err(|_| ErrorCode::Internal)?;
-        if keys.iter().all(|(_, key)| key.keep_until_us <= now.0) {
+        let ended = self.ended().map_err(|_| ErrorCode::Internal)?;
+        if keys.iter().all(|(_, key)| ended.keep_until(key) <= now) {
             Ok(())
         } else {
             Err(ErrorCode::RetentionNotElapsed)
@@ -275,6 +276,10 @@ impl Bodies {
         let erased = keys.len() as u64;
         for (path, _) in keys {
             std::fs::remove_file(path)?;
+        }
+        let is_left = |key: &pb::BodyKey| key.grant == order.grant.as_str();
+        if !self.all_keys()?.iter().any(|(_, key)| is_left(key)) {
+            self.forget_end(order.grant.as_str())?;
         }
         sync(&self.dir(KEYS))?;
         // At this point no key is left, and a crash changes that no more. The bodies are noise from here on.

@@ -31,7 +31,14 @@ impl crate::Node {
     /// What is kept; empty figures when the files cannot be read, which is logged.
     pub async fn bodies_status(&self) -> BodiesStatus {
         let (bodies, now) = (Arc::clone(&self.bodies), self.facts().now());
-        let counted = tokio::task::spawn_blocking(move || bodies.status(now)).await;
+        let held = self.epochs.held();
+        let counted = tokio::task::spawn_blocking(move || {
+            if let Some(held) = &held {
+                bodies.note_revoked(&bodies.all_keys()?, &held.epoch, now)?;
+            }
+            bodies.status(now)
+        });
+        let counted = counted.await;
         match counted {
             Ok(Ok(status)) => status,
             Ok(Err(error)) => {
@@ -50,11 +57,13 @@ impl Bodies {
         let mut days: Vec<&str> = keys.iter().map(|(_, key)| key.day.as_str()).collect();
         days.sort_unstable();
         days.dedup();
+        let ended = self.ended()?;
         // A grant's keys go together: the last one to become erasable counts.
         let mut until: BTreeMap<&str, i64> = BTreeMap::new();
         for (_, key) in &keys {
-            let latest = until.entry(&key.grant).or_insert(key.keep_until_us);
-            *latest = (*latest).max(key.keep_until_us);
+            let keep_until = ended.keep_until(key).0;
+            let latest = until.entry(&key.grant).or_insert(keep_until);
+            *latest = (*latest).max(keep_until);
         }
         let past = |now: Timestamp| {
             let past = until.iter().filter(move |(_, until)| **until <= now.0);

@@ -96,11 +96,14 @@ impl Statement {
             .tokenize()
             .map_err(|_| unread)?;
         check_tokens(&tokens)?;
-        let parsed = Parser::new(&Narrow)
+        let mut parser = Parser::new(&Narrow)
             .with_recursion_limit(DEPTH_MAX)
-            .with_tokens(tokens)
-            .parse_statements()
-            .map_err(|_| unread)?;
+            .with_tokens(tokens);
+        let parsed = parser.parse_statements().map_err(|_| unread)?;
+        // The parser takes the word END for the end of everything, and drops what follows.
+        if parser.peek_token().token != Token::EOF {
+            return Err(unread);
+        }
         match <[Parsed; 1]>::try_from(parsed) {
             Ok([Parsed::Query(query)]) => of_query(*query),
             Ok(

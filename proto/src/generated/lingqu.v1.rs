@@ -2225,6 +2225,10 @@ pub struct BodyKey {
     pub keep_until_us: i64,
     #[prost(message, repeated, tag = "5")]
     pub wrapped: ::prost::alloc::vec::Vec<WrappedBodyKey>,
+    /// Calendar months after the end of the grant, by which the time above was found: a grant that ends earlier is counted
+    /// from that end. Zero in keys of earlier versions, which are not.
+    #[prost(uint32, tag = "6")]
+    pub keep_months: u32,
 }
 /// HPKE (RFC 9180) in base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305; no associated data, and as info
 /// "lingqu/body-key/1", then stream origin, grant, day and regulator, each with a zero byte before it.

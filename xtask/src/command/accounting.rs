@@ -1,14 +1,14 @@
 //! `cargo xtask accounting [--check]`: what PyPI `dp-accounting` says of privacy budgets, which the guard's accountant is
 //! compared with.
 //!
-//! Has `make_accounting.py` write the table, or compare it with what is committed.
+//! `make_accounting.py` writes the table, or compares it with what is committed.
 
-use super::maker::{self, Maker};
+use super::maker::Maker;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 const ACCOUNTING: Maker = Maker {
-    data: "tests/data/dp",
+    directory: "tests/data/dp",
     script: "make_accounting.py",
     environment: "tools/accounting",
     module: "dp_accounting",
@@ -16,5 +16,5 @@ const ACCOUNTING: Maker = Maker {
 
 /// Runs the maker and hands on whether it succeeded.
 pub(crate) fn run(args: &[OsString]) -> ExitCode {
-    maker::run(&ACCOUNTING, args)
+    ACCOUNTING.run(args)
 }

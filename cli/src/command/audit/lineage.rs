@@ -14,15 +14,11 @@ use lingqu_node::loads::lineage::{Part, part};
 use lingqu_tlog::Intl;
 use serde_json::json;
 
+use super::bundles;
 use crate::failure::Failure;
 use crate::local_control;
 use crate::record_json;
 use crate::session::Session;
-
-/// Largest file of an archive, in bytes: a bundle holds at most 256 entries of 65,535 bytes.
-const BUNDLE_LEN_MAX: u64 = 256 * (2 + 65_535);
-/// Deepest directory of an archive's entries: numbers are written in groups of three digits.
-const DEPTH_MAX: usize = 8;
 
 /// `audit lineage (--socket S | --archive DIR) LOAD`
 #[derive(Args, Debug)]
@@ -102,24 +98,7 @@ impl Lineage {
         tally: &mut Tally,
         session: &mut Session<'_>,
     ) -> Result<(), Failure> {
-        let entries = [dir.join("tile/entries"), dir.join("entries")];
-        let root = entries.iter().find(|dir| dir.is_dir());
-        let root = root.ok_or_else(|| Failure::file(dir, "it has no entry bundles"))?;
-        for path in bundles(root, DEPTH_MAX)? {
-            let length = std::fs::metadata(&path).map_err(|why| Failure::unreadable(&path, why))?;
-            if length.len() > BUNDLE_LEN_MAX {
-                return Err(Failure::file(&path, "it is larger than any bundle"));
-            }
-            let bytes = std::fs::read(&path).map_err(|why| Failure::unreadable(&path, why))?;
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                let (entry, after) = next_entry(rest)
-                    .ok_or_else(|| Failure::file(&path, "an entry ends in its middle"))?;
-                self.tell(entry, tally, session)?;
-                rest = after;
-            }
-        }
-        Ok(())
+        bundles::each_entry(dir, &mut |entry| self.tell(entry, tally, session))
     }
 
     fn tell(
@@ -165,32 +144,6 @@ struct Tally {
     callers: BTreeSet<String>,
     is_known: bool,
     seen: BTreeSet<u64>,
-}
-
-/// An entry after its length of two bytes, and what follows it.
-fn next_entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_at_checked(2)?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes([length[0], length[1]])))
-}
-
-/// Every bundle below `dir`, in order of their names.
-fn bundles(dir: &Path, depth: usize) -> Result<Vec<PathBuf>, Failure> {
-    let listed = std::fs::read_dir(dir).map_err(|why| Failure::unreadable(dir, why))?;
-    let mut paths = Vec::new();
-    for entry in listed {
-        let entry = entry.map_err(|why| Failure::unreadable(dir, why))?;
-        paths.push(entry.path());
-    }
-    paths.sort();
-    let mut found = Vec::new();
-    for path in paths {
-        match path.is_dir() {
-            true if depth > 0 => found.extend(bundles(&path, depth - 1)?),
-            true => {}
-            false => found.push(path),
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

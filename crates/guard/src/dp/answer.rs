@@ -21,14 +21,22 @@ const PRECISION: u8 = 38;
 /// The largest number of so many digits.
 const LARGEST: i128 = 10_i128.pow(PRECISION as u32) - 1;
 
-/// The columns of the answer. Counts and sums of integers are integers; averages and other sums are decimals.
-pub(super) fn schema<V>(query: &Query<V>) -> SchemaRef {
-    let field = |output: &crate::infer::Output| match output.shown {
-        Shown::Group(key) => Field::new(&output.name, group_type(&query.keys[key]), true),
-        Shown::Figure(figure) => Field::new(&output.name, figure_type(query.cells[figure]), false),
+/// The columns of the answer. Counts and sums of integers are integers; averages and other sums are decimals. None if the
+/// statement computes with figures, which callers do themselves with what they got.
+pub(super) fn schema<V>(query: &Query<V>) -> Option<SchemaRef> {
+    if query.having.is_some() {
+        return None;
+    }
+    let field = |output: &crate::infer::Output| {
+        let (data_type, nullable) = match output.shown {
+            Shown::Group(key) => (group_type(&query.keys[key]), true),
+            Shown::Figure(figure) => (figure_type(query.cells[figure]), false),
+            Shown::Computed(_) => return None,
+        };
+        Some(Field::new(&output.name, data_type, nullable))
     };
-    let fields: Vec<Field> = query.outputs.iter().map(field).collect();
-    Arc::new(Schema::new(fields))
+    let fields: Option<Vec<Field>> = query.outputs.iter().map(field).collect();
+    Some(Arc::new(Schema::new(fields?)))
 }
 
 fn figure_type(cell: Cell) -> DataType {
@@ -47,10 +55,7 @@ pub(super) fn build<V>(
     shown: &[usize],
 ) -> Result<RecordBatch, Broken> {
     let groups: Vec<Group> = { shown.iter() }
-        .map(|place| Group {
-            place: *place,
-            figures: Vec::new(),
-        })
+        .map(|place| Group::declared(*place))
         .collect();
     let columns: Result<Vec<ArrayRef>, Broken> = { query.outputs.iter() }
         .map(|output| match output.shown {
@@ -59,9 +64,11 @@ pub(super) fn build<V>(
                 let of = |number| column(plan, numbers, shown, number);
                 figure_column(query.cells[figure], of)
             }
+            Shown::Computed(_) => Err(Broken),
         })
         .collect();
-    let batch = RecordBatch::try_new(schema(query), columns?).map_err(|_| Broken)?;
+    let schema = schema(query).ok_or(Broken)?;
+    let batch = RecordBatch::try_new(schema, columns?).map_err(|_| Broken)?;
     arranged(query, batch)
 }
 

@@ -3,7 +3,7 @@
 use lingqu_policy::DomainKind;
 
 use super::{Explanation, Topic};
-use crate::infer::Shown;
+use crate::infer::{Shown, Test};
 use crate::query::{Cell, Query};
 use crate::tables::TableRules;
 
@@ -65,6 +65,59 @@ pub(super) fn terms<V>(query: &Query<V>, rules: &[TableRules], told: &mut Explan
     );
 }
 
+/// How a condition compares.
+pub(super) fn compared<V>(test: &Test<V>, value: impl Fn(&V) -> String) -> (String, String) {
+    let joined = |values: &[V], word: &str| {
+        let values: Vec<String> = values.iter().map(&value).collect();
+        values.join(word)
+    };
+    match test {
+        Test::Above(last) => {
+            let last = value(last);
+            (format!("is above {last}"), format!("高于 {last}"))
+        }
+        Test::Among(values) => (
+            format!("equals {}", joined(values, " or ")),
+            format!("等于 {}", joined(values, "、")),
+        ),
+        Test::AtLeast(edge) => {
+            let edge = value(edge);
+            (format!("is not below {edge}"), format!("不低于 {edge}"))
+        }
+        Test::AtMost(last) => {
+            let last = value(last);
+            (format!("is not above {last}"), format!("不高于 {last}"))
+        }
+        Test::Below(edge) => {
+            let edge = value(edge);
+            (format!("is below {edge}"), format!("低于 {edge}"))
+        }
+        Test::Between(low, high) => {
+            let (low, high) = (value(low), value(high));
+            (
+                format!("is from {low} to {high}"),
+                format!("在 {low} 至 {high} 之间"),
+            )
+        }
+        Test::NotAmong(values) => (
+            format!("has a value other than {}", joined(values, " and ")),
+            format!("有值且不等于 {}", joined(values, "、")),
+        ),
+    }
+}
+
+/// A figure as it stands in a statement.
+pub(super) fn figure_text<V>(query: &Query<V>, rules: &[TableRules], figure: usize) -> String {
+    let protected = &rules[query.scans[query.protected]];
+    match query.cells[figure] {
+        Cell::Average(column, _) => format!("avg({})", protected.column(column)),
+        Cell::Entities => format!("count(distinct {})", protected.column(query.entity)),
+        Cell::Present(column) => format!("count({})", protected.column(column)),
+        Cell::Rows => "count(*)".to_owned(),
+        Cell::Sum(column, _) => format!("sum({})", protected.column(column)),
+    }
+}
+
 /// The columns called sensitive by which the statement groups or selects.
 fn sensitive<'a, V>(query: &Query<V>, rules: &'a [TableRules]) -> Vec<&'a str> {
     let keys = query.keys.iter().map(|key| key.origin);
@@ -88,6 +141,14 @@ pub(super) fn shown<V>(query: &Query<V>, rules: &[TableRules], shown: Shown) -> 
     let figure = match shown {
         Shown::Group(key) => return group(query, rules, key),
         Shown::Figure(figure) => figure,
+        Shown::Computed(computed) => {
+            let text = |figure| figure_text(query, rules, figure);
+            let text = query.computed[computed].text(&text);
+            return (
+                format!("`{text}`, computed from released figures; NULL where one is kept back"),
+                format!("`{text}`，由已发布数值计算；所用数值被隐去时为 NULL"),
+            );
+        }
     };
     let bounds = |column: usize, min: i64, max: i64| {
         let column = protected.column(column);

@@ -10,8 +10,9 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
+use super::condition::tests;
 use super::node::{Term, term};
-use super::{Operand, Origin, Test, place, tests};
+use super::{Operand, Origin, Test, place};
 use crate::rule::{Rule, TemplateRefused};
 
 /// A group column.

@@ -3,13 +3,14 @@
 //! The two matches have no wildcard arm, so a new DataFusion version whose plans can say something new does not compile
 //! until somebody has decided about it.
 
+use arrow_schema::DataType;
 use datafusion::common::Column;
 use datafusion::logical_expr::expr::{
     AggregateFunction, Alias, InList, Placeholder, ScalarFunction,
 };
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Case, Expr, Filter, Join, Limit, LogicalPlan, Operator, Projection,
-    Sort, SubqueryAlias, TableScan,
+    Aggregate, Between, BinaryExpr, Case, Cast, Expr, Filter, Join, Limit, LogicalPlan, Operator,
+    Projection, Sort, SubqueryAlias, TableScan,
 };
 use datafusion::scalar::ScalarValue;
 
@@ -56,19 +57,38 @@ pub(crate) fn classify(plan: &LogicalPlan) -> Node<'_> {
     }
 }
 
+/// One of the four operations with numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Add,
+    Divide,
+    Multiply,
+    Subtract,
+}
+
 /// An expression.
 pub(super) enum Term<'a> {
+    Above(&'a Expr, &'a Expr),
     Aggregate(&'a AggregateFunction),
     Alias(&'a Expr),
     And(&'a Expr, &'a Expr),
+    Arithmetic(Operation, &'a Expr, &'a Expr),
     AtLeast(&'a Expr, &'a Expr),
+    AtMost(&'a Expr, &'a Expr),
     Below(&'a Expr, &'a Expr),
+    Between(&'a Expr, &'a Expr, &'a Expr),
     Case(&'a Case),
+    Cast(&'a Expr, &'a DataType),
     Column(&'a Column),
     Equal(&'a Expr, &'a Expr),
     Function(&'a ScalarFunction),
     In(&'a Expr, &'a [Expr]),
     Literal(&'a ScalarValue),
+    Negative(&'a Expr),
+    Not(&'a Expr),
+    NotEqual(&'a Expr, &'a Expr),
+    NotIn(&'a Expr, &'a [Expr]),
+    Or(&'a Expr, &'a Expr),
     /// The name without `$`.
     Placeholder(&'a str),
     /// Has no place in a template.
@@ -92,16 +112,27 @@ pub(super) fn term(expr: &Expr) -> Term<'_> {
             list,
             negated: false,
         }) => Term::In(expr, list),
-        Expr::InList(_) => Term::Refused("NOT IN"),
+        Expr::InList(InList {
+            expr,
+            list,
+            negated: true,
+        }) => Term::NotIn(expr, list),
         Expr::Literal(value, None) => Term::Literal(value),
         Expr::Literal(_, Some(_)) => Term::Refused("metadata"),
         // The field is what the engine guesses of its type; the domain of the column decides.
         Expr::Placeholder(Placeholder { id, field: _ }) => id
             .strip_prefix('$')
             .map_or(Term::Refused("placeholder"), Term::Placeholder),
-        Expr::Between(_) => Term::Refused("BETWEEN"),
+        Expr::Between(Between {
+            expr,
+            negated: false,
+            low,
+            high,
+        }) => Term::Between(expr, low, high),
+        Expr::Between(_) => Term::Refused("NOT BETWEEN"),
         Expr::Case(case) => Term::Case(case),
-        Expr::Cast(_) | Expr::TryCast(_) => Term::Refused("CAST"),
+        Expr::Cast(Cast { expr, field }) => Term::Cast(expr, field.data_type()),
+        Expr::TryCast(_) => Term::Refused("TRY_CAST"),
         Expr::Exists(_)
         | Expr::InSubquery(_)
         | Expr::OuterReferenceColumn(..)
@@ -121,8 +152,8 @@ pub(super) fn term(expr: &Expr) -> Term<'_> {
         | Expr::IsTrue(_)
         | Expr::IsUnknown(_) => Term::Refused("IS"),
         Expr::Like(_) | Expr::SimilarTo(_) => Term::Refused("LIKE"),
-        Expr::Negative(_) => Term::Refused("-"),
-        Expr::Not(_) => Term::Refused("NOT"),
+        Expr::Negative(inner) => Term::Negative(inner),
+        Expr::Not(inner) => Term::Not(inner),
         Expr::ScalarVariable(..) => Term::Refused("variable"),
         Expr::Unnest(_) => Term::Refused("UNNEST"),
         #[expect(
@@ -137,9 +168,17 @@ pub(super) fn term(expr: &Expr) -> Term<'_> {
 fn binary<'a>(left: &'a Expr, op: Operator, right: &'a Expr) -> Term<'a> {
     match op {
         Operator::And => Term::And(left, right),
+        Operator::Divide => Term::Arithmetic(Operation::Divide, left, right),
         Operator::Eq => Term::Equal(left, right),
+        Operator::Gt => Term::Above(left, right),
         Operator::GtEq => Term::AtLeast(left, right),
         Operator::Lt => Term::Below(left, right),
+        Operator::LtEq => Term::AtMost(left, right),
+        Operator::Minus => Term::Arithmetic(Operation::Subtract, left, right),
+        Operator::Multiply => Term::Arithmetic(Operation::Multiply, left, right),
+        Operator::NotEq => Term::NotEqual(left, right),
+        Operator::Or => Term::Or(left, right),
+        Operator::Plus => Term::Arithmetic(Operation::Add, left, right),
         _ => Term::Refused("operator"),
     }
 }

@@ -1,4 +1,5 @@
-//! The world in which a template is planned: the declared tables, three aggregates, calendar units, nothing else.
+//! The world in which a template is planned: the declared tables, three aggregates, calendar units, a few functions of
+//! figures, nothing else.
 //!
 //! There is no catalog, no file, no function of rows, no variable and no setting to read, so nothing else can be named.
 
@@ -18,6 +19,7 @@ use datafusion::logical_expr::{
 use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast::Statement;
 
+use super::above;
 use super::group::{DATE_TRUNC, date_trunc};
 use crate::rule::{Rule, TemplateRefused};
 use crate::tables::TableRules;
@@ -86,7 +88,10 @@ impl ContextProvider for World {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        (name == DATE_TRUNC).then(date_trunc)
+        match name {
+            DATE_TRUNC => Some(date_trunc()),
+            other => above::function(other),
+        }
     }
 
     fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {

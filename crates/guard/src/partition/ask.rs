@@ -47,7 +47,7 @@ pub(crate) fn answer(partition: &Partition, bound: &Bound) -> Result<RecordBatch
         &mut gate,
     )?;
     let released = gate.release(&query.cells)?;
-    Ok(answer::build(query, &released)?)
+    Ok(answer::build(query, released)?)
 }
 
 /// The kind of figure for which a number is summed.

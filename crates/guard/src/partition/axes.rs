@@ -138,37 +138,88 @@ pub(crate) fn group(domain: &Domain, place: usize) -> usize {
 pub(crate) fn taken(domain: &Domain, test: &Test<ScalarValue>) -> Vec<bool> {
     let mut taken = vec![false; places(Some(domain))];
     let null = taken.len() - 1;
-    match test {
+    let among = |values: &[ScalarValue]| -> Vec<usize> {
+        let places = values.iter().map(|value| value_place(domain, value));
+        places.flatten().collect()
+    };
+    let (at_least, below) = match test {
         Test::Among(values) => {
-            for place in values.iter().filter_map(|value| value_place(domain, value)) {
-                taken[place] = true;
-            }
+            among(values).into_iter().for_each(|at| taken[at] = true);
+            return taken;
         }
-        Test::AtLeast(edge) => {
-            if let Some(edge) = edge_index(domain, edge) {
-                taken[edge + 1..null].fill(true);
-            }
+        Test::NotAmong(values) => {
+            taken[..null].fill(true);
+            among(values).into_iter().for_each(|at| taken[at] = false);
+            return taken;
         }
-        Test::Below(edge) => {
-            if let Some(edge) = edge_index(domain, edge) {
-                taken[..=edge].fill(true);
+        Test::Between(low, high) => match domain.kind() {
+            DomainKind::Integers(numbers) => {
+                let between = |number: &i64| (whole(low)..=whole(high)).contains(&Some(*number));
+                let numbers = numbers.iter().map(between);
+                { taken.iter_mut().zip(numbers) }.for_each(|(taken, between)| *taken = between);
+                return taken;
             }
-        }
+            // Of bins a range is two conditions.
+            _ => return taken,
+        },
+        Test::Above(value) => (Some(after(domain, value)), None),
+        Test::AtLeast(edge) => (Some(edge_index(domain, edge)), None),
+        Test::AtMost(value) => (None, Some(after(domain, value))),
+        Test::Below(edge) => (None, Some(edge_index(domain, edge))),
+    };
+    // An edge that is none takes nothing.
+    let from = at_least.map_or(Some(0), |edge| edge.map(|edge| edge + 1));
+    let to = below.map_or(Some(null), |edge| edge.map(|edge| edge + 1));
+    if let (Some(from), Some(to)) = (from, to)
+        && from < to
+    {
+        taken[from..to].fill(true);
     }
     taken
 }
 
+/// The place of one declared value; of bins, of one that holds nothing else.
 fn value_place(domain: &Domain, value: &ScalarValue) -> Option<usize> {
     match (domain.kind(), value) {
         (DomainKind::Texts(texts), ScalarValue::Utf8(Some(text))) => texts.binary_search(text).ok(),
         (DomainKind::Integers(numbers), ScalarValue::Int64(Some(number))) => {
             numbers.binary_search(number).ok()
         }
+        (DomainKind::IntegerBins(_) | DomainKind::DateBins(_), value) => {
+            let edge = edge_index(domain, value)?;
+            (after(domain, value)? == edge + 1).then_some(edge + 1)
+        }
         _ => None,
     }
 }
 
-fn edge_index(domain: &Domain, edge: &ScalarValue) -> Option<usize> {
+/// Whether a value is one whole place of the domain.
+pub(crate) fn is_value(domain: &Domain, value: &ScalarValue) -> bool {
+    value_place(domain, value).is_some()
+}
+
+/// The edge right after a value: where what is at most the value ends.
+pub(crate) fn after(domain: &Domain, value: &ScalarValue) -> Option<usize> {
+    edge_index(domain, &next(value)?)
+}
+
+/// The next whole number or day.
+fn next(value: &ScalarValue) -> Option<ScalarValue> {
+    match value {
+        ScalarValue::Int64(Some(number)) => Some(ScalarValue::Int64(Some(number.checked_add(1)?))),
+        ScalarValue::Date32(Some(days)) => Some(ScalarValue::Date32(Some(days.checked_add(1)?))),
+        _ => None,
+    }
+}
+
+fn whole(value: &ScalarValue) -> Option<i64> {
+    match value {
+        ScalarValue::Int64(number) => *number,
+        _ => None,
+    }
+}
+
+pub(crate) fn edge_index(domain: &Domain, edge: &ScalarValue) -> Option<usize> {
     match (domain.kind(), edge) {
         (DomainKind::IntegerBins(edges), ScalarValue::Int64(Some(edge))) => {
             edges.binary_search(edge).ok()
@@ -289,27 +340,52 @@ fn column(
     }
 }
 
-fn parameters(atom: &Atom<Bindable>) -> usize {
-    let is_parameter = |value: &&Bindable| matches!(value, Bindable::Parameter(_));
-    match &atom.test {
-        Test::Among(values) => values.iter().filter(is_parameter).count(),
-        Test::AtLeast(edge) | Test::Below(edge) => [edge].into_iter().filter(is_parameter).count(),
-    }
+fn has_parameter(atom: &Atom<Bindable>) -> bool {
+    let values = atom.test.values();
+    { values.iter() }.any(|value| matches!(value, Bindable::Parameter(_)))
 }
 
 /// What a condition may test, whatever its parameters are. Where a list has a parameter, each of its values by itself:
-/// any list that can be bound is a union of these.
+/// any list that can be bound is a union of these, and what is not in one an intersection of what is not in these. Of
+/// ranges, each end with the farthest other: any range that can be bound is an intersection of two of these.
 fn possible(template: &Template, atom: &Atom<Bindable>) -> Vec<Test<ScalarValue>> {
     let values = |value: &Bindable| template.possible(value);
+    let each = |test: fn(ScalarValue) -> Test<ScalarValue>, value: &Bindable| {
+        values(value).into_iter().map(test).collect()
+    };
     match &atom.test {
-        Test::Among(among) if parameters(atom) == 0 => {
+        Test::Among(among) if !has_parameter(atom) => {
             vec![Test::Among(among.iter().flat_map(values).collect())]
+        }
+        Test::NotAmong(among) if !has_parameter(atom) => {
+            vec![Test::NotAmong(among.iter().flat_map(values).collect())]
         }
         Test::Among(among) => (among.iter().flat_map(values))
             .map(|value| Test::Among(vec![value]))
             .collect(),
-        Test::AtLeast(edge) => values(edge).into_iter().map(Test::AtLeast).collect(),
-        Test::Below(edge) => values(edge).into_iter().map(Test::Below).collect(),
+        Test::NotAmong(among) => (among.iter().flat_map(values))
+            .map(|value| Test::NotAmong(vec![value]))
+            .collect(),
+        Test::Above(value) => each(Test::Above, value),
+        Test::AtLeast(edge) => each(Test::AtLeast, edge),
+        Test::AtMost(value) => each(Test::AtMost, value),
+        Test::Below(edge) => each(Test::Below, edge),
+        Test::Between(low, high) => {
+            let (lows, highs) = (values(low), values(high));
+            let order = |a: &&ScalarValue, b: &&ScalarValue| whole(a).cmp(&whole(b));
+            let (Some(lowest), Some(highest)) =
+                (lows.iter().min_by(order), highs.iter().max_by(order))
+            else {
+                return Vec::new();
+            };
+            let from = lows
+                .iter()
+                .map(|low| Test::Between(low.clone(), highest.clone()));
+            let to = highs
+                .iter()
+                .map(|high| Test::Between(lowest.clone(), high.clone()));
+            from.chain(to).collect()
+        }
     }
 }
 

@@ -110,14 +110,25 @@ impl Claim {
 
     /// What the query asks for.
     pub(super) fn asked(column: Origin, test: &Test<ScalarValue>) -> Result<Claim, Changed> {
-        Ok(match test {
-            Test::Among(values) => {
-                let values: Result<Vec<Point>, Changed> = values.iter().map(Point::of).collect();
-                Claim::among(column, values?, false)
-            }
-            Test::AtLeast(edge) => Claim::Compare(column, Comparison::AtLeast, Point::of(edge)?),
-            Test::Below(edge) => Claim::Compare(column, Comparison::Below, Point::of(edge)?),
-        })
+        let among = |values: &[ScalarValue], negated| {
+            let values: Result<Vec<Point>, Changed> = values.iter().map(Point::of).collect();
+            Ok(Claim::among(column, values?, negated))
+        };
+        let compare = |comparison, value: &ScalarValue| {
+            Ok(Claim::Compare(column, comparison, Point::of(value)?))
+        };
+        match test {
+            Test::Above(last) => compare(Comparison::Above, last),
+            Test::Among(values) => among(values, false),
+            Test::AtLeast(edge) => compare(Comparison::AtLeast, edge),
+            Test::AtMost(last) => compare(Comparison::AtMost, last),
+            Test::Below(edge) => compare(Comparison::Below, edge),
+            Test::Between(low, high) => Ok(Claim::All(vec![
+                compare(Comparison::AtLeast, low)?,
+                compare(Comparison::AtMost, high)?,
+            ])),
+            Test::NotAmong(values) => among(values, true),
+        }
     }
 
     /// The parts that must hold together.

@@ -7,10 +7,11 @@ use lingqu_policy::{Day, Domain, DomainKind, Use};
 
 use super::{Atom, Bindable, Checker, Joined};
 use crate::infer::{Operand, Origin, Test};
+use crate::partition::{after, edge_index, is_value};
 use crate::rule::{Rule, TemplateRefused, refuse};
 use crate::safeguard::{Safeguard, stands};
 use crate::shape::is_lower_name;
-use crate::value::{Allowed, Parameter, ParameterKind};
+use crate::value::{Allowed, Parameter, ParameterKind, Value};
 
 /// Most conditions of a statement, and most values that one compares with.
 const CONDITIONS_MAX: usize = 64;
@@ -35,19 +36,8 @@ impl Checker<'_> {
                 domain: self.domain(origin)?,
                 parameters,
             };
-            let test = match &condition.test {
-                Test::Among(values) if values.is_empty() || values.len() > VALUES_MAX => {
-                    return self.refuse(Rule::ConditionForm, origin);
-                }
-                Test::Among(values) => {
-                    let values: Result<Vec<_>, _> =
-                        values.iter().map(|value| on.value(value)).collect();
-                    Test::Among(values?)
-                }
-                Test::AtLeast(edge) => Test::AtLeast(on.edge(edge)?),
-                Test::Below(edge) => Test::Below(on.edge(edge)?),
-            };
-            atoms.push(Atom { origin, test });
+            let tests = on.tests(&condition.test)?;
+            atoms.extend(tests.into_iter().map(|test| Atom { origin, test }));
         }
         Ok(atoms)
     }
@@ -105,36 +95,97 @@ pub(super) struct Compared<'a> {
 }
 
 impl Compared<'_> {
-    /// A value that the domain lists.
-    pub(super) fn value(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
-        let listed = |value: &ScalarValue| match (self.domain.kind(), value) {
-            (DomainKind::Texts(texts), ScalarValue::Utf8(Some(text))) => {
-                texts.binary_search(text).is_ok()
+    /// The comparison with declared values and edges, on which every place of the domain lies on one side. A range of
+    /// bins is two comparisons.
+    pub(super) fn tests(
+        &self,
+        test: &Test<Operand>,
+    ) -> Result<Vec<Test<Bindable>>, TemplateRefused> {
+        let all = |values: &Vec<Operand>| {
+            if values.is_empty() || values.len() > VALUES_MAX {
+                return refuse(Rule::ConditionForm, self.column);
             }
-            (DomainKind::Integers(numbers), ScalarValue::Int64(Some(number))) => {
-                numbers.binary_search(number).is_ok()
-            }
-            _ => false,
+            values.iter().map(|value| self.value(value)).collect()
         };
+        Ok(match test {
+            Test::Above(value) => vec![Test::Above(self.last(value)?)],
+            Test::Among(values) => vec![Test::Among(all(values)?)],
+            Test::AtLeast(edge) => vec![Test::AtLeast(self.edge(edge)?)],
+            Test::AtMost(value) => vec![Test::AtMost(self.last(value)?)],
+            Test::Below(edge) => vec![Test::Below(self.edge(edge)?)],
+            Test::Between(low, high) => match self.domain.kind() {
+                DomainKind::Integers(numbers) => {
+                    let (low, high) = (self.value(low)?, self.value(high)?);
+                    self.unbroken(numbers, [&low, &high])?;
+                    vec![Test::Between(low, high)]
+                }
+                _ => vec![
+                    Test::AtLeast(self.edge(low)?),
+                    Test::AtMost(self.last(high)?),
+                ],
+            },
+            Test::NotAmong(values) => vec![Test::NotAmong(all(values)?)],
+        })
+    }
+
+    /// A value that the domain lists, or that is all that a bin holds.
+    fn value(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
+        let listed = |value: &ScalarValue| is_value(self.domain, value);
         self.operand(operand, listed, |allowed| {
             matches!(allowed, Allowed::Values(_))
         })
     }
 
     /// An edge of the domain's bins.
-    pub(super) fn edge(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
-        let listed = |value: &ScalarValue| match (self.domain.kind(), value) {
-            (DomainKind::IntegerBins(edges), ScalarValue::Int64(Some(edge))) => {
-                edges.binary_search(edge).is_ok()
-            }
-            (DomainKind::DateBins(edges), ScalarValue::Date32(Some(days))) => {
-                Day::from_days(*days).is_some_and(|day| edges.binary_search(&day).is_ok())
-            }
-            _ => false,
-        };
+    fn edge(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
+        let listed = |value: &ScalarValue| edge_index(self.domain, value).is_some();
         self.operand(operand, listed, |allowed| {
             matches!(allowed, Allowed::Edges(_))
         })
+    }
+
+    /// The last whole number or day before an edge.
+    fn last(&self, operand: &Operand) -> Result<Bindable, TemplateRefused> {
+        let listed = |value: &ScalarValue| after(self.domain, value).is_some();
+        self.operand(operand, listed, |allowed| {
+            matches!(allowed, Allowed::Edges(_))
+        })
+    }
+
+    /// Between two numbers lie only declared ones: what nobody declared is one group, which no range divides.
+    fn unbroken(&self, numbers: &[i64], ends: [&Bindable; 2]) -> Result<(), TemplateRefused> {
+        let mut ends = ends.into_iter().flat_map(|end| self.integers(end));
+        let Some(first) = ends.next() else {
+            return refuse(Rule::DomainValue, self.column);
+        };
+        let (low, high) = ends.fold((first, first), |(low, high), end| {
+            (low.min(end), high.max(end))
+        });
+        let declared = numbers
+            .iter()
+            .filter(|number| (low..=high).contains(*number));
+        // Both are declared, so that the difference is small.
+        if i64::try_from(declared.count()) == Ok(high - low + 1)
+            || !stands(Safeguard::ConditionsDeclared)
+        {
+            Ok(())
+        } else {
+            refuse(Rule::DomainValue, self.column)
+        }
+    }
+
+    /// Every number that it may be.
+    fn integers(&self, value: &Bindable) -> Vec<i64> {
+        match value {
+            Bindable::Fixed(ScalarValue::Int64(Some(number))) => vec![*number],
+            Bindable::Fixed(_) => Vec::new(),
+            Bindable::Parameter(index) => { self.parameters[*index].allowed.list().iter() }
+                .filter_map(|value| match value {
+                    Value::Integer(number) => Some(*number),
+                    Value::Text(_) => None,
+                })
+                .collect(),
+        }
     }
 
     fn operand(

@@ -64,10 +64,10 @@ impl Checker<'_> {
                 for (tests, word) in arms {
                     let mut all = vec![true; places(Some(domain))];
                     for test in tests {
-                        let these = taken(domain, &fixed(&on, test)?);
-                        all.iter_mut()
-                            .zip(these)
-                            .for_each(|(all, this)| *all &= this);
+                        for test in on.tests(test)? {
+                            let these = taken(domain, &fixed(&test).ok_or_else(refused)?);
+                            { all.iter_mut().zip(these) }.for_each(|(all, this)| *all &= this);
+                        }
                     }
                     decided.push((all, word.as_str()));
                 }
@@ -79,25 +79,17 @@ impl Checker<'_> {
     }
 }
 
-/// A condition whose values stand in the text and are declared.
-fn fixed(
-    on: &Compared<'_>,
-    test: &Test<crate::infer::Operand>,
-) -> Result<Test<ScalarValue>, TemplateRefused> {
-    let value = |bindable: Bindable| match bindable {
-        Bindable::Fixed(value) => Ok(value),
-        Bindable::Parameter(_) => Err(TemplateRefused::new(Rule::GroupForm, on.column)),
+/// A condition of which every value stands in the text.
+fn fixed(test: &Test<Bindable>) -> Option<Test<ScalarValue>> {
+    let value = |value: &Bindable| match value {
+        Bindable::Fixed(value) => Some(value.clone()),
+        Bindable::Parameter(_) => None,
     };
-    Ok(match test {
-        Test::Among(values) => {
-            let values: Result<Vec<ScalarValue>, TemplateRefused> = { values.iter() }
-                .map(|operand| value(on.value(operand)?))
-                .collect();
-            Test::Among(values?)
-        }
-        Test::AtLeast(edge) => Test::AtLeast(value(on.edge(edge)?)?),
-        Test::Below(edge) => Test::Below(value(on.edge(edge)?)?),
-    })
+    let whole = test
+        .values()
+        .into_iter()
+        .all(|bindable| value(bindable).is_some());
+    whole.then(|| test.map(|bindable| value(bindable).unwrap_or(ScalarValue::Null)))
 }
 
 /// The first arm that takes a place names it, as in SQL.

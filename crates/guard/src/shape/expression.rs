@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArgumentList, FunctionArguments, Ident, UnaryOperator, Value, ValueWithSpan,
 };
 
-use super::{name, one_part};
+use super::{figure, name, one_part};
 use crate::rule::{Rule, TemplateRefused, refuse};
 
 /// A group column: a column, `date_trunc('unit', column)`, or `CASE` with conditions and words. Returns the name of a
@@ -120,18 +120,23 @@ pub(super) fn is_number(expr: &Expr) -> bool {
     matches!(value, Value::Number(digits, false) if digits.parse::<i64>().is_ok())
 }
 
-/// A group column or an aggregate. Returns the name of a column.
+/// A group column, an aggregate, or a number computed from aggregates. Returns the name of a column.
 pub(super) fn check_output(expr: &Expr) -> Result<Option<String>, TemplateRefused> {
     match expr {
-        Expr::Function(function) if !is_truncation(function) => {
-            check_aggregate(function)?;
+        Expr::Function(function) if is_truncation(function) => check_key(expr, "SELECT"),
+        Expr::BinaryOp { .. }
+        | Expr::Cast { .. }
+        | Expr::Function(_)
+        | Expr::Nested(_)
+        | Expr::UnaryOp { .. } => {
+            figure::check_formula(expr, "SELECT")?;
             Ok(None)
         }
         _ => check_key(expr, "SELECT"),
     }
 }
 
-fn check_aggregate(function: &Function) -> Result<(), TemplateRefused> {
+pub(super) fn check_aggregate(function: &Function) -> Result<(), TemplateRefused> {
     let Function {
         name: called,
         uses_odbc_syntax,
@@ -193,7 +198,12 @@ pub(super) fn check_condition(expr: &Expr) -> Result<(), TemplateRefused> {
         Expr::BinaryOp { left, op, right } => {
             let compares = matches!(
                 op,
-                BinaryOperator::Eq | BinaryOperator::GtEq | BinaryOperator::Lt
+                BinaryOperator::Eq
+                    | BinaryOperator::Gt
+                    | BinaryOperator::GtEq
+                    | BinaryOperator::Lt
+                    | BinaryOperator::LtEq
+                    | BinaryOperator::NotEq
             );
             let sides = column(left).is_some() && is_value(right);
             if compares && sides {
@@ -205,8 +215,14 @@ pub(super) fn check_condition(expr: &Expr) -> Result<(), TemplateRefused> {
         Expr::InList {
             expr,
             list,
-            negated: false,
+            negated: _, // the plan says it too
         } if column(expr).is_some() && list.iter().all(is_value) => Ok(()),
+        Expr::Between {
+            expr,
+            negated: false,
+            low,
+            high,
+        } if column(expr).is_some() && is_value(low) && is_value(high) => Ok(()),
         _ => Err(refused()),
     }
 }

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod acro;
+
 /// Entities by number: how many values each has, and their sum.
 type Parts = BTreeMap<u8, (i128, i128)>;
 

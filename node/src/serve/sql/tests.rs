@@ -62,6 +62,18 @@ fn writing_changes_nothing() {
     }
 }
 
+/// The parser stops at END, so what follows it would be dropped in silence.
+#[test]
+fn the_statement_is_read_to_its_end() {
+    for text in [
+        "SELECT * FROM a.b(1) END",
+        "SELECT * FROM a.b(1) END WHERE c = 2",
+        "SELECT * FROM a.b(1); END",
+    ] {
+        assert!(Statement::parse(text, SQL_BYTES_MAX).is_err(), "{text}");
+    }
+}
+
 #[test]
 fn a_backslash_is_a_backslash() {
     assert_eq!(

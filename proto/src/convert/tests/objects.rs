@@ -6,8 +6,8 @@ use lingqu_core::grant::{
     DebugTerms, Environment, Filing, Grant, GrantKind, GrantedProduct, NodeQuota,
 };
 use lingqu_core::product::{
-    Approval, Cutoff, Definition, Feature, FieldRule, Model, ModelOutput, Parameter,
-    ParameterValues, Product, ProductRef, SignedPolicy, Statistic, Tier, Verification,
+    Approval, Clamp, Cutoff, Definition, DpTerms, Feature, FieldRule, Model, ModelOutput,
+    Parameter, ParameterValues, Product, ProductRef, SignedPolicy, Statistic, Tier, Verification,
 };
 use lingqu_core::stop::{StopOrder, StopScope};
 use lingqu_policy::{

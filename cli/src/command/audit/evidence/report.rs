@@ -9,7 +9,7 @@ use super::manifest::Manifest;
 use crate::command::call::level;
 
 /// What a record says that a reader of the report looks for, with its names in both languages.
-const SHOWN: [(Field, &str, &str); 13] = [
+const SHOWN: [(Field, &str, &str); 15] = [
     (Field::Caller, "caller", "调用方"),
     (Field::EndUser, "end user", "数据使用方"),
     (Field::Grant, "grant", "授权令牌"),
@@ -21,6 +21,16 @@ const SHOWN: [(Field, &str, &str); 13] = [
     (Field::Action, "action", "行为"),
     (Field::Outcome, "outcome", "结果"),
     (Field::Units, "units charged", "计量"),
+    (
+        Field::BudgetSpace,
+        "privacy budget of",
+        "隐私预算所属标识空间",
+    ),
+    (
+        Field::RhoMicro,
+        "budget spent, 10⁻⁶ ρ",
+        "扣减预算（10⁻⁶ ρ）",
+    ),
     (Field::Actor, "actor", "操作方"),
     (Field::Subject, "subject of the act", "行为对象"),
 ];

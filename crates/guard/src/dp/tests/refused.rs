@@ -8,7 +8,11 @@ use super::{BY_CARRIER, budget, policy, register_with, rules, terms};
 use crate::TableRules;
 use crate::dp::{Clamp, DpTerms};
 use crate::rule::Rule;
-use crate::tests::register::{flights_policy, rules_under, schema, terms as release};
+use crate::template::Template;
+use crate::tests::register::{
+    block_on, flights_policy, limits as usual, rules_under, schema, terms as release,
+};
+use crate::value::TemplateSource;
 
 fn rule(sql: &str, terms: &DpTerms, rules: &[TableRules]) -> Rule {
     register_with(sql, Vec::new(), terms, rules)
@@ -112,6 +116,23 @@ fn every_gate_of_the_exact_statistics_stands_here_too() {
     }
     let without = rules_under(flights_policy().with_space("tailnum", "aircraft").unwrap());
     assert_eq!(rule(BY_CARRIER, &terms(), &without), Rule::ReleaseTerms);
+}
+
+/// What callers can do themselves with what they got is not done for them: its types and its NULLs would be others.
+#[test]
+fn what_computes_with_noisy_figures_is_refused() {
+    for sql in [
+        "SELECT carrier, count(*) AS n FROM flights GROUP BY carrier HAVING count(*) > 20",
+        "SELECT carrier, sum(distance) / count(*) AS n FROM flights GROUP BY carrier",
+    ] {
+        let source = TemplateSource {
+            sql: sql.to_owned(),
+            parameters: Vec::new(),
+        };
+        let exact = block_on(Template::register(&source, &rules(), &usual()));
+        assert!(exact.is_ok(), "{sql}");
+        assert_eq!(rule(sql, &terms(), &rules()), Rule::PrivacyForm, "{sql}");
+    }
 }
 
 #[test]

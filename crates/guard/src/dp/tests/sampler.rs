@@ -74,7 +74,7 @@ fn a_sampler_that_is_wrong_by_a_twentieth_is_found() {
 }
 
 fn random_bit(random: &mut impl rand_0_10::Rng) -> bool {
-    random.next_u32() % 4 == 0
+    random.next_u32().is_multiple_of(4)
 }
 
 #[test]

@@ -99,6 +99,27 @@ pub(crate) fn no_pair_is_small(all: &[&Counted]) {
     }
 }
 
+/// What each entity has of two figures differs by nobody or by many. The figures may be of partitions that divide the
+/// register differently, so cells are not compared, only what the entity contributes: who contributes the same to both
+/// makes no difference between them.
+pub(crate) fn contributions_differ_by_many(one: &Counted, other: &Counted) {
+    let sums = |counted: &Counted| {
+        let mut sums: BTreeMap<register::Digest, Vec<i128>> = BTreeMap::new();
+        for (entity, _, numbers) in counted {
+            let sum = sums
+                .entry(*entity)
+                .or_insert_with(|| vec![0; numbers.len()]);
+            { sum.iter_mut().zip(numbers) }.for_each(|(sum, number)| *sum += number);
+        }
+        sums
+    };
+    let (one, other) = (sums(one), sums(other));
+    let entities: BTreeSet<_> = one.keys().chain(other.keys()).collect();
+    let differ = { entities.iter() }.filter(|entity| one.get(**entity) != other.get(**entity));
+    let differ = differ.count();
+    assert!(differ == 0 || differ >= LEAST, "a difference of few");
+}
+
 /// Everything that `products` could ever be asked, and per kind of figure what each shown group counts. Answers are made
 /// by the code that answers, and compared with what is said here that they count.
 fn everything(

@@ -13,7 +13,7 @@ use super::world::SECRET;
 use crate::tests::register::*;
 
 /// Statements that are accepted: what an attacker begins with.
-const BEGINNINGS: [&str; 10] = [
+const BEGINNINGS: [&str; 16] = [
     "SELECT count ( * ) AS n FROM flights",
     "SELECT carrier , count ( * ) AS n , sum ( distance ) AS s FROM flights GROUP BY carrier",
     "SELECT f . carrier , avg ( f . delay ) AS a FROM flights f WHERE f . month = 1 GROUP BY f . carrier",
@@ -23,6 +23,12 @@ const BEGINNINGS: [&str; 10] = [
     "SELECT count ( distance ) AS c FROM flights WHERE flown >= '2013-01-01' AND flown < '2013-02-01'",
     "SELECT origin , month , count ( * ) AS n FROM flights GROUP BY origin , month ORDER BY n",
     "SELECT CASE WHEN carrier IN ( 'AA' , 'DL' ) THEN 'old' ELSE 'new' END AS age , count ( * ) AS n FROM flights GROUP BY age",
+    "SELECT carrier , count ( * ) AS n FROM flights GROUP BY carrier HAVING count ( * ) > 11 AND sum ( distance ) <= 20000",
+    "SELECT origin , sum ( distance ) / count ( * ) AS m FROM flights WHERE carrier <> 'DL' GROUP BY origin ORDER BY m",
+    "SELECT month , round ( 100.0 * count ( delay ) / nullif ( count ( * ) , 0 ) , 1 ) AS p FROM flights GROUP BY month HAVING NOT count ( * ) < 12",
+    "SELECT count ( * ) AS n FROM flights WHERE flown BETWEEN '2013-01-01' AND '2013-01-31' AND month BETWEEN 1 AND 2",
+    "SELECT CAST ( avg ( delay ) AS DECIMAL ( 9 , 2 ) ) AS d FROM flights WHERE carrier NOT IN ( 'AA' , 'UA' ) AND flown <= '2013-02-28'",
+    "SELECT abs ( - sum ( distance ) ) + 1.5 AS x , CAST ( count ( * ) AS DOUBLE ) / 2 AS y FROM flights WHERE flown > '2013-01-31'",
     "SELECT CASE WHEN flown < '2013-02-01' THEN 'early' END AS x , sum ( distance ) AS s FROM flights WHERE month = 1 GROUP BY x",
 ];
 
@@ -111,6 +117,13 @@ const WORDS: &[&str] = &[
     "string_agg",
     "first_value",
     "nullif",
+    "abs",
+    "round",
+    "DECIMAL ( 9 , 2 )",
+    "DOUBLE",
+    "HAVING count ( * ) > 11",
+    "sum ( distance )",
+    "count ( * )",
     "coalesce",
     "substring",
     "md5",
@@ -118,7 +131,6 @@ const WORDS: &[&str] = &[
     "now",
     "version",
     "row_number",
-    "abs",
     "flights",
     "airports",
     "information_schema",
@@ -294,7 +306,21 @@ fn judge(sql: &str, engines: &(crate::Engine, crate::Engine)) {
         return;
     };
     clean_batch(&answer, &sql);
-    let (mut mine, mut bare) = (rows(&[answer]), rows(&oracle(sql, &open_fleet())));
+    let of_nine = run_template(&template, &engines.1, &[]).unwrap();
+    assert_eq!(of_nine.num_rows(), 0, "{sql}");
+    // Where a division has no value the engine fails or goes on with an infinity, and the guard with NULL.
+    let divided = sql.contains('/');
+    let bare = std::panic::catch_unwind(|| rows(&oracle(sql, &open_fleet())));
+    let odd = |bare: &[Vec<String>]| {
+        let odd = |cell: &String| cell.contains("inf") || cell.contains("NaN");
+        bare.iter().flatten().any(odd)
+    };
+    let bare = match bare {
+        Ok(bare) if !(divided && odd(&bare)) => bare,
+        _ if divided => return,
+        _ => panic!("the engine does not run {sql}"),
+    };
+    let (mut mine, mut bare) = (rows(&[answer]), bare);
     mine.sort();
     bare.sort();
     let limited = sql.to_ascii_uppercase().contains("LIMIT");
@@ -307,8 +333,6 @@ fn judge(sql: &str, engines: &(crate::Engine, crate::Engine)) {
     } else {
         assert_eq!(mine, bare, "{sql}");
     }
-    let of_nine = run_template(&template, &engines.1, &[]).unwrap();
-    assert_eq!(of_nine.num_rows(), 0, "{sql}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::statement::{Asked, Choice, Figure};
+use super::statement::{Above, Asked, Choice, Figure, Kept};
 use super::world::{Row, World};
 
 /// What one entity has in a group.
@@ -22,6 +22,34 @@ struct Summed {
 }
 
 type Parts = BTreeMap<u8, Part>;
+
+/// A number as it is released, or as it is computed from what is.
+#[derive(Clone, Copy, PartialEq)]
+enum Number {
+    Whole(i64),
+    Real(f64),
+}
+
+impl Number {
+    fn real(self) -> f64 {
+        match self {
+            Number::Whole(number) => number as f64,
+            Number::Real(number) => number,
+        }
+    }
+
+    fn shown(number: Option<Number>) -> String {
+        match number {
+            Some(Number::Whole(number)) => number.to_string(),
+            Some(Number::Real(number)) => format!("{number:.6}"),
+            None => "NULL".to_owned(),
+        }
+    }
+}
+
+fn finite(number: f64) -> Option<Number> {
+    number.is_finite().then_some(Number::Real(number + 0.0))
+}
 
 /// Everything that a statement asks about, by group.
 pub(super) struct Model<'a> {
@@ -132,43 +160,87 @@ impl<'a> Model<'a> {
     pub(super) fn answer(&self, asked: &Asked) -> BTreeMap<Vec<String>, Vec<String>> {
         let shown = { self.groups.iter() }
             .filter(|(_, parts)| parts.len() >= self.world.group_min as usize);
-        shown
-            .map(|(group, parts)| {
-                let figures = asked.figures.iter().map(|figure| {
-                    if !self.allows(group, *figure) {
-                        return "NULL".to_owned();
-                    }
-                    self.figure(parts, *figure)
-                });
-                (group.clone(), figures.collect())
+        let released = shown.map(|(group, parts)| {
+            let figures = asked.figures.iter().map(|figure| {
+                let may = self.allows(group, *figure);
+                may.then(|| self.figure(parts, *figure)).flatten()
+            });
+            (group, figures.collect::<Vec<Option<Number>>>())
+        });
+        released
+            .filter(|(_, figures)| asked.kept.is_none_or(|kept| holds(kept, figures)))
+            .map(|(group, figures)| {
+                let computed = asked.computed.map(|computed| above(computed, &figures));
+                let all = figures.iter().copied().chain(computed);
+                (group.clone(), all.map(Number::shown).collect())
             })
             .collect()
     }
 
-    fn figure(&self, parts: &Parts, figure: Figure) -> String {
+    fn figure(&self, parts: &Parts, figure: Figure) -> Option<Number> {
         let total = |of: &dyn Fn(&Part) -> i128| -> i128 { parts.values().map(of).sum() };
+        let whole = |number: i128| Some(Number::Whole(number as i64));
         match figure {
-            Figure::Entities => self.rounded(parts.len() as i128).to_string(),
-            Figure::Rows => self.rounded(total(&|part| part.rows)).to_string(),
-            Figure::Present(at) => self
-                .rounded(total(&|part| part.measures[at].present))
-                .to_string(),
+            Figure::Entities => whole(self.rounded(parts.len() as i128)),
+            Figure::Rows => whole(self.rounded(total(&|part| part.rows))),
+            Figure::Present(at) => whole(self.rounded(total(&|part| part.measures[at].present))),
             Figure::Sum(at) => {
                 let sum = total(&|part| part.measures[at].sum);
                 match self.world.measures[at].scale() {
-                    0 => sum.to_string(),
-                    _ => format!("{:.6}", sum as f64 / 1e6),
+                    0 => whole(sum),
+                    _ => Some(Number::Real(sum as f64 / 1e6)),
                 }
             }
             Figure::Average(at) => {
                 let count = self.rounded(total(&|part| part.measures[at].numbers));
-                if count == 0 {
-                    return "NULL".to_owned();
-                }
                 let unit = 10_f64.powi(self.world.measures[at].scale() as i32);
                 let sum = total(&|part| part.measures[at].sum) as f64 / unit;
-                format!("{:.6}", sum / count as f64)
+                (count != 0).then(|| Number::Real(sum / count as f64))
             }
         }
     }
+}
+
+/// A number made of the first two figures.
+fn above(above: Above, figures: &[Option<Number>]) -> Option<Number> {
+    use Number::Whole;
+    let (first, second) = (figures[0], figures[1.min(figures.len() - 1)]);
+    match above {
+        Above::Difference => match (first?, second?) {
+            (Whole(first), Whole(second)) => Some(Whole(first - second)),
+            (first, second) => finite(first.real() - second.real()),
+        },
+        Above::Percent => {
+            let part = 100.0 * first?.real();
+            let whole = second?.real();
+            (whole != 0.0).then(|| finite(part / whole)).flatten()
+        }
+        Above::Ratio => match (first?, second?) {
+            (Whole(_), Whole(0)) => None,
+            (Whole(first), Whole(second)) => Some(Whole(first / second)),
+            (first, second) => finite(first.real() / second.real()),
+        },
+        Above::Rounded => finite((-first?.real() / 3.0 * 100.0).round() / 100.0),
+    }
+}
+
+/// Whether a group is kept: only if it is known to be.
+fn holds(kept: Kept, figures: &[Option<Number>]) -> bool {
+    let number = match kept.computed {
+        Some(computed) => above(computed, figures),
+        None => figures[figures.len() - 1],
+    };
+    let Some(number) = number.map(Number::real) else {
+        return false;
+    };
+    let threshold = kept.threshold;
+    let holds = match kept.comparison % 6 {
+        0 => number == threshold,
+        1 => number != threshold,
+        2 => number < threshold,
+        3 => number <= threshold,
+        4 => number > threshold,
+        _ => number >= threshold,
+    };
+    holds != kept.negated
 }

@@ -11,6 +11,7 @@ use crate::safeguard::Safeguard;
 const ATTACKS: &[&str] = &[
     "tests::attacks::every_attack",
     "tests::policies::",
+    "tests::released::",
     "plan::tests::",
     "dp::tests::limits::",
     "tests::failures::a_source_that_lies",

@@ -177,9 +177,7 @@ impl Bench {
             self.engine
                 .partition(named.collect(), tables, before.cloned()),
         );
-        let joins = products
-            .iter()
-            .any(|p| p.asked.places != super::statement::Joined::No);
+        let joins = products.iter().any(|product| product.asked.reads_places());
         match built {
             Ok(partition) => {
                 assert!(
@@ -402,7 +400,7 @@ fn entities_are_blurred(world: &World, product: &Product, rows: &[Row]) {
 fn differ_by_many(before: &[differences::Named], after: &[differences::Named]) {
     for one in before {
         for other in after.iter().filter(|other| other.label == one.label) {
-            differences::no_pair_is_small(&[&one.counted, &other.counted]);
+            differences::contributions_differ_by_many(&one.counted, &other.counted);
         }
     }
 }

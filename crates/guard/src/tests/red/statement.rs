@@ -31,9 +31,64 @@ pub(super) enum Figure {
 /// How a condition compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Test {
+    Above,
     Among,
     AtLeast,
+    AtMost,
     Below,
+    Between,
+    NotAmong,
+}
+
+impl Test {
+    /// Of columns with declared values, and of those with bins; now and then what is refused.
+    fn of(code: u8, has_values: bool) -> Test {
+        match (has_values, code % 12) {
+            (true, 0) => Test::AtLeast,
+            (true, 1) => Test::AtMost,
+            (true, 2 | 3) => Test::Between,
+            (true, 4..=6) => Test::NotAmong,
+            (true, _) => Test::Among,
+            (false, 0) => Test::Among,
+            (false, 1) => Test::NotAmong,
+            (false, 2 | 3) => Test::Above,
+            (false, 4 | 5) => Test::AtMost,
+            (false, 6 | 7) => Test::Between,
+            (false, 8 | 9) => Test::AtLeast,
+            (false, _) => Test::Below,
+        }
+    }
+
+    /// Whether it compares with the last value before an edge.
+    fn is_inclusive(self) -> bool {
+        matches!(self, Test::Above | Test::AtMost)
+    }
+}
+
+/// What is made of the first two figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Above {
+    Difference,
+    Percent,
+    Ratio,
+    Rounded,
+}
+
+/// Which groups are kept: those whose first or last figure, or number made of figures, compares so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Kept {
+    /// Whether the number is the computed one.
+    pub(super) computed: Option<Above>,
+    pub(super) comparison: u8,
+    pub(super) threshold: f64,
+    pub(super) negated: bool,
+}
+
+impl Kept {
+    /// The sign of the comparison.
+    fn sign(self) -> &'static str {
+        ["=", "<>", "<", "<=", ">", ">="][usize::from(self.comparison) % 6]
+    }
 }
 
 /// A condition. Its values are indexes into what is declared.
@@ -62,6 +117,8 @@ pub(super) struct Asked {
     pub(super) keys: Vec<Column>,
     pub(super) figures: Vec<Figure>,
     pub(super) conditions: Vec<Condition>,
+    pub(super) computed: Option<Above>,
+    pub(super) kept: Option<Kept>,
 }
 
 /// Values for the parameters: per condition, which declared value.
@@ -74,6 +131,8 @@ pub(super) struct Drawn {
     keys: Vec<u8>,
     figures: Vec<(u8, u8)>,
     conditions: Vec<(u8, u8, Vec<u8>, bool)>,
+    /// What is computed, and by what groups are kept.
+    above: (u8, u8, u8, i8),
 }
 
 pub(super) fn drawn() -> impl Strategy<Value = Drawn> {
@@ -88,12 +147,14 @@ pub(super) fn drawn() -> impl Strategy<Value = Drawn> {
         prop::collection::vec(any::<u8>(), 0..3),
         prop::collection::vec((0..5_u8, any::<u8>()), 1..4),
         prop::collection::vec(condition, 0..3),
+        (any::<u8>(), any::<u8>(), any::<u8>(), any::<i8>()),
     )
-        .prop_map(|(joins, keys, figures, conditions)| Drawn {
+        .prop_map(|(joins, keys, figures, conditions, above)| Drawn {
             joins,
             keys,
             figures,
             conditions,
+            above,
         })
 }
 
@@ -147,19 +208,15 @@ impl Asked {
                 let column = column(*of);
                 let count = words(world, column).len();
                 let among = !matches!(kind(world, column), Some(Kind::IntBins | Kind::Days));
-                let test = match (among, test % 8) {
-                    (true, 0) => Test::AtLeast,
-                    (true, _) => Test::Among,
-                    (false, 0) => Test::Among,
-                    (false, odd) if odd % 2 == 1 => Test::AtLeast,
-                    (false, _) => Test::Below,
-                };
+                let test = Test::of(*test, among);
                 let mut values: Vec<usize> =
                     values.iter().map(|v| usize::from(*v) % count).collect();
                 values.sort_unstable();
                 values.dedup();
-                if test != Test::Among {
-                    values.truncate(1);
+                match test {
+                    Test::Among | Test::NotAmong => {}
+                    Test::Between => values = vec![values[0], values[values.len() - 1]],
+                    _ => values.truncate(1),
                 }
                 Condition {
                     column,
@@ -174,6 +231,28 @@ impl Asked {
             keys,
             figures,
             conditions: conditions.collect(),
+            computed: above(drawn.above.0),
+            kept: kept(drawn.above),
+        }
+    }
+
+    /// Whether the public table has a part in the answer: a left join of which no column is asked has none.
+    pub(super) fn reads_places(&self) -> bool {
+        let conditions = self.conditions.iter().map(|condition| condition.column);
+        let mut columns = self.keys.iter().copied().chain(conditions);
+        self.places == Joined::Inner
+            || (self.places == Joined::Left && columns.any(|column| column == Column::Attribute))
+    }
+
+    /// A number made of the first two figures, as SQL.
+    fn above(&self, above: Above) -> String {
+        let text = |at: usize| figure(self.figures[at.min(self.figures.len() - 1)]);
+        let (first, second) = (text(0), text(1));
+        match above {
+            Above::Difference => format!("{first} - {second}"),
+            Above::Percent => format!("100.0 * {first} / nullif({second}, 0)"),
+            Above::Ratio => format!("{first} / {second}"),
+            Above::Rounded => format!("round(-{first} / 3.0, 2)"),
         }
     }
 
@@ -185,14 +264,10 @@ impl Asked {
         };
         let mut outputs: Vec<String> = self.keys.iter().map(output).collect();
         for (at, figure) in self.figures.iter().enumerate() {
-            let text = match figure {
-                Figure::Average(of) => format!("avg(m{of})"),
-                Figure::Entities => "count(distinct id)".to_owned(),
-                Figure::Present(of) => format!("count(m{of})"),
-                Figure::Rows => "count(*)".to_owned(),
-                Figure::Sum(of) => format!("sum(m{of})"),
-            };
-            outputs.push(format!("{text} AS f{at}"));
+            outputs.push(format!("{} AS f{at}", self::figure(*figure)));
+        }
+        if let Some(above) = self.computed {
+            outputs.push(format!("{} AS x", self.above(above)));
         }
         let mut sql = format!("SELECT {} FROM main", outputs.join(", "));
         for (how, on) in [
@@ -208,17 +283,21 @@ impl Asked {
         let mut parameters = Vec::new();
         let mut conditions = Vec::new();
         for (at, condition) in self.conditions.iter().enumerate() {
-            let words = words(world, condition.column);
-            let mut values: Vec<String> = condition
-                .values
-                .iter()
-                .map(|v| written(&words[*v]))
+            let words = condition.words(world, 0);
+            let values = condition.values.iter().enumerate();
+            let mut values: Vec<String> = values
+                .map(|(place, value)| written(&condition.words(world, place)[*value]))
                 .collect();
             if condition.is_parameter {
                 values[0] = format!("$p{at}");
+                let has_bins = matches!(
+                    kind(world, condition.column),
+                    Some(Kind::IntBins | Kind::Days)
+                );
                 let allowed = match condition.test {
-                    Test::Among => Allowed::Values(words),
-                    Test::AtLeast | Test::Below => Allowed::Edges(words),
+                    Test::Among | Test::NotAmong => Allowed::Values(words),
+                    Test::Between if !has_bins => Allowed::Values(words),
+                    _ => Allowed::Edges(words),
                 };
                 parameters.push(Parameter {
                     name: format!("p{at}"),
@@ -236,8 +315,15 @@ impl Asked {
             conditions.push(match (condition.test, values.as_slice()) {
                 (Test::Among, [one]) => format!("{column} = {one}"),
                 (Test::Among, several) => format!("{column} IN ({})", several.join(", ")),
+                (Test::NotAmong, [one]) => format!("{column} <> {one}"),
+                (Test::NotAmong, several) => format!("{column} NOT IN ({})", several.join(", ")),
+                (Test::Above, several) => format!("{column} > {}", several[0]),
                 (Test::AtLeast, several) => format!("{column} >= {}", several[0]),
+                (Test::AtMost, several) => format!("{column} <= {}", several[0]),
                 (Test::Below, several) => format!("{column} < {}", several[0]),
+                (Test::Between, several) => {
+                    format!("{column} BETWEEN {} AND {}", several[0], several[1])
+                }
             });
         }
         if !conditions.is_empty() {
@@ -251,6 +337,19 @@ impl Asked {
             let keys: Vec<String> = self.keys.iter().map(key).collect();
             sql.push_str(&format!(" GROUP BY {}", keys.join(", ")));
         }
+        if let Some(kept) = self.kept {
+            let number = match kept.computed {
+                Some(above) => self.above(above),
+                None => figure(self.figures[self.figures.len() - 1]),
+            };
+            let not = if kept.negated { "NOT " } else { "" };
+            let (sign, threshold) = (kept.sign(), kept.threshold);
+            let threshold = match threshold < 0.0 {
+                true => format!("-{:?}", -threshold),
+                false => format!("{threshold:?}"),
+            };
+            sql.push_str(&format!(" HAVING {not}{number} {sign} {threshold}"));
+        }
         TemplateSource { sql, parameters }
     }
 
@@ -260,7 +359,7 @@ impl Asked {
         conditions
             .filter(|(_, (condition, _))| condition.is_parameter)
             .map(|(at, (condition, value))| {
-                let words = words(world, condition.column);
+                let words = condition.words(world, 0);
                 (format!("p{at}"), words[*value % words.len()].clone())
             })
             .collect()
@@ -286,18 +385,24 @@ impl Asked {
             Column::Class => other.flatten().map(Val::Int),
         };
         for (condition, chosen) in self.conditions.iter().zip(choice) {
-            let words: Vec<Val> = { words(world, condition.column).into_iter() }
-                .map(|word| plain(&word, kind(world, condition.column)))
-                .collect();
-            let mut wanted: Vec<&Val> = condition.values.iter().map(|at| &words[*at]).collect();
+            let word = |place: usize, at: usize| {
+                let words = condition.words(world, place);
+                plain(&words[at % words.len()], kind(world, condition.column))
+            };
+            let values = condition.values.iter().enumerate();
+            let mut wanted: Vec<Val> = values.map(|(place, at)| word(place, *at)).collect();
             if condition.is_parameter {
-                wanted[0] = &words[*chosen % words.len()];
+                wanted[0] = word(0, *chosen);
             }
             let value = value(condition.column)?;
             let taken = match condition.test {
-                Test::Among => wanted.contains(&&value),
-                Test::AtLeast => value >= *wanted[0],
-                Test::Below => value < *wanted[0],
+                Test::Above => value > wanted[0],
+                Test::Among => wanted.contains(&value),
+                Test::AtLeast => value >= wanted[0],
+                Test::AtMost => value <= wanted[0],
+                Test::Below => value < wanted[0],
+                Test::Between => value >= wanted[0] && value <= wanted[1],
+                Test::NotAmong => !wanted.contains(&value),
             };
             if !taken {
                 return None;
@@ -305,6 +410,67 @@ impl Asked {
         }
         let shown = |column: &Column| shown(world, *column, value(*column));
         Some(self.keys.iter().map(shown).collect())
+    }
+}
+
+impl Condition {
+    /// The declared words that may stand at this place of it: edges, or the last values before them.
+    fn words(&self, world: &World, place: usize) -> Vec<Value> {
+        let words = words(world, self.column);
+        let kind = kind(world, self.column);
+        let has_bins = matches!(kind, Some(Kind::IntBins | Kind::Days));
+        let last = self.test.is_inclusive() || (self.test == Test::Between && place == 1);
+        match has_bins && last {
+            true => words.iter().map(before).collect(),
+            false => words,
+        }
+    }
+}
+
+/// The number or day before.
+fn before(word: &Value) -> Value {
+    match word {
+        Value::Integer(number) => Value::Integer(number - 1),
+        Value::Text(day) => {
+            let day: lingqu_policy::Day = day.parse().unwrap();
+            let before = lingqu_policy::Day::from_days(day.days() - 1).unwrap();
+            Value::Text(before.to_string())
+        }
+    }
+}
+
+fn above(code: u8) -> Option<Above> {
+    match code % 8 {
+        0 => Some(Above::Difference),
+        1 => Some(Above::Percent),
+        2 => Some(Above::Ratio),
+        3 => Some(Above::Rounded),
+        _ => None,
+    }
+}
+
+/// By numbers near those of small groups, and by whole ones, so that what is released and what is not would be told.
+fn kept((_, code, comparison, threshold): (u8, u8, u8, i8)) -> Option<Kept> {
+    let threshold = match code % 2 {
+        0 => f64::from(threshold.unsigned_abs() % 24),
+        _ => f64::from(threshold) * 1.5 + 0.123_456_7,
+    };
+    (code % 16 < 6).then(|| Kept {
+        computed: above(code / 16),
+        comparison,
+        threshold,
+        negated: code % 3 == 0,
+    })
+}
+
+/// A figure as SQL.
+fn figure(figure: Figure) -> String {
+    match figure {
+        Figure::Average(of) => format!("avg(m{of})"),
+        Figure::Entities => "count(distinct id)".to_owned(),
+        Figure::Present(of) => format!("count(m{of})"),
+        Figure::Rows => "count(*)".to_owned(),
+        Figure::Sum(of) => format!("sum(m{of})"),
     }
 }
 
