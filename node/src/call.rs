@@ -3,7 +3,7 @@
 //! ```text
 //! 2 who            admission/caller.rs       4 allowed?      admission/admit.rs → core::decide
 //! 3 a retry?       admission/retries.rs      5 fits, fresh?  evaluate.rs: bind
-//! 6 charge         journal: reserve          7 evaluate      evaluate.rs: run
+//! 6 charge         journal: reserve, debit   7 evaluate      evaluate.rs: run
 //! 9 record         journal: record (R1)      10 release      journal: release (R1 or R2, as the unit signed)
 //! ```
 //!
@@ -36,6 +36,7 @@ use crate::admission::caller::Caller;
 use crate::admission::holdings::Holdings;
 use crate::admission::retries::{Entered, RetryKey};
 use crate::bodies::Keeping;
+use crate::evaluate::dp::{self, Paid};
 use crate::evaluate::{AnswerValue, Misfit, Placed};
 use crate::observe::{Phase, Probe};
 
@@ -307,10 +308,17 @@ async fn evaluate_and_record(
         return record_explanation(node, call, asked, charge, explained, probe).await;
     }
 
+    let paid = match pay(node, call.permit(), &bound, &mut charge).await {
+        Ok(paid) => paid,
+        Err(ErrorCode::AuditUnavailable) => {
+            return Err(Unserved::Unrecorded(Unrecorded::AuditUnavailable));
+        }
+        Err(code) => return Err(Unserved::Denied(call.deny(code), None)),
+    };
     // From here on data is touched: whatever happens is charged and recorded, a failure too.
     charge.touch();
     probe.phase(Phase::Evaluate);
-    let running = AssertUnwindSafe(bound.run(call.permit())).catch_unwind();
+    let running = AssertUnwindSafe(bound.run(call.permit(), paid)).catch_unwind();
     // One code for every way to fail: which one it was may depend on data.
     let result = running.await.unwrap_or(Err(ErrorCode::EvaluationFailed));
     probe.phase(Phase::Record);
@@ -333,6 +341,23 @@ async fn evaluate_and_record(
         .await
         .map(|recorded| (recorded, kept_bytes))
         .map_err(|_| Unserved::Unrecorded(Unrecorded::AuditUnavailable))
+}
+
+/// Pays for what an answer with noise tells, of the budget of the space and of the grant: on record before anything is
+/// looked at, and never given back. Nothing for all other answers.
+async fn pay(
+    node: &Node,
+    permit: &Permit,
+    bound: &Placed,
+    charge: &mut Charge,
+) -> Result<Option<Paid>, ErrorCode> {
+    match bound.question(permit) {
+        Some(question) => {
+            let paid = dp::pay(&node.noisy, &node.journal, charge, question).await?;
+            Ok(Some(paid))
+        }
+        None => Ok(None),
+    }
 }
 
 /// What the record commits to, kept where it must be; and whether it is. An answer whose body is lost does not leave: the

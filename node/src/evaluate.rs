@@ -1,6 +1,7 @@
 //! What a product answers: one file per kind. A product is prepared over its loads once; a call is bound to it without
 //! looking at data, and run afterwards.
 
+pub mod dp;
 mod explain;
 pub mod model;
 pub mod statistic;
@@ -70,6 +71,8 @@ impl AnswerValue {
 /// A product over its loads, ready to be asked.
 #[derive(Debug)]
 pub enum Prepared {
+    /// See [`dp`].
+    Dp(dp::Prepared),
     /// See [`model`].
     Model(model::Prepared),
     /// See [`statistic`].
@@ -102,6 +105,7 @@ pub struct Bound {
 
 #[derive(Debug)]
 enum Arguments {
+    Noisy(lingqu_guard::DpBound),
     Parameters(lingqu_guard::Bound),
     Values(Claim),
 }
@@ -110,6 +114,7 @@ impl Prepared {
     /// The loads it answers from; the product's own resource first.
     pub fn loads(&self) -> &[Load] {
         match self {
+            Prepared::Dp(prepared) => &prepared.loads,
             Prepared::Model(prepared) => std::slice::from_ref(&prepared.load),
             Prepared::Statistic(prepared) => prepared.loads(),
             Prepared::Verification(prepared) => std::slice::from_ref(&prepared.load),
@@ -135,6 +140,10 @@ impl Prepared {
             }
         };
         let arguments = match &*self {
+            Prepared::Dp(prepared) => prepared
+                .parameters(&asked.arguments)
+                .map(Arguments::Noisy)
+                .map_err(invalid(ErrorCode::ParameterInvalid))?,
             Prepared::Model(prepared) => prepared
                 .subject(&asked.arguments)
                 .map(Arguments::Values)
@@ -164,6 +173,8 @@ pub struct Placed {
 
 #[derive(Debug)]
 enum Work {
+    /// Runs where only so many wait, once it is paid for.
+    Noisy(lingqu_guard::Place, lingqu_guard::DpBound),
     /// Runs where only so many wait.
     Statistic(lingqu_guard::Place, lingqu_guard::Bound),
     /// Runs at once.
@@ -180,9 +191,12 @@ impl Bound {
             (Prepared::Statistic(prepared), Arguments::Parameters(bound)) => {
                 Work::Statistic(prepared.enter()?, bound)
             }
+            (Prepared::Dp(prepared), Arguments::Noisy(bound)) => {
+                Work::Noisy(prepared.enter()?, bound)
+            }
             (_, Arguments::Values(values)) => Work::Values(values),
             // Bound to another kind: `bind` makes no such pair.
-            (Prepared::Model(_) | Prepared::Verification(_), Arguments::Parameters(_)) => {
+            (_, Arguments::Noisy(_) | Arguments::Parameters(_)) => {
                 return Err(ErrorCode::Internal);
             }
         };
@@ -199,18 +213,31 @@ impl Placed {
         self.prepared.loads()
     }
 
+    /// What is to be paid for in privacy before it may run; none for everything without noise.
+    pub(crate) fn question(&self, permit: &Permit) -> Option<dp::Question> {
+        match (&*self.prepared, &self.work) {
+            (Prepared::Dp(prepared), Work::Noisy(_, bound)) => {
+                Some(prepared.question(permit, bound))
+            }
+            _ => None,
+        }
+    }
+
     /// What it would answer, under which rules and at what cost. Nothing of the loads is looked at.
     ///
     /// # Errors
     /// `INTERNAL`.
     pub fn explain(&self, permit: &Permit) -> Result<AnswerValue, ErrorCode> {
         let told = match (&*self.prepared, &self.work) {
+            (Prepared::Dp(_), Work::Noisy(_, bound)) => bound.explain(),
             (Prepared::Statistic(_), Work::Statistic(_, bound)) => bound.explain(),
             (Prepared::Model(prepared), Work::Values(_)) => explain::model(prepared.reasons_max()),
             (Prepared::Verification(_), Work::Values(_)) => explain::verification(permit),
             // Bound to another kind: `bind` makes no such pair.
-            (Prepared::Model(_) | Prepared::Verification(_), Work::Statistic(..))
-            | (Prepared::Statistic(_), Work::Values(_)) => return Err(ErrorCode::Internal),
+            (_, Work::Noisy(..) | Work::Statistic(..))
+            | (Prepared::Dp(_) | Prepared::Statistic(_), Work::Values(_)) => {
+                return Err(ErrorCode::Internal);
+            }
         };
         explain::table(told, permit)
             .map(AnswerValue::Table)
@@ -220,17 +247,27 @@ impl Placed {
     /// Whom the call is about, in canonical form; nobody for a statistic.
     pub fn subject(&self) -> Option<&[u8]> {
         match &self.work {
-            Work::Statistic(..) => None,
+            Work::Noisy(..) | Work::Statistic(..) => None,
             Work::Values(claim) => Some(claim.subject()),
         }
     }
 
-    /// Evaluates. Data is touched: the caller of this charges and records whatever comes of it.
+    /// Evaluates. Data is touched: the caller of this charges and records whatever comes of it. Noise is made only for
+    /// what was `paid`.
     ///
     /// # Errors
     /// `EVALUATION_FAILED`, whatever the reason: it must say nothing about data.
-    pub async fn run(self, permit: &Permit) -> Result<AnswerValue, ErrorCode> {
+    pub(crate) async fn run(
+        self,
+        permit: &Permit,
+        paid: Option<dp::Paid>,
+    ) -> Result<AnswerValue, ErrorCode> {
         match (&*self.prepared, self.work) {
+            (Prepared::Dp(prepared), Work::Noisy(place, bound)) => {
+                let paid = paid.ok_or(ErrorCode::EvaluationFailed)?;
+                let answer = prepared.run(place, bound, paid).await;
+                answer.map(AnswerValue::Table)
+            }
             (Prepared::Model(prepared), Work::Values(subject)) => {
                 prepared.score(&subject, permit).map(AnswerValue::Score)
             }
@@ -241,8 +278,10 @@ impl Placed {
                 Ok(AnswerValue::Verdict(prepared.verdict(&claim, permit)))
             }
             // Bound to another kind: `bind` makes no such pair.
-            (Prepared::Model(_) | Prepared::Verification(_), Work::Statistic(..))
-            | (Prepared::Statistic(_), Work::Values(_)) => Err(ErrorCode::EvaluationFailed),
+            (_, Work::Noisy(..) | Work::Statistic(..))
+            | (Prepared::Dp(_) | Prepared::Statistic(_), Work::Values(_)) => {
+                Err(ErrorCode::EvaluationFailed)
+            }
         }
     }
 }

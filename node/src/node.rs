@@ -28,6 +28,7 @@ use crate::admission::throttle::Throttle;
 use crate::bodies::Bodies;
 use crate::call::Answer;
 use crate::config::NodeConfig;
+use crate::evaluate::dp::Answers;
 use crate::loads::Loader;
 use crate::observe::Observe;
 use crate::products::Products;
@@ -53,6 +54,7 @@ pub struct Node {
     pub(crate) products: Arc<Products>,
     pub(crate) loader: Loader,
     pub(crate) bodies: Arc<Bodies>,
+    pub(crate) noisy: Arc<Answers>,
     pub(crate) subjects: Arc<SubjectWindows>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) retries: Retries<Recorded<Answer>>,

@@ -147,6 +147,7 @@ impl Node {
                         .opened(reference, environment, approved.digest)
                 });
                 match opened.as_deref() {
+                    Some(Prepared::Dp(noisy)) => noisy.output_schema(),
                     Some(Prepared::Statistic(statistic)) => statistic.output_schema(),
                     Some(Prepared::Model(_) | Prepared::Verification(_)) | None => {
                         Arc::new(Schema::empty())

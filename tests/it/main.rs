@@ -30,6 +30,7 @@ mod impostor;
 mod lagged;
 mod loads;
 mod network;
+mod noisy;
 mod observed;
 mod refused_words;
 mod regulator;

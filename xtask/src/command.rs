@@ -3,6 +3,7 @@
 //! Exit codes: 0 when everything is as it should be, 1 when something was found or failed, 2 when
 //! the command line is wrong. `test` hands on the exit code of `cargo test`.
 
+mod accounting;
 mod acro;
 mod check_layers;
 mod dist;
@@ -33,6 +34,11 @@ pub(crate) struct Command {
 
 /// Every command, in the order of the usage text.
 pub(crate) const COMMANDS: &[Command] = &[
+    Command {
+        name: "accounting",
+        summary: "write what dp-accounting says of privacy budgets; --check only compares",
+        run: accounting::run,
+    },
     Command {
         name: "acro",
         summary: "judge random tables by acro, for the guard's test; --check only compares",

@@ -6,8 +6,8 @@ use lingqu_policy::{Policy, Use};
 use lingqu_tlog::Hash;
 
 pub use definition::{
-    Cutoff, Definition, Feature, FieldRule, KindUnknown, Model, ModelOutput, Parameter,
-    ParameterValues, ProductKind, Statistic, Verification,
+    Clamp, Cutoff, Definition, DpTerms, Feature, FieldRule, KindUnknown, Model, ModelOutput,
+    Parameter, ParameterValues, ProductKind, Statistic, Verification,
 };
 
 use crate::{LoadId, NodeId, PartyId, ProductId, Timestamp};

@@ -52,7 +52,7 @@ fn computed_type<V>(query: &Query<V>, computed: &Computed) -> DataType {
     }
 }
 
-fn group_type(key: &Key) -> DataType {
+pub(crate) fn group_type(key: &Key) -> DataType {
     match (&key.recode, key.domain.kind()) {
         (Some(recode), _) => match &recode.words {
             Words::Days(_) => DataType::Date32,
@@ -89,6 +89,11 @@ pub(crate) fn build<V>(query: &Query<V>, groups: Vec<Group>) -> Result<RecordBat
         .collect();
     let columns = columns?;
     let batch = RecordBatch::try_new(schema(query), columns).map_err(|_| Broken)?;
+    arranged(query, batch)
+}
+
+/// The rows as ORDER BY and LIMIT say.
+pub(crate) fn arranged<V>(query: &Query<V>, batch: RecordBatch) -> Result<RecordBatch, Broken> {
     let batch = if query.order.is_empty() {
         batch
     } else {
@@ -126,7 +131,7 @@ fn ordered<V>(query: &Query<V>, batch: &RecordBatch) -> Result<RecordBatch, Brok
 }
 
 /// The domain's own words for the cells; an edge stands for the bin above it.
-fn group_column(keys: &[Key], key: usize, groups: &[Group]) -> ArrayRef {
+pub(crate) fn group_column(keys: &[Key], key: usize, groups: &[Group]) -> ArrayRef {
     let below: usize = keys[key + 1..].iter().map(Key::cells).product();
     let cells = keys[key].cells();
     let place = |group: &Group| group.place / below % cells;

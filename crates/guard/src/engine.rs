@@ -3,6 +3,8 @@
 //! The engine never sees SQL. It has no catalog, no file, no object store and no disk to spill to; a plan reads the
 //! tables that were put here and nothing else. Whatever goes wrong after data was touched is one constant answer.
 
+mod noisy;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;

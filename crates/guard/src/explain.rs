@@ -122,6 +122,17 @@ pub(crate) fn template(
     rules: &[TableRules],
     parameters: &[Parameter],
 ) -> Explanation {
+    let mut told = statement(query, rules, parameters);
+    words::terms(query, rules, &mut told);
+    told
+}
+
+/// What a template reads, takes and shows, without the terms under which it leaves.
+pub(crate) fn statement(
+    query: &Query<Bindable>,
+    rules: &[TableRules],
+    parameters: &[Parameter],
+) -> Explanation {
     let mut told = Explanation::default();
     let value = |value: &Bindable| match value {
         Bindable::Fixed(value) => literal(value),
@@ -142,17 +153,22 @@ pub(crate) fn template(
             format!("参数 `{name}` 取自 {count} {zh}"),
         );
     }
-    words::terms(query, rules, &mut told);
     told
 }
 
 /// Explains a template with its arguments.
 pub(crate) fn bound(query: &Query<ScalarValue>, rules: &[TableRules]) -> Explanation {
+    let mut told = bound_statement(query, rules);
+    words::terms(query, rules, &mut told);
+    told
+}
+
+/// What a statement with its arguments reads, takes and shows, without the terms under which it leaves.
+pub(crate) fn bound_statement(query: &Query<ScalarValue>, rules: &[TableRules]) -> Explanation {
     let mut told = Explanation::default();
     reads(query, rules, &mut told);
     takes(query, rules, literal, &mut told);
     releases(query, rules, &mut told);
-    words::terms(query, rules, &mut told);
     told
 }
 

@@ -39,6 +39,16 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// A group without figures: they stand elsewhere.
+    pub(crate) fn bare(place: usize) -> Group {
+        Group {
+            place,
+            figures: Vec::new(),
+            #[cfg(test)]
+            raw: Vec::new(),
+        }
+    }
+
     /// What is seen above the Gate.
     pub(crate) fn seen(&self) -> &[Option<Figure>] {
         #[cfg(test)]

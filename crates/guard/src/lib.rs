@@ -53,6 +53,7 @@
 
 mod answer;
 mod cells;
+mod dp;
 mod engine;
 mod explain;
 mod fence;
@@ -72,6 +73,9 @@ mod tally;
 mod template;
 mod value;
 
+pub use dp::{
+    Clamp, DpBound, DpCost, DpFigure, DpProduct, DpTemplate, DpTerms, epsilon, epsilon_text,
+};
 pub use engine::{Crowded, Engine, EngineRefused, Place, RunFailed, Tables};
 pub use explain::{Explanation, Sentence, Topic};
 pub use limits::GuardLimits;

@@ -8,6 +8,7 @@
 //! [`Engine::partition`]: crate::Engine::partition
 //! [`Engine::answer`]: crate::Engine::answer
 
+mod alone;
 mod ask;
 mod axes;
 mod blocks;
@@ -16,9 +17,11 @@ mod register;
 mod settle;
 mod view;
 
-pub(crate) use ask::answer;
+pub(crate) use alone::alone;
+pub(crate) use ask::{NOWHERE, answer, groups_in};
 pub(crate) use axes::{after, edge_index, group, is_value, places, taken};
 pub use read::ReadFailed;
+pub(crate) use register::Register;
 
 use std::fmt;
 

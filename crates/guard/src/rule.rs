@@ -158,6 +158,21 @@ rules! {
             "write the statement more plainly";
         zh: "计划中出现闸门不认识的部分",
             "把语句写得更简单";
+    PrivacyBudget "PRIVACY_BUDGET"
+        en: "the policy of the protected table states no privacy budget, or names no space of its entity",
+            "state `[dp]` in the policy, and the space of its entity column in `[spaces]`";
+        zh: "受保护表的策略没有隐私预算，或未写明其实体的标识空间",
+            "在策略中写明 `[dp]`，并在 `[spaces]` 中写明实体列的标识空间";
+    PrivacyForm "PRIVACY_FORM"
+        en: "a statistic with noise joins a second protected table, leaves out groups, computes from its figures, or narrows a column that it does not sum",
+            "join public tables only, leave HAVING and computations to whoever has the answer, and narrow columns that are summed or averaged, to bounds within the declared ones";
+        zh: "加噪统计连接了另一张受保护表、略去组、由其数值计算，或收窄了并不求和的列",
+            "只连接公开表；HAVING 与计算由得到答案的人进行；只收窄求和或求平均的列，且界限须在已声明的上下界之内";
+    PrivacyTerms "PRIVACY_TERMS"
+        en: "a term of the noise is out of its range",
+            "state `rho` above 0 and up to 10, `groups_per_entity_max` and `rows_per_entity_max` of 1 to 1000000";
+        zh: "加噪条件超出范围",
+            "`rho` 大于 0 且不超过 10，`groups_per_entity_max` 与 `rows_per_entity_max` 取 1 至 1000000";
     ProtectedTable "PROTECTED_TABLE"
         en: "the statement reads no protected table, or a second one that is not joined on the entity of the same id space",
             "read one protected table; every other table must be public in all its used columns, or joined on the entity where both policies name one id space";

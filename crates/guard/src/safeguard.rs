@@ -37,6 +37,14 @@ safeguards! {
     Contributors,
     /// Nobody has most of a figure.
     Dominance,
+    /// What one entity adds to a noisy number is limited.
+    DpContribution,
+    /// Every declared group of a statistic with noise is released, also an empty one.
+    DpEmptyGroups,
+    /// One entity counts in a limited number of noisy groups.
+    DpGroups,
+    /// Noisy numbers have noise.
+    DpNoise,
     /// The entity is neither grouped by nor compared.
     EntityHidden,
     /// Numbers of entities that lie in several cells are rounded coarsely.

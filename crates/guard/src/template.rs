@@ -10,7 +10,7 @@ use datafusion::scalar::ScalarValue;
 use crate::explain::Explanation;
 use crate::infer::infer;
 use crate::limits::GuardLimits;
-use crate::query::{Atom, Bindable, Query, check, check_parameters};
+use crate::query::{Atom, Bindable, Cell, Query, check, check_parameters};
 use crate::rule::TemplateRefused;
 use crate::safeguard::{Safeguard, stands};
 use crate::tables::{TableRules, check_names};
@@ -116,6 +116,32 @@ impl Template {
             query: bind(&self.0.query, &values),
             template: self.clone(),
         })
+    }
+
+    /// The same statement with these figures in place of its own: measures within narrower bounds.
+    pub(crate) fn with_cells(&self, cells: Vec<Cell>) -> Template {
+        let Inner {
+            query,
+            rules,
+            parameters,
+            tables,
+            schema,
+        } = &*self.0;
+        Template(Arc::new(Inner {
+            query: Query {
+                cells,
+                ..query.clone()
+            },
+            rules: rules.clone(),
+            parameters: parameters.clone(),
+            tables: tables.clone(),
+            schema: Arc::clone(schema),
+        }))
+    }
+
+    /// The rules of all tables, in the order in which the query's scans number them.
+    pub(crate) fn all_rules(&self) -> &[TableRules] {
+        &self.0.rules
     }
 
     pub(crate) fn query(&self) -> &Query<Bindable> {

@@ -102,14 +102,15 @@ pub enum PrepareRefused {
     Check,
 }
 
-impl Registered {
-    /// Has the guard check the template, over these readings and no others.
-    pub fn build(
-        statistic: &Statistic,
-        sources: &[TableSource<'_>],
-        engine: &Arc<Engine>,
-        limits: &GuardLimits,
-    ) -> Result<Registered, PrepareRefused> {
+/// What a template is made over.
+pub(super) struct Opening {
+    pub(super) loads: Vec<Load>,
+    pub(super) rules: Vec<TableRules>,
+    pub(super) tables: Tables,
+}
+
+impl Opening {
+    pub(super) fn of(sources: &[TableSource<'_>]) -> Result<Opening, PrepareRefused> {
         let mut loads = Vec::new();
         let mut rules = Vec::new();
         let mut tables = Tables::new();
@@ -131,6 +132,27 @@ impl Registered {
             });
             loads.push(source.load.clone());
         }
+        Ok(Opening {
+            loads,
+            rules,
+            tables,
+        })
+    }
+}
+
+impl Registered {
+    /// Has the guard check the template, over these readings and no others.
+    pub fn build(
+        statistic: &Statistic,
+        sources: &[TableSource<'_>],
+        engine: &Arc<Engine>,
+        limits: &GuardLimits,
+    ) -> Result<Registered, PrepareRefused> {
+        let Opening {
+            loads,
+            rules,
+            tables,
+        } = Opening::of(sources)?;
         Ok(Registered {
             template: register(&template_source(statistic), &rules, limits)?,
             loads,
@@ -187,30 +209,9 @@ impl Prepared {
     /// # Errors
     /// Which of them is to blame.
     pub fn parameters(&self, values: &[(String, ClaimValue)]) -> Result<Bound, Fault> {
-        let values: Vec<(String, Value)> = values
-            .iter()
-            .map(|(name, value)| {
-                let value = match value {
-                    ClaimValue::Integer(number) => Value::Integer(*number),
-                    ClaimValue::Text(text) => Value::Text(text.clone()),
-                };
-                (name.clone(), value)
-            })
-            .collect();
         let template = &self.registered.template;
-        template.bind(&values).map_err(|refused| {
-            let (name, reason) = match &refused {
-                BindRefused::Missing(name) => (name.as_str(), "is missing"),
-                BindRefused::Outside(name) => (
-                    name.as_str(),
-                    "is not one of the values that the product declares",
-                ),
-                BindRefused::Twice(name) => (name.as_str(), "is there twice"),
-                BindRefused::Unknown => ("", "name a parameter that the product does not have"),
-            };
-            let declared = template.parameters().iter();
-            Fault::of_declared(declared.map(|one| one.name.as_str()), name, reason)
-        })
+        let bound = template.bind(&arguments(values));
+        bound.map_err(|refused| bind_fault(&refused, template.parameters()))
     }
 
     /// A place for one run.
@@ -244,14 +245,40 @@ impl Prepared {
     }
 }
 
+/// A call's arguments in the guard's words.
+pub(super) fn arguments(values: &[(String, ClaimValue)]) -> Vec<(String, Value)> {
+    let value = |value: &ClaimValue| match value {
+        ClaimValue::Integer(number) => Value::Integer(*number),
+        ClaimValue::Text(text) => Value::Text(text.clone()),
+    };
+    { values.iter() }
+        .map(|(name, given)| (name.clone(), value(given)))
+        .collect()
+}
+
+/// Which argument is to blame, and why.
+pub(super) fn bind_fault(refused: &BindRefused, declared: &[Parameter]) -> Fault {
+    let (name, reason) = match refused {
+        BindRefused::Missing(name) => (name.as_str(), "is missing"),
+        BindRefused::Outside(name) => (
+            name.as_str(),
+            "is not one of the values that the product declares",
+        ),
+        BindRefused::Twice(name) => (name.as_str(), "is there twice"),
+        BindRefused::Unknown => ("", "name a parameter that the product does not have"),
+    };
+    let declared = declared.iter();
+    Fault::of_declared(declared.map(|one| one.name.as_str()), name, reason)
+}
+
 /// The table as an Arrow IPC stream.
-pub(super) fn ipc_stream(rows: &RecordBatch) -> Result<Vec<u8>, arrow_schema::ArrowError> {
+pub(crate) fn ipc_stream(rows: &RecordBatch) -> Result<Vec<u8>, arrow_schema::ArrowError> {
     let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema())?;
     writer.write(rows)?;
     writer.into_inner()
 }
 
-fn template_source(statistic: &Statistic) -> TemplateSource {
+pub(super) fn template_source(statistic: &Statistic) -> TemplateSource {
     let parameter = |parameter: &lingqu_core::product::Parameter| {
         let (kind, values): (_, Vec<Value>) = match &parameter.allowed {
             ParameterValues::Dates(values) => (
@@ -293,8 +320,16 @@ pub enum StatisticExplained {
 
 /// Explains a statistic from its tables' schemas and policies alone, under the usual limits of a node.
 pub fn explain_template(statistic: &Statistic, rules: &[TableRules]) -> StatisticExplained {
-    match register(&template_source(statistic), rules, &GuardLimits::default()) {
-        Ok(template) => StatisticExplained::Allowed(template.explain()),
+    let limits = GuardLimits::default();
+    let explained =
+        match &statistic.dp {
+            None => register(&template_source(statistic), rules, &limits)
+                .map(|template| template.explain()),
+            Some(terms) => super::dp::register(statistic, terms, rules, &limits)
+                .map(|template| template.explain()),
+        };
+    match explained {
+        Ok(explained) => StatisticExplained::Allowed(explained),
         Err(PrepareRefused::Template(refused)) => StatisticExplained::Refused(refused.explain()),
         Err(unchecked @ (PrepareRefused::Check | PrepareRefused::Columns { .. })) => {
             let mut told = Explanation::default();
@@ -304,17 +339,23 @@ pub fn explain_template(statistic: &Statistic, rules: &[TableRules]) -> Statisti
     }
 }
 
-/// Has the template checked, on a thread of its own: products are prepared where nothing asynchronous may wait.
 fn register(
     source: &TemplateSource,
     rules: &[TableRules],
     limits: &GuardLimits,
 ) -> Result<Template, PrepareRefused> {
+    check(Template::register(source, rules, limits))
+}
+
+/// Has a template checked, on a thread of its own: products are prepared where nothing asynchronous may wait.
+pub(super) fn check<T: Send>(
+    registering: impl Future<Output = Result<T, TemplateRefused>> + Send,
+) -> Result<T, PrepareRefused> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|_| PrepareRefused::Check)?;
     let checked = std::thread::scope(|scope| {
-        let check = || runtime.block_on(Template::register(source, rules, limits));
+        let check = || runtime.block_on(registering);
         scope.spawn(check).join()
     });
     checked

@@ -26,6 +26,7 @@ use crate::admission::subjects::SubjectWindows;
 use crate::admission::throttle::Throttle;
 use crate::bodies::{Bodies, LAYOUT};
 use crate::config::NodeConfig;
+use crate::evaluate::dp::Answers;
 use crate::loads::{Loader, LoaderRefused};
 use crate::observe::Observe;
 use crate::products::{ProductLimits, Products};
@@ -142,9 +143,11 @@ impl Node {
         );
         let stops = StopKeeper::open(&state, &pinned, journal.stop_floor())?;
         let loader = Loader::open(&state, &resources, &pinned)?;
+        let noisy = Arc::new(Answers::open(&state)?);
         let node = Node {
             products: Arc::new(products(&config, resources)?),
             loader,
+            noisy,
             bodies,
             subjects: SubjectWindows::open(&state)?,
             throttle: Throttle::new(limits.calls_per_party_max, limits.denials_per_minute_max),

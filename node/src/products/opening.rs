@@ -4,6 +4,7 @@
 //! One rule throughout: what answers now goes on until all that takes its place is there. A reading under which an open
 //! product would have to close is refused as a whole, with everything that was built over it.
 
+mod noisy;
 mod statistics;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use lingqu_guard::{PartitionRefused, ProductRefused};
 use super::snapshot::{Snapshot, Table, open_columns, table};
 use super::{Answering, Key, Open, Products, Shut, dimensions, policies};
 use crate::admission::holdings::{ApprovedProduct, Holdings};
-use crate::evaluate::{Prepared, model, statistic, verification};
+use crate::evaluate::{Prepared, dp, model, statistic, verification};
 use crate::sources::reading::{LoadFailed, ReadTable};
 use crate::sources::schema::Columns;
 use crate::sources::{ColumnsUnfit, Resource};
@@ -73,6 +74,8 @@ enum Unopened {
     Engine,
     #[error(transparent)]
     Model(#[from] model::PrepareRefused),
+    #[error(transparent)]
+    Noisy(#[from] dp::NotOpened),
     #[error("there is no current load")]
     NoLoad,
     #[error("there is no policy in force on every resource that it reads")]
@@ -411,10 +414,17 @@ impl Round<'_> {
     /// Builds what may be over several resources. Each pass either ends or refuses at least one reading, so there are no
     /// more passes than readings.
     fn build_statistics(&mut self) {
-        while let Some((places, failed)) = self.try_statistics() {
+        while let Some((places, failed)) = self.try_every_statistic() {
             for place in places {
                 self.refuse(place, failed.clone());
             }
+        }
+    }
+
+    fn try_every_statistic(&mut self) -> Option<(Vec<usize>, LoadFailed)> {
+        match self.try_statistics() {
+            Some(in_the_way) => Some(in_the_way),
+            None => self.try_noisy(),
         }
     }
 

@@ -134,6 +134,7 @@ fn statistic(name: &str, sql: &str, dimensions: &[&str]) -> Product {
         sql: sql.to_owned(),
         parameters: Vec::new(),
         dimensions: dimensions.iter().map(|one| (*one).to_owned()).collect(),
+        dp: None,
     };
     product(name, Definition::Statistic(definition))
 }

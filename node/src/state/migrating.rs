@@ -19,6 +19,7 @@ const DIRS: [&str; 8] = [
     "body-keys",
     "body-orders",
     "destructions",
+    "noisy-answers",
     "objects",
     "source-orders",
     "sources",

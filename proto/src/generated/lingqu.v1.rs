@@ -736,6 +736,35 @@ pub struct Statistic {
     /// Public resources of the same unit that the SQL joins.
     #[prost(string, repeated, tag = "3")]
     pub dimensions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Absent: answers are exact, and made of cells that are large enough.
+    #[prost(message, optional, tag = "4")]
+    pub dp: ::core::option::Option<DpTerms>,
+}
+/// Every answer has noise, and is differentially private per entity. The budget is the policy's.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DpTerms {
+    /// What one answer costs, in millionths of rho of zero-concentrated differential privacy.
+    #[prost(uint64, tag = "1")]
+    pub rho_micro: u64,
+    /// Most groups of one answer that one entity counts in.
+    #[prost(uint32, tag = "2")]
+    pub groups_per_entity_max: u32,
+    /// Most rows of one entity that count in one group.
+    #[prost(uint32, tag = "3")]
+    pub rows_per_entity_max: u32,
+    /// By column, ascending.
+    #[prost(message, repeated, tag = "4")]
+    pub clamps: ::prost::alloc::vec::Vec<Clamp>,
+}
+/// Narrower bounds of a summed column than the policy declares.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Clamp {
+    #[prost(string, tag = "1")]
+    pub column: ::prost::alloc::string::String,
+    #[prost(sint64, tag = "2")]
+    pub min: i64,
+    #[prost(sint64, tag = "3")]
+    pub max: i64,
 }
 /// A parameter ranges over declared values only.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -3,12 +3,12 @@
 //!
 //! Its environment takes half a gigabyte, so it is not brought for every test run: the outcomes are committed.
 
-use super::maker::Maker;
+use super::maker::{self, Maker};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 const ACRO: Maker = Maker {
-    directory: "crates/guard/tests/acro",
+    data: "crates/guard/tests/acro",
     script: "make_cells.py",
     environment: "tools/acro",
     module: "acro",
@@ -16,5 +16,5 @@ const ACRO: Maker = Maker {
 
 /// Runs the maker and hands on whether it succeeded.
 pub(crate) fn run(args: &[OsString]) -> ExitCode {
-    ACRO.run(args)
+    maker::run(&ACRO, args)
 }

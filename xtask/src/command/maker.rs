@@ -1,5 +1,7 @@
-//! What other programs make or judge and the repository keeps: a script with its requirements, run in a virtual
-//! environment below the target directory from pinned wheels. Needs Python and a package index; tests need neither.
+//! Test data that other people's libraries make: a script, and the pinned wheels that it runs on.
+//!
+//! Makes a virtual environment below the target directory from the requirements beside the script. Needs Python and a
+//! package index; tests need neither, since what was made is committed.
 
 use crate::tools::{ToolError, python};
 use crate::workspace::{self, LoadError};
@@ -8,16 +10,15 @@ use std::fmt;
 use std::io;
 use std::process::{Command, ExitCode, ExitStatus};
 
-/// A script that writes files beside itself, or with `--check` only compares.
-pub(super) struct Maker {
-    /// Where script, requirements and results are.
-    pub(super) directory: &'static str,
-    /// The script. Its first argument is the directory.
-    pub(super) script: &'static str,
-    /// Where its environment is below the target directory.
-    pub(super) environment: &'static str,
-    /// A module that the environment must be able to import.
-    pub(super) module: &'static str,
+/// One maker.
+pub(crate) struct Maker {
+    /// Where the script, its requirements and what it makes are, from the root.
+    pub(crate) data: &'static str,
+    pub(crate) script: &'static str,
+    /// Where the environment is below the target directory.
+    pub(crate) environment: &'static str,
+    /// What the environment must be able to import.
+    pub(crate) module: &'static str,
 }
 
 /// Why nothing was made or compared.
@@ -39,42 +40,41 @@ impl fmt::Display for MakerError {
     }
 }
 
-impl Maker {
-    /// Runs the script and hands on whether it succeeded.
-    pub(super) fn run(&self, args: &[OsString]) -> ExitCode {
-        let check = match args {
-            [] => false,
-            [flag] if flag == "--check" => true,
-            [other, ..] => {
-                eprintln!("error: unexpected argument `{}`\n", other.display());
-                eprint!("{}", super::usage());
-                return super::USAGE_ERROR.into();
-            }
-        };
-        match self.make(check) {
-            Ok(status) if status.success() => ExitCode::SUCCESS,
-            Ok(_) => super::failed(format!("{} is not as it should be", self.directory)),
-            Err(error) => super::failed(error),
+/// Runs the script, with `--check` only to compare, and hands on whether it succeeded.
+pub(crate) fn run(maker: &Maker, args: &[OsString]) -> ExitCode {
+    let check = match args {
+        [] => false,
+        [flag] if flag == "--check" => true,
+        [other, ..] => {
+            eprintln!("error: unexpected argument `{}`\n", other.display());
+            eprint!("{}", super::usage());
+            return super::USAGE_ERROR.into();
         }
+    };
+    match make(maker, check) {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => super::failed(format_args!("{} is not as it should be", maker.data)),
+        Err(error) => super::failed(error),
     }
+}
 
-    fn make(&self, check: bool) -> Result<ExitStatus, MakerError> {
-        let directory = workspace::root().join(self.directory);
-        let target = workspace::load()
-            .map_err(MakerError::Load)?
-            .target_directory;
-        let requirements = directory.join("requirements.txt");
-        let environment = target.join(self.environment);
-        let python = python::bring(&requirements, &environment, self.module)
-            .map_err(MakerError::Environment)?;
-        let mut command = Command::new(python);
-        // Warnings are about versions to come, of libraries that are pinned.
-        command.args(["-W", "ignore"]);
-        command.arg(directory.join(self.script)).arg(&directory);
-        if check {
-            command.arg("--check");
-        }
-        let started = command.status();
-        started.map_err(|source| MakerError::Start(self.script, source))
+fn make(maker: &Maker, check: bool) -> Result<ExitStatus, MakerError> {
+    let data = workspace::root().join(maker.data);
+    let target = workspace::load()
+        .map_err(MakerError::Load)?
+        .target_directory;
+    let requirements = data.join("requirements.txt");
+    let environment = target.join(maker.environment);
+    let python = python::bring(&requirements, &environment, maker.module)
+        .map_err(MakerError::Environment)?;
+    let mut command = Command::new(python);
+    // Warnings are about versions to come, of libraries that are pinned.
+    command.args(["-W", "ignore"]);
+    command.arg(data.join(maker.script)).arg(&data);
+    if check {
+        command.arg("--check");
     }
+    command
+        .status()
+        .map_err(|source| MakerError::Start(maker.script, source))
 }

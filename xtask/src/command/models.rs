@@ -1,14 +1,14 @@
 //! `cargo xtask models [--check]`: the models of other libraries that the scorer is compared with.
 //!
-//! `make_models.py` trains, exports and scores, or only scores again what is committed.
+//! Has `make_models.py` train, export and score, or only score again what is committed.
 
-use super::maker::Maker;
+use super::maker::{self, Maker};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// `benches score` looks for the environment there too.
+/// `benches score` looks for this environment too.
 const MODELS: Maker = Maker {
-    directory: "tests/data/models",
+    data: "tests/data/models",
     script: "make_models.py",
     environment: "tools/models",
     module: "onnxruntime",
@@ -16,5 +16,5 @@ const MODELS: Maker = Maker {
 
 /// Runs the maker and hands on whether it succeeded.
 pub(crate) fn run(args: &[OsString]) -> ExitCode {
-    MODELS.run(args)
+    maker::run(&MODELS, args)
 }

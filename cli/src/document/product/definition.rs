@@ -1,15 +1,18 @@
 //! The part of `product.toml` that says what a product computes: exactly one of `[verification]`, `[model]` and
 //! `[statistic]`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use lingqu_core::product::{
-    Cutoff, Definition, Feature, FieldRule, Model, ModelOutput, Parameter, ParameterValues,
-    Statistic, Verification,
+    Clamp, Cutoff, Definition, DpTerms, Feature, FieldRule, Model, ModelOutput, Parameter,
+    ParameterValues, Statistic, Verification,
 };
+use lingqu_policy::MicroRho;
 use serde::{Deserialize, Serialize};
 
 use crate::document::DocumentRefused;
+use crate::document::text::Text;
 
 /// Does a claim match the register? One combined verdict leaves, never one per field.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,6 +116,35 @@ pub(super) struct StatisticToml {
     /// In the order in which positional calls give them.
     #[serde(default)]
     parameters: Vec<ParameterToml>,
+    /// Every answer has noise and costs privacy budget. Absent: answers are exact, and made of cells that are large
+    /// enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dp: Option<DpToml>,
+}
+
+/// How a statistic is differentially private per entity.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DpToml {
+    /// What one answer costs of the budget, in ρ: `"0.005"`, at most six digits behind the point, up to 10.
+    rho: Text<MicroRho>,
+    /// Most groups of one answer that one entity counts in, 1 to 1,000,000.
+    groups_per_entity_max: u32,
+    /// Most rows of one entity that count in one group, 1 to 1,000,000.
+    rows_per_entity_max: u32,
+    /// Narrower bounds of summed columns than the policy declares: less noise, and values beyond them count as the bound.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    clamps: BTreeMap<String, ClampToml>,
+}
+
+/// Bounds of one column.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClampToml {
+    /// Least value that counts.
+    min: i64,
+    /// Largest value that counts.
+    max: i64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -333,7 +365,35 @@ fn statistic(toml: StatisticToml) -> Result<Statistic, DocumentRefused> {
             .map(parameter)
             .collect::<Result<_, _>>()?,
         dimensions: toml.dimensions,
+        dp: toml.dp.map(dp_terms),
     })
+}
+
+fn dp_terms(toml: DpToml) -> DpTerms {
+    let clamp = |(column, bounds): (String, ClampToml)| Clamp {
+        column,
+        min: bounds.min,
+        max: bounds.max,
+    };
+    DpTerms {
+        rho: toml.rho.0,
+        groups_per_entity_max: toml.groups_per_entity_max,
+        rows_per_entity_max: toml.rows_per_entity_max,
+        clamps: toml.clamps.into_iter().map(clamp).collect(),
+    }
+}
+
+fn dp_written(terms: &DpTerms) -> DpToml {
+    let clamp = |clamp: &Clamp| {
+        let Clamp { column, min, max } = clamp.clone();
+        (column, ClampToml { min, max })
+    };
+    DpToml {
+        rho: Text(terms.rho),
+        groups_per_entity_max: terms.groups_per_entity_max,
+        rows_per_entity_max: terms.rows_per_entity_max,
+        clamps: terms.clamps.iter().map(clamp).collect(),
+    }
 }
 
 fn parameter(toml: ParameterToml) -> Result<Parameter, DocumentRefused> {
@@ -405,5 +465,6 @@ fn statistic_written(statistic: &Statistic) -> StatisticToml {
         sql: statistic.sql.clone(),
         dimensions: statistic.dimensions.clone(),
         parameters: statistic.parameters.iter().map(parameter).collect(),
+        dp: statistic.dp.as_ref().map(dp_written),
     }
 }

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use lingqu_policy::MicroRho;
+
 /// The three kinds of product that production answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProductKind {
@@ -175,6 +177,32 @@ pub struct Statistic {
     pub parameters: Vec<Parameter>,
     /// Public resources of the same unit that the SQL joins.
     pub dimensions: Vec<String>,
+    /// The noise of every answer; none: answers are exact, and made of cells that are large enough.
+    pub dp: Option<DpTerms>,
+}
+
+/// Under which terms a statistic is differentially private per entity. All of it is public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DpTerms {
+    /// What one answer costs of the budget of the entity's space.
+    pub rho: MicroRho,
+    /// Most groups of one answer that one entity counts in.
+    pub groups_per_entity_max: u32,
+    /// Most rows of one entity that count in one group.
+    pub rows_per_entity_max: u32,
+    /// Narrower bounds of summed columns than the policy declares, by column.
+    pub clamps: Vec<Clamp>,
+}
+
+/// Narrower bounds of one column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clamp {
+    /// The column.
+    pub column: String,
+    /// Least value that counts.
+    pub min: i64,
+    /// Largest value that counts.
+    pub max: i64,
 }
 
 /// A parameter of a statistic. It ranges over declared values only, so that no caller can cut finer.

@@ -142,6 +142,7 @@ fn contributions() -> Statistic {
             .to_owned(),
         parameters: contributions_parameters(),
         dimensions: vec!["industry".to_owned()],
+        dp: None,
     }
 }
 
@@ -167,5 +168,6 @@ fn delays() -> Statistic {
             .to_owned(),
         parameters: delays_parameters(),
         dimensions: vec!["airlines".to_owned()],
+        dp: None,
     }
 }

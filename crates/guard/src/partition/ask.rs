@@ -20,7 +20,7 @@ use crate::safeguard::{Safeguard, stands};
 use crate::template::Bound;
 
 /// No group: the rows are not taken, or not as a whole.
-const NOWHERE: u32 = u32::MAX;
+pub(crate) const NOWHERE: u32 = u32::MAX;
 
 /// Answers a bound template of one of the open products.
 pub(crate) fn answer(partition: &Partition, bound: &Bound) -> Result<RecordBatch, RunFailed> {
@@ -86,9 +86,39 @@ impl Partition {
     }
 }
 
-/// Per atom the group into which its rows fall, or [`NOWHERE`].
+/// Per atom the group into which its rows fall, or [`NOWHERE`]; also where what is asked about is not told apart.
 pub(super) fn groups_of_atoms(partition: &Partition, bound: &Bound) -> Result<Vec<u32>, Broken> {
     let register = &partition.settled.register;
+    let asked = asked_axes(register, bound)?;
+    let blurred = partition.settled.blurred.iter();
+    let blurred: Vec<&Vec<bool>> = blurred
+        .filter(|(axis, _)| asked.contains(axis))
+        .map(|(_, is_blurred)| is_blurred)
+        .collect();
+    let groups = groups_in(register, bound)?.into_iter().enumerate();
+    Ok(groups
+        .map(|(number, group)| {
+            let told = !blurred.iter().any(|is_blurred| is_blurred[number]);
+            if told { group } else { NOWHERE }
+        })
+        .collect())
+}
+
+/// The axes by which the statement selects and groups.
+fn asked_axes(register: &Register, bound: &Bound) -> Result<Vec<usize>, Broken> {
+    let query = &bound.query;
+    let template = &bound.template;
+    let atoms = query.atoms.iter().map(|atom| name(template, atom.origin));
+    let keys = query.keys.iter().map(|key| name(template, key.origin));
+    let inner = query.joins.iter().filter(|join| !join.outer);
+    let joins = inner.map(|join| matched(template, join.scan));
+    { atoms.chain(keys).chain(joins) }
+        .map(|asked| axis_of(register, &asked))
+        .collect()
+}
+
+/// Per atom the group into which its rows fall by the statement alone, or [`NOWHERE`].
+pub(crate) fn groups_in(register: &Register, bound: &Bound) -> Result<Vec<u32>, Broken> {
     let query = &bound.query;
     let mut conditions: Vec<(usize, Vec<bool>)> = Vec::new();
     for atom in &query.atoms {
@@ -122,22 +152,9 @@ pub(super) fn groups_of_atoms(partition: &Partition, bound: &Bound) -> Result<Ve
         }
         u32::try_from(place).ok()
     };
-    let asked = |axis: &usize| {
-        let conditions = conditions.iter().map(|(asked, _)| asked);
-        let mut all = conditions.chain(keys.iter().map(|(asked, ..)| asked));
-        all.any(|asked| asked == axis)
-    };
-    let blurred = partition.settled.blurred.iter();
-    let blurred: Vec<&Vec<bool>> = blurred
-        .filter(|(axis, _)| asked(axis))
-        .map(|(_, is_blurred)| is_blurred)
-        .collect();
-    let atoms = register.atoms.iter().enumerate();
+    let atoms = register.atoms.iter();
     Ok(atoms
-        .map(|(number, atom)| {
-            let told = !blurred.iter().any(|is_blurred| is_blurred[number]);
-            group_of(atom).filter(|_| told).unwrap_or(NOWHERE)
-        })
+        .map(|atom| group_of(atom).unwrap_or(NOWHERE))
         .collect())
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lingqu_core::product::Statistic;
-use lingqu_guard::{Partition, PartitionRefused};
+use lingqu_guard::{Engine, Partition, PartitionRefused};
 
 use super::{Plan, Round, Unopened, tell, would_close};
 use crate::evaluate::Prepared;
@@ -13,7 +13,7 @@ use crate::evaluate::statistic::{self, Registered, TableSource};
 use crate::sources::reading::LoadFailed;
 
 /// Readings that stand in the way, and why.
-type InTheWay = (Vec<usize>, LoadFailed);
+pub(super) type InTheWay = (Vec<usize>, LoadFailed);
 
 /// Statistics by the places of their plans.
 type Statistics = BTreeMap<usize, Arc<Registered>>;
@@ -23,7 +23,7 @@ impl Round<'_> {
     pub(super) fn try_statistics(&mut self) -> Option<InTheWay> {
         let (mut registered, mut changed) = (Statistics::new(), BTreeSet::new());
         for (index, plan) in self.plans.iter().enumerate() {
-            let Some(definition) = plan.statistic() else {
+            let Some(definition) = plan.statistic().filter(|one| one.dp.is_none()) else {
                 continue;
             };
             let places = plan.places.as_deref().unwrap_or_default();
@@ -63,7 +63,7 @@ impl Round<'_> {
     }
 
     /// The resources of the plan that have another load than before.
-    fn renewed(&self, plan: &Plan) -> Vec<usize> {
+    pub(super) fn renewed(&self, plan: &Plan) -> Vec<usize> {
         let is_new = |place: &usize| self.fresh.get(place).is_some_and(|fresh| fresh.is_new);
         let places = plan.places.iter().flatten().copied();
         places.filter(|place| is_new(place)).collect()
@@ -165,6 +165,14 @@ impl Round<'_> {
     }
 
     fn register(&self, definition: &Statistic, plan: &Plan) -> Result<Registered, Unopened> {
+        let sources = self.sources(plan)?;
+        let engine = self.engine(plan)?;
+        let limits = &self.products.limits.guard;
+        Ok(Registered::build(definition, &sources, &engine, limits)?)
+    }
+
+    /// The readings that the plan's statistic is over, each under the policy that is in force.
+    pub(super) fn sources(&self, plan: &Plan) -> Result<Vec<TableSource<'_>>, Unopened> {
         let policies = plan.policies.as_deref().ok_or(Unopened::NoPolicy)?;
         let places = plan.places.as_deref().ok_or(Unopened::NoLoad)?;
         let mut sources = Vec::new();
@@ -181,11 +189,13 @@ impl Round<'_> {
                 rows: &table.rows,
             });
         }
+        Ok(sources)
+    }
+
+    pub(super) fn engine(&self, plan: &Plan) -> Result<Arc<Engine>, Unopened> {
         let own = &self.products.resources[plan.own];
         let engine = self.products.engine(&own.environments);
-        let engine = engine.ok_or(Unopened::Engine)?;
-        let limits = &self.products.limits.guard;
-        Ok(Registered::build(definition, &sources, &engine, limits)?)
+        engine.ok_or(Unopened::Engine)
     }
 }
 
@@ -193,6 +203,6 @@ impl Round<'_> {
 fn kept(plan: &Plan) -> Option<&statistic::Prepared> {
     match plan.kept.as_ref().map(|kept| kept.prepared.as_ref())? {
         Prepared::Statistic(prepared) => Some(prepared),
-        Prepared::Model(_) | Prepared::Verification(_) => None,
+        Prepared::Dp(_) | Prepared::Model(_) | Prepared::Verification(_) => None,
     }
 }

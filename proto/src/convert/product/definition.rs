@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use lingqu_core::product::{
-    Cutoff, Definition, Feature, FieldRule, Model, ModelOutput, Parameter, ParameterValues,
-    ProductKind, RESOURCES_MAX, Statistic, Verification,
+    Clamp, Cutoff, Definition, DpTerms, Feature, FieldRule, Model, ModelOutput, Parameter,
+    ParameterValues, ProductKind, RESOURCES_MAX, Statistic, Verification,
 };
+use lingqu_policy::MicroRho;
 
 use crate::convert::FieldInvalid;
 use crate::convert::field::{distinct, list, name, refuse, text};
@@ -29,6 +30,8 @@ const REASONS_MAX: u32 = 16;
 const SQL_LEN_MAX: usize = 16 << 10;
 /// Most parameters of a statistic.
 const PARAMETERS_MAX: usize = 16;
+/// Most columns whose bounds a statistic narrows.
+const CLAMPS_MAX: usize = 32;
 /// The resources' names of one product together, in bytes: what a record's clear field can hold.
 const RESOURCES_LEN_MAX: usize = 256;
 
@@ -233,6 +236,36 @@ fn statistic(wire: pb::Statistic, resource: &str) -> Result<Statistic, FieldInva
         sql: wire.sql,
         parameters,
         dimensions,
+        dp: wire.dp.map(dp_terms).transpose()?,
+    })
+}
+
+/// The ranges are the guard's to say; here only what no signed object needs is refused.
+fn dp_terms(wire: pb::DpTerms) -> Result<DpTerms, FieldInvalid> {
+    if wire.rho_micro == 0 || wire.groups_per_entity_max == 0 || wire.rows_per_entity_max == 0 {
+        return refuse("statistic.dp", "has a term that is zero or missing");
+    }
+    if wire.clamps.len() > CLAMPS_MAX {
+        return refuse("statistic.dp.clamps", "has more than 32 entries");
+    }
+    let clamps = list("statistic.dp.clamps", wire.clamps, |clamp| {
+        Ok(Clamp {
+            column: name("statistic.dp.clamps", clamp.column)?,
+            min: clamp.min,
+            max: clamp.max,
+        })
+    })?;
+    if !clamps.is_sorted_by(|one, other| one.column < other.column) {
+        return refuse(
+            "statistic.dp.clamps",
+            "are not in ascending order of columns",
+        );
+    }
+    Ok(DpTerms {
+        rho: MicroRho(wire.rho_micro),
+        groups_per_entity_max: wire.groups_per_entity_max,
+        rows_per_entity_max: wire.rows_per_entity_max,
+        clamps,
     })
 }
 
@@ -370,5 +403,20 @@ fn statistic_to_pb(statistic: &Statistic) -> pb::Statistic {
         sql: statistic.sql.clone(),
         parameters: statistic.parameters.iter().map(parameter).collect(),
         dimensions: statistic.dimensions.clone(),
+        dp: statistic.dp.as_ref().map(dp_to_pb),
+    }
+}
+
+fn dp_to_pb(terms: &DpTerms) -> pb::DpTerms {
+    let clamp = |clamp: &Clamp| pb::Clamp {
+        column: clamp.column.clone(),
+        min: clamp.min,
+        max: clamp.max,
+    };
+    pb::DpTerms {
+        rho_micro: terms.rho.0,
+        groups_per_entity_max: terms.groups_per_entity_max,
+        rows_per_entity_max: terms.rows_per_entity_max,
+        clamps: terms.clamps.iter().map(clamp).collect(),
     }
 }

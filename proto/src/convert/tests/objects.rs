@@ -107,6 +107,16 @@ pub(super) fn statistic() -> Product {
                 ),
             ],
             dimensions: vec!["regions".to_owned()],
+            dp: Some(DpTerms {
+                rho: MicroRho(5_000),
+                groups_per_entity_max: 2,
+                rows_per_entity_max: 1,
+                clamps: vec![Clamp {
+                    column: "income".to_owned(),
+                    min: -1,
+                    max: 30_000,
+                }],
+            }),
         }),
         ..product()
     }

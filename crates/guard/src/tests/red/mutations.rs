@@ -13,6 +13,7 @@ const ATTACKS: &[&str] = &[
     "tests::policies::",
     "tests::released::",
     "plan::tests::",
+    "dp::tests::limits::",
     "tests::failures::a_source_that_lies",
     "tests::boundary::",
     "tests::red::random",

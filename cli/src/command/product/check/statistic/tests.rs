@@ -16,6 +16,7 @@ fn product(sql: &str, dimensions: &[&str]) -> Product {
             sql: sql.to_owned(),
             parameters: Vec::new(),
             dimensions: dimensions.iter().map(|name| (*name).to_owned()).collect(),
+            dp: None,
         }),
         ..sample
     }
