@@ -56,7 +56,7 @@ pub fn grant(
                 calls_total: 1_000_000,
                 // Two answers with noise, where the grant has such a product at the node.
                 rho_total: (products.iter())
-                    .any(|(which, _)| *which == Which::PersonsNoisy && which.unit() == **unit)
+                    .any(|(which, _)| *which == Which::PersonsNoisy && which.unit() == *unit)
                     .then_some(MicroRho(2 * NOISY_RHO.0)),
             })
             .collect(),
