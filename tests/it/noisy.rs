@@ -1,6 +1,7 @@
 //! Statistics with noise through the running network: what is released, what is charged to whom, what is charged again,
 //! and what stays spent.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -25,6 +26,8 @@ use lingqu_node::admin::{AdminRequest, ask};
 use lingqu_policy::{DpBudget, MicroRho};
 use lingqu_proto::ClaimValue;
 use lingqu_tlog::{Hash, Intl, Signer};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::binary::run;
 use crate::network::{Caller, Setup, World, asked, calls, denied};
@@ -433,6 +436,141 @@ async fn without_a_budget_in_the_policy_it_does_not_open() {
     let refused = code(bytes(&bank, "grant_noisy", 1).await);
     assert_eq!(refused, Some(ErrorCode::ResourceUnavailable));
     assert_eq!(noisy.spent(), 0);
+    noisy.world.end().await;
+}
+
+/// Damages the last frame of the journal, as a crash does to a write that was not over.
+fn lose_the_last_frame(journal: &Path) {
+    let segments = std::fs::read_dir(journal).unwrap();
+    let mut segments: Vec<_> = segments.map(|entry| entry.unwrap().path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|extension| extension == "wal"));
+    segments.sort();
+    let last = segments.last().unwrap();
+    let mut bytes = std::fs::read(last).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[end - 40..=end].fill(0);
+    std::fs::write(last, bytes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_between_debit_and_answer_gives_nothing_back() {
+    let mut noisy = Noisy::open().await;
+    noisy.is_open(2).await;
+    noisy
+        .grant("grant_noisy", Party::Bank, 1, Some(9 * RHO))
+        .await;
+    let bank = noisy.world.caller(Party::Bank).await;
+    bytes(&bank, "grant_noisy", 1).await.unwrap();
+    noisy.world.mirrored().await;
+    // The mirror knows nothing of what follows, so the node's own disk is all that there is.
+    noisy.world.network.stop_coordinator().await.unwrap();
+    noisy.world.mirror_is_away().await;
+    bytes(&bank, "grant_noisy", 2).await.unwrap();
+    assert_eq!(noisy.spent(), 2 * RHO);
+    noisy.world.network.stop_node().await.unwrap();
+    lose_the_last_frame(&noisy.world.state().join("journal"));
+    for file in std::fs::read_dir(noisy.world.state().join("noisy-answers")).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+
+    noisy.world.network.start_coordinator().await.unwrap();
+    noisy.world.start_node().await;
+    noisy.is_open(2).await;
+    let records = noisy.world.records().await;
+    assert_eq!((calls(&records).len(), noisy.debits().await.len()), (1, 2));
+    // The debit has no call, and is spent.
+    assert_eq!(
+        (noisy.spent(), noisy.spent_under("grant_noisy")),
+        (2 * RHO, 2 * RHO)
+    );
+    let bank = noisy.world.caller(Party::Bank).await;
+    bytes(&bank, "grant_noisy", 2).await.unwrap();
+    assert_eq!(noisy.spent(), 3 * RHO);
+    let exhausted = Some(ErrorCode::PrivacyBudgetExhausted);
+    assert_eq!(code(bytes(&bank, "grant_noisy", 3).await), exhausted);
+    noisy.world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_later_policy_counts_what_was_spent_under_the_earlier() {
+    let mut noisy = Noisy::open().await;
+    noisy.is_open(2).await;
+    let much = Some(1_000 * RHO);
+    noisy.grant("grant_1", Party::Bank, 1, much).await;
+    let bank = noisy.world.caller(Party::Bank).await;
+    bytes(&bank, "grant_1", 1).await.unwrap();
+    bytes(&bank, "grant_1", 2).await.unwrap();
+    let exhausted = Some(ErrorCode::PrivacyBudgetExhausted);
+    for (version, rho_total, grant, is_left) in [
+        (2, 2 * RHO, "grant_2", false),
+        (3, 3 * RHO, "grant_3", true),
+    ] {
+        let policy = policy(version, rho_total);
+        let policy = noisy.world.network.signed(&policy, &[Party::Unit]).unwrap();
+        noisy.world.push(&policy, None).await.unwrap();
+        noisy.policy = policy;
+        noisy.approve(&product(version, Some(terms()))).await;
+        noisy.is_open(2).await;
+        noisy.grant(grant, Party::Bank, version, much).await;
+        let told = bytes(&bank, grant, 3).await;
+        match is_left {
+            true => drop(told.unwrap()),
+            false => assert_eq!(code(told), exhausted),
+        }
+    }
+    assert_eq!(noisy.spent(), 3 * RHO);
+    assert_eq!(code(bytes(&bank, "grant_3", 4).await), exhausted);
+    noisy.world.end().await;
+}
+
+/// The register without its first row.
+fn one_less(original: &[u8]) -> Vec<u8> {
+    let bytes = prost::bytes::Bytes::copy_from_slice(original);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+    let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batches[0].schema(), None).unwrap();
+    for (at, batch) in batches.iter().enumerate() {
+        let skipped = usize::from(at == 0);
+        writer
+            .write(&batch.slice(skipped, batch.num_rows() - skipped))
+            .unwrap();
+    }
+    writer.into_inner().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_load_has_answers_and_prices_of_its_own() {
+    let noisy = Noisy::open().await;
+    noisy.is_open(2).await;
+    noisy
+        .grant("grant_noisy", Party::Bank, 1, Some(9 * RHO))
+        .await;
+    let bank = noisy.world.caller(Party::Bank).await;
+    let first = bytes(&bank, "grant_noisy", 1).await.unwrap();
+    let files = noisy.world.network.files().dir().join("node/data");
+    let path = files.join("flights.parquet");
+    let next = path.with_extension("next");
+    std::fs::write(&next, one_less(&std::fs::read(&path).unwrap())).unwrap();
+    std::fs::rename(&next, &path).unwrap();
+    let load = |node: &lingqu_node::Node| {
+        let mut statuses = node.resource_statuses().into_iter();
+        let flights = statuses.find(|status| status.resource == "flights");
+        flights.and_then(|flights| flights.load).map(|load| load.id)
+    };
+    let before = load(noisy.world.node());
+    noisy
+        .world
+        .node()
+        .begin_load("flights", None, None)
+        .unwrap();
+    wait_until(&noisy.world.network, "the newer load answers", |node| {
+        load(node) != before
+    })
+    .await
+    .unwrap();
+    noisy.world.node().record_pending().await;
+    assert_ne!(bytes(&bank, "grant_noisy", 1).await.unwrap(), first);
+    assert_eq!(noisy.spent(), 2 * RHO);
     noisy.world.end().await;
 }
 

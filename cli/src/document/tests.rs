@@ -5,7 +5,7 @@ use lingqu_core::agreement::Agreement;
 use lingqu_core::application::Application;
 use lingqu_core::destruction::Destruction;
 use lingqu_core::grant::Grant;
-use lingqu_core::product::{Approval, Product, SignedPolicy};
+use lingqu_core::product::{Approval, Definition, Product, SignedPolicy};
 use lingqu_proto::open;
 
 use super::*;
@@ -224,5 +224,47 @@ fn an_approval_names_the_product_that_it_says() {
             error.to_string().contains("product_digest"),
             "{to}: {error}"
         );
+    }
+}
+
+/// A statistic with noise: what is shown says the same again; ρ is exact or refused; what no node reads is refused here.
+#[test]
+fn the_terms_of_noise_are_read_exactly() {
+    let sample = sample("product.toml");
+    let (head, _) = sample.split_once("[[verification.key]]").unwrap();
+    let with = |rho: &str, terms: &str| {
+        let text = format!(
+            "{head}[statistic]\nsql = 'SELECT count(*) AS n FROM planes'\n[statistic.dp]\nrho = {rho}\n{terms}\n"
+        );
+        author::<Product>(&text, Path::new("."))
+    };
+    let usual = "groups_per_entity_max = 2\nrows_per_entity_max = 3\n\
+        [statistic.dp.clamps]\nseats = { min = -1, max = 300 }";
+    let envelope = with("\"0.000001\"", usual).unwrap();
+    let product = open::<Product>(&envelope).unwrap();
+    let Definition::Statistic(statistic) = &product.definition else {
+        panic!("it is a statistic")
+    };
+    let terms = statistic.dp.clone().unwrap();
+    assert_eq!((terms.rho.0, terms.groups_per_entity_max), (1, 2));
+    assert_eq!((terms.rows_per_entity_max, terms.clamps.len()), (3, 1));
+    let shown = toml::to_string(&product.to_written()).unwrap();
+    assert_eq!(author::<Product>(&shown, Path::new(".")).unwrap(), envelope);
+    for (rho, terms) in [
+        ("\"0.0000001\"", usual),
+        ("0.005", usual),
+        ("\"-1\"", usual),
+        ("\"0\"", usual),
+        ("\"0.005\"", "groups_per_entity_max = 2"),
+        (
+            "\"0.005\"",
+            "groups_per_entity_max = 0\nrows_per_entity_max = 3",
+        ),
+        (
+            "\"0.005\"",
+            "groups_per_entity_max = 2\nrows_per_entity_max = 3\nthreshold = 5",
+        ),
+    ] {
+        assert!(with(rho, terms).is_err(), "{rho} {terms}");
     }
 }

@@ -11,7 +11,7 @@ use lingqu_policy::{AuditTerms, Policy};
 use crate::cast::{self, Unit};
 
 pub use definitions::{
-    AGE_EDGES, ORIGINS, REGIONS, SCORECARD, contributions_parameters, delays_parameters,
+    AGE_EDGES, NOISY_RHO, ORIGINS, REGIONS, SCORECARD, contributions_parameters, delays_parameters,
 };
 pub use grants::grant;
 
@@ -28,18 +28,21 @@ pub enum Which {
     Flight,
     /// How stable is this person's income: A, B or C? Answers only when mirrored.
     IncomeStability,
+    /// Insured persons by industry, every industry, with noise. Answers only when mirrored.
+    PersonsNoisy,
     /// Was this aircraft registered as claimed? Answers only when mirrored.
     Plane,
 }
 
 impl Which {
     /// All of them.
-    pub const ALL: [Which; 6] = [
+    pub const ALL: [Which; 7] = [
         Which::ContribMonths,
         Which::Contributions,
         Which::Delays,
         Which::Flight,
         Which::IncomeStability,
+        Which::PersonsNoisy,
         Which::Plane,
     ];
 
@@ -58,6 +61,7 @@ impl Which {
             Which::Delays => "tb.delays_by_carrier",
             Which::Flight => "tb.flight_flown",
             Which::IncomeStability => "ssb.income_stability",
+            Which::PersonsNoisy => "ssb.persons_noisy",
             Which::Plane => "tb.plane_registered",
         };
         ProductRef {
@@ -69,9 +73,10 @@ impl Which {
     /// The unit whose data it reads.
     pub fn unit(self) -> Unit {
         match self {
-            Which::ContribMonths | Which::Contributions | Which::IncomeStability => {
-                Unit::SocialSecurity
-            }
+            Which::ContribMonths
+            | Which::Contributions
+            | Which::IncomeStability
+            | Which::PersonsNoisy => Unit::SocialSecurity,
             Which::Delays | Which::Flight | Which::Plane => Unit::Transport,
         }
     }
@@ -79,9 +84,10 @@ impl Which {
     /// The resource behind it.
     pub fn resource(self) -> &'static str {
         match self {
-            Which::ContribMonths | Which::Contributions | Which::IncomeStability => {
-                "insured_person"
-            }
+            Which::ContribMonths
+            | Which::Contributions
+            | Which::IncomeStability
+            | Which::PersonsNoisy => "insured_person",
             Which::Delays | Which::Flight => "flights",
             Which::Plane => "planes",
         }
@@ -103,6 +109,10 @@ impl Which {
             Which::Delays => ("分航司延误统计", "delays by airline"),
             Which::Flight => ("航班执飞核验", "flight flown"),
             Which::IncomeStability => ("收入稳定性等级", "class of income stability"),
+            Which::PersonsNoisy => (
+                "分行业参保人数（加噪）",
+                "insured persons by industry, with noise",
+            ),
             Which::Plane => ("飞机登记核验", "aircraft registration"),
         }
     }
@@ -155,6 +165,12 @@ pub fn resource_policy(unit: Unit, resource: &str) -> SignedPolicy {
     }
     if let Some(release) = columns::release(resource) {
         policy = policy.with_release(release);
+    }
+    if let Some((entity, space, budget)) = columns::budget(resource) {
+        policy = policy
+            .with_space(entity, space)
+            .expect("the story's spaces are of entities")
+            .with_dp(budget);
     }
     SignedPolicy {
         id: format!("{}-{}", cast::handle(unit), resource.replace('_', "-")),

@@ -168,6 +168,8 @@ impl Reading {
         }
         let (rows, having) = match classify(&projection.input) {
             Node::Filter(filter) => (&filter.input, Some(&filter.predicate)),
+            // What is ordered by is no output: the planner has put it in beside them.
+            Node::Sort(_) => return Err(TemplateRefused::new(Rule::OrderForm, "ORDER BY")),
             _ => (&projection.input, None),
         };
         let shown = self.aggregated(rows)?;

@@ -3,7 +3,8 @@
 //! In scope: registered SQL templates over protected tables and public ones, checked against the unit's policies
 //! ([`Template::register`]), bound to declared values ([`Template::bind`]), opened together over a load so that no two
 //! answers differ by few entities ([`Engine::partition`]), answered through one Gate that leaves out small groups and
-//! keeps back dominated figures ([`Engine::answer`]).
+//! keeps back dominated figures ([`Engine::answer`]); or hidden in noise instead, under differential privacy
+//! ([`DpTemplate`], [`Engine::answer_dp`]).
 //! Out of scope: who may call (the node), files and wire formats, and SQL that callers write themselves. What is not
 //! defended is said in `docs/statistics.md` and `docs/disclosure.md`.
 //! Start reading at `template.rs`, then the two gates in front of the data, `shape.rs` and `infer.rs`, the decision,

@@ -140,9 +140,9 @@ rules! {
             "只写一条 SELECT，不带分号";
     OrderForm "ORDER_FORM"
         en: "ORDER BY or LIMIT is not in its plain form",
-            "order by names of output columns, and limit by a number from 1";
+            "order by names of output columns, or by aggregates and computations that are outputs, and limit by a number from 1";
         zh: "ORDER BY 或 LIMIT 不是最简形式",
-            "只按输出列名排序，LIMIT 只写不小于 1 的数字";
+            "只按输出列名，或按同为输出项的聚合与计算排序，LIMIT 只写不小于 1 的数字";
     OutputForm "OUTPUT_FORM"
         en: "an output is neither a group column nor an aggregate nor computed from aggregates",
             "select columns that stand in GROUP BY, aggregates, and numbers computed from them";

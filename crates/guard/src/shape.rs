@@ -10,7 +10,7 @@ mod figure;
 use std::collections::BTreeSet;
 
 use datafusion::sql::sqlparser::ast::{
-    GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName,
+    Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName,
     ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SelectFlavor,
     SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableWithJoins,
 };
@@ -337,7 +337,12 @@ fn check_order(order_by: &OrderBy, outputs: &[String]) -> Result<(), TemplateRef
     {
         absent(with_fill.is_none(), "WITH FILL")?;
         let named = expression::lone_identifier(expr).is_some_and(|key| outputs.contains(&key));
-        if !named {
+        // An aggregate, or what is computed from some: whether it is an output too is decided on the plan.
+        let computed = matches!(
+            expr,
+            Expr::BinaryOp { .. } | Expr::Cast { .. } | Expr::Function(_)
+        ) && figure::check_formula(expr, "ORDER BY").is_ok();
+        if !(named || computed) {
             return refuse(Rule::OrderForm, "ORDER BY");
         }
     }

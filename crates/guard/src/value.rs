@@ -32,7 +32,7 @@ pub struct Parameter {
 /// What a parameter may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Allowed {
-    /// One of these edges, for a range.
+    /// One of these edges, or of the last values before edges, for a range.
     Edges(Vec<Value>),
     /// One of these values, for equality.
     Values(Vec<Value>),

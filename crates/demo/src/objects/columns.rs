@@ -1,8 +1,8 @@
 //! What the units allow on each column. A column that does not stand here is forbidden.
 
-use lingqu_policy::{Domain, Release, Use};
+use lingqu_policy::{Domain, DpBudget, MicroRho, Release, Use};
 
-use super::definitions::{AGE_EDGES, ORIGINS, REGIONS};
+use super::definitions::{AGE_EDGES, NOISY_RHO, ORIGINS, REGIONS};
 use crate::register::transport::AIRLINES;
 use crate::register::{AGE_BANDS, INDUSTRIES};
 
@@ -91,6 +91,16 @@ pub(super) fn release(resource: &str) -> Option<Release> {
     };
     let terms = Release::new(10, Release::DOMINANCE_PERCENT_USUAL, round_to, 1_000);
     Some(terms.expect("the story's terms are valid"))
+}
+
+/// What may be learned of the entities of a resource by answers with noise, for ever: its entity column, the space of its
+/// ids, and the budget. Five answers of the story's one such product.
+pub(super) fn budget(resource: &str) -> Option<(&'static str, &'static str, DpBudget)> {
+    let budget = DpBudget::new(MicroRho(5 * NOISY_RHO.0), 6);
+    match resource {
+        "insured_person" => Some(("id_no", "person", budget.expect("the budget is in range"))),
+        _ => None,
+    }
 }
 
 fn planes() -> Vec<Rule> {

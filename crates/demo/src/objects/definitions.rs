@@ -1,9 +1,10 @@
 //! What the products compute.
 
 use lingqu_core::product::{
-    Definition, Feature, FieldRule, Model, ModelOutput, Parameter, ParameterValues, Statistic,
-    Verification,
+    Definition, DpTerms, Feature, FieldRule, Model, ModelOutput, Parameter, ParameterValues,
+    Statistic, Verification,
 };
+use lingqu_policy::MicroRho;
 
 use super::Which;
 
@@ -17,6 +18,9 @@ pub const ORIGINS: [&str; 3] = ["EWR", "JFK", "LGA"];
 pub const REGIONS: [&str; 7] = [
     "459201", "459202", "459203", "459221", "459222", "459223", "459281",
 ];
+
+/// What an answer of the product with noise costs: σ = 5 persons.
+pub const NOISY_RHO: MicroRho = MicroRho(20_000);
 
 type Rule = (&'static str, &'static str, &'static str);
 
@@ -65,6 +69,7 @@ pub(super) fn of(which: Which) -> Definition {
             ]),
         }),
         Which::IncomeStability => Definition::Model(income_stability()),
+        Which::PersonsNoisy => Definition::Statistic(persons_noisy()),
         Which::Plane => Definition::Verification(Verification {
             key: rules(&[("tail_number", "tailnum", "folded")]),
             compared: rules(&[
@@ -143,6 +148,23 @@ fn contributions() -> Statistic {
         parameters: contributions_parameters(),
         dimensions: vec!["industry".to_owned()],
         dp: None,
+    }
+}
+
+/// One count in each of 21 groups, and everybody is in one of them: σ = √(1/(2·0.02)) = 5.
+fn persons_noisy() -> Statistic {
+    Statistic {
+        sql: "SELECT industry, count(*) AS persons FROM insured_person \
+              WHERE region = $region AND age >= $age_from AND age < $age_below GROUP BY industry"
+            .to_owned(),
+        parameters: contributions_parameters(),
+        dimensions: Vec::new(),
+        dp: Some(DpTerms {
+            rho: NOISY_RHO,
+            groups_per_entity_max: 1,
+            rows_per_entity_max: 1,
+            clamps: Vec::new(),
+        }),
     }
 }
 

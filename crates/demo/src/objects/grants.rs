@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use lingqu_core::Timestamp;
 use lingqu_core::grant::{Environment, Grant, GrantKind, GrantedProduct, NodeQuota};
+use lingqu_policy::MicroRho;
 use lingqu_tlog::Hash;
 
-use super::Which;
+use super::{NOISY_RHO, Which};
 use crate::cast::{self, Party, Unit};
 
 /// A grant to `licensee` for these products, with a quota at each node that they need; the story changes single fields.
@@ -53,7 +54,10 @@ pub fn grant(
                 node: unit.node(),
                 calls_per_day: 5_000,
                 calls_total: 1_000_000,
-                rho_total: None,
+                // Two answers with noise, where the grant has such a product at the node.
+                rho_total: (products.iter())
+                    .any(|(which, _)| *which == Which::PersonsNoisy && which.unit() == *unit)
+                    .then_some(MicroRho(2 * NOISY_RHO.0)),
             })
             .collect(),
         // A little back, so that a caller whose clock is behind is not turned away in the first seconds.

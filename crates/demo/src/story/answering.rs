@@ -15,6 +15,7 @@ use crate::register::INDUSTRIES;
 use crate::report::Report;
 
 const LOG_KEYS: &str = "the node's log key and the mirror's key";
+const BUDGET: &str = "the unit's signed budget, and debits on record";
 const GATE: &str = "the unit's signed policy: at least 10 entities in a group";
 
 pub(super) async fn tell(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), NetworkFailed> {
@@ -182,6 +183,7 @@ async fn statistics(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Netw
             "the product's signed parameters",
         )
         .during("reporting")?;
+    noisy(tale, report).await?;
     let call = question(Which::Delays, GRANT, departures("JFK", 1));
     let got = match tale.ask(Which::Delays, &call).await {
         Ok(told) => told.rows.as_ref().map_or_else(String::new, airlines),
@@ -196,6 +198,47 @@ async fn statistics(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), Netw
             GATE,
         )
         .during("reporting")
+}
+
+/// With noise: the industry that stayed out is there, asking again tells nothing more, and the bank's budget ends.
+async fn noisy(tale: &mut Tale, report: &mut Report<'_>) -> Result<(), NetworkFailed> {
+    let one = persons(tale).await;
+    let again = persons(tale).await;
+    let all = INDUSTRIES.len() + 1;
+    let got = match (one, again) {
+        (Ok(one), Ok(again)) if one.len() == all && one == again => {
+            "every group, twice the same numbers".to_owned()
+        }
+        (Ok(one), Ok(again)) => format!("{} and {} groups of {all}", one.len(), again.len()),
+        (Err(refused), _) | (_, Err(refused)) => refused,
+    };
+    report
+        .step(
+            "003 Art. 17; R-316",
+            "with noise of 5 persons every industry is shown, also the one with too few; the same question again has the same answer, so that nobody averages the noise away",
+            "every group, twice the same numbers",
+            got,
+            BUDGET,
+        )
+        .during("reporting")?;
+    let call = question(Which::PersonsNoisy, GRANT, insured("459201", 35, 45));
+    let got = tale.told(Which::PersonsNoisy, &call).await;
+    report
+        .step(
+            "003 Art. 17; R-316",
+            "… another question? Both answers cost privacy budget, and the bank's grant had no more",
+            ErrorCode::PrivacyBudgetExhausted.as_str(),
+            got,
+            BUDGET,
+        )
+        .during("reporting")
+}
+
+/// Noisy numbers of persons by industry, of one district and age.
+async fn persons(tale: &mut Tale) -> Result<Vec<i64>, String> {
+    let call = question(Which::PersonsNoisy, GRANT, insured("459201", 25, 35));
+    let told = tale.ask(Which::PersonsNoisy, &call).await?;
+    Ok({ told.rows.as_ref() }.map_or_else(Vec::new, |rows| integers(rows, "persons")))
 }
 
 /// How many groups came, and the smallest count: what the story checks of a table.

@@ -21,7 +21,7 @@ const CASE: &str = "case_sc-0001";
 const DAY_US: i64 = 86_400_000_000;
 
 /// What the bank applies for: everything at both nodes, in every environment.
-const WANTED: [Which; 6] = Which::ALL;
+const WANTED: [Which; 7] = Which::ALL;
 
 pub(super) async fn tell(
     network: &mut Network,

@@ -126,6 +126,8 @@ fn an_order_sees_what_is_released() {
     assert_eq!(first("s DESC NULLS LAST"), "DL");
     assert_eq!(first("t DESC NULLS LAST"), "DL");
     assert_eq!(first("t NULLS LAST"), "DL");
+    assert_eq!(first("sum(distance) DESC NULLS LAST"), "DL");
+    assert_eq!(first("sum(distance) - 1 DESC NULLS LAST"), "DL");
 }
 
 /// Figures that only HAVING names are under the same rules as all others.

@@ -17,7 +17,7 @@ use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
 use lingqu_policy::DomainKind;
 
-use super::question::{Asked, Figure, Question};
+use super::question::{Asked, Figure, Output, Question};
 use super::registers::{LEAST, ROUND_TO, SHARE, Table};
 
 /// A register in the bare engine.
@@ -312,7 +312,8 @@ fn in_order(question: &Question, order: &str, got: &[Vec<Cell>], wanted: &[Vec<C
         Some(name) => (name, true),
         None => (order, false),
     };
-    let Some(place) = { question.shown.iter() }.position(|output| output.name == name) else {
+    let is_key = |output: &Output| output.name == name || output.text == name;
+    let Some(place) = { question.shown.iter() }.position(is_key) else {
         return;
     };
     let place = question.keys.len() + place;

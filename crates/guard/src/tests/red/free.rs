@@ -13,7 +13,7 @@ use super::world::SECRET;
 use crate::tests::register::*;
 
 /// Statements that are accepted: what an attacker begins with.
-const BEGINNINGS: [&str; 16] = [
+const BEGINNINGS: [&str; 17] = [
     "SELECT count ( * ) AS n FROM flights",
     "SELECT carrier , count ( * ) AS n , sum ( distance ) AS s FROM flights GROUP BY carrier",
     "SELECT f . carrier , avg ( f . delay ) AS a FROM flights f WHERE f . month = 1 GROUP BY f . carrier",
@@ -27,6 +27,7 @@ const BEGINNINGS: [&str; 16] = [
     "SELECT origin , sum ( distance ) / count ( * ) AS m FROM flights WHERE carrier <> 'DL' GROUP BY origin ORDER BY m",
     "SELECT month , round ( 100.0 * count ( delay ) / nullif ( count ( * ) , 0 ) , 1 ) AS p FROM flights GROUP BY month HAVING NOT count ( * ) < 12",
     "SELECT count ( * ) AS n FROM flights WHERE flown BETWEEN '2013-01-01' AND '2013-01-31' AND month BETWEEN 1 AND 2",
+    "SELECT origin , count ( * ) AS n FROM flights GROUP BY origin ORDER BY count ( * ) DESC , origin",
     "SELECT CAST ( avg ( delay ) AS DECIMAL ( 9 , 2 ) ) AS d FROM flights WHERE carrier NOT IN ( 'AA' , 'UA' ) AND flown <= '2013-02-28'",
     "SELECT abs ( - sum ( distance ) ) + 1.5 AS x , CAST ( count ( * ) AS DOUBLE ) / 2 AS y FROM flights WHERE flown > '2013-01-31'",
     "SELECT CASE WHEN flown < '2013-02-01' THEN 'early' END AS x , sum ( distance ) AS s FROM flights WHERE month = 1 GROUP BY x",

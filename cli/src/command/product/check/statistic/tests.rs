@@ -1,4 +1,5 @@
-use lingqu_core::product::Statistic;
+use lingqu_core::product::{Clamp, DpTerms, Statistic};
+use lingqu_policy::{DpBudget, MicroRho};
 
 use super::*;
 use crate::document;
@@ -41,6 +42,56 @@ fn a_statistic_that_the_policies_allow_is_explained_without_any_data() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
+}
+
+/// The sample's engines are grouped, its aircraft are of the space `aircraft`, and there is a budget.
+#[test]
+fn noise_and_its_price_are_told_without_any_data() {
+    let mut product = product(
+        "SELECT engine, count(*) AS n, avg(seats) AS seats FROM planes GROUP BY engine",
+        &[],
+    );
+    let Definition::Statistic(statistic) = &mut product.definition else {
+        panic!("it is a statistic")
+    };
+    statistic.dp = Some(DpTerms {
+        rho: MicroRho(20_000),
+        groups_per_entity_max: 1,
+        rows_per_entity_max: 1,
+        clamps: vec![Clamp {
+            column: "seats".to_owned(),
+            min: 0,
+            max: 300,
+        }],
+    });
+    let mut policy = policy();
+    let mut told = Explanation::default();
+    let refused = check(&product, &[policy.clone()], None, &mut told);
+    assert!(
+        refused.is_err() && format!("{told:?}").contains("PRIVACY_BUDGET"),
+        "{told:?}"
+    );
+
+    let budget = DpBudget::new(MicroRho(500_000), 9).unwrap();
+    policy.policy = (policy.policy.with_space("tailnum", "aircraft").unwrap()).with_dp(budget);
+    let mut told = Explanation::default();
+    check(&product, &[policy], None, &mut told).unwrap();
+    let told = format!("{told:?}");
+    // Three numbers in one group: σ = Δ·√(3/(2·0.02)), rounded up to four digits.
+    for part in [
+        "`count(*)` gets discrete Gaussian noise of standard deviation 8.661 in every group; one entity changes it by 1 at most",
+        "`sum(seats)` gets discrete Gaussian noise of standard deviation 2599 in every group; one entity changes it by 300 at most",
+        "all 3 declared groups are released",
+        "costs ρ = 0.02 of the 0.5 that all callers together have for `aircraft`",
+        "at δ = 10^-9 an answer by itself is ε = ",
+        "离散高斯噪声",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(
+        !told.contains("fewer than 10 entities is left out"),
+        "{told}"
+    );
 }
 
 #[test]
