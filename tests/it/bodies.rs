@@ -447,6 +447,8 @@ async fn after_a_revocation_the_retention_is_counted_from_it() {
         let ahead = i64::try_from(ahead.as_secs()).unwrap();
         world.clock.move_by_s(ahead);
     };
+    // About the day of the call, whenever it is given.
+    let order = world.body_order(Party::Unit, BodyAct::Erase);
     let erase = |world: &World| {
         let order = BodyOrder {
             issued: world.clock.now(),
