@@ -430,8 +430,6 @@ async fn after_a_revocation_the_retention_is_counted_from_it() {
     let mut world = keeping().await;
     let bank = world.caller(Party::Bank).await;
     assert_eq!(bank.told(&call(GRANT)).await, "MATCH");
-    // The day of the call, also when the order is given later.
-    let order = world.body_order(Party::Unit, BodyAct::Erase);
     let epoch = world.epoch(1_000_000, &[GRANT], world.clock.now());
     world.push_epoch(&epoch).await.unwrap();
     assert_eq!(bank.told(&call(GRANT)).await, "GRANT_REVOKED");
