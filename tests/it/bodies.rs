@@ -430,8 +430,6 @@ async fn after_a_revocation_the_retention_is_counted_from_it() {
     let mut world = keeping().await;
     let bank = world.caller(Party::Bank).await;
     assert_eq!(bank.told(&call(GRANT)).await, "MATCH");
-    // The day of the call, also when the order is given later.
-    let order = world.body_order(Party::Unit, BodyAct::Erase);
     let epoch = world.epoch(1_000_000, &[GRANT], world.clock.now());
     world.push_epoch(&epoch).await.unwrap();
     assert_eq!(bank.told(&call(GRANT)).await, "GRANT_REVOKED");
@@ -447,6 +445,8 @@ async fn after_a_revocation_the_retention_is_counted_from_it() {
         let ahead = i64::try_from(ahead.as_secs()).unwrap();
         world.clock.move_by_s(ahead);
     };
+    // About the day of the call, whenever it is given.
+    let order = world.body_order(Party::Unit, BodyAct::Erase);
     let erase = |world: &World| {
         let order = BodyOrder {
             issued: world.clock.now(),

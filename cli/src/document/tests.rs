@@ -5,7 +5,7 @@ use lingqu_core::agreement::Agreement;
 use lingqu_core::application::Application;
 use lingqu_core::destruction::Destruction;
 use lingqu_core::grant::Grant;
-use lingqu_core::product::{Approval, Product, SignedPolicy};
+use lingqu_core::product::{Approval, Definition, Product, SignedPolicy};
 use lingqu_proto::open;
 
 use super::*;

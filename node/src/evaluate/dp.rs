@@ -1,6 +1,6 @@
 //! Statistic with noise: every declared group of a registered template, each figure with discrete Gaussian noise.
 //!
-//! What it costs is paid before anything is looked at ([`pay`]), durably and for good; the evaluation asks for the
+//! What it costs is paid before anything is looked at (`pay`), durably and for good; the evaluation asks for the
 //! proof. The same question over the same load is answered from the store, so that asking again averages nothing: only
 //! the grant's own cap is charged then. See `docs/dp.md`.
 

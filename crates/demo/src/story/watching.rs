@@ -55,7 +55,7 @@ async fn region(
         .step(
             "003 Art. 18; R-410",
             "… refused calls are there too, each with its code",
-            "11 codes, …",
+            "12 codes, …",
             format!("{kinds} codes, {denied} refusals recorded so far"),
             FEED_KEYS,
         )

@@ -89,8 +89,15 @@ fn what_is_debited_is_never_refunded() {
         assert_eq!(spent(&journal), 3);
         assert_eq!(journal.usage(&"grant_1".parse().unwrap(), START).total, 0);
 
-        // Cancelled at its first wait: it was admitted, and its record comes.
-        let call = permitted(2, &terms("grant_2"));
+        // Cancelled at its first wait: it was admitted, and its record comes. It waits for a mirror that says nothing, so
+        // that it does wait, however fast the disk is.
+        let patient = Terms {
+            audit: AuditTerms::Mirrored {
+                wait_ms_max: 60_000,
+            },
+            ..terms("grant_2")
+        };
+        let call = permitted(2, &patient);
         let mut charge = journal.reserve(call.permit()).unwrap();
         {
             let mut debiting = pin!(journal.debit(&mut charge, cost(4)));
