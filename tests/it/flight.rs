@@ -1,7 +1,9 @@
 //! Flight SQL at the wire: every way in and every command by everybody, and what somebody with a certificate may try
 //! against tickets, prepared statements and the node's memory. What drivers do is in `clients.rs`.
 
+mod actions;
 mod kept;
+mod naive;
 
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::{
