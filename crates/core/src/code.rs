@@ -96,7 +96,9 @@ codes! {
         "ask without a lower bound, or wait for the next load", "去掉日期下限，或等待下一次装载";
     AuditUnavailable, "AUDIT_UNAVAILABLE", Unavailable,
         "the call's record could not be secured, so its answer was withheld", "调用记录未能按要求存证，答案未放行",
-        "retry with the same call id: nothing is evaluated or charged again", "使用同一调用标识重试，不会重复计算或计费";
+        "retry with the same call id: nothing is evaluated or charged again, except that a statistic with noise may pay once more of its \
+         privacy budget if nothing was evaluated yet",
+        "使用同一调用标识重试，不会重复计算或计费；加噪统计若尚未计算，可能再扣减一次隐私预算";
     AuthorityPrefixMissing, "AUTHORITY_PREFIX_MISSING", Local,
         "no configured authority may speak for an id that this service must deal with", "没有任何已配置的签发机构可代表本服务必须往来的标识",
         "add the prefix to the authority that issues that id, under `tls.authorities`", "在 `tls.authorities` 中为签发该标识的机构补充前缀";

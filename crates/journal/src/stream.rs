@@ -91,6 +91,8 @@ struct Inner<S: Suite> {
     denial_slots: Arc<Semaphore>,
     control_slots: Arc<Semaphore>,
     debit_slots: Arc<Semaphore>,
+    /// One place: for the debit that waits for the mirror.
+    mirrored_debit: Arc<Semaphore>,
 
     denials: Mutex<Denials>,
 }
@@ -174,6 +176,7 @@ impl<S: Suite> Journal<S> {
                 denial_slots: Arc::new(Semaphore::new(limits.denial_queue_max)),
                 control_slots: Arc::new(Semaphore::new(CONTROL_QUEUE_MAX)),
                 debit_slots: Arc::new(Semaphore::new(DEBIT_QUEUE_MAX)),
+                mirrored_debit: Arc::new(Semaphore::new(1)),
                 denials: Mutex::new(Denials::new(limits.denial_keys_max)),
                 shared,
             }),

@@ -73,7 +73,7 @@ impl<S: Suite> Journal<S> {
     ///
     /// # Errors
     /// `PRIVACY_BUDGET_EXHAUSTED`: nothing was spent. `AUDIT_UNAVAILABLE`: it may be spent, and nothing may be
-    /// evaluated. `INTERNAL`: a debit of nothing, of a space without a name, a second one, or one after data was
+    /// evaluated; nothing is spent while the mirror already lacks a record that the terms ask it to have. `INTERNAL`: a debit of nothing, of a space without a name, a second one, or one after data was
     /// touched; nothing was spent.
     pub async fn debit(
         &self,
@@ -96,6 +96,14 @@ impl<S: Suite> Journal<S> {
             from_store: cost.from_store,
         };
         let (draft, terms) = (debit.draft(permit), permit.audit());
+        // Held until the mirror has this debit, or has not come.
+        let _turn = match terms {
+            AuditTerms::Mirrored { wait_ms_max } => {
+                let wait = Duration::from_millis(wait_ms_max.into());
+                Some(self.mirror_follows(wait).await?)
+            }
+            AuditTerms::Lagged { .. } => None,
+        };
         let slot = Arc::clone(&self.inner.debit_slots)
             .acquire_owned()
             .await
@@ -112,6 +120,18 @@ impl<S: Suite> Journal<S> {
         }
         charge.debit_recorded(index);
         Ok(Debited { index, debit })
+    }
+
+    /// Waits, at most so long, until the mirror has all that is on record by now; meanwhile, and as long as what this
+    /// gives is held, other debits that need the mirror wait. So a mirror that falls silent costs one debit, and not one for
+    /// every call that is tried until it is back: what is spent is never given back, so it must not be spent in vain.
+    async fn mirror_follows(&self, wait: Duration) -> Result<OwnedSemaphorePermit, ErrorCode> {
+        let follows = async {
+            let turn = Arc::clone(&self.inner.mirrored_debit).acquire_owned().await;
+            self.mirrored_to(self.size()).await.then_some(turn.ok()?)
+        };
+        let followed = tokio::time::timeout(wait, follows).await;
+        followed.ok().flatten().ok_or(ErrorCode::AuditUnavailable)
     }
 
     fn admit_and_queue(

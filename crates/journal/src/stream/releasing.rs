@@ -70,24 +70,33 @@ impl<S: Suite> Journal<S> {
         entry: &[u8],
         wait: Duration,
     ) -> Option<(Receipt, Level)> {
+        // Whether it came, too late or not at all does not matter: what counts is what the mirror has now.
+        let _ = tokio::time::timeout(wait, self.mirrored_to(index.saturating_add(1))).await;
+        self.inner.shared.lock().mirrored(index, entry)
+    }
+
+    /// Waits until the mirror has the first `size` records; whether it has them. It has not when the journal has ended.
+    pub(super) async fn mirrored_to(&self, size: u64) -> bool {
         let shared = &self.inner.shared;
         let (_waiter, cosigned) = {
             let mut state = shared.lock();
-            if state.mirror.size() > index {
-                return state.mirrored(index, entry);
-            }
+            let Some(newest) = size.checked_sub(1).filter(|_| state.mirror.size() < size) else {
+                return true;
+            };
             // A journal that has ended wakes nobody any more.
-            state.phase.check().ok()?;
-            let (key, cosigned) = state.mirror.wait(index);
+            if state.phase.check().is_err() {
+                return false;
+            }
+            let (key, cosigned) = state.mirror.wait(newest);
             let waiter = Waiter {
                 shared: Arc::clone(shared),
                 key,
             };
             (waiter, cosigned)
         };
-        // Whether it was woken, too late or let go does not matter: what counts is what the mirror has now.
-        let _ = tokio::time::timeout(wait, cosigned).await;
-        shared.lock().mirrored(index, entry)
+        // Woken or let go: what counts is what the mirror has.
+        let _ = cosigned.await;
+        shared.lock().mirror.size() >= size
     }
 
     fn within_lag(

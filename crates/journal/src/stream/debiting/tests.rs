@@ -97,6 +97,7 @@ fn what_is_debited_is_never_refunded() {
             },
             ..terms("grant_2")
         };
+        world.cosign_newest(&journal);
         let call = permitted(2, &patient);
         let mut charge = journal.reserve(call.permit()).unwrap();
         {
@@ -214,6 +215,40 @@ fn a_mirrored_debit_waits_for_the_mirror() {
     let refused = block_on(debit(&journal, &late, cost(2)));
     assert_eq!(refused, Err(ErrorCode::AuditUnavailable));
     assert_eq!(spent(&journal), 5);
+}
+
+/// A mirror that falls silent costs one debit, however often is tried: a well-meaning client retries.
+#[test]
+fn a_silent_mirror_costs_one_debit() {
+    let world = World::new();
+    let journal = world.ready();
+    let mirrored = Terms {
+        audit: MIRRORED,
+        ..terms("grant_1")
+    };
+    let unavailable = || {
+        let refused = block_on(debit(&journal, &mirrored, cost(2)));
+        assert_eq!(refused, Err(ErrorCode::AuditUnavailable));
+        (spent(&journal), journal.size())
+    };
+    for _ in 0..5 {
+        assert_eq!(unavailable(), (2, 1));
+    }
+    // As many at once cost no more.
+    world.cosign_newest(&journal);
+    block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..5 {
+            let (journal, mirrored) = (journal.clone(), mirrored.clone());
+            tasks.spawn(async move { debit(&journal, &mirrored, cost(2)).await });
+        }
+        let told = tasks.join_all().await;
+        assert!(
+            told.iter()
+                .all(|one| *one == Err(ErrorCode::AuditUnavailable))
+        );
+    });
+    assert_eq!((spent(&journal), journal.size()), (4, 2));
 }
 
 /// One attempt: which grant asks for how much, and whether the disk fails under it.
