@@ -4,8 +4,9 @@
 //! small groups can do without; both over 5 million rows of 500,000 entities in memory. `tpch` is a statistic of TPC-H with
 //! the customer as entity, orders joined with customers. `planning` is what a call costs before it runs: arguments bound to
 //! a registered template, beside the planning of the same SQL. Answers are compared first. What the load costs, once, is
-//! said in the notes. Start reading at [`run`].
+//! said in the notes. `dp` is a statistic with noise beside `smartnoise-sql`. Start reading at [`run`].
 
+mod dp;
 mod tpch;
 
 use std::collections::HashMap;
@@ -47,6 +48,8 @@ struct Plan {
     runs: usize,
     time: Duration,
     scale: f64,
+    /// Rows and entities of the statistic with noise.
+    noisy: (usize, usize),
 }
 
 impl Plan {
@@ -56,11 +59,13 @@ impl Plan {
                 runs: 5,
                 time: Duration::from_secs(6),
                 scale: 0.1,
+                noisy: (50_000, 5_000),
             },
             false => Plan {
                 runs: 31,
                 time: Duration::from_secs(60),
                 scale: 1.0,
+                noisy: (500_000, 50_000),
             },
         }
     }
@@ -96,6 +101,9 @@ pub(crate) fn run(settings: &Settings) -> Result<Measured, Failed> {
     let [ours, bare] = sides.measure(tpch::SQL_DISTINCT, plan, &clock)?;
     measured.push("tpch", "datafusion-count-distinct", ours, bare);
     measured.notes.push(sides.told("orders", orders));
+    drop(sides);
+
+    dp::measure(plan, &clock, &mut measured)?;
     Ok(measured)
 }
 

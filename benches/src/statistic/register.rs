@@ -7,7 +7,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use lingqu_guard::TableRules;
-use lingqu_policy::{AuditTerms, Domain, Policy, Preset, Release, Use};
+use lingqu_policy::{AuditTerms, Domain, DpBudget, MicroRho, Policy, Preset, Release, Use};
 
 /// The table's name.
 pub(crate) const NAME: &str = "employment";
@@ -91,5 +91,18 @@ pub(crate) fn rules() -> TableRules {
         name: NAME.to_owned(),
         schema: schema(),
         policy: Arc::new(policy),
+    }
+}
+
+/// The same, with a privacy budget for the space of the persons.
+pub(crate) fn rules_with_budget() -> TableRules {
+    const FITS: &str = "the budget is written for this register";
+    let rules = rules();
+    let policy = rules.policy.as_ref().clone();
+    let policy = policy.with_space("person", "person").expect(FITS);
+    let budget = DpBudget::new(MicroRho(1_000_000), 6).expect(FITS);
+    TableRules {
+        policy: Arc::new(policy.with_dp(budget)),
+        ..rules
     }
 }
