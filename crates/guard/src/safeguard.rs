@@ -84,6 +84,8 @@ safeguards! {
     SafeChanges,
     /// Another protected table is joined on the entity of one id space only.
     SecondTable,
+    /// Windows see no group that is not shown.
+    ShownGroups,
     /// Tables are named plainly: no samples, hints, versions, functions.
     TableForm,
     /// Only signs that a template needs.
