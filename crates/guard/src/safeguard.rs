@@ -23,6 +23,8 @@ safeguards! {
     AggregateUse,
     /// Arguments are declared values.
     ArgumentsDeclared,
+    /// Which cells are merged does not depend on the order of rows.
+    AtomOrder,
     /// A block needs figures of enough contributors, none of whom stands out.
     BlockFigures,
     /// A block needs enough entities.
