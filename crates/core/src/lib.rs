@@ -20,6 +20,7 @@ pub mod envelope;
 pub mod epoch;
 pub mod fault;
 pub mod grant;
+pub mod head;
 pub mod id;
 pub mod product;
 pub mod receipt;
