@@ -81,6 +81,7 @@ fn node(config: &NodeConfig, dir: &Path, clock: &Arc<dyn Clock>, findings: &mut 
         clock: Arc::clone(clock),
         limits: config.limits.journal(),
         on_fatal: FatalHook::default(),
+        follows: false,
     };
     opened(
         Journal::open_with(options, Box::new(ReadOnly::new(dir)), keys),

@@ -135,6 +135,7 @@ impl Node {
                 clock: Arc::clone(&clock),
                 limits: limits.journal(),
                 on_fatal,
+                follows: false,
             },
             Box::new(FileStore::open(config.data_dir.join("journal"))?),
             state.keys(),

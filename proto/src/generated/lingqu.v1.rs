@@ -989,6 +989,26 @@ pub struct StopOrder {
     #[prost(string, tag = "6")]
     pub scope: ::prost::alloc::string::String,
 }
+/// The unit's order to its node to end its stream and to begin the next one, perhaps under another log key. Signed with
+/// the unit's approval key. The envelope stands in the last record of the stream that ends.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SuccessionOrder {
+    #[prost(string, tag = "1")]
+    pub unit: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub node: ::prost::alloc::string::String,
+    #[prost(int64, tag = "3")]
+    pub issued_us: i64,
+    /// Not to be carried out before.
+    #[prost(int64, tag = "4")]
+    pub not_before_us: i64,
+    /// Origin of the stream that ends. A stream ends once: an order cannot be replayed.
+    #[prost(string, tag = "5")]
+    pub ends: ::prost::alloc::string::String,
+    /// C2SP verifier key of the stream that begins; its name is that stream's origin.
+    #[prost(string, tag = "6")]
+    pub begins: ::prost::alloc::string::String,
+}
 /// The unit's order about one of its resources, given to its node locally. Signed with the unit's approval key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SourceOrder {

@@ -210,6 +210,7 @@ impl Drill {
             clock: Arc::clone(&session.clock),
             limits: config.limits.journal(),
             on_fatal: FatalHook::default(),
+            follows: false,
         };
         let store = ReadOnly::new(&self.backup.join("journal"));
         Journal::open_with(options, Box::new(store), keys).map_err(|error| not_opened(error.into()))
