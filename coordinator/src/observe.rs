@@ -202,7 +202,8 @@ impl Watched {
         let mut nodes: Vec<&Node> = directory.nodes.values().collect();
         nodes.sort_by(|one, other| one.id.cmp(&other.id));
         let streams = nodes.into_iter().take(self.observe.series_max);
-        let streams = streams.map(|node| (of_node(node), number(mirror.size_with_next(&node.origin))));
+        let streams =
+            streams.map(|node| (of_node(node), number(mirror.size_with_next(&node.origin))));
         exposition.gauges(
             "lingqu_coordinator_stream_records",
             "Records of a node's streams that are mirrored and cosigned; the first nodes by id.",

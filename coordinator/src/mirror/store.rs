@@ -223,7 +223,11 @@ impl MirrorStage {
         let ended = self.shared.stream(&batch.origin);
         let next = ended.and_then(|ended| follower(&ended, batch, &self.mirror_key()));
         if let Some(next) = next {
-            tracing::info!(ended = batch.origin, begins = next.origin, "a stream has ended, and another one follows it");
+            tracing::info!(
+                ended = batch.origin,
+                begins = next.origin,
+                "a stream has ended, and another one follows it"
+            );
             self.shared.register(next);
         }
     }

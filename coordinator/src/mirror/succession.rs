@@ -67,7 +67,11 @@ fn next_stream_key(stream: &Stream, end: &StreamEnd) -> Result<VerifierKey<Intl>
         .unit
         .as_ref()
         .is_some_and(|unit| unit.approval_key == key.public_key());
-    if is_units { Err(EndRefused::Key) } else { Ok(key) }
+    if is_units {
+        Err(EndRefused::Key)
+    } else {
+        Ok(key)
+    }
 }
 
 /// Whether `entry`, which says this of the succession, is what the stream must begin with: the proof of the end of the
@@ -75,11 +79,8 @@ fn next_stream_key(stream: &Stream, end: &StreamEnd) -> Result<VerifierKey<Intl>
 pub(super) fn begins(stream: &Stream, entry: &[u8], said: Option<&Succession>) -> bool {
     match (&stream.follows, said) {
         (None, None | Some(Succession::End(_))) => true,
-        (Some(before), Some(Succession::Begin(_))) => {
-            Link::prove(&before.trust, entry).is_ok_and(|link| {
-                link.next == stream.log_key && link.end_leaf == before.end
-            })
-        }
+        (Some(before), Some(Succession::Begin(_))) => Link::prove(&before.trust, entry)
+            .is_ok_and(|link| link.next == stream.log_key && link.end_leaf == before.end),
         (None, Some(Succession::Begin(_) | Succession::Forward(_)))
         | (Some(_), None | Some(Succession::End(_) | Succession::Forward(_))) => false,
     }

@@ -134,7 +134,8 @@ impl HandWritten {
         let mut note = self.signed(size);
         let (named, signer) = &self.mirror;
         let line = sign_cosignature::<Intl>(&note.text, &name(named), COSIGNED_AT, signer);
-        note.signatures.push(line.expect("a checkpoint can be cosigned"));
+        note.signatures
+            .push(line.expect("a checkpoint can be cosigned"));
         note
     }
 

@@ -26,6 +26,8 @@ pub struct Link<S: Suite> {
     pub end_index: u64,
     /// Its leaf hash.
     pub end_leaf: Hash,
+    /// Root of the stream that ended, over all of it.
+    pub root: Hash,
     /// Its time.
     pub ended: Timestamp,
     /// What the first record says.
@@ -62,8 +64,7 @@ impl<S: Suite> Link<S> {
     /// # Errors
     /// [`LinkRefused`]. The unit's order is not looked at.
     pub fn prove(trust: &Trust<S>, first_record: &[u8]) -> Result<Link<S>, LinkRefused> {
-        let record =
-            RecordView::read::<S>(first_record).map_err(|_| LinkRefused::NotABeginning)?;
+        let record = RecordView::read::<S>(first_record).map_err(|_| LinkRefused::NotABeginning)?;
         let Ok(Some(Succession::Begin(begin))) = Succession::of(&record) else {
             return Err(LinkRefused::NotABeginning);
         };
@@ -81,8 +82,8 @@ impl<S: Suite> Link<S> {
         };
         let place = (receipt.index, receipt.checkpoint.size);
         let next = next_key::<S>(previous.name().as_str(), &end, place)?;
-        let is_first = record.index() == 0
-            && record.stream() == StreamId::of::<S>(next.name().as_str());
+        let is_first =
+            record.index() == 0 && record.stream() == StreamId::of::<S>(next.name().as_str());
         if !is_first {
             return Err(NotSucceeded::OtherStream.into());
         }
@@ -96,6 +97,7 @@ impl<S: Suite> Link<S> {
             end,
             end_index: receipt.index,
             end_leaf: leaf_hash::<S>(&receipt.entry),
+            root: receipt.checkpoint.root,
             ended: proven.record.time,
             begin,
         })
@@ -103,12 +105,11 @@ impl<S: Suite> Link<S> {
 }
 
 /// The key of the stream before, if it is believed under exactly the key that the record names.
-fn trusted<S: Suite>(
-    trust: &Trust<S>,
-    begin: &StreamBegin,
-) -> Result<VerifierKey<S>, LinkRefused> {
+fn trusted<S: Suite>(trust: &Trust<S>, begin: &StreamBegin) -> Result<VerifierKey<S>, LinkRefused> {
     let named: Option<VerifierKey<S>> = begin.previous_key.parse().ok();
-    let known = named.as_ref().and_then(|key| trust.log(key.name().as_str()));
+    let known = named
+        .as_ref()
+        .and_then(|key| trust.log(key.name().as_str()));
     match (&named, known) {
         (Some(named), Some(known)) if named == known => Ok(known.clone()),
         _ => {

@@ -97,10 +97,7 @@ fn the_step_is_taken_with_the_first_record_alone() {
     let record = first(begin(&ended()), NEXT, 100);
     for trust in [trust(), trust().without_quorum()] {
         let link = Link::prove(&trust, &record).unwrap();
-        assert_eq!(
-            (&link.previous, &link.next),
-            (&key(OLD, 1), &key(NEXT, 2))
-        );
+        assert_eq!((&link.previous, &link.next), (&key(OLD, 1), &key(NEXT, 2)));
         assert_eq!((link.end_index, link.ended), (1, Timestamp(11)));
         let more = trust.with_log(link.next.clone()).unwrap();
         assert_eq!(more.log(NEXT), Some(&link.next));
@@ -130,7 +127,12 @@ fn nobody_else_takes_it() {
         (stranger, NEXT, 100, "another key under the same name"),
         (begin(&not_cosigned), NEXT, 100, "the mirror never had it"),
         (begin(&elsewhere), "c.example/s/n/44/2027h1", 100, "region"),
-        (good.clone(), "c.example/s/n/45/2027h2", 100, "another stream"),
+        (
+            good.clone(),
+            "c.example/s/n/45/2027h2",
+            100,
+            "another stream",
+        ),
         (less, NEXT, 100, "brings less forward"),
         (good, NEXT, 11, "before the end"),
     ] {
