@@ -23,6 +23,7 @@ pub mod ship;
 pub mod sources;
 pub mod state;
 mod stops;
+mod succession;
 mod visible;
 
 pub use bodies::BodiesStatus;
@@ -31,4 +32,5 @@ pub use call::Answer;
 pub use config::NodeConfig;
 pub use destructions::Destructions;
 pub use node::{Node, OpenError};
+pub use succession::{CurrentStream, PastStream};
 pub use visible::{Declared, VisibleParameter, VisibleProduct};

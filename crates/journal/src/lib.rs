@@ -27,8 +27,8 @@ pub use seal::{
 pub use store::{FileStore, Segment, Store, StoreError};
 pub use stream::{
     AppendFailed, Batch, BeginRefused, Charge, ClosedError, CosignatureRefused, Debited, DpCharge,
-    Figures, Journal, JournalLimits, JournalOptions, OpenError, Outcome, Predecessor,
-    ReconcileRefused, Reconciled, Recorded, Released, Seen, SpaceUse, SubjectUse, Summary,
-    Unrecorded, Usage,
+    Figures, Journal, JournalLimits, JournalOptions, OpenError, Outcome, PastUnreadable,
+    Predecessor, ReconcileRefused, Reconciled, Recorded, Released, Seen, SpaceUse, SubjectUse,
+    Summary, Unrecorded, Usage, read_past,
 };
 pub use wal::{ReadError, Wal, WalError, WalOpenError, WalOptions, WalReader};
