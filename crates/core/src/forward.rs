@@ -8,7 +8,7 @@
 //! One encoding, big-endian: "FWD1", time i64 (µs), epoch u64, stop u64, then five lists, each a count u32 and its items
 //! in ascending order (calls: oldest first). Texts are a length u16 and bytes.
 
-use lingqu_tlog::{Hash, Suite};
+use lingqu_tlog::{Digest, Hash, Suite};
 
 use crate::grant::Environment;
 use crate::{GrantId, Timestamp};
@@ -203,7 +203,16 @@ impl Forward {
 
     /// The digest by which the end of one stream and the beginning of the next commit to it.
     pub fn digest<S: Suite>(encoded: &[u8]) -> Hash {
-        S::digest(&[b"lingqu/forward\0", encoded])
+        let mut digest = Self::begin_digest::<S>();
+        digest.take(encoded);
+        digest.finish()
+    }
+
+    /// The same digest over parts as they come.
+    pub fn begin_digest<S: Suite>() -> S::Digest {
+        let mut digest = S::begin_digest();
+        digest.take(b"lingqu/forward\0");
+        digest
     }
 }
 
