@@ -136,7 +136,9 @@ impl Forward {
                     ..
                 } => {
                     verified += records.len();
-                    let begun = follows.iter().map(|step| followed(step, session.clock.now()));
+                    let begun = follows
+                        .iter()
+                        .map(|step| followed(step, session.clock.now()));
                     let wanted = records.iter();
                     let wanted = wanted.filter(|one| selection.takes(feed.seen(), origin, one));
                     let wanted = wanted.map(|one| item(one, origin, region.as_str()));

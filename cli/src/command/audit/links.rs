@@ -47,7 +47,9 @@ impl FromStr for UnitKey {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (unit, key) = text.split_once('=').ok_or("expected `PARTY_ID=HEX`")?;
-        let unit = unit.parse().map_err(|_| "expected a party's id before `=`")?;
+        let unit = unit
+            .parse()
+            .map_err(|_| "expected a party's id before `=`")?;
         let key = hex::decode(key).ok();
         let key = key.filter(|key| Intl::admit(key).is_ok());
         let key = key.ok_or("expected an ed25519 public key in hexadecimal after `=`")?;
@@ -218,3 +220,6 @@ pub(super) fn value(step: &Step) -> Value {
         "order_keys": step.order_keys.iter().map(hex::encode).collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+pub(super) mod tests;

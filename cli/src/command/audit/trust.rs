@@ -53,7 +53,10 @@ impl TrustCommand {
         let mut named = Named::default();
         for path in &self.from.proofs {
             if path.is_dir() {
-                return Err(Failure::file(path, "is a directory: give it with `--archive`"));
+                return Err(Failure::file(
+                    path,
+                    "is a directory: give it with `--archive`",
+                ));
             }
             named.read(path)?;
         }
