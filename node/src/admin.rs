@@ -168,6 +168,12 @@ pub struct Status {
     pub journal_size: u64,
     /// Of these, cosigned by the mirror.
     pub mirrored_size: u64,
+    /// Of these, covered by the head log, as far as this run was shown; none if no key of the head log is pinned.
+    #[serde(default)]
+    pub headed_size: Option<u64>,
+    /// Whether the head log covers in time what the mirror cosigned. If not, no call is begun under `mirrored` terms.
+    #[serde(default)]
+    pub headed: bool,
     /// Whether journal and mirror were compared since the start and fit each other, and no stop order is missing.
     pub reconciled: bool,
     /// Revocation epoch in force.
@@ -376,6 +382,8 @@ fn status(node: &Node) -> Status {
         stream: node.journal.origin().to_owned(),
         journal_size: node.journal.size(),
         mirrored_size: node.journal.mirrored_size(),
+        headed_size: node.journal.figures().heads.map(|heads| heads.covered),
+        headed: node.headed(),
         reconciled: node.ready(),
         epoch: node.epoch(),
         objects: node.holdings().len(),

@@ -164,6 +164,7 @@ impl Beside {
         beside.run(succession::run(Arc::clone(node)));
         beside.run(every_minute(Arc::clone(node), Arc::clone(kept)));
         beside.run(heartbeats(Arc::clone(node)));
+        beside.run(crate::heads::watch(Arc::clone(node)));
         beside.run(kept_bodies(Arc::clone(node)));
         beside.run(Arc::clone(tls).watch(reload));
         if let Some(listener) = observing {

@@ -112,7 +112,7 @@ async fn serve_one(
 
 /// Each reason for which a node does not open, under the code by which `lingqu doctor` knows it.
 fn not_opened(error: OpenError) -> Failure {
-    use lingqu_journal::OpenError as Journal;
+    use lingqu_journal::{HeadTermsRefused, OpenError as Journal};
     let code = match &error {
         OpenError::State(_) | OpenError::Store(_) | OpenError::Sealing(_) => {
             ErrorCode::DataDirUnusable
@@ -127,13 +127,15 @@ fn not_opened(error: OpenError) -> Failure {
         }
         OpenError::Journal(Journal::Thread(_)) => ErrorCode::SystemRefused,
         OpenError::Journal(Journal::Limits(_) | Journal::MirrorKey | Journal::Origin)
+        | OpenError::Heads(HeadTermsRefused::Key | HeadTermsRefused::Twice)
         | OpenError::Observe(_)
         | OpenError::Setting(_)
         | OpenError::Sources(_) => ErrorCode::ConfigInvalid,
         OpenError::Loader(LoaderRefused::Threads(_)) => ErrorCode::SystemRefused,
-        OpenError::Loader(LoaderRefused::State(_)) | OpenError::Object(_) | OpenError::Stops(_) => {
-            ErrorCode::FileInvalid
-        }
+        OpenError::Heads(HeadTermsRefused::Accepted)
+        | OpenError::Loader(LoaderRefused::State(_))
+        | OpenError::Object(_)
+        | OpenError::Stops(_) => ErrorCode::FileInvalid,
     };
     Failure::local(code, error)
 }

@@ -12,6 +12,7 @@ pub mod spool;
 use std::collections::BTreeSet;
 
 use lingqu_core::Region;
+use lingqu_core::head::Head;
 use lingqu_core::record::{Field, Kind, Record, RecordView, StreamId};
 use lingqu_core::succession::{OutOfCourse, Succession};
 use lingqu_core::trust::Trust;
@@ -23,7 +24,6 @@ use tonic::{Status, Streaming};
 
 pub use self::seen::{Seen, SeenMalformed};
 pub use self::selection::{Outcome, Selection};
-use crate::head::Head;
 use crate::succession::{Step, StepRefused};
 
 /// Largest message of the feed, in bytes.

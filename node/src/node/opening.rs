@@ -28,6 +28,7 @@ use crate::admission::throttle::Throttle;
 use crate::bodies::{Bodies, LAYOUT};
 use crate::config::NodeConfig;
 use crate::evaluate::dp::Answers;
+use crate::heads;
 use crate::loads::{Loader, LoaderRefused};
 use crate::observe::Observe;
 use crate::products::{ProductLimits, Products};
@@ -67,6 +68,10 @@ pub enum OpenError {
     /// The journal is locked, corrupt or not this node's.
     #[error(transparent)]
     Journal(#[from] lingqu_journal::OpenError),
+    /// The head log cannot be followed as configured. If its key was exchanged on purpose, remove `head-log` in the state
+    /// directory.
+    #[error(transparent)]
+    Heads(#[from] lingqu_journal::HeadTermsRefused),
     /// The journal's files cannot be opened.
     #[error(transparent)]
     Store(#[from] lingqu_journal::StoreError),
@@ -139,6 +144,7 @@ impl Node {
             Box::new(FileStore::open(config.data_dir.join(JOURNAL))?),
             state.keys(),
         )?;
+        heads::follow(&journal, &config, &state)?;
         let pinned = pinned(&config);
         let epochs = EpochKeeper::open(
             &state,

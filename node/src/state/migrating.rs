@@ -32,9 +32,11 @@ const DIRS: [&str; 10] = [
     "successions",
 ];
 /// Small files that are sealed.
-const SEALED: [&str; 3] = ["epoch.env", "retry.key", "succession.begin"];
+const SEALED: [&str; 4] = ["epoch.env", "head-log", "retry.key", "succession.begin"];
 /// Files that are never sealed.
 const CLEAR: [&str; 1] = [ORIGIN_FILE];
+/// The directory whose files are never sealed.
+const CLEAR_DIR: &str = crate::heads::EVIDENCE;
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +137,7 @@ fn sync_parent(dir: &Path) -> io::Result<()> {
 fn check_no_strangers(dir: &Path) -> Result<(), MigrateFailed> {
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        let known = [JOURNAL, KEYS_FILE, PAST, bodies::LOGS]
+        let known = [JOURNAL, KEYS_FILE, PAST, CLEAR_DIR, bodies::LOGS]
             .into_iter()
             .chain(DIRS)
             .chain(SEALED)
@@ -234,9 +236,17 @@ fn copy_files(old: &State, new: &State) -> Result<u64, MigrateFailed> {
             files += 1;
         }
     }
-    for name in CLEAR {
-        if old.dir().join(name).exists() {
-            write_file(&new.dir().join(name), &fs::read(old.dir().join(name))?)?;
+    let evidence = old.dir().join(CLEAR_DIR);
+    let mut clear: Vec<PathBuf> = CLEAR.iter().map(PathBuf::from).collect();
+    if evidence.exists() {
+        create_dir(&new.dir().join(CLEAR_DIR))?;
+        for entry in fs::read_dir(evidence)? {
+            clear.push(Path::new(CLEAR_DIR).join(entry?.file_name()));
+        }
+    }
+    for name in clear {
+        if old.dir().join(&name).exists() {
+            write_file(&new.dir().join(&name), &fs::read(old.dir().join(&name))?)?;
             files += 1;
         }
     }

@@ -68,6 +68,7 @@ pub(crate) async fn replicate(
     send(ToMirror::Open(pb::MirrorOpen {
         origin: writer.origin.clone(),
         checkpoint: writer.newest(),
+        ..Default::default()
     }))?;
     let mut client = pb::mirror_client::MirrorClient::new(channel);
     let mut answers = client
@@ -229,8 +230,10 @@ fn died(broken: FeedBroken) -> Died {
     match broken {
         FeedBroken::Status(status) => Died::from(*status),
         FeedBroken::Malformed(_)
+        | FeedBroken::Course { .. }
         | FeedBroken::NotAuthentic(_)
         | FeedBroken::StreamGap(_)
+        | FeedBroken::Succession { .. }
         | FeedBroken::HeadLogGap(_) => panic!("the feed is broken: {broken}"),
     }
 }

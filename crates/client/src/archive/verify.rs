@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lingqu_core::head::Head;
 use lingqu_core::record::{RecordView, StreamId};
 use lingqu_core::succession::{Course, Succession};
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{Cosigned, Hash, Intl, NotAccepted};
 
 use super::{ArchiveFailed, LogFiles};
-use crate::head::Head;
 use crate::succession::{Step, begins, follow_all, previous_origin};
 
 /// Most logs of an archive.
