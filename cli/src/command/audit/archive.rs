@@ -24,7 +24,9 @@ pub(super) fn verify(
     let (trusts, steps) = named.follow(trusts)?;
     links::tell(&steps, session);
     let verified = check(&arguments.what, &trusts, &named.records)?;
-    links::tell(new(&verified, &steps), session);
+    let all = verified.steps.iter();
+    let new: Vec<Step> = all.filter(|step| !steps.contains(step)).cloned().collect();
+    links::tell(&new, session);
     let reports = verified.logs;
     let is_authenticated = !trusts.is_empty();
     for report in &reports {
@@ -96,15 +98,6 @@ pub(super) fn check(
     links: &[Vec<u8>],
 ) -> Result<Verified, Failure> {
     archive::verify(path, trusts, links).map_err(failed)
-}
-
-/// The steps that the archive proves and nothing before it did.
-fn new<'v>(verified: &'v Verified, told: &[Step]) -> &'v [Step] {
-    let is_told = |step: &Step| told.contains(step);
-    match verified.steps.iter().all(is_told) {
-        true => &[],
-        false => &verified.steps,
-    }
 }
 
 fn value(report: &LogReport, is_authenticated: bool) -> Value {

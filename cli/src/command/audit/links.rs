@@ -220,3 +220,6 @@ pub(super) fn value(step: &Step) -> Value {
         "order_keys": step.order_keys.iter().map(hex::encode).collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+pub(super) mod tests;

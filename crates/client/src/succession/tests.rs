@@ -122,7 +122,7 @@ fn steps_are_taken_in_whatever_order_they_come() {
     let other = HandWritten::new(NEXT, 9, MIRROR);
     let other = trust().with_log(other.key()).unwrap();
     assert!(matches!(
-        follow_all(&[other], &firsts),
+        follow_all(&[other], &firsts[1..]),
         Err(StepRefused::OtherKey(_))
     ));
 }

@@ -15,12 +15,12 @@ use serde_json::json;
 
 use super::manifest::{Manifest, digest, is_line};
 use super::report::{Item, chinese, english};
-use super::{MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS};
+use super::{LINKS, MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS};
 use crate::command::audit::archive;
+use crate::command::audit::links::{Links, Named, tell};
 use crate::command::audit::verify::{parse, parse_all, pick, prove_receipt};
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::trust_file;
 use crate::written::{self, Access};
 
 /// `audit evidence make --case N --document N --by WHO --key FILE --name NAME --trust FILE… [--receipt FILE]… [--archive DIR [--call ID]… [--grant ID]…] --out DIR`
