@@ -6,6 +6,7 @@
 pub(crate) mod archive;
 pub(crate) mod feed;
 pub(crate) mod frame;
+pub(crate) mod headed;
 pub(crate) mod headlog;
 pub(crate) mod recent;
 pub(crate) mod replay;
@@ -19,11 +20,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use lingqu_core::record::{Draft, Record};
-use lingqu_core::{Clock, ErrorCode};
+use lingqu_core::{Clock, ErrorCode, Region};
 use lingqu_journal::{
     Committer, CommitterOptions, FatalHook, LogId, Store, Wal, WalOpenError, WalOptions,
 };
-use lingqu_tlog::{Intl, Suite};
+use lingqu_tlog::{Intl, Suite, VerifierKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
@@ -33,7 +34,7 @@ use self::store::{HEAD_WEIGHT, Item, MirrorStage, Refused, Work};
 use self::streams::{Cosigned, Stream, Verified};
 use self::view::Shared;
 use crate::config::Limits;
-use crate::keys::{Keys, Names};
+use crate::keys::{Keys, Names, stream_key};
 
 /// Places for own acts and ticks, which are small. Nodes that keep the queue full would otherwise delay revocations.
 const OWN_PLACES: usize = 64;
@@ -74,6 +75,9 @@ pub(crate) struct Mirror {
     pub(crate) archive: Archive,
     pub(crate) limits: Limits,
     pub(crate) own: Arc<Stream>,
+    names: Names,
+    /// The public half of what signs the head logs.
+    head_log_public: Vec<u8>,
     committer: Arc<Committer<Item>>,
     /// Free places in the queue, and free room in it in bytes. Who has neither waits here, so that the queue itself is
     /// never full, and its memory is bounded over all streams together.
@@ -104,6 +108,8 @@ impl Mirror {
             segment_len: limits.segment_bytes,
             payload_len_max,
         };
+        let head_log_public = options.keys.head_log.public_key().to_vec();
+        let names = options.names.clone();
         let mut stage = MirrorStage {
             clock: options.clock,
             keys: options.keys,
@@ -132,6 +138,8 @@ impl Mirror {
             archive,
             limits,
             own,
+            names,
+            head_log_public,
             committer: Arc::new(committer),
             places: Arc::new(Semaphore::new(limits.queue_max)),
             room: Arc::new(Semaphore::new(limits.queue_bytes_max)),
@@ -229,6 +237,12 @@ impl Mirror {
     pub(crate) fn cosigned(&self, origin: &str) -> Option<Cosigned> {
         let state = self.shared.state();
         state.held.get(origin)?.cosigned.clone()
+    }
+
+    /// The key of a region's head log.
+    pub(crate) fn head_log_key(&self, region: &Region) -> VerifierKey<Intl> {
+        stream_key(&self.names.head_log(region), &self.head_log_public)
+            .expect("a key that a private key belongs to has full order, and the name is our own")
     }
 
     /// Whether the log can be written.

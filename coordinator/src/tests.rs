@@ -174,9 +174,16 @@ fn new(subject: &str, roles: &[pb::Role], unit: &str) -> pb::IssueCodeRequest {
 
 fn batch(said: Said) -> pb::ReplicateRequest {
     let message = match said {
-        Said::Open { origin, checkpoint } => {
-            replicate_request::Message::Open(pb::MirrorOpen { origin, checkpoint })
-        }
+        Said::Open {
+            origin,
+            checkpoint,
+            heads,
+        } => replicate_request::Message::Open(pb::MirrorOpen {
+            origin,
+            checkpoint,
+            heads: heads.is_some(),
+            head_checkpoint: heads.unwrap_or_default(),
+        }),
         Said::Batch {
             first,
             entries,
@@ -258,6 +265,7 @@ async fn a_network_of_one_node_enrols_files_replicates_and_is_followed() {
                 cosigned = answer.size;
             }
             replicate_response::Message::Conflict(conflict) => panic!("{conflict:?}"),
+            replicate_response::Message::Headed(headed) => panic!("{headed:?}"),
         }
     }
     assert_eq!((cosigned, coordinator.mirrored_size(&origin)), (5, 5));

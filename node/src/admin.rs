@@ -24,6 +24,7 @@ use crate::budgets::BudgetStatus;
 use crate::destructions::Destructions;
 use crate::loads::lineage::Page;
 use crate::loads::status::{ResourceStatus, SourceHealth};
+use crate::succession::PastStream;
 
 /// Longest request, in bytes.
 const REQUEST_LEN_MAX: u64 = 1 << 20;
@@ -77,6 +78,16 @@ pub enum AdminRequest {
         /// The order's envelope, hex.
         order: String,
     },
+    /// Take in a signed order that ends the stream and begins the next.
+    Succeed {
+        /// The order's envelope, hex.
+        order: String,
+    },
+    /// The streams that have ended and whose journals are here.
+    PastStreams {
+        /// Drop those that need not be kept any more.
+        drop: bool,
+    },
     /// Erase the keys of a grant's kept bodies, by the unit's signed order.
     EraseBodies {
         /// The order's envelope, hex.
@@ -125,6 +136,9 @@ pub struct AdminResponse {
     /// For the confirmations of destruction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destructions: Option<Destructions>,
+    /// For the streams that have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Vec<PastStream>>,
     /// For an erasure: how many keys there were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased: Option<u64>,
@@ -154,6 +168,12 @@ pub struct Status {
     pub journal_size: u64,
     /// Of these, cosigned by the mirror.
     pub mirrored_size: u64,
+    /// Of these, covered by the head log, as far as this run was shown; none if no key of the head log is pinned.
+    #[serde(default)]
+    pub headed_size: Option<u64>,
+    /// Whether the head log covers in time what the mirror cosigned. If not, no call is begun under `mirrored` terms.
+    #[serde(default)]
+    pub headed: bool,
     /// Whether journal and mirror were compared since the start and fit each other, and no stop order is missing.
     pub reconciled: bool,
     /// Revocation epoch in force.
@@ -231,6 +251,13 @@ async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
                 ..done(Ok(()))
             };
         }
+        AdminRequest::PastStreams { drop: dropping } => {
+            let past = node.past_streams(*dropping).await;
+            return AdminResponse {
+                past: past.as_ref().ok().cloned(),
+                ..done(past.map(drop))
+            };
+        }
         AdminRequest::EraseBodies { order } => {
             let erased = match envelope(order) {
                 Ok(order) => node.erase_bodies(&order).await,
@@ -255,6 +282,7 @@ async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
         | AdminRequest::Destructions
         | AdminRequest::Load { .. }
         | AdminRequest::OrderSource { .. }
+        | AdminRequest::Succeed { .. }
         | AdminRequest::Sources
         | AdminRequest::Status
         | AdminRequest::Stop { .. }
@@ -295,12 +323,14 @@ fn act(node: &Node, request: AdminRequest) -> Result<AdminResponse, ErrorCode> {
             node.take_destruction(&envelope(&confirmation)?)?;
         }
         AdminRequest::Destructions => response.destructions = Some(node.destructions()?),
+        AdminRequest::Succeed { order } => node.take_succession(&envelope(&order)?)?,
         AdminRequest::OrderSource { order } => node.order_source(&envelope(&order)?)?,
         // These wait for more than files, and are answered before this is reached.
         AdminRequest::Bodies
         | AdminRequest::EraseBodies { .. }
         | AdminRequest::Lineage { .. }
-        | AdminRequest::LookAtSources => {
+        | AdminRequest::LookAtSources
+        | AdminRequest::PastStreams { .. } => {
             return Err(ErrorCode::RequestInvalid);
         }
         AdminRequest::Stop { order } => node.carry_out(&envelope(&order)?)?,
@@ -339,6 +369,7 @@ fn done(result: Result<(), ErrorCode>) -> AdminResponse {
         lineage: None,
         bodies: None,
         destructions: None,
+        past: None,
         erased: None,
     }
 }
@@ -351,6 +382,8 @@ fn status(node: &Node) -> Status {
         stream: node.journal.origin().to_owned(),
         journal_size: node.journal.size(),
         mirrored_size: node.journal.mirrored_size(),
+        headed_size: node.journal.figures().heads.map(|heads| heads.covered),
+        headed: node.headed(),
         reconciled: node.ready(),
         epoch: node.epoch(),
         objects: node.holdings().len(),

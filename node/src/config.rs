@@ -61,6 +61,10 @@ pub struct NodeConfig {
 pub struct KeysSection {
     /// Signs checkpoints of the node's stream. Never the TLS key, never the unit's approval key.
     pub log: PathBuf,
+    /// The key that signs the next stream, where the unit has ordered another one. Beside `log` until that stream has begun;
+    /// then it is the one to be named there.
+    #[serde(default)]
+    pub log_next: Option<PathBuf>,
     /// Seals the state directory: a file with 64 hexadecimal digits, readable by its owner only, outside
     /// `data_dir`. Without it, and without `state_env`, the state lies in clear.
     #[serde(default)]
@@ -91,6 +95,11 @@ pub struct TrustSection {
     /// The mirror's cosignature key as a C2SP verifier key.
     #[serde(deserialize_with = "typed")]
     pub mirror_key: VerifierKey<Intl>,
+    /// The key of the head log of this node's region as a C2SP verifier key; its name ends with `/h/` and the region's
+    /// code. With it the node sees its own head in what supervisors are shown, or begins no call that waits for the
+    /// mirror (`limits.head_lag_s`). Without it nothing here notices what the coordinator leaves out.
+    #[serde(default, deserialize_with = "typed_optional")]
+    pub head_key: Option<VerifierKey<Intl>>,
 }
 
 /// One operating agency.
@@ -257,12 +266,19 @@ pub struct LimitsSection {
     pub statistic_seconds_max: u64,
     /// Threads that statistics run on. Default 2.
     pub statistic_threads: usize,
+    /// Calendar months for which the journal of a stream is kept after its end, at least 6. In any case it is kept for six
+    /// calendar months after the end of every grant with a call in it. Default 36.
+    pub stream_keep_months: u16,
     /// Segment size of the journal in bytes. Default 16 MiB.
     pub journal_segment_bytes: u64,
     /// Calls waiting for the journal. Default 4,096.
     pub journal_queue_max: usize,
     /// After so many seconds without a record the node records that it is there, 10 to 3,600. Default 60.
     pub heartbeat_s: u64,
+    /// Longest that a record which the mirror cosigned may be missing in the head log, in seconds, 1 to 3,600. Beyond it no
+    /// call is begun under `mirrored` terms, and under `lagged` terms none when it is missing for the terms' own time
+    /// longer. Only with `trust.head_key`; 30 when that is set and this is not.
+    pub head_lag_s: Option<u64>,
     /// Pairs of subject and grant whose calls are counted at one time, under policies that limit them. Beyond it, calls
     /// about others are refused as `OVERLOADED` until a window ends. Default 262,144, about 32 MiB.
     pub subjects_max: usize,
@@ -306,9 +322,11 @@ impl Default for LimitsSection {
             statistic_rows_max: 10_000,
             statistic_seconds_max: 60,
             statistic_threads: 2,
+            stream_keep_months: 36,
             journal_segment_bytes: 16 << 20,
             journal_queue_max: 4_096,
             heartbeat_s: 60,
+            head_lag_s: None,
             subjects_max: 262_144,
             body_day_bytes_max: 1 << 30,
             tls_reload_s: 10,
@@ -368,6 +386,14 @@ pub enum ConfigRefused {
 }
 
 impl NodeConfig {
+    /// `limits.head_lag_s` where it is not set.
+    pub(crate) const HEAD_LAG_S: u64 = 30;
+
+    /// Longest that a cosigned record may be missing in the head log.
+    pub fn head_lag(&self) -> Duration {
+        Duration::from_secs(self.limits.head_lag_s.unwrap_or(Self::HEAD_LAG_S))
+    }
+
     /// Reads a file and makes its paths absolute.
     pub fn read(path: &Path) -> Result<NodeConfig, ConfigRefused> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigRefused::Unreadable {
@@ -465,6 +491,16 @@ where
     String::deserialize(deserializer)?
         .parse()
         .map_err(serde::de::Error::custom)
+}
+
+/// The same where nothing may be said.
+fn typed_optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    typed(deserializer).map(Some)
 }
 
 /// Reads an X25519 key in hex and refuses those to which everybody has the private half.

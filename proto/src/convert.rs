@@ -18,6 +18,7 @@ mod epoch;
 mod field;
 mod filing;
 mod grant;
+mod head;
 mod key_proof;
 mod load;
 mod note;
@@ -43,6 +44,7 @@ pub use envelope::{decode_envelope, encode_envelope, envelope_from_pb, envelope_
 pub use environment::{environment_from_pb, environment_to_pb};
 pub use field::FieldInvalid;
 pub use grant::grant_kind_to_pb;
+pub use head::{head_shown_from_pb, head_shown_to_pb};
 pub use key_proof::key_proof_message;
 pub use load::{load_from_pb, load_to_pb};
 pub use note::{note_signature_from_pb, note_signature_to_pb};

@@ -24,6 +24,7 @@ mod flight;
 mod foreign;
 mod forward;
 mod grants;
+mod heads;
 mod honest;
 mod http;
 mod impostor;

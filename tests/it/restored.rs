@@ -89,7 +89,7 @@ async fn a_damaged_policy_does_not_bring_the_wider_one_back() {
     world.end().await;
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

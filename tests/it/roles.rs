@@ -439,7 +439,7 @@ async fn open_nobodys_stream(channel: Channel) -> Outcome {
     let mut mirror = pb::mirror_client::MirrorClient::new(channel);
     let open = pb::MirrorOpen {
         origin: "lingqu.example/s/nobody".to_owned(),
-        checkpoint: String::new(),
+        ..Default::default()
     };
     let message = Some(pb::replicate_request::Message::Open(open));
     let requests = tokio_stream::iter([pb::ReplicateRequest { message }]);

@@ -33,12 +33,18 @@ impl Status {
         } else {
             status.stopped.join(", ")
         };
-        let rows: [(&str, &dyn std::fmt::Display); 11] = [
+        let headed = match (status.headed_size, status.headed) {
+            (None, _) => "not followed".to_owned(),
+            (Some(size), true) => size.to_string(),
+            (Some(size), false) => format!("{size} (LATE)"),
+        };
+        let rows: [(&str, &dyn std::fmt::Display); 12] = [
             ("node", &status.node),
             ("version", &status.version),
             ("stream", &status.stream),
             ("records", &status.journal_size),
             ("of these mirrored", &status.mirrored_size),
+            ("of these in the head log", &headed),
             ("compared with the mirror", &status.reconciled),
             ("revocation list", &epoch),
             ("signed objects held", &status.objects),

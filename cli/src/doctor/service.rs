@@ -160,6 +160,10 @@ impl Service {
                         trust.mirror_key.public_key().to_vec(),
                     ),
                 ];
+                let head = trust.head_key.iter();
+                keys.extend(
+                    head.map(|key| ("trust.head_key".to_owned(), key.public_key().to_vec())),
+                );
                 let agencies = trust.agencies.iter();
                 keys.extend(
                     agencies

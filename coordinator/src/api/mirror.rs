@@ -7,7 +7,7 @@ use futures::StreamExt;
 use lingqu_core::ErrorCode;
 use lingqu_proto::pb::mirror_server::Mirror as MirrorService;
 use lingqu_proto::pb::{replicate_request, replicate_response};
-use lingqu_proto::{note_signature_to_pb, pb};
+use lingqu_proto::{head_shown_to_pb, note_signature_to_pb, pb};
 use lingqu_transport::{code_of, status_of};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
@@ -123,6 +123,7 @@ fn said(message: Result<pb::ReplicateRequest, Status>) -> Result<Said, ErrorCode
         Some(replicate_request::Message::Open(open)) => Ok(Said::Open {
             origin: open.origin,
             checkpoint: open.checkpoint,
+            heads: open.heads.then_some(open.head_checkpoint),
         }),
         Some(replicate_request::Message::Batch(batch)) => Ok(Said::Batch {
             first: batch.first,
@@ -150,6 +151,7 @@ fn answer(answer: Answer) -> pb::ReplicateResponse {
                 cosignature: Some(note_signature_to_pb(&cosignature)),
             })
         }
+        Answer::Headed(shown) => replicate_response::Message::Headed(head_shown_to_pb(shown)),
         Answer::Conflict {
             kind,
             size,

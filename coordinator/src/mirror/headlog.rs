@@ -4,7 +4,7 @@
 //! mirror's cosignature, byte for byte as stored. Each head stands for the entries since the stream's head before it,
 //! so that the heads of a region cover every entry of its streams exactly once.
 
-use lingqu_core::{Region, Timestamp};
+use lingqu_core::Region;
 use lingqu_tlog::{
     Checkpoint, Frontier, Hash, Intl, Note, RecentTree, Signer, leaf_hash, sign_note,
 };
@@ -13,37 +13,8 @@ use super::archive::Location;
 use super::witnesses::Published;
 use crate::keys::key_name;
 
-const LEAF_MAGIC: &str = "lingqu/head/v1\n";
-
 /// A leaf, read back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Leaf {
-    pub(crate) received: Timestamp,
-    pub(crate) note: Note,
-    pub(crate) checkpoint: Checkpoint,
-}
-
-impl Leaf {
-    /// The exact bytes of the leaf for a cosigned checkpoint.
-    pub(crate) fn encode(received: Timestamp, note: &Note) -> Vec<u8> {
-        format!("{LEAF_MAGIC}{}\n{note}", received.0).into_bytes()
-    }
-
-    /// Reads what [`Leaf::encode`] wrote.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Leaf> {
-        let text = std::str::from_utf8(bytes).ok()?.strip_prefix(LEAF_MAGIC)?;
-        let (received, note) = text.split_once('\n')?;
-        let note = Note::parse(note).ok()?;
-        let checkpoint = Checkpoint::parse(&note.text).ok()?;
-        let leaf = Leaf {
-            received: Timestamp(received.parse().ok()?),
-            note,
-            checkpoint,
-        };
-        // One leaf has one spelling.
-        (Leaf::encode(leaf.received, &leaf.note) == bytes).then_some(leaf)
-    }
-}
+pub(crate) use lingqu_core::head::Head as Leaf;
 
 /// The end of a head log. Owned by the committer's thread.
 #[derive(Clone, Debug, Default)]

@@ -10,11 +10,13 @@ use std::time::Duration;
 use futures::Stream as AsyncStream;
 use futures::stream::{FuturesOrdered, StreamExt};
 use lingqu_core::ErrorCode;
+use lingqu_core::head::HeadShown;
 use lingqu_tlog::NoteSignature;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Mirror;
 use super::archive::Archive;
+use super::headed::Heads;
 use super::store::{Refusal, Refused};
 use super::streams::{
     BatchRefused, Cosigned, Stream, TakeRefused, Verified, signed_checkpoint, verify,
@@ -24,7 +26,12 @@ use super::streams::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     /// Which stream, and its newest checkpoint; empty when it has no entry.
-    Open { origin: String, checkpoint: String },
+    Open {
+        origin: String,
+        checkpoint: String,
+        /// The checkpoint of the head log that it accepted last, empty if none; nothing if it asks for no heads.
+        heads: Option<String>,
+    },
     Batch {
         first: u64,
         entries: Vec<Vec<u8>>,
@@ -44,6 +51,8 @@ pub(crate) enum Answer {
         size: u64,
         cosignature: NoteSignature,
     },
+    /// Where the stream stands in its region's head log. Answers nothing that was said.
+    Headed(HeadShown),
     /// The conversation ends after it.
     Conflict {
         kind: Conflict,
@@ -97,7 +106,12 @@ pub(crate) async fn converse(
     mut said: impl AsyncStream<Item = Result<Said, ErrorCode>> + Unpin,
     answers: Answers,
 ) {
-    let Some(Ok(Said::Open { origin, checkpoint })) = said.next().await else {
+    let Some(Ok(Said::Open {
+        origin,
+        checkpoint,
+        heads,
+    })) = said.next().await
+    else {
         let _ = answers.send(Err(ErrorCode::RequestInvalid)).await;
         return;
     };
@@ -119,7 +133,8 @@ pub(crate) async fn converse(
         stream,
         answers,
     };
-    let Err(end) = conversation.hold(&checkpoint, said).await else {
+    let opened = Opened { checkpoint, heads };
+    let Err(end) = conversation.hold(&opened, said).await else {
         return;
     };
     match end {
@@ -141,6 +156,12 @@ pub(crate) async fn converse(
     }
 }
 
+/// What a conversation was opened with, besides the stream.
+struct Opened {
+    checkpoint: String,
+    heads: Option<String>,
+}
+
 struct Conversation {
     mirror: Arc<Mirror>,
     stream: Arc<Stream>,
@@ -150,10 +171,12 @@ struct Conversation {
 impl Conversation {
     async fn hold(
         &self,
-        checkpoint: &str,
+        opened: &Opened,
         mut said: impl AsyncStream<Item = Result<Said, ErrorCode>> + Unpin,
     ) -> Result<(), End> {
-        let (writer, mut superseded) = self.open(checkpoint).await?;
+        let (writer, mut superseded) = self.open(&opened.checkpoint).await?;
+        let mut heads = self.heads(opened);
+        self.tell(&mut heads).await?;
         let window = self.mirror.limits.window as usize;
         let mut unanswered = FuturesOrdered::new();
         loop {
@@ -161,6 +184,7 @@ impl Conversation {
                 biased;
                 _ = superseded.changed() => return Err(End::Conflict(Conflict::Superseded)),
                 Some(outcome) = unanswered.next() => self.answer(outcome).await?,
+                () = published(&mut heads) => self.tell(&mut heads).await?,
                 next = said.next(), if unanswered.len() < window => match next {
                     // The node has said all; what it said is still answered.
                     None => break,
@@ -211,6 +235,23 @@ impl Conversation {
         })
         .await?;
         Ok((writer, superseded))
+    }
+
+    /// What the node is to be told of the head log; nothing if it did not ask.
+    fn heads(&self, opened: &Opened) -> Option<Heads> {
+        let accepted = opened.heads.as_deref()?;
+        Heads::new(&self.mirror, &self.stream, accepted)
+    }
+
+    /// Tells the node of its newest head, if it does not know it.
+    async fn tell(&self, heads: &mut Option<Heads>) -> Result<(), End> {
+        let Some(heads) = heads else {
+            return Ok(());
+        };
+        match heads.newest().await? {
+            Some(shown) => self.say(Answer::Headed(shown)).await,
+            None => Ok(()),
+        }
     }
 
     fn check(
@@ -320,6 +361,14 @@ impl Conversation {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(End::Gone),
         }
+    }
+}
+
+/// Waits for another published checkpoint; for ever when nobody asked for any.
+async fn published(heads: &mut Option<Heads>) {
+    match heads {
+        Some(heads) => heads.changed().await,
+        None => std::future::pending().await,
     }
 }
 

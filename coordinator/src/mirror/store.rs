@@ -157,6 +157,7 @@ impl Stage for MirrorStage {
         // At this point the frame is durable. A crash from here on finds it at replay, which cosigns and tells the same.
         let facts = std::mem::take(&mut self.facts);
         let more = self.heads_left(&facts);
+        let is_headed = facts.iter().any(|fact| matches!(fact, Fact::HeadLog(_)));
         let cosigned: Vec<Option<Cosigned>> = facts.iter().map(|fact| self.cosign(fact)).collect();
         let mut batches = cosigned.clone().into_iter().flatten();
         {
@@ -167,6 +168,9 @@ impl Stage for MirrorStage {
         }
         self.frame += 1;
         self.shared.announce();
+        if is_headed {
+            self.shared.announce_published();
+        }
         for item in items {
             // Whoever hung up does not need the answer.
             match item.work {
@@ -363,6 +367,7 @@ pub(super) fn publish(
                 .logs
                 .entry(head.region.clone())
                 .or_insert_with(|| HeadLog::new(head.region));
+            held.heads.push(log.size());
             log.tree.push(leaf_hash::<Intl>(&head.leaf));
             log.heads.push(Head {
                 origin,

@@ -251,6 +251,8 @@ pub(crate) struct Held {
     pub(crate) batches: Vec<(u64, Location)>,
     /// Entries that the region's head log covers.
     pub(crate) headed: u64,
+    /// The indices of its heads in the region's head log, in ascending order.
+    pub(crate) heads: Vec<u64>,
 }
 
 impl Held {
@@ -260,6 +262,7 @@ impl Held {
             cosigned: None,
             batches: Vec::new(),
             headed: 0,
+            heads: Vec::new(),
         }
     }
 

@@ -132,6 +132,7 @@ impl Writer {
             } else {
                 self.checkpoint(self.size())
             },
+            heads: None,
         }
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     writers: Mutex<HashMap<String, watch::Sender<u64>>>,
     state: RwLock<State>,
     version: watch::Sender<u64>,
+    /// Changes less often than `version`: only when a head log's published checkpoint did.
+    published: watch::Sender<u64>,
 }
 
 /// What is durable, and so may be told.
@@ -107,6 +109,16 @@ impl Shared {
     /// Changes whenever [`State`] did.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
+    }
+
+    /// Tells whoever waits for it that a head log's published checkpoint is another.
+    pub(crate) fn announce_published(&self) {
+        self.published.send_modify(|version| *version += 1);
+    }
+
+    /// Changes whenever a published checkpoint did.
+    pub(crate) fn published(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
     }
 
     fn writers(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<u64>>> {

@@ -146,6 +146,7 @@ impl Witnesses {
             };
             mirror.shared.state_mut().publish(&region, published);
             mirror.shared.announce();
+            mirror.shared.announce_published();
         }
         is_met
     }

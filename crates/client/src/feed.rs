@@ -11,6 +11,7 @@ pub mod spool;
 use std::collections::BTreeSet;
 
 use lingqu_core::Region;
+use lingqu_core::head::Head;
 use lingqu_core::record::{Field, Kind, Record, StreamId};
 use lingqu_core::trust::Trust;
 use lingqu_proto::pb;
@@ -21,7 +22,6 @@ use tonic::{Status, Streaming};
 
 pub use self::seen::{Seen, SeenMalformed};
 pub use self::selection::{Outcome, Selection};
-use crate::head::Head;
 
 /// Largest message of the feed, in bytes.
 const MESSAGE_LEN_MAX: usize = 8 << 20;

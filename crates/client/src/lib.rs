@@ -12,10 +12,9 @@
 pub mod archive;
 pub mod bodies;
 pub mod feed;
-mod head;
 mod node;
 pub mod workflow;
 
 pub use feed::{Event, Feed, FeedBroken, Outcome, Seen, SeenMalformed, Selection};
-pub use head::Head;
+pub use lingqu_core::head::Head;
 pub use node::{Answered, CallFailed, Node, Question, Table};

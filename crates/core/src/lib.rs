@@ -21,6 +21,7 @@ pub mod epoch;
 pub mod fault;
 pub mod forward;
 pub mod grant;
+pub mod head;
 pub mod id;
 pub mod product;
 pub mod receipt;

@@ -32,6 +32,7 @@ impl Observed for Node {
             ("serving", !self.observe.ending.load(Ordering::SeqCst)),
             ("journal_open", self.journal.figures().open),
             ("reconciled", self.ready()),
+            ("headed", self.headed()),
             ("epoch_fresh", epoch_is_fresh(&view)),
             ("clock_good", view.clock() == ClockState::Good),
         ])
@@ -137,6 +138,22 @@ fn journal(node: &Node, exposition: &mut Exposition) {
     for (name, help, value) in gauges {
         exposition.gauge(name, help, Some(value));
     }
+    let heads = figures.heads;
+    exposition.gauge(
+        "lingqu_node_headed_records",
+        "Records that the head log covers, as far as this run was shown; only where its key is pinned.",
+        heads.map(|heads| number(heads.covered)),
+    );
+    exposition.gauge(
+        "lingqu_node_head_log_heads",
+        "Heads in the head log that the node accepted last.",
+        heads.map(|heads| number(heads.log_size)),
+    );
+    exposition.gauge(
+        "lingqu_node_head_lag_seconds",
+        "For how long the oldest cosigned record that the head log lacks has been cosigned.",
+        heads.map(|heads| heads.oldest_uncovered.as_secs_f64()),
+    );
 }
 
 /// What calls are decided by: the list of what is revoked, and the unit's own stops.

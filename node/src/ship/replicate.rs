@@ -8,7 +8,7 @@ use lingqu_core::{ErrorCode, PartyId};
 use lingqu_journal::Reconciled;
 use lingqu_proto::pb::replicate_request::Message as ToMirror;
 use lingqu_proto::pb::replicate_response::Message as FromMirror;
-use lingqu_proto::{note_signature_from_pb, pb};
+use lingqu_proto::{head_shown_from_pb, note_signature_from_pb, pb};
 use lingqu_transport::ClientTls;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -17,7 +17,7 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use super::{Pause, dial, mirror_client};
-use crate::Node;
+use crate::{Node, TakeHeadFailed};
 
 /// Largest window that is believed, in batches.
 const WINDOW_MAX: u32 = 64;
@@ -72,6 +72,8 @@ async fn replicate(
     let open = pb::MirrorOpen {
         origin: node.journal.origin().to_owned(),
         checkpoint: node.journal.checkpoint().unwrap_or_default(),
+        heads: node.config.trust.head_key.is_some(),
+        head_checkpoint: node.journal.accepted_head().unwrap_or_default(),
     };
     send(&requests, ToMirror::Open(open)).await?;
     let mut client = mirror_client(channel.clone());
@@ -82,11 +84,14 @@ async fn replicate(
     let resume = match next(&mut responses).await? {
         FromMirror::Resume(resume) => resume,
         FromMirror::Conflict(conflict) => return Err(conflict_ends(node, &conflict)),
-        FromMirror::Cosigned(_) => return Err(Ended::Away("an answer out of order".to_owned())),
+        FromMirror::Cosigned(_) | FromMirror::Headed(_) => {
+            return Err(Ended::Away("an answer out of order".to_owned()));
+        }
     };
     reconcile(node, channel, &resume).await?;
     pause.reset();
-    if !*started {
+    begin_stream(node).await?;
+    if !*started && !node.journal.has_ended() {
         node.journal
             .append(node_start(&node.config.unit))
             .await
@@ -101,6 +106,23 @@ async fn replicate(
         node.journal.set_mirror_connected(true);
     }
     pump(node, resume.window, from, requests, responses).await
+}
+
+/// Takes over what the stream before left, where this one follows another, and what follows from that.
+async fn begin_stream(node: &Arc<Node>) -> Result<(), Ended> {
+    if !node.journal.awaits_beginning() {
+        return Ok(());
+    }
+    let beginning = Arc::clone(node);
+    // It waits for the disk: not on a thread that others wait for.
+    let begun = node
+        .blocking
+        .spawn_blocking(move || beginning.begin_stream());
+    begun
+        .await
+        .map_err(|_| Ended::Away("beginning the stream was interrupted".to_owned()))?
+        .map_err(Ended::Away)?;
+    heed_what_came_back(node)
 }
 
 /// Where replication begins. A mirror that was restored from a backup has less than it once cosigned: it gets again what
@@ -195,11 +217,14 @@ async fn pump(
         tokio::select! {
             response = next(&mut responses) => {
                 match response? {
-                    FromMirror::Cosigned(cosigned) => accept(node, cosigned)?,
+                    FromMirror::Cosigned(cosigned) => {
+                        accept(node, cosigned)?;
+                        unanswered = u32::saturating_sub(unanswered, 1);
+                    }
+                    FromMirror::Headed(headed) => take_head(node, headed).await?,
                     FromMirror::Conflict(conflict) => return Err(conflict_ends(node, &conflict)),
                     FromMirror::Resume(_) => return Err(Ended::Away("an answer out of order".to_owned())),
                 }
-                unanswered = u32::saturating_sub(unanswered, 1);
             }
             batch = node.journal.next_batch(from), if unanswered < window => {
                 let batch = batch.map_err(|error| Ended::Away(error.to_string()))?;
@@ -225,6 +250,24 @@ fn accept(node: &Arc<Node>, cosigned: pb::MirrorCosigned) -> Result<(), Ended> {
     accepted.map_err(|error| Ended::Away(format!("{}: {error}", ErrorCode::AuditUnavailable)))?;
     node.journal.set_mirror_connected(true);
     Ok(())
+}
+
+/// Takes in where the head log has this node's stream.
+async fn take_head(node: &Arc<Node>, headed: pb::MirrorHeaded) -> Result<(), Ended> {
+    let shown = head_shown_from_pb(headed).map_err(|error| Ended::Away(error.to_string()))?;
+    let taker = Arc::clone(node);
+    // What is accepted is made durable: not on a thread that others wait for.
+    let taken = node
+        .blocking
+        .spawn_blocking(move || taker.take_head(&shown))
+        .await
+        .map_err(|_| Ended::Away("taking in a head was interrupted".to_owned()))?;
+    taken.map_err(|failed| match failed {
+        TakeHeadFailed::Refused(refused) if refused.is_contradiction() => {
+            Ended::Contradiction(refused.to_string())
+        }
+        failed => Ended::Away(failed.to_string()),
+    })
 }
 
 /// The record that opens a run. It says whose node this is, so that whoever follows the streams of a unit needs nobody's

@@ -52,7 +52,7 @@ pub fn receipt_from_pb(receipt: &pb::Receipt) -> Result<(Receipt, Level), FieldI
     let read = Receipt {
         entry: receipt.entry.clone(),
         index: receipt.index,
-        proof: proof(&receipt.proof)?,
+        proof: proof("proof", &receipt.proof)?,
         checkpoint,
         signatures: receipt
             .signatures
@@ -81,13 +81,10 @@ pub fn receipt_to_pb(receipt: &Receipt, level: Level) -> pb::Receipt {
     }
 }
 
-fn proof(bytes: &[u8]) -> Result<Vec<Hash>, FieldInvalid> {
+pub(super) fn proof(field: &'static str, bytes: &[u8]) -> Result<Vec<Hash>, FieldInvalid> {
     let (hashes, rest) = bytes.as_chunks::<32>();
     if !rest.is_empty() || hashes.len() > MAX_PROOF_HASHES {
-        return refuse(
-            "proof",
-            "is not a sequence of at most 64 hashes of 32 bytes",
-        );
+        return refuse(field, "is not a sequence of at most 64 hashes of 32 bytes");
     }
     Ok(hashes.iter().map(|hash| Hash(*hash)).collect())
 }

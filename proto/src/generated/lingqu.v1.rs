@@ -1009,6 +1009,22 @@ pub struct SuccessionOrder {
     #[prost(string, tag = "6")]
     pub begins: ::prost::alloc::string::String,
 }
+/// What a node keeps from the end of one stream to the beginning of the next. Leaves it only as records of the log.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StreamSuccession {
+    /// C2SP verifier key of the stream that begins.
+    #[prost(string, tag = "1")]
+    pub next_key: ::prost::alloc::string::String,
+    /// That of the stream that ended.
+    #[prost(string, tag = "2")]
+    pub previous_key: ::prost::alloc::string::String,
+    /// Receipt of its last record, as the text of a tlog-proof.
+    #[prost(string, tag = "3")]
+    pub previous_end: ::prost::alloc::string::String,
+    /// The balances that are brought forward, in their one encoding.
+    #[prost(bytes = "vec", tag = "4")]
+    pub forward: ::prost::alloc::vec::Vec<u8>,
+}
 /// The unit's order about one of its resources, given to its node locally. Signed with the unit's approval key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SourceOrder {
@@ -2604,6 +2620,13 @@ pub struct MirrorOpen {
     /// The node's newest signed checkpoint (signed note text); empty when its journal is empty.
     #[prost(string, tag = "2")]
     pub checkpoint: ::prost::alloc::string::String,
+    /// Whether the node wants to be told of its heads (MirrorHeaded). A node that pins no key of the head log does not.
+    #[prost(bool, tag = "3")]
+    pub heads: bool,
+    /// The head log's checkpoint (signed note text) that the node accepted last, in this run or an earlier one; empty if
+    /// there was none. A mirror whose head log contradicts it has lost or changed its past, and publishes nothing more.
+    #[prost(string, tag = "4")]
+    pub head_checkpoint: ::prost::alloc::string::String,
 }
 /// Entries [first, first + entries) and a checkpoint whose size is exactly their end.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2618,7 +2641,7 @@ pub struct MirrorBatch {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReplicateResponse {
-    #[prost(oneof = "replicate_response::Message", tags = "1, 2, 3")]
+    #[prost(oneof = "replicate_response::Message", tags = "1, 2, 3, 4")]
     pub message: ::core::option::Option<replicate_response::Message>,
 }
 /// Nested message and enum types in `ReplicateResponse`.
@@ -2631,6 +2654,8 @@ pub mod replicate_response {
         Cosigned(super::MirrorCosigned),
         #[prost(message, tag = "3")]
         Conflict(super::MirrorConflict),
+        #[prost(message, tag = "4")]
+        Headed(super::MirrorHeaded),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2650,6 +2675,26 @@ pub struct MirrorCosigned {
     pub size: u64,
     #[prost(message, optional, tag = "2")]
     pub cosignature: ::core::option::Option<NoteSignature>,
+}
+/// The newest head of the node's stream that a published checkpoint of its region's head log covers. It comes when the
+/// conversation has begun, and whenever there is a newer one; of several at once only the newest. It answers no batch.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MirrorHeaded {
+    /// The leaf of the head log: the stream's checkpoint with its own signature and the mirror's. At most 8 KiB.
+    #[prost(bytes = "vec", tag = "1")]
+    pub leaf: ::prost::alloc::vec::Vec<u8>,
+    /// Its index in the head log.
+    #[prost(uint64, tag = "2")]
+    pub index: u64,
+    /// Inclusion proof of the leaf: hashes of 32 bytes each, its sibling first; at most 64.
+    #[prost(bytes = "vec", tag = "3")]
+    pub proof: ::prost::alloc::vec::Vec<u8>,
+    /// The head log's checkpoint (signed note text) with its witnesses' cosignatures. At most 64 KiB.
+    #[prost(string, tag = "4")]
+    pub checkpoint: ::prost::alloc::string::String,
+    /// Consistency proof from the checkpoint that was shown last, or with MirrorOpen, to this one; at most 64 hashes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub consistency: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MirrorConflict {

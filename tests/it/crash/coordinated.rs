@@ -68,6 +68,7 @@ pub(crate) async fn replicate(
     send(ToMirror::Open(pb::MirrorOpen {
         origin: writer.origin.clone(),
         checkpoint: writer.newest(),
+        ..Default::default()
     }))?;
     let mut client = pb::mirror_client::MirrorClient::new(channel);
     let mut answers = client

@@ -22,7 +22,10 @@ pub(crate) async fn network(dir: &Path) -> Network {
     fs::write(&config, format!("{before}{limits}")).unwrap();
     fs::remove_dir_all(dir.join("coordinator/state")).unwrap();
     let config = network.files().node_toml();
+    // The test is the mirror of the nodes that are killed, and keeps no head log.
     let text = fs::read_to_string(&config).unwrap();
+    let kept = text.lines().filter(|line| !line.starts_with("head_key"));
+    let text: String = kept.map(|line| format!("{line}\n")).collect();
     let limits = "\n[limits]\njournal_segment_bytes = 1064960\n";
     fs::write(&config, text + limits).unwrap();
 

@@ -114,6 +114,7 @@ async fn what_is_repeated_is_cosigned_again_and_what_differs_is_a_fork() {
         let open = Said::Open {
             origin: writer.origin(),
             checkpoint: String::new(),
+            heads: None,
         };
         let forked = say(&mirror, "node_a", vec![open, fork.batch(range.0, range.1)]).await;
         assert_eq!(conflict(&forked), Some(Conflict::Fork), "{range:?}");
@@ -239,6 +240,7 @@ async fn a_batch_that_is_not_right_in_itself_is_refused() {
         let open = Said::Open {
             origin: writer.origin(),
             checkpoint: String::new(),
+            heads: None,
         };
         let answers = say(&mirror, "node_a", vec![open, said]).await;
         assert_eq!(conflict(&answers), Some(expected), "{what}");
@@ -282,10 +284,12 @@ async fn only_the_owner_writes_a_stream() {
     let own = Said::Open {
         origin: mirror.own.origin.clone(),
         checkpoint: String::new(),
+        heads: None,
     };
     let unknown = Said::Open {
         origin: "coord.example/s/z/45/2026h2".to_owned(),
         checkpoint: String::new(),
+        heads: None,
     };
     for (owner, open) in [
         ("node_b", writer.open()),

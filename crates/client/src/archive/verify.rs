@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lingqu_core::head::Head;
 use lingqu_core::record::{Record, StreamId};
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{Cosigned, Hash, Intl, NotAccepted};
 
 use super::{ArchiveFailed, LogFiles};
-use crate::head::Head;
 
 /// Most logs of an archive.
 const LOGS_MAX: usize = 20_000;

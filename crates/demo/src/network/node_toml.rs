@@ -168,6 +168,12 @@ fn node(
     let mirror = files.coordinator_key("mirror")?;
     let mirror: VerifierKey<Intl> =
         VerifierKey::cosignature(mirror_name, mirror.public_key()).during("naming the mirror")?;
+    let head_name: KeyName = format!("{}/h/{}", cast::ORIGIN_NAME, unit.city())
+        .parse()
+        .during("naming the head log")?;
+    let head = files.coordinator_key("head_log")?;
+    let head: VerifierKey<Intl> =
+        VerifierKey::note(head_name, head.public_key()).during("naming the head log")?;
     Ok(format!(
         r#"# A node of the demo. Paths are relative to this file.
 id = "{id}"
@@ -192,6 +198,7 @@ log = "log.key"
 unit_key = "{unit_key}"
 coordinator_key = "{coordinator_key}"
 mirror_key = "{mirror}"
+head_key = "{head}"
 [[trust.agency]]
 id = "{agency}"
 key = "{agency_key}"

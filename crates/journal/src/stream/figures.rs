@@ -5,6 +5,7 @@ use std::time::Duration;
 use lingqu_tlog::Suite;
 
 use super::Journal;
+use super::coverage::Coverage;
 use super::state::Phase;
 
 /// Numbers of one moment.
@@ -22,12 +23,39 @@ pub struct Figures {
     pub oldest_unmirrored: Duration,
     /// Whether the mirror can be reached.
     pub mirror_connected: bool,
+    /// Where the stream stands in the head log; nothing if none is followed.
+    pub heads: Option<HeadFigures>,
     /// Durable frames: one write, one sync and one signature each.
     pub frames: u64,
     /// Bytes that frames take, their padding included.
     pub used_bytes: u64,
     /// Bytes that the journal takes of the disk, room for further records included.
     pub disk_bytes: u64,
+}
+
+/// Where the stream stands in the head log, as far as this run was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadFigures {
+    /// Records that the head log covers.
+    pub covered: u64,
+    /// Heads in the head log that was accepted last, in this run or an earlier one.
+    pub log_size: u64,
+    /// For how long the oldest cosigned record that the head log does not cover has been cosigned; zero if there is none.
+    pub oldest_uncovered: Duration,
+    /// Whether the present conversation has shown the stream and nothing is missing beyond the bound: calls under
+    /// `Mirrored` terms may begin.
+    pub fresh: bool,
+}
+
+impl HeadFigures {
+    fn of(coverage: &Coverage, now: Duration) -> HeadFigures {
+        HeadFigures {
+            covered: coverage.covered(),
+            log_size: coverage.accepted().map_or(0, |(accepted, _)| accepted.size),
+            oldest_uncovered: coverage.age(now),
+            fresh: coverage.is_fresh(now),
+        }
+    }
 }
 
 impl<S: Suite> Journal<S> {
@@ -45,6 +73,11 @@ impl<S: Suite> Journal<S> {
             calls_unmirrored: state.mirror.lag.calls(),
             oldest_unmirrored: state.mirror.lag.age(monotonic),
             mirror_connected: state.mirror.connected,
+            heads: state
+                .mirror
+                .coverage
+                .as_ref()
+                .map(|coverage| HeadFigures::of(coverage, monotonic)),
             frames: reader.frames(),
             used_bytes: reader.used_bytes(),
             disk_bytes: reader.disk_bytes(),

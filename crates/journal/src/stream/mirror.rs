@@ -9,6 +9,7 @@ use lingqu_core::Timestamp;
 use lingqu_tlog::{Checkpoint, NoteSignature};
 use tokio::sync::oneshot;
 
+use super::coverage::Coverage;
 use super::fold::Applied;
 
 /// Most calls that the lag counts one by one: the ceiling of `AuditTerms::Lagged::entries_max`, and one more.
@@ -24,6 +25,8 @@ pub(crate) struct Mirror {
     pub(crate) time_floor: Timestamp,
     pub(crate) skewed: bool,
     pub(crate) lag: Lag,
+    /// Where the stream stands in the head log; nothing while none is followed.
+    pub(crate) coverage: Option<Coverage>,
     waiters: BTreeMap<(u64, u64), oneshot::Sender<()>>,
     waiters_made: u64,
 }
@@ -43,18 +46,33 @@ impl Mirror {
     }
 
     /// Takes a verified cosignature in, and wakes those whose entry it covers. Never moves back.
-    pub(crate) fn advance(&mut self, cosigned: Cosigned) {
+    pub(crate) fn advance(&mut self, cosigned: Cosigned, now: Duration) {
         let size = cosigned.checkpoint.size;
         if size < self.size() {
             return;
         }
         self.cosigned = Some(cosigned);
+        if let Some(coverage) = &mut self.coverage {
+            coverage.cosigned(size, now);
+        }
         self.lag.mirrored(size);
         let waiting = self.waiters.split_off(&(size, 0));
         for (_, waiter) in std::mem::replace(&mut self.waiters, waiting) {
             // A waiter that has given up is gone.
             let _ = waiter.send(());
         }
+    }
+
+    /// Whether supervisors are shown what the mirror cosigned. A node that follows no head log cannot tell, and goes on.
+    pub(crate) fn is_headed(&self, now: Duration) -> bool {
+        let coverage = self.coverage.as_ref();
+        coverage.is_none_or(|coverage| coverage.is_fresh(now))
+    }
+
+    /// The same for terms under which the mirror itself may be behind for so long.
+    pub(crate) fn is_headed_within(&self, now: Duration, behind: Duration) -> bool {
+        let coverage = self.coverage.as_ref();
+        coverage.is_none_or(|coverage| coverage.is_within(now, behind))
     }
 
     /// Compares the clocks, with a cosignature that was made just now.

@@ -63,7 +63,7 @@ pub enum ReconcileRefused {
 }
 
 /// A checkpoint that both keys signed.
-struct Shown {
+pub(super) struct Shown {
     cosigned: Cosigned,
     time: Timestamp,
 }
@@ -149,7 +149,8 @@ impl<S: Suite> Journal<S> {
         for piece in pieces(entries, shared.limits.frame_room()) {
             self.adopt_piece(piece)?;
         }
-        shared.lock().mirror.advance(shown.cosigned);
+        let now = shared.clock.monotonic();
+        shared.lock().mirror.advance(shown.cosigned, now);
         Ok(())
     }
 
@@ -199,13 +200,14 @@ fn ready<S: Suite>(
     }
     if let Some(shown) = shown {
         state.mirror.compare_past(now, shown.time);
-        state.mirror.advance(shown.cosigned);
+        let monotonic = shared.clock.monotonic();
+        state.mirror.advance(shown.cosigned, monotonic);
     }
     Ok(Reconciled::Ready)
 }
 
 /// Reads a checkpoint that the mirror shows. It must be this stream's, signed by both keys.
-fn check<S: Suite>(shared: &Shared<S>, note: &str) -> Result<Shown, ReconcileRefused> {
+pub(super) fn check<S: Suite>(shared: &Shared<S>, note: &str) -> Result<Shown, ReconcileRefused> {
     let note = Note::parse(note).map_err(|_| ReconcileRefused::Checkpoint)?;
     let checkpoint = Checkpoint::parse(&note.text).map_err(|_| ReconcileRefused::Checkpoint)?;
     if checkpoint.origin != shared.origin {
@@ -236,7 +238,7 @@ fn check<S: Suite>(shared: &Shared<S>, note: &str) -> Result<Shown, ReconcileRef
 }
 
 /// The root of the journal's first `size` entries, which must be there.
-fn root_at<S: Suite>(
+pub(super) fn root_at<S: Suite>(
     shared: &Shared<S>,
     reader: &WalReader,
     size: u64,

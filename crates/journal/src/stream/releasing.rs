@@ -20,16 +20,19 @@ impl<S: Suite> Journal<S> {
     /// `AUDIT_UNAVAILABLE`.
     pub fn audit_ready(&self, terms: AuditTerms) -> Result<(), ErrorCode> {
         let shared = &self.inner.shared;
+        let now = shared.clock.monotonic();
         let state = shared.lock();
         let ready = state.phase == Phase::Ready
             && match terms {
-                AuditTerms::Mirrored { .. } => state.mirror.connected,
+                AuditTerms::Mirrored { .. } => {
+                    state.mirror.connected && state.mirror.is_headed(now)
+                }
                 AuditTerms::Lagged {
                     entries_max,
                     age_s_max,
                 } => {
                     // This call will be one more.
-                    state.mirror.lag.calls() < entries_max && is_young(&state, shared, age_s_max)
+                    state.mirror.lag.calls() < entries_max && is_young(&state, now, age_s_max)
                 }
             };
         if ready {
@@ -107,11 +110,12 @@ impl<S: Suite> Journal<S> {
         age_s_max: u32,
     ) -> Option<(Receipt, Level)> {
         let shared = &self.inner.shared;
+        let now = shared.clock.monotonic();
         let state = shared.lock();
         if state.mirror.size() > index {
             return state.mirrored(index, entry);
         }
-        let within = state.mirror.lag.calls() <= entries_max && is_young(&state, shared, age_s_max);
+        let within = state.mirror.lag.calls() <= entries_max && is_young(&state, now, age_s_max);
         if within {
             state.local(shared, index, entry)
         } else {
@@ -120,10 +124,11 @@ impl<S: Suite> Journal<S> {
     }
 }
 
-/// Whether the oldest call that the mirror lacks is not too old.
-fn is_young<S: Suite>(state: &State<S>, shared: &Shared<S>, age_s_max: u32) -> bool {
-    let age = state.mirror.lag.age(shared.clock.monotonic());
-    age <= Duration::from_secs(age_s_max.into())
+/// Whether the oldest call that the mirror lacks is not too old, nor the oldest record that the head log lacks: what the
+/// mirror may learn so late, supervisors may learn so late and the bound of the head log later.
+fn is_young<S: Suite>(state: &State<S>, now: Duration, age_s_max: u32) -> bool {
+    let behind = Duration::from_secs(age_s_max.into());
+    state.mirror.lag.age(now) <= behind && state.mirror.is_headed_within(now, behind)
 }
 
 /// Somebody who waits; it leaves the list when it stops waiting, for whatever reason.

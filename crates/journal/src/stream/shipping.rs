@@ -61,21 +61,26 @@ impl<S: Suite> Journal<S> {
         let text = checkpoint.to_text();
         let unix_s = verify_cosignature::<S>(&text, &shared.mirror_key, cosignature)?;
         let theirs = Timestamp::from_unix_s(i64::try_from(unix_s).unwrap_or(i64::MAX));
-        let now = shared.clock.now();
+        let (now, monotonic) = (shared.clock.now(), shared.clock.monotonic());
         let mut state = shared.lock();
         if size < state.mirror.size() {
             return Ok(());
         }
         state.mirror.compare_clocks(now, theirs);
-        state.mirror.advance(Cosigned {
+        let cosigned = Cosigned {
             checkpoint,
             signatures: vec![shared.own_signature(signature), cosignature.clone()],
-        });
+        };
+        state.mirror.advance(cosigned, monotonic);
         Ok(())
     }
 
     /// Says whether the mirror can be reached. While it cannot, no call under `Mirrored` terms is begun.
     pub fn set_mirror_connected(&self, connected: bool) {
-        self.inner.shared.lock().mirror.connected = connected;
+        let mut state = self.inner.shared.lock();
+        state.mirror.connected = connected;
+        if !connected && let Some(coverage) = &mut state.mirror.coverage {
+            coverage.interrupted();
+        }
     }
 }

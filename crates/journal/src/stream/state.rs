@@ -1,6 +1,6 @@
 //! What the committer's thread and the callers share, behind one lock that is never held across I/O.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lingqu_core::record::StreamId;
 use lingqu_core::{Clock, Timestamp};
@@ -48,6 +48,8 @@ pub(crate) struct Shared<S: Suite> {
     pub(crate) stream: StreamId,
     pub(crate) log_key: VerifierKey<S>,
     pub(crate) mirror_key: VerifierKey<S>,
+    /// The key of the head log that is followed, if one is.
+    pub(crate) head_key: OnceLock<VerifierKey<S>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: JournalLimits,
     /// Whether the stream follows another one.
@@ -127,6 +129,7 @@ impl<S: Suite> Shared<S> {
             origin,
             log_key: fixed.log_key,
             mirror_key: fixed.mirror_key,
+            head_key: OnceLock::new(),
             clock: fixed.clock,
             limits: fixed.limits,
             follows: fixed.follows,

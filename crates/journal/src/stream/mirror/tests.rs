@@ -231,14 +231,14 @@ fn only_the_cosignature_that_covers_it_wakes_a_waiter() {
     };
     let (_, mut first) = mirror.wait(4);
     let (_, mut second) = mirror.wait(5);
-    mirror.advance(cosigned(4));
+    mirror.advance(cosigned(4), Duration::ZERO);
     assert!(first.try_recv().is_err());
-    mirror.advance(cosigned(5));
+    mirror.advance(cosigned(5), Duration::ZERO);
     assert_eq!(first.try_recv(), Ok(()));
     assert!(second.try_recv().is_err());
-    mirror.advance(cosigned(3));
+    mirror.advance(cosigned(3), Duration::ZERO);
     assert_eq!(mirror.size(), 5, "never back");
-    mirror.advance(cosigned(6));
+    mirror.advance(cosigned(6), Duration::ZERO);
     assert_eq!(second.try_recv(), Ok(()));
 }
 
