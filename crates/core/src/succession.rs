@@ -47,6 +47,16 @@ pub fn may_follow(origin: &str, next: &str) -> bool {
         && next_period.bytes().all(is_plain)
 }
 
+/// The origin of a stream without its period: the same for all streams of one node in one region.
+pub fn place(origin: &str) -> &str {
+    origin.rsplit_once('/').map_or(origin, |(place, _)| place)
+}
+
+/// The last part of a stream's origin: the period that it is of.
+pub fn period(origin: &str) -> &str {
+    origin.rsplit_once('/').map_or(origin, |(_, period)| period)
+}
+
 /// Longest last part of an origin, in bytes.
 const PERIOD_LEN_MAX: usize = 32;
 

@@ -28,7 +28,8 @@ pub use store::{FileStore, Segment, Store, StoreError};
 pub use stream::{
     AppendFailed, Batch, BeginRefused, Charge, CheckedHead, ClosedError, CosignatureRefused,
     Debited, DpCharge, Figures, HeadFigures, HeadRefused, HeadTerms, HeadTermsRefused, Journal,
-    JournalLimits, JournalOptions, OpenError, Outcome, Predecessor, ReconcileRefused, Reconciled,
-    Recorded, Released, Seen, SpaceUse, SubjectUse, Summary, Unrecorded, Usage,
+    JournalLimits, JournalOptions, OpenError, Outcome, PastUnreadable, Predecessor,
+    ReconcileRefused, Reconciled, Recorded, Released, Seen, SpaceUse, SubjectUse, Summary,
+    Unrecorded, Usage, read_past,
 };
 pub use wal::{ReadError, Wal, WalError, WalOpenError, WalOptions, WalReader};

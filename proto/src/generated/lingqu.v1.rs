@@ -1009,6 +1009,22 @@ pub struct SuccessionOrder {
     #[prost(string, tag = "6")]
     pub begins: ::prost::alloc::string::String,
 }
+/// What a node keeps from the end of one stream to the beginning of the next. Leaves it only as records of the log.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StreamSuccession {
+    /// C2SP verifier key of the stream that begins.
+    #[prost(string, tag = "1")]
+    pub next_key: ::prost::alloc::string::String,
+    /// That of the stream that ended.
+    #[prost(string, tag = "2")]
+    pub previous_key: ::prost::alloc::string::String,
+    /// Receipt of its last record, as the text of a tlog-proof.
+    #[prost(string, tag = "3")]
+    pub previous_end: ::prost::alloc::string::String,
+    /// The balances that are brought forward, in their one encoding.
+    #[prost(bytes = "vec", tag = "4")]
+    pub forward: ::prost::alloc::vec::Vec<u8>,
+}
 /// The unit's order about one of its resources, given to its node locally. Signed with the unit's approval key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SourceOrder {

@@ -100,6 +100,12 @@ impl<S: Suite> Journal<S> {
         self.inner.shared.limits.queue_max.saturating_sub(free)
     }
 
+    /// The verifier key of the stream that follows, once this one has ended.
+    pub fn next_key(&self) -> Option<String> {
+        let state = self.inner.shared.lock();
+        state.fold.life.end().map(|end| end.next_key.clone())
+    }
+
     /// What this stream leaves to the next one: there once the stream has ended and the mirror has cosigned its end.
     pub fn predecessor(&self) -> Option<Predecessor> {
         let shared = &self.inner.shared;

@@ -9,7 +9,7 @@ use super::manifest::Manifest;
 use crate::command::call::level;
 
 /// What a record says that a reader of the report looks for, with its names in both languages.
-const SHOWN: [(Field, &str, &str); 15] = [
+const SHOWN: [(Field, &str, &str); 17] = [
     (Field::Caller, "caller", "调用方"),
     (Field::EndUser, "end user", "数据使用方"),
     (Field::Grant, "grant", "授权令牌"),

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
-use lingqu_core::record::Kind;
 use lingqu_core::{CallId, ErrorCode, NodeId, Region, Timestamp};
 use lingqu_tlog::Hash;
 
