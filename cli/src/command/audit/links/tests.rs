@@ -114,7 +114,7 @@ fn unit_key(key: &Ed25519Signer) -> UnitKeys {
 
 fn checked(what: PathBuf, trust: &std::path::Path, links: Links) -> (u8, String, String) {
     let command = Verify {
-        trusts: vec![trust.clone()],
+        trusts: vec![trust.to_owned()],
         links,
         ..verify(what)
     };
