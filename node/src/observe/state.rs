@@ -145,6 +145,11 @@ fn journal(node: &Node, exposition: &mut Exposition) {
         heads.map(|heads| number(heads.covered)),
     );
     exposition.gauge(
+        "lingqu_node_witnessed_records",
+        "Of these, covered by a head log that the pinned quorum of witnesses cosigned.",
+        heads.map(|heads| number(heads.witnessed)),
+    );
+    exposition.gauge(
         "lingqu_node_head_log_heads",
         "Heads in the head log that the node accepted last.",
         heads.map(|heads| number(heads.log_size)),
