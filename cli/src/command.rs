@@ -18,6 +18,7 @@ mod product;
 mod source;
 mod status;
 mod stop;
+mod stream;
 mod witness;
 
 use clap::{Parser, Subcommand};
@@ -94,6 +95,8 @@ enum Command {
     Status(status::Status),
     /// The unit's own stop, and lifting it, without any network · 数源单位本地叫停或恢复
     Stop(stop::Stop),
+    /// The end of a node's stream and the next one; journals of past streams · 日志流的更替与留存
+    Stream(stream::Stream),
     /// Run a witness of coordinators' head logs · 运行头部日志见证服务
     Witness(witness::Witness),
 }
@@ -122,6 +125,7 @@ impl Arguments {
             Command::Source(command) => command.run(session),
             Command::Status(command) => command.run(session),
             Command::Stop(command) => command.run(session),
+            Command::Stream(command) => command.run(session),
             Command::Witness(command) => command.run(session),
         }
     }
@@ -146,7 +150,8 @@ impl Command {
             | Command::Product(_)
             | Command::Source(_)
             | Command::Status(_)
-            | Command::Stop(_) => LOG_QUIET,
+            | Command::Stop(_)
+            | Command::Stream(_) => LOG_QUIET,
         }
     }
 }

@@ -11,6 +11,7 @@ mod grant;
 mod pinned;
 mod policy;
 mod product;
+mod succession;
 mod text;
 
 use std::path::Path;

@@ -16,7 +16,7 @@ pub(crate) fn of(record: &Record) -> Value {
         "index": record.index,
         "time": record.time.to_string(),
         "time_us": record.time.0,
-        "kind": kind(draft.kind),
+        "kind": draft.kind.name(),
         "flags": flags(draft.flags),
         "body_root": draft.body_root.to_string(),
         "clear": clear,
@@ -36,7 +36,7 @@ pub(crate) fn line(record: &Record) -> String {
         "{} {} {}",
         record.index,
         record.time,
-        kind(record.draft.kind)
+        record.draft.kind.name()
     );
     if record.draft.kind == Kind::Call {
         let _ = write!(line, " {}", record.draft.call);
@@ -59,21 +59,7 @@ fn value(record: &Record, field: Field) -> Value {
     match field.shape() {
         Shape::Text => clear.get_text(field).into(),
         Shape::Number => clear.get_number(field).into(),
-        Shape::Bytes(_) => clear.get_bytes(field).map(hex::encode).into(),
-    }
-}
-
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::NodeStart => "NODE_START",
-        Kind::NodeStop => "NODE_STOP",
-        Kind::Heartbeat => "HEARTBEAT",
-        Kind::AuthorizationChange => "AUTHORIZATION_CHANGE",
-        Kind::Call => "CALL",
-        Kind::Denials => "DENIALS",
-        Kind::Control => "CONTROL",
-        Kind::Load => "LOAD",
-        Kind::Debit => "DEBIT",
+        Shape::Bytes(_) | Shape::UpTo(_) => clear.get_bytes(field).map(hex::encode).into(),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::budgets::BudgetStatus;
 use crate::destructions::Destructions;
 use crate::loads::lineage::Page;
 use crate::loads::status::{ResourceStatus, SourceHealth};
+use crate::succession::PastStream;
 
 /// Longest request, in bytes.
 const REQUEST_LEN_MAX: u64 = 1 << 20;
@@ -77,6 +78,16 @@ pub enum AdminRequest {
         /// The order's envelope, hex.
         order: String,
     },
+    /// Take in a signed order that ends the stream and begins the next.
+    Succeed {
+        /// The order's envelope, hex.
+        order: String,
+    },
+    /// The streams that have ended and whose journals are here.
+    PastStreams {
+        /// Drop those that need not be kept any more.
+        drop: bool,
+    },
     /// Erase the keys of a grant's kept bodies, by the unit's signed order.
     EraseBodies {
         /// The order's envelope, hex.
@@ -125,6 +136,9 @@ pub struct AdminResponse {
     /// For the confirmations of destruction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destructions: Option<Destructions>,
+    /// For the streams that have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Vec<PastStream>>,
     /// For an erasure: how many keys there were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased: Option<u64>,
@@ -240,6 +254,13 @@ async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
                 ..done(Ok(()))
             };
         }
+        AdminRequest::PastStreams { drop: dropping } => {
+            let past = node.past_streams(*dropping).await;
+            return AdminResponse {
+                past: past.as_ref().ok().cloned(),
+                ..done(past.map(drop))
+            };
+        }
         AdminRequest::EraseBodies { order } => {
             let erased = match envelope(order) {
                 Ok(order) => node.erase_bodies(&order).await,
@@ -264,6 +285,7 @@ async fn handle(node: &Arc<Node>, request: AdminRequest) -> AdminResponse {
         | AdminRequest::Destructions
         | AdminRequest::Load { .. }
         | AdminRequest::OrderSource { .. }
+        | AdminRequest::Succeed { .. }
         | AdminRequest::Sources
         | AdminRequest::Status
         | AdminRequest::Stop { .. }
@@ -304,12 +326,14 @@ fn act(node: &Node, request: AdminRequest) -> Result<AdminResponse, ErrorCode> {
             node.take_destruction(&envelope(&confirmation)?)?;
         }
         AdminRequest::Destructions => response.destructions = Some(node.destructions()?),
+        AdminRequest::Succeed { order } => node.take_succession(&envelope(&order)?)?,
         AdminRequest::OrderSource { order } => node.order_source(&envelope(&order)?)?,
         // These wait for more than files, and are answered before this is reached.
         AdminRequest::Bodies
         | AdminRequest::EraseBodies { .. }
         | AdminRequest::Lineage { .. }
-        | AdminRequest::LookAtSources => {
+        | AdminRequest::LookAtSources
+        | AdminRequest::PastStreams { .. } => {
             return Err(ErrorCode::RequestInvalid);
         }
         AdminRequest::Stop { order } => node.carry_out(&envelope(&order)?)?,
@@ -348,6 +372,7 @@ fn done(result: Result<(), ErrorCode>) -> AdminResponse {
         lineage: None,
         bodies: None,
         destructions: None,
+        past: None,
         erased: None,
     }
 }

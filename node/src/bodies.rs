@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lingqu_core::body::{Body, BodyPlace, SALT_LEN, keep_until, seal_body};
 use lingqu_core::decide::Permit;
+use lingqu_core::succession::place;
 use lingqu_core::{CallId, ErrorCode, GrantId, PartyId, Timestamp};
 use lingqu_policy::Day;
 use lingqu_proto::pb;
@@ -106,7 +107,8 @@ impl Bodies {
         let regulators = config.trust.regulators.iter();
         Ok(Arc::new(Bodies {
             state: state.clone(),
-            origin: origin.to_owned(),
+            // Streams of the node follow each other, and what is kept is opened whichever of them it is of.
+            origin: place(origin).to_owned(),
             regulators: regulators
                 .map(|regulator| Regulator {
                     id: regulator.id.clone(),

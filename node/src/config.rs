@@ -61,6 +61,10 @@ pub struct NodeConfig {
 pub struct KeysSection {
     /// Signs checkpoints of the node's stream. Never the TLS key, never the unit's approval key.
     pub log: PathBuf,
+    /// The key that signs the next stream, where the unit has ordered another one. Beside `log` until that stream has begun;
+    /// then it is the one to be named there.
+    #[serde(default)]
+    pub log_next: Option<PathBuf>,
     /// Seals the state directory: a file with 64 hexadecimal digits, readable by its owner only, outside
     /// `data_dir`. Without it, and without `state_env`, the state lies in clear.
     #[serde(default)]
@@ -266,6 +270,9 @@ pub struct LimitsSection {
     pub statistic_seconds_max: u64,
     /// Threads that statistics run on. Default 2.
     pub statistic_threads: usize,
+    /// Calendar months for which the journal of a stream is kept after its end, at least 6. In any case it is kept for six
+    /// calendar months after the end of every grant with a call in it. Default 36.
+    pub stream_keep_months: u16,
     /// Segment size of the journal in bytes. Default 16 MiB.
     pub journal_segment_bytes: u64,
     /// Calls waiting for the journal. Default 4,096.
@@ -319,6 +326,7 @@ impl Default for LimitsSection {
             statistic_rows_max: 10_000,
             statistic_seconds_max: 60,
             statistic_threads: 2,
+            stream_keep_months: 36,
             journal_segment_bytes: 16 << 20,
             journal_queue_max: 4_096,
             heartbeat_s: 60,

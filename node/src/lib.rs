@@ -24,6 +24,7 @@ pub mod ship;
 pub mod sources;
 pub mod state;
 mod stops;
+mod succession;
 mod visible;
 
 pub use bodies::BodiesStatus;
@@ -33,4 +34,5 @@ pub use config::NodeConfig;
 pub use destructions::Destructions;
 pub use heads::TakeHeadFailed;
 pub use node::{Node, OpenError};
+pub use succession::{CurrentStream, PastStream};
 pub use visible::{Declared, VisibleParameter, VisibleProduct};

@@ -17,6 +17,7 @@ use lingqu_core::{CallId, Clock, NodeId, PartyId, Timestamp};
 use lingqu_journal::{Journal, Recorded};
 use lingqu_transport::Connections;
 use ring::hmac;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::admit::NodeFacts;
@@ -71,6 +72,10 @@ pub struct Node {
     loads_unrecorded: AtomicBool,
     /// Set once, when the mirror contradicts this node: it answers nothing more until a person has looked.
     contradicted: AtomicBool,
+    /// Set while the stream is ended: no call is begun any more.
+    pub(crate) ending: AtomicBool,
+    /// The stream has ended, and what the next one takes over is durable: serving ends, and the node opens anew.
+    pub(crate) succeeded: CancellationToken,
 }
 
 /// One consistent view of everything that a decision depends on.
@@ -159,6 +164,7 @@ impl Node {
         // In this order: once the journal is reconciled, its floor only follows orders that are already in force.
         self.journal.reconciled()
             && !self.contradicted.load(Ordering::SeqCst)
+            && !self.is_ending()
             && !self.loads_unrecorded.load(Ordering::SeqCst)
             && self.stops.current().number() >= self.journal.stop_floor()
     }

@@ -31,7 +31,7 @@ use self::calling::Calling;
 use self::door::Way;
 use self::flight_sql::{Execution, FlightSql, Kept};
 use crate::Node;
-use crate::{admin, loads, ship};
+use crate::{admin, loads, ship, succession};
 
 /// Why a node stopped serving.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +50,21 @@ pub enum ServeError {
     Admin(std::io::Error),
 }
 
-/// Serves until `shutdown`, then lets running calls finish and closes the journal in order.
+/// Why serving ended in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// It was told to.
+    Interrupted,
+    /// The node's stream has ended: open the node anew, and it writes the next one.
+    Succeeded,
+}
+
+/// Serves until `shutdown` or until the stream has ended, then lets running calls finish and closes the journal in order.
 pub async fn serve(
     node: Arc<Node>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), ServeError> {
+) -> Result<Served, ServeError> {
     let tls = ReloadableTls::load(node.config.tls.clone(), Arc::clone(&node.clock))
         .map_err(|error| ServeError::Tls(error.to_string()))?;
     let tls = Arc::new(tls);
@@ -72,7 +81,10 @@ pub async fn serve(
         router(&node, &calls, &kept),
         node.connections.clone(),
         async {
-            shutdown.await;
+            tokio::select! {
+                () = shutdown => {}
+                () = node.succeeded.cancelled() => {}
+            }
             node.observe.begin_ending();
         },
     )
@@ -80,7 +92,11 @@ pub async fn serve(
     // No new call arrives. Those under way finish their bookkeeping before the journal closes.
     calls.close();
     calls.wait().await;
-    close(&node, beside).await
+    close(&node, beside).await?;
+    Ok(match node.succeeded.is_cancelled() {
+        true => Served::Succeeded,
+        false => Served::Interrupted,
+    })
 }
 
 fn router(node: &Arc<Node>, calls: &TaskTracker, kept: &Arc<Kept>) -> axum::Router {
@@ -145,6 +161,7 @@ impl Beside {
         beside.run(ship::watch::run(Arc::clone(node), client));
         beside.run(admin::run(Arc::clone(node), admin_listener));
         beside.run(loads::run(Arc::clone(node)));
+        beside.run(succession::run(Arc::clone(node)));
         beside.run(every_minute(Arc::clone(node), Arc::clone(kept)));
         beside.run(heartbeats(Arc::clone(node)));
         beside.run(crate::heads::watch(Arc::clone(node)));

@@ -31,6 +31,7 @@ mod score;
 mod signed;
 mod source_order;
 mod stop;
+mod succession;
 mod suspension;
 mod verdict;
 

@@ -56,6 +56,7 @@ fn open(dir: &Path) -> Journal {
         clock: Arc::new(SystemClock),
         limits: world::limits(),
         on_fatal: FatalHook::default(),
+        follows: false,
     };
     Journal::open(options, Box::new(store)).expect("a journal opens after any kill")
 }

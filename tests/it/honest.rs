@@ -155,16 +155,12 @@ fn resources(questions: &[Question]) -> BTreeSet<Resource> {
 
 type Registers = BTreeMap<&'static str, Oracle>;
 
-/// Share of a figure that a running node may leave out: which cells are too small to be shown can differ from one opening
-/// to the next. The guard's own test of the same questions is exact.
-const LEFT_OUT: f64 = 0.01;
-
 async fn all_registers() -> Registers {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/demo/data");
     let flights = registers::flights(&data).await;
     BTreeMap::from([
-        ("flights", Oracle::new(flights).with_slack(LEFT_OUT)),
-        ("tpch", Oracle::new(registers::tpch()).with_slack(LEFT_OUT)),
+        ("flights", Oracle::new(flights)),
+        ("tpch", Oracle::new(registers::tpch())),
     ])
 }
 

@@ -205,7 +205,12 @@ impl World {
     async fn open_with(&mut self, lie: Lie) -> crate::impostor::Impostor {
         let impostor = self.impostor(lie, Vec::new()).await;
         let url = impostor.url.clone();
-        self.open_node(|config| config.coordinator.url = url).await;
+        self.open_node(|config| {
+            config.coordinator.url = url;
+            // What it could do to the head log is a theme of its own.
+            config.trust.head_key = None;
+        })
+        .await;
         impostor
     }
 }

@@ -109,6 +109,7 @@ fn open(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Journal, Failed> {
             clock: Arc::clone(clock),
             limits: JournalLimits::default(),
             on_fatal: FatalHook::default(),
+            follows: false,
         },
         Box::new(FileStore::open(dir)?),
     )?)

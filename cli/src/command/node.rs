@@ -5,12 +5,14 @@ mod init;
 mod state;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use lingqu_core::ErrorCode;
+use lingqu_core::{Clock, ErrorCode};
 use lingqu_journal::FatalHook;
 use lingqu_node::loads::LoaderRefused;
+use lingqu_node::serve::Served;
 use lingqu_node::{NodeConfig, OpenError};
 use lingqu_transport::{ClientTls, PeerId, signing_key};
 use serde_json::json;
@@ -79,20 +81,33 @@ fn serve(config: &std::path::Path, session: &mut Session<'_>) -> Result<(), Fail
     let config = read(config)?;
     let clock = Arc::clone(&session.clock);
     session.wait(async {
-        let ended = interrupt::interrupted()?;
-        let listen = config.listen;
-        let listener = TcpListener::bind(listen).await.map_err(|error| {
-            Failure::local(ErrorCode::ListenUnusable, format_args!("{listen}: {error}"))
-        })?;
-        let open = move || lingqu_node::Node::open(config, clock, FatalHook::default());
-        let opened = tokio::task::spawn_blocking(open).await;
-        let node = opened
-            .map_err(|error| Failure::local(ErrorCode::SystemRefused, error))?
-            .map_err(not_opened)?;
-        tracing::info!(node = %node.id(), %listen, "serving");
-        let served = lingqu_node::serve::serve(node, listener, ended).await;
-        served.map_err(|error| Failure::Unusable(error.to_string()))
+        let mut ended = pin!(interrupt::interrupted()?);
+        // A stream that has ended is followed by another: the node opens anew on it.
+        while serve_one(config.clone(), Arc::clone(&clock), ended.as_mut()).await?
+            == Served::Succeeded
+        {}
+        Ok(())
     })?
+}
+
+/// Serves the stream that is written now, until its end or that of the process.
+async fn serve_one(
+    config: NodeConfig,
+    clock: Arc<dyn Clock>,
+    ended: impl Future<Output = ()> + Send,
+) -> Result<Served, Failure> {
+    let listen = config.listen;
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        Failure::local(ErrorCode::ListenUnusable, format_args!("{listen}: {error}"))
+    })?;
+    let open = move || lingqu_node::Node::open(config, clock, FatalHook::default());
+    let opened = tokio::task::spawn_blocking(open).await;
+    let node = opened
+        .map_err(|error| Failure::local(ErrorCode::SystemRefused, error))?
+        .map_err(not_opened)?;
+    tracing::info!(node = %node.id(), %listen, "serving");
+    let served = lingqu_node::serve::serve(node, listener, ended).await;
+    served.map_err(|error| Failure::Unusable(error.to_string()))
 }
 
 /// Each reason for which a node does not open, under the code by which `lingqu doctor` knows it.
@@ -103,7 +118,9 @@ fn not_opened(error: OpenError) -> Failure {
             ErrorCode::DataDirUnusable
         }
         OpenError::NotEnrolled => ErrorCode::NotEnrolled,
-        OpenError::Key(_) | OpenError::StateKey(_) => ErrorCode::KeyUnreadable,
+        OpenError::Key(_) | OpenError::LogKey(_) | OpenError::StateKey(_) => {
+            ErrorCode::KeyUnreadable
+        }
         OpenError::Journal(Journal::Corrupt(_) | Journal::OtherStream) => ErrorCode::JournalDamaged,
         OpenError::Journal(Journal::Clear | Journal::Sealed | Journal::Store(_)) => {
             ErrorCode::DataDirUnusable

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use lingqu_core::decide::ClockState;
 use lingqu_core::{Clock, ErrorCode};
 use lingqu_journal::{FatalHook, Journal, JournalOptions, OpenError, Store};
-use lingqu_node::NodeConfig;
 use lingqu_node::state::State;
-use lingqu_transport::signing_key;
+use lingqu_node::{CurrentStream, NodeConfig};
 
 use super::read_only::{ReadOnly, is_locked};
 use super::{Findings, Service};
@@ -36,7 +35,7 @@ pub(crate) fn examine(service: &Service, clock: &Arc<dyn Clock>, findings: &mut 
 }
 
 fn node(config: &NodeConfig, dir: &Path, clock: &Arc<dyn Clock>, findings: &mut Findings) {
-    let Some(origin) = lingqu_node::Node::read_origin(config) else {
+    let Ok(Some(stream)) = CurrentStream::read(&config.data_dir) else {
         return findings.warn(
             "journal",
             ErrorCode::NotEnrolled,
@@ -56,7 +55,7 @@ fn node(config: &NodeConfig, dir: &Path, clock: &Arc<dyn Clock>, findings: &mut 
         );
     }
     // What is wrong with the key was said where keys are looked at.
-    let Ok(signer) = signing_key::read(&config.keys.log) else {
+    let Ok(signer) = stream.signer(config) else {
         return findings.warn(
             "journal",
             ErrorCode::JournalUnchecked,
@@ -75,7 +74,8 @@ fn node(config: &NodeConfig, dir: &Path, clock: &Arc<dyn Clock>, findings: &mut 
         }
     };
     let options = JournalOptions {
-        origin,
+        follows: stream.key.is_some(),
+        origin: stream.origin,
         signer: Arc::new(signer),
         mirror_key: config.trust.mirror_key.clone(),
         clock: Arc::clone(clock),

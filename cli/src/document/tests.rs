@@ -6,6 +6,7 @@ use lingqu_core::application::Application;
 use lingqu_core::destruction::Destruction;
 use lingqu_core::grant::Grant;
 use lingqu_core::product::{Approval, Definition, Product, SignedPolicy};
+use lingqu_core::succession::SuccessionOrder;
 use lingqu_proto::open;
 
 use super::*;
@@ -74,6 +75,7 @@ fn the_sample_of_each_kind_is_read_whole() {
     holds::<Application>("application.toml");
     holds::<Agreement>("agreement.toml");
     holds::<Destruction>("destruction.toml");
+    holds::<SuccessionOrder>("succession.toml");
 }
 
 /// a confirmation that leaves copies or backups open is none.

@@ -160,7 +160,10 @@ fn class(view: &RecordView<'_>) -> Class {
         | Kind::AuthorizationChange
         | Kind::Control
         | Kind::Debit
-        | Kind::Load => Class::Act,
+        | Kind::Forward
+        | Kind::Load
+        | Kind::StreamBegin
+        | Kind::StreamEnd => Class::Act,
     }
 }
 

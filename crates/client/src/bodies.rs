@@ -14,6 +14,7 @@ use lingqu_core::body::{Body, BodyOrder, BodyPlace, Day, KEY_LEN, SALT_LEN, open
 use lingqu_core::envelope::Envelope;
 use lingqu_core::receipt::{Level, Receipt};
 use lingqu_core::record::{Field, Kind, Record, flag};
+use lingqu_core::succession::place;
 use lingqu_core::{CallId, ErrorCode, PartyId};
 use lingqu_proto::pb::bodies_client::BodiesClient;
 use lingqu_proto::pb::open_bodies_response::Item;
@@ -207,7 +208,7 @@ impl HandedOut {
 
     /// Opens what `key` opens; what it does not open is left out, and then missing for [`compare`].
     pub fn open(&self, order: &BodyOrder, key: &SealingKey) -> Vec<OpenedBody> {
-        let origin = &self.receipt.checkpoint.origin;
+        let origin = place(&self.receipt.checkpoint.origin);
         let mut secrets = BTreeMap::new();
         for wrapped in &self.keys {
             if let Some(secret) = unwrap_one(wrapped, origin, &order.by, key) {

@@ -19,6 +19,7 @@ pub mod destruction;
 pub mod envelope;
 pub mod epoch;
 pub mod fault;
+pub mod forward;
 pub mod grant;
 pub mod head;
 pub mod id;
@@ -29,6 +30,7 @@ pub mod region;
 pub mod role;
 pub mod source_order;
 pub mod stop;
+pub mod succession;
 pub mod time;
 pub mod trust;
 

@@ -23,8 +23,7 @@ const HEADER_LEN: usize = 160;
 const MAGIC: &[u8; 4] = b"CAL1";
 const NO_REFERENCE: u64 = u64::MAX;
 
-/// What a record is about. Numbers 1, 2, 3 and 7 are reserved for intents, outcomes, abandoned calls and key
-/// changes.
+/// What a record is about. Numbers 1, 2 and 3 are reserved for intents, outcomes and abandoned calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Kind {
@@ -34,6 +33,8 @@ pub enum Kind {
     NodeStop = 5,
     /// Nothing was recorded for a while, and the node is there: a stream that falls silent is one that was cut off.
     Heartbeat = 6,
+    /// The stream ends here, by the unit's order, and another one follows: the last record.
+    StreamEnd = 7,
     /// What the node may do has changed: an epoch, a grant, a stop order was adopted.
     AuthorizationChange = 8,
     /// One call, its charge and its outcome in one entry: nothing left before it.
@@ -46,21 +47,46 @@ pub enum Kind {
     Load = 12,
     /// Privacy budget was spent, before anything was evaluated.
     Debit = 13,
+    /// The stream follows another one, whose end this proves: the first record.
+    StreamBegin = 14,
+    /// A part of what is brought forward from the stream before.
+    Forward = 15,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 12] = [
         Kind::NodeStart,
         Kind::NodeStop,
         Kind::Heartbeat,
+        Kind::StreamEnd,
         Kind::AuthorizationChange,
         Kind::Call,
         Kind::Denials,
         Kind::Control,
         Kind::Load,
         Kind::Debit,
+        Kind::StreamBegin,
+        Kind::Forward,
     ];
+
+    /// The name in documents, JSON and pages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::NodeStart => "NODE_START",
+            Kind::NodeStop => "NODE_STOP",
+            Kind::Heartbeat => "HEARTBEAT",
+            Kind::StreamEnd => "STREAM_END",
+            Kind::AuthorizationChange => "AUTHORIZATION_CHANGE",
+            Kind::Call => "CALL",
+            Kind::Denials => "DENIALS",
+            Kind::Control => "CONTROL",
+            Kind::Load => "LOAD",
+            Kind::Debit => "DEBIT",
+            Kind::StreamBegin => "STREAM_BEGIN",
+            Kind::Forward => "FORWARD",
+        }
+    }
 }
 
 /// Bits of [`Draft::flags`].

@@ -26,9 +26,10 @@ pub use seal::{
 };
 pub use store::{FileStore, Segment, Store, StoreError};
 pub use stream::{
-    AppendFailed, Batch, Charge, CheckedHead, ClosedError, CosignatureRefused, Debited, DpCharge,
-    Figures, HeadFigures, HeadRefused, HeadTerms, HeadTermsRefused, Journal, JournalLimits,
-    JournalOptions, OpenError, Outcome, ReconcileRefused, Reconciled, Recorded, Released, Seen,
-    SpaceUse, SubjectUse, Summary, Unrecorded, Usage,
+    AppendFailed, Batch, BeginRefused, Charge, CheckedHead, ClosedError, CosignatureRefused,
+    Debited, DpCharge, Figures, HeadFigures, HeadRefused, HeadTerms, HeadTermsRefused, Journal,
+    JournalLimits, JournalOptions, OpenError, Outcome, PastUnreadable, Predecessor,
+    ReconcileRefused, Reconciled, Recorded, Released, Seen, SpaceUse, SubjectUse, Summary,
+    Unrecorded, Usage, read_past,
 };
 pub use wal::{ReadError, Wal, WalError, WalOpenError, WalOptions, WalReader};

@@ -17,8 +17,10 @@ mod figures;
 mod fold;
 mod heads;
 mod ledger;
+mod life;
 mod mirror;
 mod options;
+mod past;
 mod payload;
 mod reconcile;
 mod recording;
@@ -28,6 +30,7 @@ mod shipping;
 mod stage;
 mod state;
 mod subjects;
+mod succeeding;
 #[cfg(test)]
 mod world;
 
@@ -51,11 +54,13 @@ pub use figures::{Figures, HeadFigures};
 pub use heads::{CheckedHead, HeadRefused, HeadTerms, HeadTermsRefused};
 pub use ledger::Usage;
 pub use options::{JournalLimits, JournalOptions, OpenError};
+pub use past::{PastUnreadable, read_past};
 pub use reconcile::{ReconcileRefused, Reconciled};
 pub use release::{Outcome, Recorded, Released, Summary, Unrecorded};
 pub use shipping::CosignatureRefused;
 pub use state::AppendFailed;
 pub use subjects::SubjectUse;
+pub use succeeding::{BeginRefused, Predecessor};
 
 use crate::commit::{Committer, CommitterOptions};
 use crate::frame::LogId;
@@ -66,7 +71,7 @@ use denials::Denials;
 use fold::{Applied, Fold, FoldRefused, Frame};
 use mirror::Mirror;
 use stage::{Item, StreamStage};
-use state::{Phase, Shared};
+use state::{Fixed, Phase, Shared};
 
 /// Records of the node's own acts that may wait at one time.
 const CONTROL_QUEUE_MAX: usize = 16;
@@ -148,7 +153,14 @@ impl<S: Suite> Journal<S> {
             Ok(())
         })
         .map_err(open_error)?;
-        let shared = Shared::new(fold, mirror, log_key, mirror_key, options.clock, limits);
+        let fixed = Fixed {
+            log_key,
+            mirror_key,
+            clock: options.clock,
+            limits,
+            follows: options.follows,
+        };
+        let shared = Shared::new(fold, mirror, fixed);
         Journal::start(Arc::new(shared), wal, options.signer, options.on_fatal)
             .map_err(OpenError::Thread)
     }

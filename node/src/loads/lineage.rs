@@ -44,10 +44,13 @@ pub fn part(record: &Record, load: &str) -> Option<Part> {
         | Kind::Control
         | Kind::Debit
         | Kind::Denials
+        | Kind::Forward
         | Kind::Heartbeat
         | Kind::Load
         | Kind::NodeStart
-        | Kind::NodeStop => None,
+        | Kind::NodeStop
+        | Kind::StreamBegin
+        | Kind::StreamEnd => None,
     }
 }
 

@@ -15,6 +15,7 @@ use lingqu_journal::{FatalHook, FileStore, Journal, JournalOptions};
 use lingqu_proto::decode_envelope;
 use lingqu_transport::{Connections, signing_key};
 use ring::hmac;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Node;
@@ -35,9 +36,7 @@ use crate::sources::sdk::Kinds;
 use crate::sources::{Configured, Resource, SourcesRefused, configure};
 use crate::state::{State, StateUnusable, create_dir, write_file};
 use crate::stops::{StopKeeper, StopsUnreadable};
-
-/// Name of the file that enrolment leaves: the origin of the stream that this node writes.
-const ORIGIN_FILE: &str = "stream-origin";
+use crate::succession::{self, CurrentStream, JOURNAL, ORIGIN_FILE};
 
 /// Bytes that a kept body takes besides request and answer, at most.
 const BODY_ROOM: usize = 4_096;
@@ -60,6 +59,9 @@ pub enum OpenError {
     /// It was never enrolled.
     #[error("this node is not enrolled: `{ORIGIN_FILE}` is missing in the state directory")]
     NotEnrolled,
+    /// None of the configured log keys is the stream's.
+    #[error("none of the configured log keys is that of the stream `{0}`")]
+    LogKey(String),
     /// A key file is unusable.
     #[error(transparent)]
     Key(#[from] signing_key::KeyUnreadable),
@@ -116,8 +118,10 @@ impl Node {
         let listener = config.limits.listener();
         listener.check().map_err(OpenError::Setting)?;
         let Configured { resources, .. } = configure::configure(&config, kinds)?;
-        let origin = Node::read_origin(&config).ok_or(OpenError::NotEnrolled)?;
+        CurrentStream::read(&config.data_dir)?.ok_or(OpenError::NotEnrolled)?;
         let state = State::open(&config.data_dir, config.state_key()?.as_ref())?;
+        succession::put_aside(&config, &state)?;
+        let stream = CurrentStream::read(&config.data_dir)?.ok_or(OpenError::NotEnrolled)?;
         if state.keys().is_none() {
             tracing::warn!("no state key is configured: the state directory is in clear");
         }
@@ -126,17 +130,18 @@ impl Node {
         if limits.request_bytes_max + limits.statistic_result_bytes_max + BODY_ROOM > LAYOUT.1 {
             return Err(OpenError::Setting("limits.statistic_result_bytes_max"));
         }
-        let bodies = Bodies::open(&state, &config, &origin)?;
+        let bodies = Bodies::open(&state, &config, &stream.origin)?;
         let journal = Journal::open_with(
             JournalOptions {
-                origin,
-                signer: Arc::new(signing_key::read(&config.keys.log)?),
+                signer: Arc::new(stream.signer(&config)?),
+                follows: stream.key.is_some(),
+                origin: stream.origin,
                 mirror_key: config.trust.mirror_key.clone(),
                 clock: Arc::clone(&clock),
                 limits: limits.journal(),
                 on_fatal,
             },
-            Box::new(FileStore::open(config.data_dir.join("journal"))?),
+            Box::new(FileStore::open(config.data_dir.join(JOURNAL))?),
             state.keys(),
         )?;
         heads::follow(&journal, &config, &state)?;
@@ -171,6 +176,8 @@ impl Node {
             unrecorded: Mutex::default(),
             recording: tokio::sync::Mutex::default(),
             contradicted: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            succeeded: CancellationToken::new(),
             loads_unrecorded: AtomicBool::new(false),
             epochs,
             stops,
@@ -190,8 +197,8 @@ impl Node {
 
     /// The stream origin that enrolment left; none before it.
     pub fn read_origin(config: &NodeConfig) -> Option<String> {
-        let text = std::fs::read_to_string(config.data_dir.join(ORIGIN_FILE)).ok()?;
-        Some(text.trim().to_owned())
+        let stream = CurrentStream::read(&config.data_dir).ok().flatten();
+        stream.map(|stream| stream.origin)
     }
 
     /// Leaves the stream origin that enrolment gave, for [`Node::open`].

@@ -90,7 +90,8 @@ async fn replicate(
     };
     reconcile(node, channel, &resume).await?;
     pause.reset();
-    if !*started {
+    begin_stream(node).await?;
+    if !*started && !node.journal.has_ended() {
         node.journal
             .append(node_start(&node.config.unit))
             .await
@@ -105,6 +106,23 @@ async fn replicate(
         node.journal.set_mirror_connected(true);
     }
     pump(node, resume.window, from, requests, responses).await
+}
+
+/// Takes over what the stream before left, where this one follows another, and what follows from that.
+async fn begin_stream(node: &Arc<Node>) -> Result<(), Ended> {
+    if !node.journal.awaits_beginning() {
+        return Ok(());
+    }
+    let beginning = Arc::clone(node);
+    // It waits for the disk: not on a thread that others wait for.
+    let begun = node
+        .blocking
+        .spawn_blocking(move || beginning.begin_stream());
+    begun
+        .await
+        .map_err(|_| Ended::Away("beginning the stream was interrupted".to_owned()))?
+        .map_err(Ended::Away)?;
+    heed_what_came_back(node)
 }
 
 /// Where replication begins. A mirror that was restored from a backup has less than it once cosigned: it gets again what

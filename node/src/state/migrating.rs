@@ -8,14 +8,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lingqu_core::record::StreamId;
+use lingqu_core::succession::place;
 use lingqu_journal::{FileStore, LogId, ResealFailed, StateKey, StateKeys, WalOptions, reseal};
+use lingqu_tlog::Intl;
 
 use crate::bodies;
+use crate::succession::{CurrentStream, JOURNAL, ORIGIN_FILE, PAST};
 
 use super::{KEYS_FILE, State, StateUnusable, create_dir, write_file};
 
 /// Directories of small files.
-const DIRS: [&str; 9] = [
+const DIRS: [&str; 10] = [
     "body-keys",
     "body-orders",
     "destructions",
@@ -25,14 +29,14 @@ const DIRS: [&str; 9] = [
     "sources",
     "stops",
     "subject-keys",
+    "successions",
 ];
 /// Small files that are sealed.
-const SEALED: [&str; 3] = ["epoch.env", "head-log", "retry.key"];
+const SEALED: [&str; 4] = ["epoch.env", "head-log", "retry.key", "succession.begin"];
 /// Files that are never sealed.
-const CLEAR: [&str; 1] = ["stream-origin"];
+const CLEAR: [&str; 1] = [ORIGIN_FILE];
 /// The directory whose files are never sealed.
 const CLEAR_DIR: &str = crate::heads::EVIDENCE;
-const JOURNAL: &str = "journal";
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +137,7 @@ fn sync_parent(dir: &Path) -> io::Result<()> {
 fn check_no_strangers(dir: &Path) -> Result<(), MigrateFailed> {
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        let known = [JOURNAL, KEYS_FILE, CLEAR_DIR, bodies::LOGS]
+        let known = [JOURNAL, KEYS_FILE, PAST, CLEAR_DIR, bodies::LOGS]
             .into_iter()
             .chain(DIRS)
             .chain(SEALED)
@@ -152,18 +156,37 @@ fn copy_journal(
     new: &State,
     (log, segment_len, payload_len_max): (LogId, u64, usize),
 ) -> Result<u64, MigrateFailed> {
-    let dir = old.dir().join(JOURNAL);
-    if !dir.exists() {
-        return Ok(0);
-    }
-    let options = WalOptions {
-        log,
-        segment_len,
-        payload_len_max,
+    let copy = |dir: &Path, log| {
+        let options = WalOptions {
+            log,
+            segment_len,
+            payload_len_max,
+        };
+        let from = Arc::new(FileStore::open(old.dir().join(dir))?);
+        let to = Arc::new(FileStore::open(new.dir().join(dir))?);
+        reseal((from, old.keys()), (to, new.keys()), options).map_err(MigrateFailed::from)
     };
-    let from = Arc::new(FileStore::open(dir)?);
-    let to = Arc::new(FileStore::open(new.dir().join(JOURNAL))?);
-    Ok(reseal((from, old.keys()), (to, new.keys()), options)?)
+    let mut frames = 0;
+    if old.dir().join(JOURNAL).exists() {
+        frames += copy(Path::new(JOURNAL), log)?;
+    }
+    if old.dir().join(PAST).exists() {
+        create_dir(&new.dir().join(PAST))?;
+        let place = stream_place(old)?;
+        for entry in fs::read_dir(old.dir().join(PAST))? {
+            let period = entry?.file_name();
+            let origin = format!("{place}/{}", period.to_string_lossy());
+            let log = LogId(StreamId::of::<Intl>(&origin).0);
+            frames += copy(&Path::new(PAST).join(period), log)?;
+        }
+    }
+    Ok(frames)
+}
+
+/// The origins of the node's streams without their periods; empty before enrolment.
+fn stream_place(state: &State) -> io::Result<String> {
+    let stream = CurrentStream::read(state.dir())?;
+    Ok(stream.map_or_else(String::new, |stream| place(&stream.origin).to_owned()))
 }
 
 /// The logs of kept bodies, one a day.
@@ -173,14 +196,14 @@ fn copy_bodies(old: &State, new: &State) -> Result<(), MigrateFailed> {
         return Ok(());
     }
     create_dir(&to)?;
-    let origin = fs::read_to_string(old.dir().join(CLEAR[0])).unwrap_or_default();
+    let place = stream_place(old)?;
     for entry in fs::read_dir(&from)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let day = name
             .parse()
             .map_err(|_| MigrateFailed::Stranger(format!("{}/{name}", bodies::LOGS)))?;
         let options = WalOptions {
-            log: bodies::log_id(origin.trim(), day),
+            log: bodies::log_id(&place, day),
             segment_len: bodies::LAYOUT.0,
             payload_len_max: bodies::LAYOUT.1,
         };

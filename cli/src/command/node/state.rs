@@ -12,9 +12,8 @@ use lingqu_journal::{
 };
 use lingqu_node::state::State;
 use lingqu_node::state::migrating::{MigrateFailed, rewrite};
-use lingqu_node::{NodeConfig, OpenError};
+use lingqu_node::{CurrentStream, NodeConfig, OpenError};
 use lingqu_tlog::Intl;
-use lingqu_transport::signing_key;
 use serde_json::json;
 
 use super::not_opened;
@@ -198,14 +197,16 @@ impl Drill {
     fn open(&self, config: &NodeConfig, session: &Session<'_>) -> Result<Journal, Failure> {
         let mut of_backup = config.clone();
         of_backup.data_dir.clone_from(&self.backup);
-        let origin = lingqu_node::Node::read_origin(&of_backup)
+        let stream = CurrentStream::read(&of_backup.data_dir)
+            .map_err(|error| not_opened(error.into()))?
             .ok_or_else(|| not_opened(OpenError::NotEnrolled))?;
         let key = config.state_key().map_err(not_opened)?;
         let keys =
             State::keys_of(&self.backup, key.as_ref()).map_err(|error| not_opened(error.into()))?;
         let options = JournalOptions {
-            origin,
-            signer: Arc::new(signing_key::read(&config.keys.log).map_err(Failure::key)?),
+            signer: Arc::new(stream.signer(config).map_err(not_opened)?),
+            follows: stream.key.is_some(),
+            origin: stream.origin,
             mirror_key: config.trust.mirror_key.clone(),
             clock: Arc::clone(&session.clock),
             limits: config.limits.journal(),

@@ -14,6 +14,8 @@ pub enum Shape {
     Number,
     /// This many bytes.
     Bytes(usize),
+    /// One byte up to this many.
+    UpTo(usize),
 }
 
 macro_rules! fields {
@@ -118,6 +120,18 @@ fields! {
     BudgetSpace = 60, "budget_space", Shape::Text;
     /// What is spent of it, in millionths of ρ.
     RhoMicro = 61, "rho_micro", Shape::Number;
+    /// The unit's signed order that ends a stream: the bytes of its envelope.
+    Order = 70, "order", Shape::UpTo(4_096);
+    /// Verifier key of the stream that follows this one.
+    NextKey = 71, "next_key", Shape::Text;
+    /// Verifier key of the stream that this one follows.
+    PreviousKey = 72, "previous_key", Shape::Text;
+    /// Receipt of that stream's last record, as the text of a tlog-proof.
+    PreviousEnd = 73, "previous_end", Shape::UpTo(16_384);
+    /// Digest of all that is brought forward from one stream to the next.
+    ForwardDigest = 74, "forward_digest", Shape::Bytes(32);
+    /// A part of it.
+    Forward = 75, "forward", Shape::UpTo(crate::forward::PART_LEN_MAX);
 }
 
 /// Why a clear field is refused. Names the field, never its content.
@@ -179,7 +193,8 @@ impl Clear {
     /// Adds bytes of the field's length.
     #[must_use]
     pub fn bytes(mut self, field: Field, value: &[u8]) -> Self {
-        debug_assert_eq!(field.shape(), Shape::Bytes(value.len()));
+        debug_assert!(!matches!(field.shape(), Shape::Number | Shape::Text));
+        debug_assert!(has_shape(field.shape(), value));
         self.insert(field, value);
         self
     }
@@ -328,6 +343,7 @@ fn has_shape(shape: Shape, value: &[u8]) -> bool {
     match shape {
         Shape::Number => value.len() == 8,
         Shape::Bytes(length) => value.len() == length,
+        Shape::UpTo(most) => (1..=most).contains(&value.len()),
         Shape::Text => (1..=TEXT_LEN_MAX).contains(&value.len()) && is_clean(value),
     }
 }

@@ -101,7 +101,7 @@ impl Network {
         let running = Running::start(node, |ended| async move {
             let shutdown = async { drop(ended.await) };
             let served = lingqu_node::serve::serve(serving, listener, shutdown).await;
-            served.map_err(|error| error.to_string())
+            served.map(drop).map_err(|error| error.to_string())
         });
         self.nodes.insert(unit, running);
         Ok(())

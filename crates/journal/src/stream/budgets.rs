@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 
 use lingqu_core::debit::Debit;
+use lingqu_core::forward::{GrantSpent, SpaceSpent};
 use lingqu_core::{ErrorCode, GrantId};
 use lingqu_policy::MicroRho;
 
@@ -103,6 +104,43 @@ impl Budgets {
         change(self.grants.entry(of_grant(debit)).or_default());
         if !debit.from_store {
             change(self.spaces.entry(of_space(debit)).or_default());
+        }
+    }
+
+    /// What is recorded, to be brought forward: of spaces, and of grants.
+    pub(crate) fn forward(&self) -> (Vec<SpaceSpent>, Vec<GrantSpent>) {
+        let spaces = self
+            .spaces
+            .iter()
+            .map(|((space, production), spent)| SpaceSpent {
+                space: space.clone(),
+                production: *production,
+                rho: MicroRho(spent.recorded),
+            });
+        let grants = self
+            .grants
+            .iter()
+            .map(|((grant, production), spent)| GrantSpent {
+                grant: grant.clone(),
+                production: *production,
+                rho: MicroRho(spent.recorded),
+            });
+        let mut spaces: Vec<SpaceSpent> = spaces.filter(|spent| spent.rho.0 > 0).collect();
+        let mut grants: Vec<GrantSpent> = grants.filter(|spent| spent.rho.0 > 0).collect();
+        spaces.sort_by(|a, b| (&a.space, a.production).cmp(&(&b.space, b.production)));
+        grants.sort_by(|a, b| (&a.grant, a.production).cmp(&(&b.grant, b.production)));
+        (spaces, grants)
+    }
+
+    /// Takes over what another stream brings forward.
+    pub(crate) fn bring(&mut self, spaces: Vec<SpaceSpent>, grants: Vec<GrantSpent>) {
+        for spent in spaces {
+            let account = self.spaces.entry((spent.space, spent.production));
+            account.or_default().recorded = spent.rho.0;
+        }
+        for spent in grants {
+            let account = self.grants.entry((spent.grant, spent.production));
+            account.or_default().recorded = spent.rho.0;
         }
     }
 

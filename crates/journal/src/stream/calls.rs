@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;
 
 use lingqu_core::CallId;
+use lingqu_core::forward::CallMade;
 use lingqu_core::record::{Field, Kind, RecordView};
 use lingqu_tlog::{Hash, Suite};
 
@@ -71,6 +72,24 @@ impl<S: Suite> Calls<S> {
             if let Some(oldest) = self.order.pop_front() {
                 self.tags.remove(&oldest);
             }
+        }
+    }
+
+    /// What is remembered, to be brought forward: oldest first.
+    pub(crate) fn forward(&self) -> Vec<CallMade> {
+        let calls = self.order.iter();
+        calls
+            .filter_map(|key| {
+                let tag = *self.tags.get(key)?;
+                Some(CallMade { key: *key, tag })
+            })
+            .collect()
+    }
+
+    /// Takes over what another stream brings forward.
+    pub(crate) fn bring(&mut self, calls: Vec<CallMade>) {
+        for CallMade { key, tag } in calls {
+            self.fold(&Remembered { key, tag });
         }
     }
 

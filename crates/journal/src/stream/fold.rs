@@ -9,12 +9,15 @@ use std::sync::Arc;
 
 use lingqu_core::Timestamp;
 use lingqu_core::debit::{Debit, DebitMalformed};
+use lingqu_core::forward::Forward;
 use lingqu_core::record::{Field, Kind, RecordMalformed, RecordView, StreamId};
+use lingqu_core::succession::{Succession, SuccessionMalformed};
 use lingqu_tlog::{Checkpoint, Hash, RecentTree, Suite, leaf_hash};
 
 use super::budgets::Budgets;
 use super::calls::{Calls, Remembered};
 use super::ledger::{Charged, Ledger, Unchargeable};
+use super::life::Life;
 use super::options::JournalLimits;
 use super::payload::Payload;
 use super::subjects::{Asked, Subjects};
@@ -37,6 +40,7 @@ pub(crate) struct Fold<S: Suite> {
     pub(crate) budgets: Budgets,
     pub(crate) subjects: Subjects,
     pub(crate) calls: Calls<S>,
+    pub(crate) life: Life,
     pub(crate) epoch: u64,
     pub(crate) stop: u64,
 
@@ -75,6 +79,8 @@ struct Effect {
     /// Boxed, since few records are debits and every record has an effect.
     debit: Option<Box<Debit>>,
     remembered: Option<Remembered>,
+    /// Boxed for the same reason.
+    succession: Option<Box<Succession>>,
     epoch: u64,
     stop: u64,
 }
@@ -110,6 +116,7 @@ impl Effect {
             asked: Asked::named(&record).map(Box::new),
             debit: Debit::of(&record)?.map(Box::new),
             remembered: Remembered::of::<S>(&record),
+            succession: Succession::of(&record)?.map(Box::new),
             epoch: changes(Field::Epoch),
             stop: changes(Field::StopNumber),
         })
@@ -144,6 +151,14 @@ pub(crate) enum FoldRefused {
     Unchargeable(#[from] Unchargeable),
     #[error(transparent)]
     Debit(#[from] DebitMalformed),
+    #[error(transparent)]
+    Succession(#[from] SuccessionMalformed),
+    #[error("a record stands behind the end of the stream")]
+    Ended,
+    #[error("the stream does not begin with the balances of the one before, and with them alone")]
+    Beginning,
+    #[error("the balances brought forward are not what the records lead to")]
+    Forward,
     #[error("the entries do not lead to the frame's root")]
     Root,
     #[error("a frame's checkpoint is not signed by the log's key")]
@@ -162,6 +177,7 @@ impl<S: Suite> Fold<S> {
             budgets: Budgets::default(),
             subjects: Subjects::new(limits.subjects_max),
             calls: Calls::new(limits.calls_remembered_max),
+            life: Life::default(),
             epoch: 0,
             stop: 0,
             frames: 0,
@@ -213,6 +229,8 @@ impl<S: Suite> Fold<S> {
         if record.time <= self.last_time {
             return Err(FoldRefused::Time);
         }
+        let place = (record.index, record.time);
+        let brought = self.life.take::<S>(place, record.succession.as_deref())?;
         self.last_time = record.time;
         self.ledger.fold(record.time, record.charged.as_ref());
         self.subjects.fold(record.time, record.asked.as_deref());
@@ -224,7 +242,41 @@ impl<S: Suite> Fold<S> {
         }
         self.epoch = self.epoch.max(record.epoch);
         self.stop = self.stop.max(record.stop);
+        if let Some(forward) = brought {
+            self.bring(forward);
+        }
+        // Whoever signs the end signs the balances: they are what the records lead to, here and at every reading.
+        if let Some(Succession::End(end)) = record.succession.as_deref()
+            && Forward::digest::<S>(&self.forward(record.time).encode()) != end.forward_digest
+        {
+            return Err(FoldRefused::Forward);
+        }
         Ok(())
+    }
+
+    /// What the next stream takes over if this one ends at `time`.
+    pub(crate) fn forward(&self, time: Timestamp) -> Forward {
+        let (spaces, budgets) = self.budgets.forward();
+        Forward {
+            time,
+            epoch: self.epoch,
+            stop: self.stop,
+            grants: self.ledger.forward(),
+            spaces,
+            budgets,
+            subjects: self.subjects.forward(time),
+            calls: self.calls.forward(),
+        }
+    }
+
+    /// Takes over what another stream brings forward.
+    fn bring(&mut self, forward: Forward) {
+        self.ledger.bring(forward.time, forward.grants);
+        self.budgets.bring(forward.spaces, forward.budgets);
+        self.subjects.bring(forward.subjects);
+        self.calls.bring(forward.calls);
+        self.epoch = self.epoch.max(forward.epoch);
+        self.stop = self.stop.max(forward.stop);
     }
 
     /// Remembers the frame within bounds.

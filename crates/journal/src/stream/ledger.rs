@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 
 use lingqu_core::decide::Permit;
+use lingqu_core::forward::GrantUse;
 use lingqu_core::grant::{Environment, NodeQuota};
 use lingqu_core::record::{Field, Kind, RecordView};
 use lingqu_core::{ErrorCode, GrantId, Timestamp};
@@ -162,6 +163,40 @@ impl Ledger {
         Ok(Timestamp::from_unix_s(
             day.saturating_mul(DAY_S).saturating_sub(UTC8_S),
         ))
+    }
+
+    /// What is recorded, to be brought forward.
+    pub(crate) fn forward(&self) -> Vec<GrantUse> {
+        let recorded = self.accounts.iter().map(|(id, account)| GrantUse {
+            grant: id.grant.clone(),
+            environment: id.environment,
+            day: account.day,
+            of_day: account.of_day,
+            explained: account.explained,
+            total: account.total,
+        });
+        // An account that was only ever reserved from is as good as none.
+        let mut uses: Vec<GrantUse> = recorded
+            .filter(|used| used.total > 0 || used.explained > 0)
+            .collect();
+        uses.sort_by(|a, b| {
+            (&a.grant, a.environment.as_str()).cmp(&(&b.grant, b.environment.as_str()))
+        });
+        uses
+    }
+
+    /// Takes over what another stream brings forward.
+    pub(crate) fn bring(&mut self, time: Timestamp, uses: Vec<GrantUse>) {
+        self.last = self.last.max(time);
+        for used in uses {
+            let id = AccountId {
+                grant: used.grant,
+                environment: used.environment,
+            };
+            let account = self.accounts.entry(id).or_default();
+            (account.day, account.of_day) = (used.day, used.of_day);
+            (account.explained, account.total) = (used.explained, used.total);
+        }
     }
 
     /// Ends a reservation: it was recorded, or given back before any data was touched.

@@ -10,7 +10,8 @@ use super::payload::{ENTRY_OVERHEAD, PAYLOAD_OVERHEAD};
 use crate::commit::FatalHook;
 use crate::store::StoreError;
 
-/// Longest record that a draft can become: fixed header, and every field at its longest.
+/// Longest record that a draft can become, other than of a stream's end or beginning: fixed header, and every field at
+/// its longest.
 pub(crate) const DRAFT_LEN_MAX: usize = 160 + Field::ALL.len() * (4 + 256) + ENTRY_OVERHEAD;
 
 /// What a journal is opened with.
@@ -27,6 +28,8 @@ pub struct JournalOptions<S: Suite = Intl> {
     pub limits: JournalLimits,
     /// Called once when the log can no longer be written; by default the process ends.
     pub on_fatal: FatalHook,
+    /// Whether the stream follows another one: then nothing is recorded before [`super::Journal::begin`].
+    pub follows: bool,
 }
 
 /// Sizes and bounds of a journal. The defaults take about 130 MB of memory at most.

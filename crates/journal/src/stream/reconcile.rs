@@ -97,7 +97,7 @@ impl<S: Suite> Journal<S> {
                     }
                     local
                 }
-                Phase::Ready => local,
+                Phase::Beginning | Phase::Ended | Phase::Ready => local,
             }
         };
         let Some(shown) = shown else {
@@ -138,7 +138,7 @@ impl<S: Suite> Journal<S> {
                 Phase::Unreconciled {
                     ahead_to: Some(ahead_to),
                 } if ahead_to > state.fold.tree.size() => {}
-                Phase::Ready | Phase::Unreconciled { .. } => {
+                Phase::Beginning | Phase::Ended | Phase::Ready | Phase::Unreconciled { .. } => {
                     return Err(ReconcileRefused::NotAhead);
                 }
                 Phase::Forked => return Err(ReconcileRefused::Fork),
@@ -159,7 +159,12 @@ impl<S: Suite> Journal<S> {
         let state = self.inner.shared.lock();
         let shown = match state.phase {
             Phase::Unreconciled { ahead_to } => ahead_to.unwrap_or(0),
-            Phase::Closed | Phase::Failed | Phase::Forked | Phase::Ready => 0,
+            Phase::Beginning
+            | Phase::Closed
+            | Phase::Ended
+            | Phase::Failed
+            | Phase::Forked
+            | Phase::Ready => 0,
         };
         shown.max(state.fold.tree.size())
     }
@@ -189,7 +194,9 @@ fn ready<S: Suite>(
     match state.phase {
         Phase::Forked => return Err(ReconcileRefused::Fork),
         Phase::Closed | Phase::Failed => return Err(ReconcileRefused::Closed),
-        Phase::Ready | Phase::Unreconciled { .. } => state.phase = Phase::Ready,
+        Phase::Beginning | Phase::Ended | Phase::Ready | Phase::Unreconciled { .. } => {
+            state.phase = state.compared(shared.follows);
+        }
     }
     if let Some(shown) = shown {
         state.mirror.compare_past(now, shown.time);

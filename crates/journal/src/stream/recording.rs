@@ -185,7 +185,12 @@ impl<S: Suite> Journal<S> {
             | Kind::Load
             | Kind::NodeStart
             | Kind::NodeStop => {}
-            Kind::Call | Kind::Debit | Kind::Denials => return Err(AppendFailed::Kind),
+            Kind::Call
+            | Kind::Debit
+            | Kind::Denials
+            | Kind::Forward
+            | Kind::StreamBegin
+            | Kind::StreamEnd => return Err(AppendFailed::Kind),
         }
         let slot = Arc::clone(&self.inner.control_slots)
             .acquire_owned()

@@ -112,7 +112,7 @@ impl<S: Suite> Journal<S> {
                 return true;
             };
             // A journal that has ended wakes nobody any more.
-            if state.phase.check().is_err() {
+            if state.phase.is_over() {
                 return false;
             }
             let (key, came) = state.mirror.wait(awaited, newest);
@@ -178,7 +178,7 @@ impl<S: Suite> Drop for Waiter<S> {
 
 impl<S: Suite> State<S> {
     /// The receipt at R2, if the mirror has cosigned the entry.
-    fn mirrored(&self, index: u64, entry: &[u8]) -> Option<(Receipt, Level)> {
+    pub(super) fn mirrored(&self, index: u64, entry: &[u8]) -> Option<(Receipt, Level)> {
         let cosigned = self.mirror.cosigned.as_ref()?;
         let signatures = cosigned.signatures.clone();
         let receipt = self.receipt(index, entry, cosigned.checkpoint.clone(), signatures)?;

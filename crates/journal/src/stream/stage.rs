@@ -5,7 +5,9 @@ use std::sync::mpsc;
 
 use lingqu_core::Timestamp;
 use lingqu_core::debit::Debit;
+use lingqu_core::forward::Forward;
 use lingqu_core::record::{RecordView, Unplaced};
+use lingqu_core::succession::{StreamEnd, Succession};
 use lingqu_tlog::{Checkpoint, Frontier, Signer, Suite, leaf_hash, sign_note};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
@@ -34,6 +36,16 @@ pub(crate) enum Work {
     Records(Vec<Unplaced>),
     /// Entries that this stream had once, as the mirror gave them back.
     Adopted(Vec<Vec<u8>>),
+    /// The end of the stream, in a frame of its own: what it says follows from all that is before it. The unit's order,
+    /// the next stream's key, and the record once it is made.
+    End(Ending),
+}
+
+/// See [`Work::End`].
+pub(crate) struct Ending {
+    pub(crate) order: Vec<u8>,
+    pub(crate) next_key: String,
+    pub(crate) record: Option<Unplaced>,
 }
 
 /// Whom to tell that it is durable. Dropped without a word, it says that it may not be.
@@ -70,6 +82,7 @@ impl Item {
         match &self.work {
             Work::Records(records) => records.len(),
             Work::Adopted(entries) => entries.len(),
+            Work::End(_) => 1,
         }
     }
 }
@@ -108,12 +121,41 @@ impl<S: Suite> StreamStage<S> {
         not_before: Timestamp,
         payload: &mut PayloadWriter<'_>,
     ) {
+        let time = self.next_time().max(not_before);
+        self.place_at(record, time, payload);
+    }
+
+    fn next_time(&self) -> Timestamp {
         let next = Timestamp(self.last_time.0.saturating_add(1));
-        let time = self.shared.clock.now().max(next).max(not_before);
+        self.shared.clock.now().max(next)
+    }
+
+    fn place_at(
+        &mut self,
+        record: &mut Unplaced,
+        time: Timestamp,
+        payload: &mut PayloadWriter<'_>,
+    ) {
         let entry = record.at(self.frontier.size(), time);
         self.last_time = time;
         self.frontier.push(leaf_hash::<S>(entry));
         payload.push(entry);
+    }
+
+    /// Makes the last record, whose balances are those after the frame before this one.
+    fn place_end(&mut self, ending: &mut Ending, payload: &mut PayloadWriter<'_>) {
+        let time = self.next_time();
+        let forward = self.shared.lock().fold.forward(time).encode();
+        let end = StreamEnd {
+            order: ending.order.clone(),
+            next_key: ending.next_key.clone(),
+            forward_records: Forward::parts(&forward).count() as u64,
+            forward_digest: Forward::digest::<S>(&forward),
+        };
+        let draft = Succession::End(end).draft();
+        let mut record = Unplaced::new::<S>(draft, self.shared.stream);
+        self.place_at(&mut record, time, payload);
+        ending.record = Some(record);
     }
 
     /// Takes adopted entries over if they stand exactly here.
@@ -180,12 +222,18 @@ impl<S: Suite> Stage for StreamStage<S> {
                 .iter()
                 .map(|entry| entry.len() + ENTRY_OVERHEAD)
                 .sum(),
+            // More than a frame holds beside another item: it is alone.
+            Work::End(_) => usize::MAX / 2,
         }
     }
 
     fn prepare(&mut self, items: &mut Vec<Item>, payload: &mut Vec<u8>) {
-        // After a fork nothing is signed, also not what was queued before it was found.
-        if self.shared.lock().phase == Phase::Forked {
+        // After a fork nothing is signed, also not what was queued before it was found; and nothing behind the end.
+        let is_ended = {
+            let state = self.shared.lock();
+            state.phase == Phase::Forked || state.fold.life.end().is_some()
+        };
+        if is_ended {
             items.clear();
             return;
         }
@@ -204,6 +252,10 @@ impl<S: Suite> Stage for StreamStage<S> {
                     adopted.iter().for_each(|entry| writer.push(entry));
                 }
                 fits
+            }
+            Work::End(ending) => {
+                self.place_end(ending, &mut writer);
+                true
             }
         });
         if writer.is_empty() {
@@ -231,6 +283,15 @@ impl<S: Suite> Stage for StreamStage<S> {
                 (Done::Record(done), Work::Records(records)) => {
                     // A caller that has gone away takes nothing from the record.
                     let entry = records.into_iter().next().map(Unplaced::into_bytes);
+                    let _ = entry.map(|entry| {
+                        done.send(Place {
+                            index: first,
+                            entry,
+                        })
+                    });
+                }
+                (Done::Record(done), Work::End(Ending { record, .. })) => {
+                    let entry = record.map(Unplaced::into_bytes);
                     let _ = entry.map(|entry| {
                         done.send(Place {
                             index: first,

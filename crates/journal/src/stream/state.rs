@@ -20,12 +20,18 @@ pub enum AppendFailed {
     /// The log can no longer be written. Whether this record is durable is not known; its answer must not leave.
     #[error("the journal can no longer be written")]
     Failed,
+    /// The unit has ended the stream: another one follows.
+    #[error("the stream has ended")]
+    Ended,
     /// The mirror holds another history of this stream.
     #[error("the journal and its mirror contradict each other")]
     Forked,
     /// Records of calls and of denials have ways of their own.
     #[error("this kind of record is not appended directly")]
     Kind,
+    /// The stream follows another one, and has not taken over what that one brings forward.
+    #[error("the stream has not begun")]
+    NotBegun,
     /// The journal was not compared with its mirror since the start.
     #[error("the journal was not compared with its mirror yet")]
     NotReconciled,
@@ -46,6 +52,8 @@ pub(crate) struct Shared<S: Suite> {
     pub(crate) heads: OnceLock<(VerifierKey<S>, Option<Policy<S>>)>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: JournalLimits,
+    /// Whether the stream follows another one.
+    pub(crate) follows: bool,
     state: Mutex<State<S>>,
     /// The durable size, for whoever waits for more.
     pub(crate) progress: watch::Sender<Progress>,
@@ -71,8 +79,12 @@ pub(crate) struct State<S: Suite> {
 pub(crate) enum Phase {
     /// Not compared with the mirror since the start; if the mirror is ahead, up to which size.
     Unreconciled { ahead_to: Option<u64> },
+    /// Compared with the mirror, and waiting for what the stream before brings forward.
+    Beginning,
     /// Open for records.
     Ready,
+    /// The stream's last record is on its way or there: only the mirror still gets what is there.
+    Ended,
     /// Closed in order.
     Closed,
     /// A write failed.
@@ -86,6 +98,8 @@ impl Phase {
     pub(crate) fn check(self) -> Result<(), AppendFailed> {
         match self {
             Phase::Ready => Ok(()),
+            Phase::Beginning => Err(AppendFailed::NotBegun),
+            Phase::Ended => Err(AppendFailed::Ended),
             Phase::Unreconciled { .. } => Err(AppendFailed::NotReconciled),
             Phase::Closed => Err(AppendFailed::Closed),
             Phase::Failed => Err(AppendFailed::Failed),
@@ -94,16 +108,18 @@ impl Phase {
     }
 }
 
+/// What does not change while a journal is open.
+pub(crate) struct Fixed<S: Suite> {
+    pub(crate) log_key: VerifierKey<S>,
+    pub(crate) mirror_key: VerifierKey<S>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: JournalLimits,
+    pub(crate) follows: bool,
+}
+
 impl<S: Suite> Shared<S> {
-    pub(crate) fn new(
-        fold: Fold<S>,
-        mirror: Mirror,
-        log_key: VerifierKey<S>,
-        mirror_key: VerifierKey<S>,
-        clock: Arc<dyn Clock>,
-        limits: JournalLimits,
-    ) -> Shared<S> {
-        let origin = log_key.name().as_str().to_owned();
+    pub(crate) fn new(fold: Fold<S>, mirror: Mirror, fixed: Fixed<S>) -> Shared<S> {
+        let origin = fixed.log_key.name().as_str().to_owned();
         let progress = Progress {
             size: fold.tree.size(),
             ended: false,
@@ -111,11 +127,12 @@ impl<S: Suite> Shared<S> {
         Shared {
             stream: StreamId::of::<S>(&origin),
             origin,
-            log_key,
-            mirror_key,
+            log_key: fixed.log_key,
+            mirror_key: fixed.mirror_key,
             heads: OnceLock::new(),
-            clock,
-            limits,
+            clock: fixed.clock,
+            limits: fixed.limits,
+            follows: fixed.follows,
             state: Mutex::new(State {
                 fold,
                 mirror,
@@ -134,9 +151,7 @@ impl<S: Suite> Shared<S> {
     /// Ends the journal, unless it has ended already, and tells everybody who waits.
     pub(crate) fn end(&self, phase: Phase) {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Ready | Phase::Unreconciled { .. })
-            || phase == Phase::Failed
-        {
+        if !state.phase.is_over() || phase == Phase::Failed {
             state.phase = phase;
         }
         state.mirror.drop_waiters();
@@ -154,7 +169,28 @@ impl<S: Suite> Shared<S> {
     }
 }
 
+impl Phase {
+    /// Whether nothing will come any more, not even for the mirror.
+    pub(crate) fn is_over(self) -> bool {
+        match self {
+            Phase::Closed | Phase::Failed | Phase::Forked => true,
+            Phase::Beginning | Phase::Ended | Phase::Ready | Phase::Unreconciled { .. } => false,
+        }
+    }
+}
+
 impl<S: Suite> State<S> {
+    /// The phase of a journal that was compared with its mirror.
+    pub(crate) fn compared(&self, follows: bool) -> Phase {
+        if self.fold.life.end().is_some() || self.phase == Phase::Ended {
+            Phase::Ended
+        } else if follows && !self.fold.life.has_begun() {
+            Phase::Beginning
+        } else {
+            Phase::Ready
+        }
+    }
+
     /// The newest checkpoint as a signed note.
     pub(crate) fn newest(&self, shared: &Shared<S>) -> Option<Note> {
         let (checkpoint, blob) = self.fold.signed(self.fold.tree.size())?;

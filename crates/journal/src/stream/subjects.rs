@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use lingqu_core::forward::SubjectAsked;
 use lingqu_core::record::{Field, Kind, RecordView};
 use lingqu_core::{ErrorCode, GrantId, Timestamp};
 use lingqu_policy::SubjectLimit;
@@ -144,6 +145,37 @@ impl Subjects {
         }
     }
 
+    /// What is recorded of windows that still count at `time`, to be brought forward.
+    pub(crate) fn forward(&self, time: Timestamp) -> Vec<SubjectAsked> {
+        let current = self
+            .counts
+            .iter()
+            .filter(|(_, count)| count.ends.plus(GRACE) > time);
+        let mut asked: Vec<SubjectAsked> = current
+            .map(|(tag, count)| SubjectAsked {
+                tag: *tag,
+                ends: count.ends,
+                grants: count.recorded(),
+            })
+            .filter(|asked| !asked.grants.is_empty())
+            .collect();
+        asked.sort_unstable_by_key(|asked| asked.tag);
+        asked
+    }
+
+    /// Takes over what another stream brings forward.
+    pub(crate) fn bring(&mut self, asked: Vec<SubjectAsked>) {
+        for SubjectAsked { tag, ends, grants } in asked {
+            for (grant, recorded) in grants {
+                let subject = SubjectUse { tag, ends };
+                let one = Asked { subject, grant };
+                self.each_count(&one, |calls| {
+                    calls.recorded = calls.recorded.saturating_add(recorded);
+                });
+            }
+        }
+    }
+
     fn each_count(&mut self, asked: &Asked, change: impl Fn(&mut Calls)) {
         self.sweep_at = self.sweep_at.min(asked.forgotten_at());
         let count = self.counts.entry(asked.subject.tag).or_insert(Count {
@@ -179,6 +211,16 @@ impl Subjects {
 }
 
 impl Count {
+    /// Calls on record per grant, by grant.
+    fn recorded(&self) -> Vec<(GrantId, u32)> {
+        let grants = self.grants.iter().filter(|(_, calls)| calls.recorded > 0);
+        let mut recorded: Vec<_> = grants
+            .map(|(grant, calls)| (grant.clone(), calls.recorded))
+            .collect();
+        recorded.sort_by(|a, b| a.0.cmp(&b.0));
+        recorded
+    }
+
     fn of(&self, grant: &GrantId) -> Option<Calls> {
         let known = self.grants.iter().find(|(id, _)| id == grant);
         known.map(|(_, calls)| *calls)

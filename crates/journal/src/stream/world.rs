@@ -253,6 +253,7 @@ impl World {
             clock: self.clock.clone(),
             limits: self.limits.clone(),
             on_fatal: FatalHook::new(|_| {}),
+            follows: false,
         }
     }
 

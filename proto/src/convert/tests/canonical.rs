@@ -6,6 +6,7 @@ use lingqu_core::epoch::{Epoch, Revocation};
 use lingqu_core::grant::{Filing, Grant};
 use lingqu_core::product::{Approval, Product, SignedPolicy};
 use lingqu_core::stop::StopOrder;
+use lingqu_core::succession::SuccessionOrder;
 use proptest::prelude::*;
 use prost::Message;
 
@@ -110,6 +111,7 @@ one_encoding! {
     epoch_has_one_encoding: Epoch, pb::Epoch, epochs;
     revocation_has_one_encoding: Revocation, pb::Revocation, revocations;
     stop_order_has_one_encoding: StopOrder, pb::StopOrder, stop_orders;
+    succession_order_has_one_encoding: SuccessionOrder, pb::SuccessionOrder, succession_orders;
 }
 
 /// Bytes are refused, or they are what the object encodes to.

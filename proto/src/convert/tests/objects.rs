@@ -10,11 +10,12 @@ use lingqu_core::product::{
     Parameter, ParameterValues, Product, ProductRef, SignedPolicy, Statistic, Tier, Verification,
 };
 use lingqu_core::stop::{StopOrder, StopScope};
+use lingqu_core::succession::SuccessionOrder;
 use lingqu_policy::{
     AuditTerms, BodyTerms, Day, Domain, DpBudget, Function, MicroRho, Policy, Release,
     SubjectLimit, Use, UseSet,
 };
-use lingqu_tlog::{Ed25519Signer, Hash, Signer};
+use lingqu_tlog::{Ed25519Signer, Hash, Intl, KeyName, Signer, VerifierKey};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
@@ -257,6 +258,48 @@ pub(super) fn stop_order() -> StopOrder {
         lift: true,
         scope: StopScope::All,
     }
+}
+
+/// The key of a log with this origin.
+fn log_key(origin: &str, seed: u8) -> String {
+    let name = KeyName::parse(origin).unwrap();
+    let public = Ed25519Signer::from_seed([seed; 32]);
+    let key = VerifierKey::<Intl>::note(name, public.public_key());
+    key.unwrap().to_string()
+}
+
+pub(super) fn succession_order() -> SuccessionOrder {
+    SuccessionOrder {
+        unit: "party_civil".parse().unwrap(),
+        node: "node_civil".parse().unwrap(),
+        issued: Timestamp(1_767_225_600_000_000),
+        not_before: Timestamp(1_782_864_000_000_000),
+        ends: "net.example/s/node_civil/45/2026h1".to_owned(),
+        begins: log_key("net.example/s/node_civil/45/2026h2", 1),
+    }
+}
+
+pub(super) fn succession_orders() -> impl Strategy<Value = SuccessionOrder> {
+    let periods = ("[a-y]{1,8}", "[a-z0-9.-]{0,8}");
+    (
+        id("party_"),
+        id("node_"),
+        instants(),
+        instants(),
+        periods,
+        1..=u8::MAX,
+    )
+        .prop_map(|(unit, node, issued, not_before, (ends, more), seed)| {
+            let next = format!("n.example/s/1/45/{ends}z{more}");
+            SuccessionOrder {
+                unit,
+                node,
+                issued,
+                not_before,
+                ends: format!("n.example/s/1/45/{ends}"),
+                begins: log_key(&next, seed),
+            }
+        })
 }
 
 fn id<T: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug>(

@@ -7,7 +7,11 @@ use lingqu_core::envelope::PAYLOAD_LEN_MAX;
 use lingqu_core::epoch::{Epoch, REVOKED_MAX};
 use lingqu_core::product::{Product, SignedPolicy};
 
-use super::objects::{approval, epoch, filing, policy, product, revocation, stop_order};
+use lingqu_tlog::{Intl, VerifierKey};
+
+use super::objects::{
+    approval, epoch, filing, policy, product, revocation, stop_order, succession_order,
+};
 use super::{accepted, refused};
 use crate::{SignedObject, pb, product_ref};
 
@@ -415,6 +419,38 @@ fn rules_of_a_stop_order() {
         });
         assert_eq!(invalid.field, "scope", "{scope}");
     }
+}
+
+#[test]
+fn rules_of_a_succession_order() {
+    let field = |change: fn(&mut pb::SuccessionOrder)| refused(&succession_order(), change).field;
+    assert_eq!(field(|order| order.unit = "node_civil".into()), "unit");
+    assert_eq!(field(|order| order.node = "party_civil".into()), "node");
+    assert_eq!(field(|order| order.issued_us = -1), "issued_us");
+    assert_eq!(field(|order| order.not_before_us = -1), "not_before_us");
+    assert_eq!(field(|order| order.begins.push('A')), "begins");
+    // Another network, node or region, the same period, an earlier one.
+    for ends in [
+        "net.other/s/node_civil/45/2026h1",
+        "net.example/s/node_other/45/2026h1",
+        "net.example/s/node_civil/4501/2026h1",
+        "net.example/s/node_civil/45/2026h2",
+        "net.example/s/node_civil/45/2027h1",
+        "2026h1",
+        "",
+    ] {
+        let invalid = refused(&succession_order(), |order: &mut pb::SuccessionOrder| {
+            order.ends = ends.to_owned();
+        });
+        assert_eq!(invalid.field, "begins", "{ends}");
+    }
+    // A cosigner's key is no log's.
+    let invalid = refused(&succession_order(), |order: &mut pb::SuccessionOrder| {
+        let key: VerifierKey<Intl> = order.begins.parse().unwrap();
+        let cosigner = VerifierKey::<Intl>::cosignature(key.name().clone(), key.public_key());
+        order.begins = cosigner.unwrap().to_string();
+    });
+    assert_eq!(invalid.field, "begins");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::manifest::Manifest;
 use crate::command::call::level;
 
 /// What a record says that a reader of the report looks for, with its names in both languages.
-const SHOWN: [(Field, &str, &str); 15] = [
+const SHOWN: [(Field, &str, &str); 17] = [
     (Field::Caller, "caller", "调用方"),
     (Field::EndUser, "end user", "数据使用方"),
     (Field::Grant, "grant", "授权令牌"),
@@ -33,6 +33,12 @@ const SHOWN: [(Field, &str, &str); 15] = [
     ),
     (Field::Actor, "actor", "操作方"),
     (Field::Subject, "subject of the act", "行为对象"),
+    (Field::NextKey, "next stream's key", "后续日志流公钥"),
+    (
+        Field::PreviousKey,
+        "previous stream's key",
+        "前序日志流公钥",
+    ),
 ];
 
 /// One record of the package, proven.
@@ -150,7 +156,7 @@ fn value(clear: &Clear, field: Field) -> Option<String> {
     match field.shape() {
         Shape::Text => clear.get_text(field).map(str::to_owned),
         Shape::Number => clear.get_number(field).map(|number| number.to_string()),
-        Shape::Bytes(_) => clear.get_bytes(field).map(hex::encode),
+        Shape::Bytes(_) | Shape::UpTo(_) => clear.get_bytes(field).map(hex::encode),
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
-use lingqu_core::record::Kind;
 use lingqu_core::{CallId, ErrorCode, NodeId, Region, Timestamp};
 use lingqu_tlog::Hash;
 
@@ -445,7 +444,7 @@ fn outcome(language: Language, found: &Found) -> (Mark, String) {
     let explained = match (row.class, row.outcome.as_deref()) {
         (Class::Act, _) => {
             let action = row.action.as_deref().map(visible);
-            action.unwrap_or_else(|| kind(row.kind).to_owned())
+            action.unwrap_or_else(|| row.kind.name().to_owned())
         }
         (_, Some(word)) => match word.parse::<ErrorCode>() {
             Ok(code) => {
@@ -457,21 +456,6 @@ fn outcome(language: Language, found: &Found) -> (Mark, String) {
         (_, None) => String::new(),
     };
     (mark, explained)
-}
-
-/// The name of a kind without an action of its own, as `audit follow` prints it.
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::NodeStart => "NODE_START",
-        Kind::NodeStop => "NODE_STOP",
-        Kind::Heartbeat => "HEARTBEAT",
-        Kind::AuthorizationChange => "AUTHORIZATION_CHANGE",
-        Kind::Call => "CALL",
-        Kind::Denials => "DENIALS",
-        Kind::Control => "CONTROL",
-        Kind::Load => "LOAD",
-        Kind::Debit => "DEBIT",
-    }
 }
 
 fn streams(

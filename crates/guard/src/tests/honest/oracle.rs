@@ -24,8 +24,6 @@ use super::registers::{LEAST, ROUND_TO, SHARE, Table};
 pub(crate) struct Oracle {
     tables: Vec<Table>,
     bare: SessionContext,
-    /// Share by which a number may differ, besides the last digits of a fraction.
-    slack: f64,
 }
 
 /// Groups that were shown, and groups that were not.
@@ -48,20 +46,7 @@ impl Oracle {
             let rows = MemTable::try_new(schema, vec![table.batches.clone()]).unwrap();
             bare.register_table(table.name, Arc::new(rows)).unwrap();
         }
-        Oracle {
-            tables,
-            bare,
-            slack: 0.0,
-        }
-    }
-
-    /// For answers that may leave out rows which lie in cells too small to be shown.
-    #[allow(
-        dead_code,
-        reason = "two tests share this file, and one of them is exact"
-    )]
-    pub(crate) fn with_slack(self, slack: f64) -> Oracle {
-        Oracle { slack, ..self }
+        Oracle { tables, bare }
     }
 
     pub(crate) fn tables(&self) -> &[Table] {
@@ -90,10 +75,7 @@ impl Oracle {
         for row in &got {
             let (group, cells) = row.split_at(keys);
             let wanted = { by_group.get(group) }.unwrap_or_else(|| panic!("{sql}: {group:?}"));
-            let same = cells
-                .iter()
-                .zip(*wanted)
-                .all(|(one, other)| one.is(other, self.slack));
+            let same = cells.iter().zip(*wanted).all(|(one, other)| one.is(other));
             assert!(same, "{sql}: {group:?} {cells:?}, not {wanted:?}");
         }
         if let Some(order) = question.order {
@@ -281,11 +263,11 @@ impl PartialOrd for Cell {
 }
 
 impl Cell {
-    /// The same but for the last digits of a fraction, and a share of it.
-    fn is(&self, other: &Cell, slack: f64) -> bool {
+    /// The same but for the last digits of a fraction.
+    fn is(&self, other: &Cell) -> bool {
         match (self, other) {
             (Cell::Number(one), Cell::Number(other)) => {
-                (one - other).abs() <= (1e-6_f64).max(slack) * other.abs().max(1.0)
+                (one - other).abs() <= 1e-6 * other.abs().max(1.0)
             }
             _ => self == other,
         }
@@ -346,7 +328,7 @@ fn in_order(question: &Question, order: &str, got: &[Vec<Cell>], wanted: &[Vec<C
         best.reverse();
     }
     for (row, best) in got.iter().zip(best) {
-        let same = Cell::Number(value(row)).is(&Cell::Number(best), 0.0) || value(row) == best;
+        let same = Cell::Number(value(row)).is(&Cell::Number(best)) || value(row) == best;
         assert!(same, "{}: {row:?} where {best} belongs", question.sql);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use datafusion::arrow::compute::{cast, concat_batches};
-use datafusion::prelude::{ParquetReadOptions, SessionContext};
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use lingqu_policy::{AuditTerms, Domain, Policy, Preset, Release, UseSet};
 use tpchgen::generators::{CustomerGenerator, NationGenerator, OrderGenerator};
 use tpchgen_arrow::{CustomerArrow, NationArrow, OrderArrow};
@@ -166,7 +166,10 @@ pub(crate) fn tpch() -> Vec<Table> {
 
 async fn parquet(directory: &Path, name: &str) -> Vec<RecordBatch> {
     let path = directory.join(format!("{name}.parquet"));
-    let context = SessionContext::new();
+    // In the file's order: several readers would give their rows as they come, and its first fifth would be another one
+    // each time.
+    let config = SessionConfig::new().with_target_partitions(1);
+    let context = SessionContext::new_with_config(config);
     let path = path.to_str().unwrap();
     let read = context.read_parquet(path, ParquetReadOptions::default());
     let batches = read.await.unwrap().collect().await.unwrap();
