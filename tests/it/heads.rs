@@ -17,6 +17,7 @@ use lingqu_tlog::{
     sign_cosignature, sign_note,
 };
 
+use crate::impostor::{HeadLie, Impostor, Lie};
 use crate::network::*;
 use crate::restored::copy;
 
@@ -125,6 +126,76 @@ impl World {
         })
         .await
         .unwrap();
+    }
+}
+
+/// A node that has seen no head log yet, towards a coordinator in an attacker's hands.
+async fn towards_an_impostor(lie: Lie) -> (World, Impostor) {
+    let mut world = World::ready().await;
+    world.network.stop_node().await.unwrap();
+    world.network.stop_coordinator().await.unwrap();
+    fs::remove_file(world.state().join("head-log")).unwrap();
+    let impostor = world.impostor(lie, Vec::new()).await;
+    let url = impostor.url.clone();
+    world
+        .open_node(|config| {
+            soon(config);
+            config.coordinator.url = url;
+        })
+        .await;
+    wait_until(&world.network, "everything is cosigned", |node| {
+        let figures = node.journal().figures();
+        figures.records > 0 && figures.records_unmirrored == 0 && node.products_open() > 0
+    })
+    .await
+    .unwrap();
+    (world, impostor)
+}
+
+/// A coordinator of before these messages, or one that does not send them: silence opens nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mirror_that_cosigns_and_shows_no_head_gets_no_answer_out() {
+    let (mut world, _impostor) = towards_an_impostor(Lie::None).await;
+    assert!(world.journal().figures().mirror_connected);
+    for _ in 0..3 {
+        assert_eq!(world.told().await, ErrorCode::AuditUnavailable.as_str());
+    }
+    assert!(calls(&world.records().await).is_empty());
+    world.network.stop_node().await.unwrap();
+    // The control: the same with heads.
+    let (mut world, _impostor) = towards_an_impostor(Lie::Heads(HeadLie::None)).await;
+    world.headed(true).await;
+    assert_eq!(world.told().await, "MATCH");
+    world.network.stop_node().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_mirror_shows_of_its_head_log_is_heeded_as_it_comes() {
+    let cases = [
+        (HeadLie::Forked, true),
+        (HeadLie::WentBack, true),
+        (HeadLie::NotIncluded, false),
+    ];
+    for (lie, is_contradiction) in cases {
+        let (mut world, mut impostor) = towards_an_impostor(Lie::Heads(lie)).await;
+        // Each call is a batch and each batch a head; the lie comes with the second or third.
+        let bank = world.caller(Party::Bank).await;
+        for _ in 0..3 {
+            bank.told(&call(GRANT)).await;
+        }
+        impostor.hung_up_on().await;
+        if is_contradiction {
+            wait_until(&world.network, "the node is shut", |node| !node.ready())
+                .await
+                .unwrap();
+            let told = bank.told(&call(GRANT)).await;
+            assert_eq!(told, ErrorCode::NodeNotReady.as_str(), "{lie:?}");
+            assert_eq!(world.evidence().len(), 1, "{lie:?}");
+        } else {
+            assert!(world.node().ready(), "{lie:?}");
+            assert!(world.evidence().is_empty(), "{lie:?}");
+        }
+        world.network.stop_node().await.unwrap();
     }
 }
 

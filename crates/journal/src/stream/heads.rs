@@ -371,3 +371,5 @@ impl CheckedHead {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod witnessed;
