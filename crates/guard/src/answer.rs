@@ -13,10 +13,11 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
 use datafusion::arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
 use lingqu_policy::DomainKind;
 
-use crate::formula::Computed;
+use crate::formula::{Computed, Line, Wholes};
 use crate::gate::{Broken, Figure, Group};
 use crate::infer::Shown;
 use crate::query::{Cell, Key, Query, Words};
+use crate::window::{self, Asked};
 
 /// The columns of the answer. Every one can be NULL: a figure that is kept back, or the group of everything that lies
 /// outside the domain.
@@ -47,8 +48,39 @@ fn is_whole(cell: Cell) -> bool {
 fn computed_type<V>(query: &Query<V>, computed: &Computed) -> DataType {
     match computed.decimal {
         Some((precision, scale)) => DataType::Decimal128(precision, scale.cast_signed()),
-        None if computed.formula.is_whole(&|at| is_whole(query.cells[at])) => DataType::Int64,
+        None if computed.formula.is_whole(&wholes(query)) => DataType::Int64,
         None => DataType::Float64,
+    }
+}
+
+/// Which figures and windows are whole numbers.
+fn wholes<V>(query: &Query<V>) -> Wholes {
+    let mut wholes = Wholes {
+        figures: query.cells.iter().copied().map(is_whole).collect(),
+        windows: Vec::new(),
+    };
+    let windows = query.windows.iter().map(|window| match &window.asked {
+        Asked::Lag(of, _) | Asked::Lead(of, _) | Asked::Sum(of) => of.is_whole(&wholes),
+        Asked::Rank | Asked::RowNumber => true,
+    });
+    wholes.windows = windows.collect();
+    wholes
+}
+
+/// What stands above the Gate: a group that leaves, and what each window says of it.
+struct Row {
+    group: Group,
+    windows: Vec<Option<Figure>>,
+}
+
+impl Row {
+    /// What formulas see.
+    fn line<'a, V>(&'a self, query: &'a Query<V>) -> Line<'a> {
+        Line {
+            figures: self.group.seen(),
+            windows: &self.windows,
+            parameters: &query.numbers,
+        }
     }
 }
 
@@ -69,27 +101,44 @@ pub(crate) fn group_type(key: &Key) -> DataType {
 
 /// The answer: sorted by the group columns, then as ORDER BY says, then cut.
 pub(crate) fn build<V>(query: &Query<V>, groups: Vec<Group>) -> Result<RecordBatch, Broken> {
-    let kept = |group: &Group| match &query.having {
-        Some(having) => having.holds(group.seen()) == Some(true),
-        None => true,
-    };
-    let groups: Vec<Group> = groups.into_iter().filter(kept).collect();
-    let groups = groups.as_slice();
+    let rows = kept(query, groups);
+    let groups = rows.iter().map(|row| &row.group);
     let columns: Result<Vec<ArrayRef>, Broken> = { query.outputs.iter() }
         .map(|output| {
             Ok(match output.shown {
-                Shown::Group(key) => group_column(&query.keys, key, groups),
-                Shown::Figure(figure) => figure_column(query.cells[figure], figure, groups),
-                Shown::Computed(computed) => {
-                    let computed = &query.computed[computed];
-                    computed_column(&computed_type(query, computed), computed, groups)?
+                Shown::Group(key) => {
+                    let places: Vec<usize> = groups.clone().map(|group| group.place).collect();
+                    group_column(&query.keys, key, &places)
                 }
+                Shown::Figure(figure) => figure_column(query.cells[figure], figure, groups.clone()),
+                Shown::Computed(computed) => computed_column(query, computed, &rows)?,
             })
         })
         .collect();
     let columns = columns?;
     let batch = RecordBatch::try_new(schema(query), columns).map_err(|_| Broken)?;
     arranged(query, batch)
+}
+
+/// The groups that HAVING keeps, with what windows say of each. Windows see these groups and no others.
+fn kept<V>(query: &Query<V>, groups: Vec<Group>) -> Vec<Row> {
+    let is_kept = |group: &Group| match &query.having {
+        Some(having) => {
+            let line = Line {
+                figures: group.seen(),
+                windows: &[],
+                parameters: &query.numbers,
+            };
+            having.holds(line) == Some(true)
+        }
+        None => true,
+    };
+    let groups: Vec<Group> = groups.into_iter().filter(is_kept).collect();
+    let said = window::evaluate(&query.windows, &query.keys, &groups, &query.numbers);
+    let rows = groups.into_iter().zip(said);
+    rows.filter(|(group, _)| group.is_shown())
+        .map(|(group, windows)| Row { group, windows })
+        .collect()
 }
 
 /// The rows as ORDER BY and LIMIT say.
@@ -131,10 +180,10 @@ fn ordered<V>(query: &Query<V>, batch: &RecordBatch) -> Result<RecordBatch, Brok
 }
 
 /// The domain's own words for the cells; an edge stands for the bin above it.
-pub(crate) fn group_column(keys: &[Key], key: usize, groups: &[Group]) -> ArrayRef {
+pub(crate) fn group_column(keys: &[Key], key: usize, groups: &[usize]) -> ArrayRef {
     let below: usize = keys[key + 1..].iter().map(Key::cells).product();
     let cells = keys[key].cells();
-    let place = |group: &Group| group.place / below % cells;
+    let place = |group: &usize| group / below % cells;
     if let Some(recode) = &keys[key].recode {
         let places = groups.iter().map(place);
         return match &recode.words {
@@ -178,45 +227,47 @@ pub(crate) fn group_column(keys: &[Key], key: usize, groups: &[Group]) -> ArrayR
     }
 }
 
-fn figure_column(cell: Cell, figure: usize, groups: &[Group]) -> ArrayRef {
-    let whole = |group: &Group| match group.figures[figure] {
+fn figure_column<'a>(
+    cell: Cell,
+    figure: usize,
+    groups: impl Iterator<Item = &'a Group>,
+) -> ArrayRef {
+    let figures = groups.map(|group| group.figures[figure]);
+    match is_whole(cell) {
+        true => Arc::new(figures.map(whole).collect::<Int64Array>()),
+        false => Arc::new(figures.map(fraction).collect::<Float64Array>()),
+    }
+}
+
+fn whole(number: Option<Figure>) -> Option<i64> {
+    match number {
         Some(Figure::Whole(number)) => Some(number),
         Some(Figure::Real(_)) | None => None,
-    };
-    let real = |group: &Group| match group.figures[figure] {
+    }
+}
+
+fn fraction(number: Option<Figure>) -> Option<f64> {
+    match number {
         Some(Figure::Real(number)) => Some(number),
         Some(Figure::Whole(_)) | None => None,
-    };
-    if is_whole(cell) {
-        Arc::new(groups.iter().map(whole).collect::<Int64Array>())
-    } else {
-        Arc::new(groups.iter().map(real).collect::<Float64Array>())
     }
 }
 
 /// Numbers computed from figures as they are released.
-fn computed_column(
-    data_type: &DataType,
-    computed: &Computed,
-    groups: &[Group],
-) -> Result<ArrayRef, Broken> {
-    let value = |group: &Group| computed.formula.value(group.seen());
-    if let (DataType::Decimal128(precision, scale), Some(decimal)) = (data_type, computed.decimal) {
-        let values = { groups.iter() }.map(|group| computed.decimal(decimal, group.seen()));
+fn computed_column<V>(query: &Query<V>, computed: usize, rows: &[Row]) -> Result<ArrayRef, Broken> {
+    let computed = &query.computed[computed];
+    let data_type = computed_type(query, computed);
+    let lines = rows.iter().map(|row| row.line(query));
+    if let (DataType::Decimal128(precision, scale), Some(decimal)) = (&data_type, computed.decimal)
+    {
+        let values = lines.map(|line| computed.decimal(decimal, line));
         let values: Decimal128Array = values.collect();
         let values = values.with_precision_and_scale(*precision, *scale);
         return Ok(Arc::new(values.map_err(|_| Broken)?));
     }
-    let whole = |group: &Group| match value(group) {
-        Some(Figure::Whole(number)) => Some(number),
-        Some(Figure::Real(_)) | None => None,
-    };
-    let real = |group: &Group| match value(group) {
-        Some(Figure::Real(number)) => Some(number),
-        Some(Figure::Whole(_)) | None => None,
-    };
+    let values = lines.map(|line| computed.formula.value(line));
     Ok(match data_type {
-        DataType::Int64 => Arc::new(groups.iter().map(whole).collect::<Int64Array>()),
-        _ => Arc::new(groups.iter().map(real).collect::<Float64Array>()),
+        DataType::Int64 => Arc::new(values.map(whole).collect::<Int64Array>()),
+        _ => Arc::new(values.map(fraction).collect::<Float64Array>()),
     })
 }

@@ -8,6 +8,7 @@ mod words;
 
 use datafusion::scalar::ScalarValue;
 
+use crate::gate::Figure as Number;
 use crate::query::{Bindable, Query};
 use crate::rule::TemplateRefused;
 use crate::tables::TableRules;
@@ -140,7 +141,10 @@ pub(crate) fn statement(
     };
     reads(query, rules, &mut told);
     takes(query, rules, value, &mut told);
-    releases(query, rules, &mut told);
+    let names = parameters
+        .iter()
+        .map(|parameter| format!("${}", parameter.name));
+    releases(query, rules, names.collect(), &mut told);
     for parameter in parameters {
         let (count, en, zh) = match &parameter.allowed {
             Allowed::Edges(edges) => (edges.len(), "edges", "个分界"),
@@ -168,7 +172,17 @@ pub(crate) fn bound_statement(query: &Query<ScalarValue>, rules: &[TableRules]) 
     let mut told = Explanation::default();
     reads(query, rules, &mut told);
     takes(query, rules, literal, &mut told);
-    releases(query, rules, &mut told);
+    let number = |number: &Option<Number>| match number {
+        Some(Number::Whole(number)) => number.to_string(),
+        // Only whole numbers are parameters above the Gate.
+        Some(Number::Real(_)) | None => String::new(),
+    };
+    releases(
+        query,
+        rules,
+        query.numbers.iter().map(number).collect(),
+        &mut told,
+    );
     told
 }
 
@@ -213,9 +227,15 @@ fn takes<V>(
     }
 }
 
-fn releases<V>(query: &Query<V>, rules: &[TableRules], told: &mut Explanation) {
+fn releases<V>(
+    query: &Query<V>,
+    rules: &[TableRules],
+    parameters: Vec<String>,
+    told: &mut Explanation,
+) {
+    let texts = words::texts(query, rules, parameters);
     for output in &query.outputs {
-        let (en, zh) = words::shown(query, rules, output.shown);
+        let (en, zh) = words::shown(query, rules, output.shown, &texts);
         let name = &output.name;
         told.say(
             Topic::Releases,
@@ -224,13 +244,20 @@ fn releases<V>(query: &Query<V>, rules: &[TableRules], told: &mut Explanation) {
         );
     }
     if let Some(kept) = &query.having {
-        let kept = kept.text(&|figure| words::figure_text(query, rules, figure));
+        let kept = kept.text(&texts);
         told.say(
             Topic::Releases,
             format!(
                 "releases only groups of which, by their figures as they are released, `{kept}`; a group of which this is unknown because a figure is kept back is left out"
             ),
             format!("只发布按已发布数值满足 `{kept}` 的组；因数值被隐去而无从判断的组不出现"),
+        );
+    }
+    if !query.windows.is_empty() {
+        told.say(
+            Topic::Releases,
+            "a window (OVER) sees the groups that are shown, with their figures as they are released: a sum is of what is shown, and a group that is not shown is passed over",
+            "窗口（OVER）只看到出现在结果中的组及其已发布数值：总和只是所示各组之和，未出现的组被跳过",
         );
     }
 }

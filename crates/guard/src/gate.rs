@@ -36,26 +36,31 @@ pub(crate) struct Group {
     /// What figures are before they are rounded or kept back: what nothing above the Gate may see.
     #[cfg(test)]
     pub(crate) raw: Vec<Option<Figure>>,
+    /// Whether it is too small to leave, and is handed on only to see that somebody notices.
+    #[cfg(test)]
+    pub(crate) is_hidden: bool,
 }
 
 impl Group {
-    /// A group by its place alone: one that every answer has, and whose figures do not come through the Gate.
-    pub(crate) fn declared(place: usize) -> Group {
-        Group {
-            place,
-            figures: Vec::new(),
-            #[cfg(test)]
-            raw: Vec::new(),
-        }
-    }
-
     /// What is seen above the Gate.
     pub(crate) fn seen(&self) -> &[Option<Figure>] {
         #[cfg(test)]
-        if !stands(Safeguard::ReleasedOnly) {
+        if !stands(Safeguard::ReleasedOnly) || self.is_hidden {
             return &self.raw;
         }
         &self.figures
+    }
+
+    /// Whether it leaves. Every group that the Gate releases does.
+    #[cfg(not(test))]
+    pub(crate) const fn is_shown(&self) -> bool {
+        true
+    }
+
+    /// The same; but a test may let windows see a group that does not leave.
+    #[cfg(test)]
+    pub(crate) fn is_shown(&self) -> bool {
+        !self.is_hidden
     }
 }
 
@@ -154,7 +159,8 @@ impl Gate {
         let least = u64::from(self.release.group_min());
         let mut shown = Vec::new();
         for (place, entities) in self.entities.iter().enumerate() {
-            if *entities < least && stands(Safeguard::MinimumGroup) {
+            let is_small = *entities < least && stands(Safeguard::MinimumGroup);
+            if is_small && (stands(Safeguard::ShownGroups) || *entities == 0) {
                 continue;
             }
             let figures: Result<Vec<_>, Broken> =
@@ -164,6 +170,8 @@ impl Gate {
                 figures: figures?,
                 #[cfg(test)]
                 raw: cells.iter().map(|cell| self.raw(place, *cell)).collect(),
+                #[cfg(test)]
+                is_hidden: is_small,
             });
         }
         Ok(shown)

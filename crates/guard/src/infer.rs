@@ -8,6 +8,7 @@ mod above;
 mod condition;
 mod group;
 mod node;
+mod over;
 mod world;
 
 pub(crate) use condition::{Condition, Operand, Test};
@@ -35,6 +36,8 @@ pub(crate) use node::{Node, classify};
 use node::{Term, term};
 
 use crate::formula::{Computed, Kept};
+use crate::value::Parameter;
+use crate::window::Window;
 
 /// Where a column comes from: which table of the statement, and which column of its schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,6 +103,8 @@ pub(crate) struct Reading {
     pub(crate) figures: Vec<Figure>,
     /// Outputs that are computed from released figures.
     pub(crate) computed: Vec<Computed>,
+    /// What computed outputs ask of the groups beside a group.
+    pub(crate) windows: Vec<Window>,
     /// HAVING: which groups are kept, by released figures.
     pub(crate) having: Option<Kept>,
     pub(crate) outputs: Vec<Output>,
@@ -108,10 +113,14 @@ pub(crate) struct Reading {
 }
 
 /// Plans the statement over `tables` and reads the plan.
-pub(crate) fn infer(shape: Shape, tables: &[TableRules]) -> Result<Reading, TemplateRefused> {
+pub(crate) fn infer(
+    shape: Shape,
+    tables: &[TableRules],
+    parameters: &[Parameter],
+) -> Result<Reading, TemplateRefused> {
     let plan = world::plan(shape.statement, tables)?;
     let mut reading = Reading::default();
-    reading.answer(&plan)?;
+    reading.answer(&plan, parameters)?;
     Ok(reading)
 }
 
@@ -121,7 +130,11 @@ fn unexpected(part: &'static str) -> TemplateRefused {
 
 impl Reading {
     /// LIMIT, ORDER BY and SELECT: what happens to released values.
-    fn answer(&mut self, plan: &LogicalPlan) -> Result<(), TemplateRefused> {
+    fn answer(
+        &mut self,
+        plan: &LogicalPlan,
+        parameters: &[Parameter],
+    ) -> Result<(), TemplateRefused> {
         let plan = match classify(plan) {
             Node::Limit(limit) => {
                 let datafusion::logical_expr::Limit { skip, fetch, input } = limit;
@@ -166,23 +179,33 @@ impl Reading {
                 nulls_first: *nulls_first,
             });
         }
-        let (rows, having) = match classify(&projection.input) {
-            Node::Filter(filter) => (&filter.input, Some(&filter.predicate)),
+        let (windows, below) = over::peel(&projection.input);
+        let (rows, having) = match classify(below) {
+            Node::Filter(filter) => (filter.input.as_ref(), Some(&filter.predicate)),
             // What is ordered by is no output: the planner has put it in beside them.
             Node::Sort(_) => return Err(TemplateRefused::new(Rule::OrderForm, "ORDER BY")),
-            _ => (&projection.input, None),
+            _ => (below, None),
         };
-        let shown = self.aggregated(rows)?;
-        let figures = above::Figures {
+        let mut shown = self.aggregated(rows)?;
+        let mut figures = above::Figures {
             schema: rows.schema(),
             shown: &shown,
+            parameters,
         };
         self.having = having.map(|kept| figures.kept(kept)).transpose()?;
+        self.windows = over::read(&windows, &figures)?;
+        shown.extend((0..self.windows.len()).map(above::Column::Window));
+        figures = above::Figures {
+            schema: projection.input.schema(),
+            shown: &shown,
+            parameters,
+        };
         for (output, field) in projection.expr.iter().zip(projection.schema.fields()) {
-            let shown = match unnamed(output) {
-                Term::Column(column) => shown[place(rows.schema(), column)?],
-                _ => {
-                    self.computed.push(figures.computed(output)?);
+            let shown = figures.output(output)?;
+            let shown = match shown {
+                above::Output::Shown(shown) => shown,
+                above::Output::Computed(computed) => {
+                    self.computed.push(computed);
                     Shown::Computed(self.computed.len() - 1)
                 }
             };
@@ -191,11 +214,11 @@ impl Reading {
                 shown,
             });
         }
-        Ok(())
+        over::check(&self.windows, self.groups.len(), &self.outputs)
     }
 
     /// GROUP BY and the aggregates. Returns what each column of the aggregation shows.
-    fn aggregated(&mut self, plan: &LogicalPlan) -> Result<Vec<Shown>, TemplateRefused> {
+    fn aggregated(&mut self, plan: &LogicalPlan) -> Result<Vec<above::Column>, TemplateRefused> {
         let Node::Aggregate(aggregate) = classify(plan) else {
             return Err(TemplateRefused::bare(Rule::OutputForm));
         };
@@ -203,14 +226,14 @@ impl Reading {
         let schema = aggregate.input.schema();
         let mut shown = Vec::new();
         for key in &aggregate.group_expr {
-            shown.push(Shown::Group(self.groups.len()));
+            shown.push(above::Column::Group(self.groups.len()));
             self.groups.push(group::read(key, schema, &origins)?);
         }
         for output in &aggregate.aggr_expr {
             let Term::Aggregate(function) = unnamed(output) else {
                 return Err(TemplateRefused::bare(Rule::AggregateForm));
             };
-            shown.push(Shown::Figure(self.figures.len()));
+            shown.push(above::Column::Figure(self.figures.len()));
             self.figures.push(figure(function, schema, &origins)?);
         }
         if shown.len() == aggregate.schema.fields().len() {
@@ -234,7 +257,11 @@ impl Reading {
                 _ => return Err(unexpected("AS")),
             },
             Node::Scan(scan) => self.scan(scan)?,
-            Node::Aggregate(_) | Node::Limit(_) | Node::Projection(_) | Node::Sort(_) => {
+            Node::Aggregate(_)
+            | Node::Limit(_)
+            | Node::Projection(_)
+            | Node::Sort(_)
+            | Node::Window(_) => {
                 return Err(unexpected("FROM"));
             }
             Node::Refused(part) => return Err(unexpected(part)),

@@ -73,6 +73,7 @@ mod tables;
 mod tally;
 mod template;
 mod value;
+mod window;
 
 pub use dp::{
     Clamp, DpBound, DpCost, DpFigure, DpProduct, DpTemplate, DpTerms, epsilon, epsilon_text,

@@ -15,6 +15,7 @@ use datafusion::scalar::ScalarValue;
 use lingqu_policy::{Domain, DomainKind, Function, Release, Use};
 
 use crate::formula::{Computed, Kept};
+use crate::gate::Figure as Number;
 use crate::infer::{Figure, OrderKey, Origin, Output, Reading, Shown, Test};
 use crate::limits::GuardLimits;
 use crate::partition::{group, places};
@@ -22,6 +23,7 @@ use crate::rule::{Rule, TemplateRefused, refuse};
 use crate::safeguard::{Safeguard, stands};
 use crate::tables::{TableRules, fits, measure_scale};
 use crate::value::Parameter;
+use crate::window::Window;
 
 /// Most group columns.
 const GROUPS_MAX: usize = 8;
@@ -78,6 +80,20 @@ impl Key {
         shown + 1
     }
 
+    /// Where a cell stands among all cells in the order of their values: words of a statement are declared in no order.
+    pub(crate) fn rank(&self, cell: usize) -> usize {
+        match &self.recode {
+            Some(recode) => match &recode.words {
+                Words::Days(_) => cell,
+                Words::Texts(texts) => {
+                    let own = texts.get(cell);
+                    texts.iter().filter(|text| Some(*text) < own).count()
+                }
+            },
+            None => cell,
+        }
+    }
+
     /// The group of each raw place of the domain.
     pub(crate) fn groups(&self) -> Vec<usize> {
         match &self.recode {
@@ -122,6 +138,8 @@ pub(crate) struct Query<V> {
     pub(crate) keys: Vec<Key>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) computed: Vec<Computed>,
+    /// What computed outputs ask of the groups beside a group.
+    pub(crate) windows: Vec<Window>,
     pub(crate) having: Option<Kept>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) order: Vec<OrderKey>,
@@ -129,11 +147,13 @@ pub(crate) struct Query<V> {
     pub(crate) release: Release,
     /// Product of the keys' cells: the answer's most rows.
     pub(crate) groups: usize,
+    /// Per parameter its number, once it is bound, if it is one.
+    pub(crate) numbers: Vec<Option<Number>>,
 }
 
 impl<V> Query<V> {
-    /// The same query with other conditions: how values are bound.
-    pub(crate) fn with_atoms<W>(&self, atoms: Vec<Atom<W>>) -> Query<W> {
+    /// The same query with values in its conditions, and the numbers of its parameters: how values are bound.
+    pub(crate) fn bound<W>(&self, atoms: Vec<Atom<W>>, numbers: Vec<Option<Number>>) -> Query<W> {
         let Query {
             scans,
             protected,
@@ -143,12 +163,14 @@ impl<V> Query<V> {
             keys,
             cells,
             computed,
+            windows,
             having,
             outputs,
             order,
             limit,
             release,
             groups,
+            numbers: _,
         } = self;
         Query {
             scans: scans.clone(),
@@ -159,12 +181,14 @@ impl<V> Query<V> {
             keys: keys.clone(),
             cells: cells.clone(),
             computed: computed.clone(),
+            windows: windows.clone(),
             having: having.clone(),
             outputs: outputs.clone(),
             order: order.clone(),
             limit: *limit,
             release: *release,
             groups: *groups,
+            numbers,
         }
     }
 
@@ -238,12 +262,14 @@ pub(crate) fn check(
         keys,
         cells,
         computed: reading.computed,
+        windows: reading.windows,
         having: reading.having,
         outputs: reading.outputs,
         order: reading.order,
         limit: reading.limit,
         release,
         groups,
+        numbers: Vec::new(),
     })
 }
 

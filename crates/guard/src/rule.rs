@@ -90,9 +90,9 @@ rules! {
             "恰好为一列设置用途 `entity`";
     FigureForm "FIGURE_FORM"
         en: "a computation over released figures is not one of the allowed ones",
-            "compute with + - * /, abs, round, nullif and CAST to DOUBLE or DECIMAL(18, 9) at most, from aggregates and numbers";
+            "compute with + - * /, abs, round, nullif and CAST to DOUBLE or DECIMAL(18, 9) at most, from aggregates, windows over them, numbers and parameters that are whole numbers";
         zh: "对已发布数值的计算不在允许之列",
-            "只用 + - * /、abs、round、nullif 以及 CAST 为 DOUBLE 或不超过 DECIMAL(18, 9)，由聚合与数字计算";
+            "只用 + - * /、abs、round、nullif 以及 CAST 为 DOUBLE 或不超过 DECIMAL(18, 9)，由聚合、对聚合的窗口、数字与整数参数计算";
     FilterUse "FILTER_USE"
         en: "the policy does not open the column for selection",
             "select by a column whose uses include `filter`";
@@ -120,9 +120,9 @@ rules! {
             "只按用途含 `group` 的列分组";
     HavingForm "HAVING_FORM"
         en: "HAVING is not a comparison of released figures",
-            "compare aggregates, and what is computed from them, with each other or with numbers by =, <>, <, <=, >, >= or BETWEEN, joined by AND, OR and NOT";
+            "compare aggregates, and what is computed from them, with each other, with numbers or with parameters that are whole numbers by =, <>, <, <=, >, >= or BETWEEN, joined by AND, OR and NOT";
         zh: "HAVING 不是已发布数值的比较",
-            "以 =、<>、<、<=、>、>=、BETWEEN 比较聚合及由其计算的数值与数字，并以 AND、OR、NOT 连接";
+            "以 =、<>、<、<=、>、>=、BETWEEN 比较聚合、由其计算的数值、数字与整数参数，并以 AND、OR、NOT 连接";
     JoinForm "JOIN_FORM"
         en: "a join is not an inner or left join of the protected table with another one on equality of columns",
             "write `JOIN table ON protected.column = table.column` or `LEFT JOIN …`, with AND for further columns";
@@ -150,9 +150,9 @@ rules! {
             "只选择出现在 GROUP BY 中的列、聚合以及由聚合计算的数值";
     Parameter "PARAMETER"
         en: "a parameter is not declared, not used, declared twice, or its values do not fit the column",
-            "declare each `$name` of the text once, with the kind and values or edges of its column's domain";
+            "declare each `$name` of the text once, with the kind and values or edges of its column's domain; as a whole number where it is compared with figures or computed with";
         zh: "参数未声明、未使用、重复声明，或其取值与列不符",
-            "文本中的每个 `$名称` 须声明一次，类型与取值须来自该列的值域";
+            "文本中的每个 `$名称` 须声明一次，类型与取值须来自该列的值域；与数值比较或参与计算的须为整数";
     PlanUnexpected "PLAN_UNEXPECTED"
         en: "the planned statement has a part that the guard does not know",
             "write the statement more plainly";
@@ -215,6 +215,11 @@ rules! {
             "use text, integers up to 64 bits or dates to select and group, numbers to sum";
         zh: "列的类型与其用途或值域不符",
             "筛选和分组用文本、64 位以内整数或日期，求和用数值";
+    WindowForm "WINDOW_FORM"
+        en: "a window is not one of the allowed ones over released figures",
+            "write sum(figure) OVER (PARTITION BY group columns ORDER BY …), rank() or row_number() OVER (… ORDER BY …), without ROWS or RANGE, in SELECT only; in lag(figure, 1) and lead(figure, 1) PARTITION BY and ORDER BY name all group columns, which are outputs, and nothing else";
+        zh: "窗口不是对已发布数值允许的写法",
+            "写 sum(数值) OVER (PARTITION BY 分组列 ORDER BY …)、rank() 或 row_number() OVER (… ORDER BY …)，不写 ROWS 与 RANGE，且只在 SELECT 中；lag(数值, 1) 与 lead(数值, 1) 的 PARTITION BY 与 ORDER BY 须恰好包含全部分组列，且这些列均为输出项";
 }
 
 /// Why a template is refused: the rule, and the column or part of the statement that breaks it.

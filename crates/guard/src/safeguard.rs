@@ -23,6 +23,8 @@ safeguards! {
     AggregateUse,
     /// Arguments are declared values.
     ArgumentsDeclared,
+    /// Which cells are merged does not depend on the order of rows.
+    AtomOrder,
     /// A block needs figures of enough contributors, none of whom stands out.
     BlockFigures,
     /// A block needs enough entities.
@@ -84,6 +86,8 @@ safeguards! {
     SafeChanges,
     /// Another protected table is joined on the entity of one id space only.
     SecondTable,
+    /// Windows see no group that is not shown.
+    ShownGroups,
     /// Tables are named plainly: no samples, hints, versions, functions.
     TableForm,
     /// Only signs that a template needs.

@@ -8,6 +8,7 @@ use arrow_schema::SchemaRef;
 use datafusion::scalar::ScalarValue;
 
 use crate::explain::Explanation;
+use crate::gate::Figure as Number;
 use crate::infer::infer;
 use crate::limits::GuardLimits;
 use crate::query::{Atom, Bindable, Cell, Query, check, check_parameters};
@@ -55,7 +56,7 @@ impl Template {
         check_names(tables)?;
         let shape = shape::read(&source.sql, limits.sql_bytes_max)?;
         check_parameters(&source.parameters, &shape.placeholders)?;
-        let reading = infer(shape, tables)?;
+        let reading = infer(shape, tables, &source.parameters)?;
         let query = check(reading, tables, &source.parameters, limits)?;
         Ok(Template(Arc::new(Inner {
             schema: answer::schema(&query),
@@ -236,5 +237,9 @@ fn bind(query: &Query<Bindable>, values: &[ScalarValue]) -> Query<ScalarValue> {
             test: atom.test.map(value),
         })
         .collect();
-    query.with_atoms(atoms)
+    let number = |value: &ScalarValue| match value {
+        ScalarValue::Int64(Some(number)) => Some(Number::Whole(*number)),
+        _ => None,
+    };
+    query.bound(atoms, values.iter().map(number).collect())
 }

@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::plan::{Number, Plan};
 use crate::answer::{arranged, group_column, group_type};
-use crate::gate::{Broken, Group};
+use crate::gate::Broken;
 use crate::infer::Shown;
 use crate::plan::Partial;
 use crate::query::{Cell, Measure, Query};
@@ -54,12 +54,9 @@ pub(super) fn build<V>(
     numbers: &[i128],
     shown: &[usize],
 ) -> Result<RecordBatch, Broken> {
-    let groups: Vec<Group> = { shown.iter() }
-        .map(|place| Group::declared(*place))
-        .collect();
     let columns: Result<Vec<ArrayRef>, Broken> = { query.outputs.iter() }
         .map(|output| match output.shown {
-            Shown::Group(key) => Ok(group_column(&query.keys, key, &groups)),
+            Shown::Group(key) => Ok(group_column(&query.keys, key, shown)),
             Shown::Figure(figure) => {
                 let of = |number| column(plan, numbers, shown, number);
                 figure_column(query.cells[figure], of)

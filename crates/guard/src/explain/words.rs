@@ -3,6 +3,7 @@
 use lingqu_policy::DomainKind;
 
 use super::{Explanation, Topic};
+use crate::formula::Texts;
 use crate::infer::{Shown, Test};
 use crate::query::{Cell, Query};
 use crate::tables::TableRules;
@@ -106,8 +107,28 @@ pub(super) fn compared<V>(test: &Test<V>, value: impl Fn(&V) -> String) -> (Stri
     }
 }
 
+/// How figures, windows and parameters stand in a statement.
+pub(super) fn texts<V>(query: &Query<V>, rules: &[TableRules], parameters: Vec<String>) -> Texts {
+    let figures = 0..query.cells.len();
+    let mut texts = Texts {
+        figures: figures
+            .map(|figure| figure_text(query, rules, figure))
+            .collect(),
+        windows: Vec::new(),
+        parameters,
+    };
+    let keys = query.keys.iter().map(|key| {
+        let table = &rules[query.scans[key.origin.scan]];
+        table.column(key.origin.column).to_owned()
+    });
+    let keys: Vec<String> = keys.collect();
+    let windows = query.windows.iter();
+    texts.windows = windows.map(|window| window.text(&texts, &keys)).collect();
+    texts
+}
+
 /// A figure as it stands in a statement.
-pub(super) fn figure_text<V>(query: &Query<V>, rules: &[TableRules], figure: usize) -> String {
+fn figure_text<V>(query: &Query<V>, rules: &[TableRules], figure: usize) -> String {
     let protected = &rules[query.scans[query.protected]];
     match query.cells[figure] {
         Cell::Average(column, _) => format!("avg({})", protected.column(column)),
@@ -136,14 +157,18 @@ fn sensitive<'a, V>(query: &Query<V>, rules: &'a [TableRules]) -> Vec<&'a str> {
 }
 
 /// What an output shows.
-pub(super) fn shown<V>(query: &Query<V>, rules: &[TableRules], shown: Shown) -> (String, String) {
+pub(super) fn shown<V>(
+    query: &Query<V>,
+    rules: &[TableRules],
+    shown: Shown,
+    texts: &Texts,
+) -> (String, String) {
     let protected = &rules[query.scans[query.protected]];
     let figure = match shown {
         Shown::Group(key) => return group(query, rules, key),
         Shown::Figure(figure) => figure,
         Shown::Computed(computed) => {
-            let text = |figure| figure_text(query, rules, figure);
-            let text = query.computed[computed].text(&text);
+            let text = query.computed[computed].text(texts);
             return (
                 format!("`{text}`, computed from released figures; NULL where one is kept back"),
                 format!("`{text}`，由已发布数值计算；所用数值被隐去时为 NULL"),

@@ -2,6 +2,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn figures(figures: &[Option<Number>]) -> Line<'_> {
+    Line {
+        figures,
+        ..Line::default()
+    }
+}
+
 fn figure(at: usize) -> Box<Formula> {
     Box::new(Formula::Figure(at))
 }
@@ -34,18 +41,18 @@ fn what_has_no_value_is_unknown() {
         (Operation::Multiply, huge, huge),
         (Operation::Add, huge, huge),
     ] {
-        let value = of(operation).value(&[Some(left), Some(right)]);
+        let value = of(operation).value(figures(&[Some(left), Some(right)]));
         assert_eq!(value, None, "{operation:?} {left:?} {right:?}");
     }
     for formula in [Formula::Absolute(figure(0)), Formula::Negative(figure(0))] {
-        assert_eq!(formula.value(&[Some(least)]), None);
+        assert_eq!(formula.value(figures(&[Some(least)])), None);
     }
     let decimal = |number| {
         let computed = Computed {
             formula: Formula::Figure(0),
             decimal: Some((4, 2)),
         };
-        computed.decimal((4, 2), &[number])
+        computed.decimal((4, 2), figures(&[number]))
     };
     assert_eq!(decimal(Some(Number::Real(99.994))), Some(9_999));
     assert_eq!(decimal(Some(Number::Real(-0.005))), Some(-1));
@@ -56,7 +63,7 @@ fn what_has_no_value_is_unknown() {
 
 #[test]
 fn whole_numbers_divide_to_whole_numbers() {
-    let of = |left, right| of(Operation::Divide).value(&[Some(left), Some(right)]);
+    let of = |left, right| of(Operation::Divide).value(figures(&[Some(left), Some(right)]));
     let (seven, two) = (Number::Whole(7), Number::Whole(2));
     assert_eq!(of(seven, two), Some(Number::Whole(3)));
     assert_eq!(of(Number::Whole(-7), two), Some(Number::Whole(-3)));
@@ -100,17 +107,19 @@ proptest! {
         formula in formula(),
         figures in prop::collection::vec(number(), 3),
     ) {
-        let value = formula.value(&figures);
+        let line = super::tests::figures(&figures);
+        let value = formula.value(line);
         if let Some(Number::Real(number)) = value {
             prop_assert!(number.is_finite());
         }
         // The declared type of an output is that of its values.
-        let whole = |at: usize| matches!(figures[at], Some(Number::Whole(_)) | None);
+        let whole = |figure: &Option<Number>| matches!(figure, Some(Number::Whole(_)) | None);
+        let whole = Wholes { figures: figures.iter().map(whole).collect(), windows: Vec::new() };
         if let Some(value) = value {
             prop_assert_eq!(matches!(value, Number::Whole(_)), formula.is_whole(&whole));
         }
         let computed = Computed { formula, decimal: Some((9, 3)) };
-        if let Some(value) = computed.decimal((9, 3), &figures) {
+        if let Some(value) = computed.decimal((9, 3), line) {
             prop_assert!(value.unsigned_abs() < 1_000_000_000);
         }
     }
@@ -128,17 +137,20 @@ fn a_figure_that_is_kept_back_decides_nothing() {
         Comparison::AtMost,
     ] {
         let kept = compare(comparison);
-        assert_eq!(kept.holds(&[None]), None);
-        assert_eq!(Kept::Not(Box::new(kept)).holds(&[None]), None);
+        assert_eq!(kept.holds(figures(&[None])), None);
+        assert_eq!(Kept::Not(Box::new(kept)).holds(figures(&[None])), None);
     }
     let both = vec![compare(Comparison::AtMost), compare(Comparison::Above)];
-    assert_eq!(Kept::Any(both.clone()).holds(&[None]), None);
-    assert_eq!(Kept::All(both).holds(&[None]), None);
+    assert_eq!(Kept::Any(both.clone()).holds(figures(&[None])), None);
+    assert_eq!(Kept::All(both).holds(figures(&[None])), None);
     // What is known decides, as in SQL.
     let known = Kept::Compare(Comparison::Equal, zero.clone(), zero.clone());
     let either = vec![known.clone(), compare(Comparison::Above)];
-    assert_eq!(Kept::Any(either.clone()).holds(&[None]), Some(true));
+    assert_eq!(
+        Kept::Any(either.clone()).holds(figures(&[None])),
+        Some(true)
+    );
     let never = Kept::Not(Box::new(known));
     let neither = vec![never, compare(Comparison::Above)];
-    assert_eq!(Kept::All(neither).holds(&[None]), Some(false));
+    assert_eq!(Kept::All(neither).holds(figures(&[None])), Some(false));
 }

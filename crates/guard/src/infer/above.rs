@@ -15,12 +15,32 @@ use super::{Shown, place, unnamed};
 use crate::formula::{Comparison, Computed, DIGITS_MAX, Formula, Kept, PRECISION_MAX, SCALE_MAX};
 use crate::gate::Figure as Number;
 use crate::rule::{Rule, TemplateRefused};
+use crate::value::{Parameter, ParameterKind};
 
-/// The outputs of the aggregation.
+/// A column above the aggregation.
+#[derive(Clone, Copy)]
+pub(super) enum Column {
+    /// Index into the figures of the reading.
+    Figure(usize),
+    /// Index into its groups.
+    Group(usize),
+    /// Index into its windows.
+    Window(usize),
+}
+
+/// An output of the statement.
+pub(super) enum Output {
+    Computed(Computed),
+    Shown(Shown),
+}
+
+/// The columns above the aggregation.
 pub(super) struct Figures<'a> {
     pub(super) schema: &'a DFSchema,
     /// What each column of it shows.
-    pub(super) shown: &'a [Shown],
+    pub(super) shown: &'a [Column],
+    /// What callers may give.
+    pub(super) parameters: &'a [Parameter],
 }
 
 fn refused(place: &'static str) -> TemplateRefused {
@@ -28,8 +48,30 @@ fn refused(place: &'static str) -> TemplateRefused {
 }
 
 impl Figures<'_> {
+    /// What a column is.
+    pub(super) fn column(
+        &self,
+        column: &datafusion::common::Column,
+    ) -> Result<Column, TemplateRefused> {
+        let at = place(self.schema, column)?;
+        { self.shown.get(at).copied() }.ok_or_else(|| refused("column"))
+    }
+
+    /// A group column, a figure, or what is computed from figures.
+    pub(super) fn output(&self, output: &Expr) -> Result<Output, TemplateRefused> {
+        let column = match unnamed(output) {
+            Term::Column(column) => Some(self.column(column)?),
+            _ => None,
+        };
+        Ok(match column {
+            Some(Column::Figure(figure)) => Output::Shown(Shown::Figure(figure)),
+            Some(Column::Group(group)) => Output::Shown(Shown::Group(group)),
+            Some(Column::Window(_)) | None => Output::Computed(self.computed(output)?),
+        })
+    }
+
     /// An output that is no column of the aggregation.
-    pub(super) fn computed(&self, output: &Expr) -> Result<Computed, TemplateRefused> {
+    fn computed(&self, output: &Expr) -> Result<Computed, TemplateRefused> {
         let (expr, decimal) = match unnamed(output) {
             Term::Cast(inner, DataType::Decimal128(precision, scale)) => {
                 let scale = u8::try_from(*scale)
@@ -51,7 +93,8 @@ impl Figures<'_> {
         }
     }
 
-    fn formula(&self, expr: &Expr) -> Result<Formula, TemplateRefused> {
+    /// A number computed from figures.
+    pub(super) fn formula(&self, expr: &Expr) -> Result<Formula, TemplateRefused> {
         let boxed = |expr: &Expr| self.formula(expr).map(Box::new);
         Ok(match term(expr) {
             Term::Alias(inner) => self.formula(inner)?,
@@ -59,9 +102,10 @@ impl Figures<'_> {
                 Formula::Arithmetic(operation, boxed(left)?, boxed(right)?)
             }
             Term::Cast(inner, DataType::Float64) => Formula::Fraction(boxed(inner)?),
-            Term::Column(column) => match self.shown[place(self.schema, column)?] {
-                Shown::Figure(figure) => Formula::Figure(figure),
-                Shown::Computed(_) | Shown::Group(_) => return Err(refused("column")),
+            Term::Column(column) => match self.column(column)? {
+                Column::Figure(figure) => Formula::Figure(figure),
+                Column::Window(window) => Formula::Window(window),
+                Column::Group(_) => return Err(refused("column")),
             },
             Term::Function(function) => self.function(function)?,
             Term::Literal(ScalarValue::Int64(Some(number))) => {
@@ -71,6 +115,8 @@ impl Figures<'_> {
                 Formula::Number(Number::Real(*number))
             }
             Term::Negative(inner) => Formula::Negative(boxed(inner)?),
+            Term::Placeholder(name) => Formula::Parameter(self.parameter(name)?),
+            Term::Window(_) => return Err(TemplateRefused::new(Rule::WindowForm, "OVER")),
             Term::Above(..)
             | Term::Aggregate(_)
             | Term::And(..)
@@ -86,10 +132,18 @@ impl Figures<'_> {
             | Term::Not(_)
             | Term::NotEqual(..)
             | Term::NotIn(..)
-            | Term::Or(..)
-            | Term::Placeholder(_) => return Err(refused("figure")),
+            | Term::Or(..) => return Err(refused("figure")),
             Term::Refused(part) => return Err(refused(part)),
         })
+    }
+
+    /// A parameter is compared with released figures and computed with, so any whole number may be declared for it: it
+    /// needs no domain of a column, since it selects no row.
+    fn parameter(&self, name: &str) -> Result<usize, TemplateRefused> {
+        let index = { self.parameters.iter() }.position(|parameter| {
+            parameter.name == name && parameter.kind == ParameterKind::Integer
+        });
+        index.ok_or_else(|| TemplateRefused::new(Rule::Parameter, name))
     }
 
     fn function(&self, function: &ScalarFunction) -> Result<Formula, TemplateRefused> {
@@ -139,7 +193,8 @@ impl Figures<'_> {
             | Term::Negative(_)
             | Term::NotIn(..)
             | Term::Placeholder(_)
-            | Term::Refused(_) => Err(TemplateRefused::bare(Rule::HavingForm)),
+            | Term::Refused(_)
+            | Term::Window(_) => Err(TemplateRefused::bare(Rule::HavingForm)),
         }
     }
 }

@@ -103,7 +103,8 @@ pub(super) fn tests(
         | Term::Negative(_)
         | Term::Not(_)
         | Term::Or(..)
-        | Term::Placeholder(_) => {
+        | Term::Placeholder(_)
+        | Term::Window(_) => {
             return Err(TemplateRefused::new(Rule::ConditionForm, "WHERE"));
         }
         Term::Refused(part) => return Err(TemplateRefused::new(Rule::ConditionForm, part)),

@@ -6,11 +6,11 @@
 use arrow_schema::DataType;
 use datafusion::common::Column;
 use datafusion::logical_expr::expr::{
-    AggregateFunction, Alias, InList, Placeholder, ScalarFunction,
+    AggregateFunction, Alias, InList, Placeholder, ScalarFunction, WindowFunction,
 };
 use datafusion::logical_expr::{
     Aggregate, Between, BinaryExpr, Case, Cast, Expr, Filter, Join, Limit, LogicalPlan, Operator,
-    Projection, Sort, SubqueryAlias, TableScan,
+    Projection, Sort, SubqueryAlias, TableScan, Window,
 };
 use datafusion::scalar::ScalarValue;
 
@@ -24,6 +24,7 @@ pub(crate) enum Node<'a> {
     Projection(&'a Projection),
     Scan(&'a TableScan),
     Sort(&'a Sort),
+    Window(&'a Window),
     /// Has no place in a template.
     Refused(&'static str),
 }
@@ -53,7 +54,7 @@ pub(crate) fn classify(plan: &LogicalPlan) -> Node<'_> {
         LogicalPlan::Union(_) => Node::Refused("UNION"),
         LogicalPlan::Unnest(_) => Node::Refused("UNNEST"),
         LogicalPlan::Values(_) => Node::Refused("VALUES"),
-        LogicalPlan::Window(_) => Node::Refused("window"),
+        LogicalPlan::Window(node) => Node::Window(node),
     }
 }
 
@@ -91,6 +92,7 @@ pub(super) enum Term<'a> {
     Or(&'a Expr, &'a Expr),
     /// The name without `$`.
     Placeholder(&'a str),
+    Window(&'a WindowFunction),
     /// Has no place in a template.
     Refused(&'static str),
 }
@@ -161,7 +163,7 @@ pub(super) fn term(expr: &Expr) -> Term<'_> {
             reason = "the variant still exists, so it is still decided about"
         )]
         Expr::Wildcard { .. } => Term::Refused("*"),
-        Expr::WindowFunction(_) => Term::Refused("window"),
+        Expr::WindowFunction(function) => Term::Window(function),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The world in which a template is planned: the declared tables, three aggregates, calendar units, a few functions of
-//! figures, nothing else.
+//! The world in which a template is planned: the declared tables, three aggregates, calendar units, a few functions and
+//! windows of figures, nothing else.
 //!
 //! There is no catalog, no file, no function of rows, no variable and no setting to read, so nothing else can be named.
 
@@ -12,6 +12,9 @@ use datafusion::functions_aggregate::average::avg_udaf;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::functions_aggregate::planner::AggregateFunctionPlanner;
 use datafusion::functions_aggregate::sum::sum_udaf;
+use datafusion::functions_window::lead_lag::{lag_udwf, lead_udwf};
+use datafusion::functions_window::rank::rank_udwf;
+use datafusion::functions_window::row_number::row_number_udwf;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{
     AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
@@ -107,8 +110,14 @@ impl ContextProvider for World {
         }
     }
 
-    fn get_window_meta(&self, _name: &str) -> Option<Arc<WindowUDF>> {
-        None
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        match name {
+            "lag" => Some(lag_udwf()),
+            "lead" => Some(lead_udwf()),
+            "rank" => Some(rank_udwf()),
+            "row_number" => Some(row_number_udwf()),
+            _ => None,
+        }
     }
 
     fn get_variable_type(&self, _variable_names: &[String]) -> Option<DataType> {

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use super::axes::Axis;
 use crate::gate::Broken;
 use crate::query::Measure;
+use crate::safeguard::{Safeguard, stands};
 use crate::tally::{Known, Tally};
 
 /// The class of an atom on an axis where it has none of its own: it is spread over several, or they are not known.
@@ -177,8 +178,19 @@ impl Collector {
     }
 
     /// One pair per entity and atom, sorted by entity: this is the stage "by entity first", done once per load.
-    pub(crate) fn finish(self) -> Result<Register, Broken> {
+    ///
+    /// Atoms are numbered by their classes, not as rows came: which ones are merged may depend on their numbers, and
+    /// readers hand rows on in any order. Entities are numbered as they came, since nothing depends on their numbers but
+    /// in which order what they have is added up, and whole numbers are added.
+    pub(crate) fn finish(mut self) -> Result<Register, Broken> {
         let rows = u32::try_from(self.places.len()).map_err(|_| Broken)?;
+        if stands(Safeguard::AtomOrder) {
+            drop(std::mem::take(&mut self.known_atoms));
+            let numbers = by_classes(&mut self.atoms);
+            for (_, atom) in &mut self.places {
+                *atom = numbers[*atom as usize];
+            }
+        }
         let mut order: Vec<((u32, u32), u32)> = self.places.iter().copied().zip(0..rows).collect();
         drop(self.places);
         order.sort_unstable();
@@ -211,6 +223,19 @@ impl Collector {
             values,
         })
     }
+}
+
+/// Sorts atoms by their classes. Returns the new number of each.
+fn by_classes(atoms: &mut Vec<Box<[u16]>>) -> Vec<u32> {
+    // As many as were numbered in 32 bits.
+    let mut order: Vec<(Box<[u16]>, u32)> = std::mem::take(atoms).into_iter().zip(0..).collect();
+    order.sort_unstable();
+    let mut numbers = vec![0; order.len()];
+    for (number, (_, old)) in (0..).zip(&order) {
+        numbers[*old as usize] = number;
+    }
+    atoms.extend(order.into_iter().map(|(atom, _)| atom));
+    numbers
 }
 
 /// A register read by atom.

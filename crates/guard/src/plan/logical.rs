@@ -85,7 +85,11 @@ impl Reader<'_> {
                 Side { labels, ..side }
             }
             Node::Scan(scan) => self.scan(scan)?,
-            Node::Alias(_) | Node::Limit(_) | Node::Sort(_) | Node::Refused(_) => {
+            Node::Alias(_)
+            | Node::Limit(_)
+            | Node::Sort(_)
+            | Node::Window(_)
+            | Node::Refused(_) => {
                 return Err(Changed);
             }
         };

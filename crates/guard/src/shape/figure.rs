@@ -1,11 +1,13 @@
-//! What may be computed from figures, and what HAVING may say of them: aggregates, numbers, and a few total operations.
+//! What may be computed from figures, and what HAVING may say of them: aggregates, numbers, parameters, and a few total
+//! operations; in SELECT also windows over the groups that are shown.
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentList, FunctionArguments, UnaryOperator, Value, ValueWithSpan,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, OrderByExpr, OrderByOptions,
+    UnaryOperator, Value, ValueWithSpan, WindowSpec, WindowType,
 };
 
-use super::expression::{check_aggregate, lone_identifier};
+use super::expression::{check_aggregate, check_key, lone_identifier};
 use super::one_part;
 use crate::rule::{Rule, TemplateRefused, refuse};
 
@@ -51,10 +53,11 @@ pub(super) fn check_formula(expr: &Expr, place: &'static str) -> Result<(), Temp
             array: false,
             format: None,
         } => check_formula(expr, place),
+        Expr::Function(function) if function.over.is_some() => check_window(function, place),
         Expr::Function(function) if is_function(function) => check_function(function, place),
         Expr::Function(function) => check_aggregate(function),
         Expr::Identifier(_) if place == "HAVING" && lone_identifier(expr).is_some() => Ok(()),
-        _ if is_decimal(expr) => Ok(()),
+        _ if is_decimal(expr) || is_placeholder(expr) => Ok(()),
         _ => refuse(Rule::FigureForm, place),
     }
 }
@@ -90,6 +93,86 @@ fn check_function(function: &Function, place: &'static str) -> Result<(), Templa
         }
     }
     Ok(())
+}
+
+/// A function of groups beside a group: plain, over parts of group columns, in an order of group columns and figures.
+fn check_window(function: &Function, place: &'static str) -> Result<(), TemplateRefused> {
+    let refused = || TemplateRefused::new(Rule::WindowForm, place);
+    let Function {
+        name: called,
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args:
+            FunctionArguments::List(FunctionArgumentList {
+                duplicate_treatment: None,
+                args,
+                clauses,
+            }),
+        filter: None,
+        null_treatment: None,
+        over:
+            Some(WindowType::WindowSpec(WindowSpec {
+                window_name: None,
+                partition_by,
+                order_by,
+                window_frame: None,
+            })),
+        within_group,
+    } = function
+    else {
+        return Err(refused());
+    };
+    // What HAVING keeps is decided before, and a window sees no window.
+    let may_stand = matches!(place, "SELECT" | "ORDER BY");
+    let called = one_part(called, Rule::WindowForm)?;
+    let many = match called.as_str() {
+        "lag" | "lead" => 1..=2,
+        "rank" | "row_number" => 0..=0,
+        "sum" => 1..=1,
+        _ => return Err(refused()),
+    };
+    let plain = clauses.is_empty() && within_group.is_empty() && many.contains(&args.len());
+    if !may_stand || !plain {
+        return Err(refused());
+    }
+    for argument in args {
+        match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) => {
+                check_formula(argument, "OVER")?;
+            }
+            _ => return Err(refused()),
+        }
+    }
+    for key in partition_by {
+        check_key(key, "OVER")?;
+    }
+    order_by.iter().try_for_each(check_window_order)
+}
+
+fn check_window_order(key: &OrderByExpr) -> Result<(), TemplateRefused> {
+    let OrderByExpr {
+        expr,
+        options: OrderByOptions {
+            asc: _,
+            nulls_first: _,
+        },
+        with_fill: None,
+    } = key
+    else {
+        return refuse(Rule::WindowForm, "WITH FILL");
+    };
+    match check_key(expr, "OVER") {
+        Ok(_) => Ok(()),
+        Err(_) => check_formula(expr, "OVER"),
+    }
+}
+
+/// `$name`.
+fn is_placeholder(expr: &Expr) -> bool {
+    let Expr::Value(ValueWithSpan { value, span: _ }) = expr else {
+        return false;
+    };
+    matches!(value, Value::Placeholder(_))
 }
 
 /// An unsigned number, with digits after a point or without.

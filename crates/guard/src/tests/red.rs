@@ -7,6 +7,7 @@ mod free;
 mod model;
 mod mutations;
 mod oracles;
+mod order;
 mod statement;
 mod world;
 

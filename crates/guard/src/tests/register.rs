@@ -107,6 +107,15 @@ pub(crate) fn flights_policy() -> Policy {
 
 /// The same with these bounds of distances.
 pub(crate) fn flights_policy_within(min: i64, max: i64) -> Policy {
+    flights_policy_with(min, max, Domain::integers((1..=12).collect()).unwrap())
+}
+
+/// The flights' policy with these months, without release terms.
+pub(crate) fn flights_policy_of(months: Domain) -> Policy {
+    flights_policy_with(0, 5_000, months)
+}
+
+fn flights_policy_with(min: i64, max: i64, months: Domain) -> Policy {
     let both: UseSet = [Use::Group, Use::Filter].into_iter().collect();
     policy(&[
         ("tailnum", Preset::Entity.uses()),
@@ -119,9 +128,9 @@ pub(crate) fn flights_policy_within(min: i64, max: i64) -> Policy {
         ("pilot", Preset::Forbidden.uses()),
     ])
     .with_domain("carrier", texts(&["AA", "DL", "UA"]))
-    .and_then(|p| p.with_domain("month", Domain::integers((1..=12).collect()).unwrap()))
+    .and_then(|p| p.with_domain("month", months))
     .and_then(|p| p.with_domain("origin", texts(&["EWR", "JFK", "LGA"])))
-    .and_then(|p| p.with_domain("flown", months()))
+    .and_then(|p| p.with_domain("flown", self::months()))
     .and_then(|p| p.with_domain("distance", Domain::bounds(min, max).unwrap()))
     .and_then(|p| p.with_domain("delay", Domain::bounds(-60, 600).unwrap()))
     .unwrap()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lingqu_policy::MicroRho;
+use lingqu_policy::{Domain, MicroRho, Release};
 
 use super::{BY_CARRIER, budget, policy, register_with, rules, terms};
 use crate::TableRules;
@@ -10,7 +10,8 @@ use crate::dp::{Clamp, DpTerms};
 use crate::rule::Rule;
 use crate::template::Template;
 use crate::tests::register::{
-    block_on, flights_policy, limits as usual, rules_under, schema, terms as release,
+    block_on, flights_policy, flights_policy_of, limits as usual, rules_under, schema,
+    terms as release,
 };
 use crate::value::TemplateSource;
 
@@ -148,11 +149,35 @@ fn a_second_protected_table_is_refused() {
     assert_eq!(rule(sql, &terms(), &tables), Rule::PrivacyForm);
 }
 
+/// An answer draws one number per group and figure, 40,000 at most, whatever else the limits allow.
 #[test]
 fn more_numbers_than_an_answer_may_draw_are_refused() {
-    // 4 × 13 × 4 × 4 groups are within every limit, and seven numbers each are too.
-    let sql = "SELECT carrier, month, origin, flown, count(*) AS n, count(distinct tailnum) AS e, \
-        count(distance) AS d, count(delay) AS l, sum(distance) AS s, avg(delay) AS a \
+    let refused = |months: i64, sql: &str| {
+        let many = Release::new(10, 50, 1, 10_000).unwrap();
+        let months = Domain::integers((1..=months).collect()).unwrap();
+        let policy = flights_policy_of(months).with_release(many);
+        let policy = policy.with_space("tailnum", "aircraft").unwrap();
+        let rules = rules_under(policy.with_dp(budget()));
+        let source = TemplateSource {
+            sql: sql.to_owned(),
+            parameters: Vec::new(),
+        };
+        // Groups and bytes are within the limits of exact statistics.
+        let exact = block_on(Template::register(&source, &rules, &usual()));
+        assert!(exact.is_ok(), "{:?}", exact.err());
+        let noisy = register_with(sql, Vec::new(), &terms(), &rules);
+        noisy.map(|_| ()).map_err(|refused| refused.rule())
+    };
+    // 4 × 4 × 4 times as many groups as months and one more, with five numbers each.
+    let five = "SELECT carrier, month, origin, flown, count(*) AS n, count(distinct tailnum) AS e, \
+        count(distance) AS d, sum(distance) AS s, count(delay) AS l \
         FROM flights GROUP BY carrier, month, origin, flown";
-    assert!(register_with(sql, Vec::new(), &terms(), &rules()).is_ok());
+    assert_eq!(refused(124, five), Ok(()), "40,000");
+    assert_eq!(refused(125, five), Err(Rule::GroupsMany), "40,320");
+    // An average draws a sum and a count; what two figures share is drawn once.
+    let six = five.replace("count(delay)", "avg(delay)");
+    assert_eq!(refused(103, &six), Ok(()), "39,936");
+    assert_eq!(refused(104, &six), Err(Rule::GroupsMany), "40,320");
+    let shared = five.replace("count(delay)", "avg(distance)");
+    assert_eq!(refused(103, &shared), Ok(()));
 }

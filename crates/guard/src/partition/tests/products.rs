@@ -361,3 +361,35 @@ proptest! {
         }
     }
 }
+
+/// Of two blocks of one size, which one takes in what is too small must not depend on whose rows come first: a reader hands
+/// them on as they come, and answers of two readings of the same rows would differ.
+#[test]
+fn the_order_of_rows_does_not_decide_which_cells_are_merged() {
+    let all: Vec<Flight> = { fleet(0, 12, "AA") }
+        .chain(fleet(20, 12, "DL"))
+        .chain(fleet(40, 3, "UA"))
+        .chain(fleet(60, 30, "ZZ"))
+        .collect();
+    let asked = |flights: &[Flight]| {
+        let bench = Bench::new(lenient_rules());
+        let whole = bench.product("whole", "SELECT count(*) AS n FROM flights");
+        let sql =
+            "SELECT carrier, count(*) AS n, count(distance) AS d FROM flights GROUP BY carrier";
+        let by_carrier = bench.product("by_carrier", sql);
+        // All is one block at first, which has to be filled when there are more products.
+        let first = bench
+            .open(std::slice::from_ref(&whole), flights, None)
+            .unwrap();
+        let both = [whole, by_carrier];
+        let second = bench.open(&both, flights, Some(&first)).unwrap();
+        assert_eq!(second.report().refused, []);
+        bench.rows(&second, &both[1])
+    };
+    let reversed: Vec<Flight> = all.iter().rev().cloned().collect();
+    let one = asked(&all);
+    assert_eq!(one.len(), 2, "{one:?}");
+    assert_eq!(one, asked(&reversed));
+    let shifted: Vec<Flight> = [&all[12..], &all[..12]].concat();
+    assert_eq!(one, asked(&shifted));
+}

@@ -113,8 +113,8 @@ impl Oracle {
             .collect();
         let mut columns: Vec<(String, ArrayRef)> = Vec::new();
         for key in 0..question.keys.len() {
-            let texts: StringArray = shown.iter().map(|(group, _)| group[key].clone()).collect();
-            columns.push((format!("k{key}"), Arc::new(texts)));
+            let texts = shown.iter().map(|(group, _)| group[key].clone());
+            columns.push((format!("k{key}"), keys(texts.collect())));
         }
         for (at, figure) in question.figures.iter().enumerate() {
             let values = shown
@@ -177,6 +177,20 @@ impl Oracle {
             Asked::Sum => self.tables.iter().find_map(of).unwrap(),
             Asked::Average => false,
         }
+    }
+}
+
+/// Group columns as windows order them: whole numbers as such.
+fn keys(texts: Vec<Option<String>>) -> ArrayRef {
+    let numbers: Option<Vec<Option<i64>>> = { texts.iter() }
+        .map(|text| match text {
+            Some(text) => text.parse().ok().map(Some),
+            None => Some(None),
+        })
+        .collect();
+    match numbers {
+        Some(numbers) => Arc::new(numbers.into_iter().collect::<Int64Array>()),
+        None => Arc::new(texts.into_iter().collect::<StringArray>()),
     }
 }
 

@@ -3,6 +3,9 @@
 /// The table of questions.
 const QUESTIONS: &str = include_str!("../../../tests/honest.txt");
 
+/// What begins a window.
+const OVER: &str = " OVER (";
+
 /// An aggregate of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -90,7 +93,7 @@ impl Question {
                 text: text.to_owned(),
                 name: name.to_owned(),
             };
-            match aggregates(text).is_empty() {
+            match aggregates(text).is_empty() && !text.contains(OVER) {
                 true => keys.push(output),
                 false => shown.push(output),
             }
@@ -129,13 +132,33 @@ impl Question {
         }
     }
 
-    /// A text with every aggregate in it replaced by the name of its column in a table of figures.
+    /// A text with every aggregate in it replaced by the name of its column in a table of figures, and every group column
+    /// of a window by the name of its.
     pub(crate) fn over_figures(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (at, figure) in self.figures.iter().enumerate() {
             text = text.replace(&figure.text, &format!("f{at}"));
         }
-        text
+        let mut parts = text.split(OVER);
+        let mut replaced = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            // First those in words of their own, so that the first parenthesis that closes is the window's.
+            let mut part = part.to_owned();
+            for (at, key) in self.keys.iter().enumerate() {
+                if key.text.contains('(') {
+                    part = part.replace(&key.text, &format!("k{at}"));
+                }
+            }
+            let (mut window, rest) = match part.split_once(')') {
+                Some((window, rest)) => (window.to_owned(), rest),
+                None => panic!("a window is not closed: {text}"),
+            };
+            for (at, key) in self.keys.iter().enumerate() {
+                window = window.replace(&key.text, &format!("k{at}"));
+            }
+            replaced.push_str(&format!("{OVER}{window}){rest}"));
+        }
+        replaced
     }
 }
 
@@ -170,6 +193,10 @@ fn aggregates(text: &str) -> Vec<Figure> {
         let begins = { names.iter() }.find(|(name, _)| text[at..].starts_with(name));
         let Some((_, asked)) = begins else { continue };
         let end = at + text[at..].find(')').expect("it is closed");
+        // A function of figures, whose own aggregate comes next.
+        if text[at..end].matches('(').count() > 1 {
+            continue;
+        }
         found.push(Figure {
             asked: *asked,
             text: text[at..=end].to_owned(),

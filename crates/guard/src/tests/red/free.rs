@@ -13,7 +13,7 @@ use super::world::SECRET;
 use crate::tests::register::*;
 
 /// Statements that are accepted: what an attacker begins with.
-const BEGINNINGS: [&str; 17] = [
+const BEGINNINGS: [&str; 21] = [
     "SELECT count ( * ) AS n FROM flights",
     "SELECT carrier , count ( * ) AS n , sum ( distance ) AS s FROM flights GROUP BY carrier",
     "SELECT f . carrier , avg ( f . delay ) AS a FROM flights f WHERE f . month = 1 GROUP BY f . carrier",
@@ -30,6 +30,10 @@ const BEGINNINGS: [&str; 17] = [
     "SELECT origin , count ( * ) AS n FROM flights GROUP BY origin ORDER BY count ( * ) DESC , origin",
     "SELECT CAST ( avg ( delay ) AS DECIMAL ( 9 , 2 ) ) AS d FROM flights WHERE carrier NOT IN ( 'AA' , 'UA' ) AND flown <= '2013-02-28'",
     "SELECT abs ( - sum ( distance ) ) + 1.5 AS x , CAST ( count ( * ) AS DOUBLE ) / 2 AS y FROM flights WHERE flown > '2013-01-31'",
+    "SELECT carrier , month , 100.0 * sum ( distance ) / sum ( sum ( distance ) ) OVER ( PARTITION BY month ) AS x FROM flights GROUP BY carrier , month",
+    "SELECT carrier , month , count ( * ) - lag ( count ( * ) ) OVER ( PARTITION BY carrier ORDER BY month DESC ) AS x FROM flights GROUP BY carrier , month",
+    "SELECT origin , sum ( count ( * ) ) OVER ( ORDER BY origin ) AS x , rank ( ) OVER ( ORDER BY avg ( delay ) DESC ) AS r FROM flights GROUP BY origin ORDER BY r",
+    "SELECT month , lead ( sum ( distance ) , 1 ) OVER ( ORDER BY month ) AS x , sum ( count ( * ) ) OVER ( ) AS t FROM flights GROUP BY month HAVING count ( * ) > 11",
     "SELECT CASE WHEN flown < '2013-02-01' THEN 'early' END AS x , sum ( distance ) AS s FROM flights WHERE month = 1 GROUP BY x",
 ];
 
@@ -131,7 +135,15 @@ const WORDS: &[&str] = &[
     "random",
     "now",
     "version",
-    "row_number",
+    "row_number ( ) OVER ( ORDER BY month )",
+    "rank ( ) OVER ( ORDER BY count ( * ) )",
+    "OVER ( )",
+    "OVER ( PARTITION BY month )",
+    "OVER ( ORDER BY tailnum )",
+    "PARTITION BY tailnum",
+    "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW",
+    "lag",
+    "lead",
     "flights",
     "airports",
     "information_schema",
@@ -325,7 +337,9 @@ fn judge(sql: &str, engines: &(crate::Engine, crate::Engine)) {
     mine.sort();
     bare.sort();
     let limited = sql.to_ascii_uppercase().contains("LIMIT");
-    if limited {
+    // Ties have no order in the engine.
+    let placed = sql.to_ascii_lowercase().contains("row_number");
+    if limited || placed {
         // Ties may be cut in another order.
         assert_eq!(mine.len(), bare.len(), "{sql}");
     } else if mine.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::statement::{Above, Asked, Choice, Figure, Kept};
+use super::statement::{Above, Asked, Choice, Figure, Kept, Window};
 use super::world::{Row, World};
 
 /// What one entity has in a group.
@@ -167,12 +167,17 @@ impl<'a> Model<'a> {
             });
             (group, figures.collect::<Vec<Option<Number>>>())
         });
-        released
+        let lines: Vec<Line<'_>> = released
             .filter(|(_, figures)| asked.kept.is_none_or(|kept| holds(kept, figures)))
+            .collect();
+        { lines.iter() }
             .map(|(group, figures)| {
-                let computed = asked.computed.map(|computed| above(computed, &figures));
-                let all = figures.iter().copied().chain(computed);
-                (group.clone(), all.map(Number::shown).collect())
+                let computed = asked.computed.map(|computed| above(computed, figures));
+                let window = asked
+                    .window
+                    .map(|window| over(window, (group, figures), &lines));
+                let all = figures.iter().copied().chain(computed).chain(window);
+                ((*group).clone(), all.map(Number::shown).collect())
             })
             .collect()
     }
@@ -198,6 +203,65 @@ impl<'a> Model<'a> {
                 (count != 0).then(|| Number::Real(sum / count as f64))
             }
         }
+    }
+}
+
+/// A group that leaves: its words, and its figures as they are released.
+type Line<'a> = (&'a Vec<String>, Vec<Option<Number>>);
+
+/// The order of a key's words; everything else comes last.
+fn place(word: &str) -> (bool, &str) {
+    (word == "NULL", word)
+}
+
+/// What a window says of a group: of the lines that leave, and of nothing else.
+fn over(
+    window: Window,
+    (group, figures): (&[String], &[Option<Number>]),
+    lines: &[Line<'_>],
+) -> Option<Number> {
+    let own = figures[0];
+    let first = |group: &[String]| group[0].clone();
+    let sum = |of: &dyn Fn(&[String]) -> bool| {
+        let chosen = lines.iter().filter(|(group, _)| of(group));
+        let known: Vec<Number> = chosen.filter_map(|(_, figures)| figures[0]).collect();
+        let is_whole = known
+            .iter()
+            .all(|number| matches!(number, Number::Whole(_)));
+        let total = known.iter().map(|number| number.real()).sum::<f64>();
+        match (known.is_empty(), is_whole) {
+            (true, _) => None,
+            (false, true) => Some(Number::Whole(total as i64)),
+            (false, false) => finite(total),
+        }
+    };
+    let percent = |whole: Option<Number>| {
+        let (part, whole) = (100.0 * own?.real(), whole?.real());
+        (whole != 0.0).then(|| finite(part / whole)).flatten()
+    };
+    match window {
+        Window::Before => {
+            let beside = lines.iter().filter(|(other, _)| other[1..] == group[1..]);
+            let before = beside.filter(|(other, _)| place(&other[0]) < place(&group[0]));
+            let nearest = before.max_by_key(|(other, _)| place(&other[0]))?;
+            match (own?, nearest.1[0]?) {
+                (Number::Whole(own), Number::Whole(other)) => Some(Number::Whole(own - other)),
+                (own, other) => finite(own.real() - other.real()),
+            }
+        }
+        Window::Rank => {
+            let last = |figures: &[Option<Number>]| figures[figures.len() - 1].map(Number::real);
+            let mine = last(figures);
+            let ahead = lines.iter().filter(|(_, other)| match (last(other), mine) {
+                (Some(other), Some(mine)) => other > mine,
+                (Some(_), None) => true,
+                (None, _) => false,
+            });
+            Some(Number::Whole(ahead.count() as i64 + 1))
+        }
+        Window::Running => sum(&|other| place(&other[0]) <= place(&group[0])),
+        Window::Share => percent(sum(&|_| true)),
+        Window::ShareOfPart => percent(sum(&|other| first(other) == first(group))),
     }
 }
 

@@ -74,6 +74,21 @@ pub(super) enum Above {
     Rounded,
 }
 
+/// What is asked of the groups beside a group, of the first figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Window {
+    /// The group before, by the first key; the others stay the same.
+    Before,
+    /// Its place among all by the last figure, the largest first.
+    Rank,
+    /// Up to this value of the first key.
+    Running,
+    /// Percent of all groups.
+    Share,
+    /// Percent of the groups with the same first key.
+    ShareOfPart,
+}
+
 /// Which groups are kept: those whose first or last figure, or number made of figures, compares so.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Kept {
@@ -119,6 +134,7 @@ pub(super) struct Asked {
     pub(super) conditions: Vec<Condition>,
     pub(super) computed: Option<Above>,
     pub(super) kept: Option<Kept>,
+    pub(super) window: Option<Window>,
 }
 
 /// Values for the parameters: per condition, which declared value.
@@ -133,6 +149,8 @@ pub(super) struct Drawn {
     conditions: Vec<(u8, u8, Vec<u8>, bool)>,
     /// What is computed, and by what groups are kept.
     above: (u8, u8, u8, i8),
+    /// What is asked of the groups beside a group.
+    window: u8,
 }
 
 pub(super) fn drawn() -> impl Strategy<Value = Drawn> {
@@ -148,13 +166,15 @@ pub(super) fn drawn() -> impl Strategy<Value = Drawn> {
         prop::collection::vec((0..5_u8, any::<u8>()), 1..4),
         prop::collection::vec(condition, 0..3),
         (any::<u8>(), any::<u8>(), any::<u8>(), any::<i8>()),
+        any::<u8>(),
     )
-        .prop_map(|(joins, keys, figures, conditions, above)| Drawn {
+        .prop_map(|(joins, keys, figures, conditions, above, window)| Drawn {
             joins,
             keys,
             figures,
             conditions,
             above,
+            window,
         })
 }
 
@@ -228,11 +248,12 @@ impl Asked {
         Asked {
             places,
             others,
-            keys,
             figures,
             conditions: conditions.collect(),
             computed: above(drawn.above.0),
             kept: kept(drawn.above),
+            window: window(drawn.window).filter(|_| !keys.is_empty()),
+            keys,
         }
     }
 
@@ -256,6 +277,32 @@ impl Asked {
         }
     }
 
+    /// A window of the first figure, as SQL.
+    fn over(&self, world: &World, window: Window) -> String {
+        let keys: Vec<String> = { self.keys.iter() }
+            .map(|key| match key {
+                Column::Recoded(at) => cases(world, *at),
+                plain => name(*plain),
+            })
+            .collect();
+        let (first, rest) = (keys[0].as_str(), keys[1..].join(", "));
+        let part = match rest.is_empty() {
+            true => String::new(),
+            false => format!("PARTITION BY {rest} "),
+        };
+        let of = figure(self.figures[0]);
+        let last = figure(self.figures[self.figures.len() - 1]);
+        match window {
+            Window::Before => format!("{of} - lag({of}) OVER ({part}ORDER BY {first})"),
+            Window::Rank => format!("rank() OVER (ORDER BY {last} DESC NULLS LAST)"),
+            Window::Running => format!("sum({of}) OVER (ORDER BY {first})"),
+            Window::Share => format!("100.0 * {of} / sum({of}) OVER ()"),
+            Window::ShareOfPart => {
+                format!("100.0 * {of} / sum({of}) OVER (PARTITION BY {first})")
+            }
+        }
+    }
+
     /// As SQL, with its parameters.
     pub(super) fn source(&self, world: &World) -> TemplateSource {
         let output = |key: &Column| match key {
@@ -268,6 +315,9 @@ impl Asked {
         }
         if let Some(above) = self.computed {
             outputs.push(format!("{} AS x", self.above(above)));
+        }
+        if let Some(window) = self.window {
+            outputs.push(format!("{} AS w", self.over(world, window)));
         }
         let mut sql = format!("SELECT {} FROM main", outputs.join(", "));
         for (how, on) in [
@@ -445,6 +495,17 @@ fn above(code: u8) -> Option<Above> {
         1 => Some(Above::Percent),
         2 => Some(Above::Ratio),
         3 => Some(Above::Rounded),
+        _ => None,
+    }
+}
+
+fn window(code: u8) -> Option<Window> {
+    match code % 10 {
+        0 => Some(Window::Before),
+        1 => Some(Window::Rank),
+        2 => Some(Window::Running),
+        3 => Some(Window::Share),
+        4 => Some(Window::ShareOfPart),
         _ => None,
     }
 }

@@ -369,7 +369,7 @@ impl World {
         cast(&plain, &dim.data_type()).unwrap()
     }
 
-    fn main(&self, rows: &[Row]) -> RecordBatch {
+    pub(super) fn main(&self, rows: &[Row]) -> RecordBatch {
         let mut columns = vec![(
             "id".to_owned(),
             self.entity_column(rows.iter().map(|r| r.entity)),
