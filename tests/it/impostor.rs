@@ -105,6 +105,8 @@ struct Liar {
     first: Arc<Mutex<Option<pb::MirrorCosigned>>>,
     /// The leaves of its head log.
     leaves: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// How many of them the node has accepted.
+    accepted: Arc<Mutex<u64>>,
 }
 
 struct Keys {
@@ -130,6 +132,7 @@ impl World {
             hangups: sender,
             first: Arc::default(),
             leaves: Arc::default(),
+            accepted: Arc::default(),
             keys: Arc::new(Keys {
                 mirror: files.coordinator_key("mirror").unwrap(),
                 signing: files.coordinator_key("signing").unwrap(),
@@ -262,6 +265,11 @@ impl Liar {
             tree.push(leaf_hash::<Intl>(leaf));
         }
         let (index, size) = (tree.size() - 1, tree.size());
+        let mut accepted = self.accepted.lock().unwrap();
+        let consistency = tree.consistency_proof(*accepted, size).unwrap_or_default();
+        if leaves == *honest {
+            *accepted = size;
+        }
         let origin = head_log_of(&stream.origin).unwrap();
         let checkpoint = Checkpoint {
             origin: origin.clone(),
@@ -276,9 +284,7 @@ impl Liar {
             index,
             proof: tree.inclusion_proof(index, size).unwrap(),
             checkpoint: Note { text, signatures }.to_string(),
-            consistency: tree
-                .consistency_proof(known as u64, size)
-                .unwrap_or_default(),
+            consistency,
         })))
     }
 
@@ -290,7 +296,12 @@ impl Liar {
     async fn lie_to(&self, mut said: Streaming<pb::ReplicateRequest>, answers: Sender) {
         while let Some(Ok(message)) = said.next().await {
             let messages = match message.message.unwrap() {
-                FromNode::Open(_) => [Some(self.resume()), None],
+                FromNode::Open(open) => {
+                    let note = Note::parse(&open.head_checkpoint).ok();
+                    let known = note.and_then(|note| Checkpoint::parse(&note.text).ok());
+                    *self.accepted.lock().unwrap() = known.map_or(0, |known| known.size);
+                    [Some(self.resume()), None]
+                }
                 FromNode::Batch(batch) => [Some(self.cosigned(&batch)), self.headed(&batch)],
             };
             for message in messages.into_iter().flatten() {
