@@ -45,4 +45,5 @@ mod stolen_coordinator;
 mod story;
 mod streams;
 mod subject_limits;
+mod succession;
 mod witnessed;
