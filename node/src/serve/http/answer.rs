@@ -85,7 +85,7 @@ struct LoadAnswer {
 /// A receipt. 回执。
 #[derive(Serialize, ToSchema)]
 struct ReceiptAnswer {
-    /// `LOCAL`: durable at the node; `MIRRORED`: cosigned by the mirror too. 存证级别。
+    /// `LOCAL`: durable at the node; `MIRRORED`: cosigned by the mirror too; `WITNESSED`: and by witnesses. 存证级别。
     #[schema(example = "MIRRORED")]
     audit_level: &'static str,
     /// Name of the node's stream. 日志流名称。
