@@ -270,8 +270,10 @@ impl From<FeedBroken> for Failure {
     fn from(error: FeedBroken) -> Failure {
         match error {
             FeedBroken::Status(status) => Failure::of_status(&status),
-            FeedBroken::Malformed(_)
+            FeedBroken::Course { .. }
+            | FeedBroken::Malformed(_)
             | FeedBroken::NotAuthentic(_)
+            | FeedBroken::Succession { .. }
             | FeedBroken::StreamGap(_)
             | FeedBroken::HeadLogGap(_) => Failure::CheckFailed {
                 en: format!("the feed is not believed any more: {error}"),

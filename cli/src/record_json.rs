@@ -45,9 +45,11 @@ pub(crate) fn line(record: &Record) -> String {
         let _ = write!(line, " {flag}");
     }
     for field in record.draft.clear.fields() {
-        let shown = match value(record, field) {
-            Value::String(text) => text,
-            other => other.to_string(),
+        let shown = match (field.shape(), value(record, field)) {
+            // An order, a proof or balances: nothing that a person reads off a line.
+            (Shape::UpTo(_), Value::String(text)) => format!("({} bytes)", text.len() / 2),
+            (_, Value::String(text)) => text,
+            (_, other) => other.to_string(),
         };
         let _ = write!(line, " {}={shown}", field.name());
     }

@@ -13,6 +13,7 @@ pub(crate) mod replay;
 pub(crate) mod replicate;
 pub(crate) mod store;
 pub(crate) mod streams;
+pub(crate) mod succession;
 pub(crate) mod view;
 pub(crate) mod witnesses;
 
@@ -79,6 +80,8 @@ pub(crate) struct Mirror {
     /// The public half of what signs the head logs.
     head_log_public: Vec<u8>,
     committer: Arc<Committer<Item>>,
+    /// The coordinator's own public keys, which no stream may be signed with.
+    role_keys: Vec<Vec<u8>>,
     /// Free places in the queue, and free room in it in bytes. Who has neither waits here, so that the queue itself is
     /// never full, and its memory is bounded over all streams together.
     places: Arc<Semaphore>,
@@ -102,6 +105,8 @@ impl Mirror {
         for stream in options.streams {
             shared.register(stream);
         }
+        let role_keys = options.keys.roles();
+        let role_keys = role_keys.iter().map(|(_, key)| key.to_vec()).collect();
         let log = Intl::digest(&[b"lingqu/mirror\0", own.origin.as_bytes()]);
         let wal_options = WalOptions {
             log: LogId(log.0[..16].try_into().expect("a digest has 32 bytes")),
@@ -141,6 +146,7 @@ impl Mirror {
             names,
             head_log_public,
             committer: Arc::new(committer),
+            role_keys,
             places: Arc::new(Semaphore::new(limits.queue_max)),
             room: Arc::new(Semaphore::new(limits.queue_bytes_max)),
             own_places: Arc::new(Semaphore::new(OWN_PLACES)),
@@ -231,6 +237,34 @@ impl Mirror {
     pub(crate) fn size(&self, origin: &str) -> u64 {
         let state = self.shared.state();
         state.held.get(origin).map_or(0, streams::Held::size)
+    }
+
+    /// Entries of the stream of this origin, and of all that follow it, that are durable and cosigned.
+    pub(crate) fn size_with_next(&self, origin: &str) -> u64 {
+        let lineage = self.shared.lineage(origin);
+        lineage.iter().map(|stream| self.size(&stream.origin)).sum()
+    }
+
+    /// The newest cosigned state of the stream of this origin, or of the last that follows it and has begun.
+    pub(crate) fn newest_cosigned(&self, origin: &str) -> Option<Cosigned> {
+        let lineage = self.shared.lineage(origin);
+        let mut newest = lineage.iter().rev();
+        newest.find_map(|stream| self.cosigned(&stream.origin))
+    }
+
+    /// Whether the coordinator signs with this key, a unit does, or somebody else than `owner` signs a stream with it.
+    pub(crate) fn key_is_taken(&self, public_key: &[u8], owner: Option<&str>) -> bool {
+        let streams = self.shared.streams();
+        let mut streams = streams.iter();
+        self.role_keys.iter().any(|key| key == public_key)
+            || streams.any(|stream| {
+                let is_units = stream
+                    .unit
+                    .as_ref()
+                    .is_some_and(|unit| unit.approval_key == public_key);
+                let is_anothers = owner.is_none_or(|owner| owner != stream.owner);
+                is_units || (is_anothers && stream.log_key.public_key() == public_key)
+            })
     }
 
     /// The newest cosigned state of a stream.

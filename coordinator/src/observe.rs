@@ -202,10 +202,11 @@ impl Watched {
         let mut nodes: Vec<&Node> = directory.nodes.values().collect();
         nodes.sort_by(|one, other| one.id.cmp(&other.id));
         let streams = nodes.into_iter().take(self.observe.series_max);
-        let streams = streams.map(|node| (of_node(node), number(mirror.size(&node.origin))));
+        let streams =
+            streams.map(|node| (of_node(node), number(mirror.size_with_next(&node.origin))));
         exposition.gauges(
             "lingqu_coordinator_stream_records",
-            "Records of a node's stream that are mirrored and cosigned; the first nodes by id.",
+            "Records of a node's streams that are mirrored and cosigned; the first nodes by id.",
             streams,
         );
         let (total, heads): (u64, Vec<Series>) = {
@@ -327,7 +328,7 @@ impl Services {
     pub(crate) fn last_contact(&self, node: &Node) -> Option<Timestamp> {
         let batch = self
             .mirror
-            .cosigned(&node.origin)
+            .newest_cosigned(&node.origin)
             .map(|cosigned| cosigned.taken);
         self.registry.contacts.last(&node.id).max(batch)
     }

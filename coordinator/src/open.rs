@@ -214,7 +214,8 @@ pub(crate) async fn own_stream(
 
 pub(crate) async fn streams(store: &Store) -> Result<Vec<Stream>, StoreError> {
     let directory = Directory::load(store).await?;
-    let streams = directory.nodes.values().map(stream_of);
+    let nodes = directory.nodes.values();
+    let streams = nodes.map(|node| stream_of(node, &directory));
     streams
         .map(|stream| stream.ok_or(StoreError::Corrupt("node")))
         .collect()

@@ -53,6 +53,7 @@ pub use receipt::{level_from_pb, level_to_pb, receipt_from_pb, receipt_to_pb};
 pub use role::{role_from_pb, role_to_pb, roles_from_pb};
 pub use score::{Score, ScoreValue, score_from_pb, score_to_pb};
 pub use signed::{SignedObject, open, seal};
+pub use succession::order_of;
 pub use verdict::{Verdict, verdict_from_pb, verdict_to_pb};
 
 #[cfg(test)]

@@ -45,3 +45,4 @@ mod stolen_coordinator;
 mod story;
 mod streams;
 mod subject_limits;
+mod succession;

@@ -10,11 +10,13 @@ mod follow;
 mod forward;
 mod import;
 mod lineage;
+mod links;
 mod open;
 mod prove;
 mod shown;
 mod spool;
 mod subscription;
+mod trust;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -53,6 +55,8 @@ enum AuditCommand {
     Prove(prove::Prove),
     /// Write a region's feed as files, to be carried to where no network is · 将审计推送写成文件，供离线摆渡
     Spool(spool::Spool),
+    /// Add the streams that follow to a trust file, each proven by the one before · 将经证明的后续日志流补入信任文件
+    Trust(trust::TrustCommand),
     /// Check a receipt, an archive, a proof or an evidence package offline · 离线核验回执、归档、证明或证据包
     Verify(verify::Verify),
 }
@@ -71,6 +75,7 @@ impl Audit {
             AuditCommand::Open(open) => open.run(session),
             AuditCommand::Prove(prove) => prove.run(session),
             AuditCommand::Spool(spool) => spool.run(session),
+            AuditCommand::Trust(trust) => trust.run(session),
             AuditCommand::Verify(verify) => verify.run(session),
         }
     }

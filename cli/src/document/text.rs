@@ -40,7 +40,7 @@ impl<'de> Deserialize<'de> for Hex {
     }
 }
 
-/// An instant: `YYYY-MM-DD` (midnight of UTC+8) or `YYYY-MM-DDThh:mm:ssZ`; fractions of a second appear only in what a
+/// An instant: `YYYY-MM-DD` (midnight of UTC+8) or `YYYY-MM-DDThh:mm:ssZ`; microseconds appear only in what a
 /// program made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Instant(pub(crate) Timestamp);

@@ -172,6 +172,7 @@ fn conflict(kind: Conflict) -> pb::mirror_conflict::Kind {
         Conflict::BadBatch => pb::mirror_conflict::Kind::BadBatch,
         Conflict::BadSignature => pb::mirror_conflict::Kind::BadSignature,
         Conflict::Behind => pb::mirror_conflict::Kind::Behind,
+        Conflict::Ended => pb::mirror_conflict::Kind::Ended,
         Conflict::Fork => pb::mirror_conflict::Kind::Fork,
         Conflict::NotYours => pb::mirror_conflict::Kind::NotYours,
         Conflict::Superseded => pb::mirror_conflict::Kind::Superseded,

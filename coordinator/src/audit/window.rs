@@ -94,7 +94,11 @@ impl Row {
         // A debit is about the space that it is spent on.
         let spent = Debit::of(view).ok().flatten();
         let spent = spent.map(|debit| format!("{}: {} ρ", debit.space, debit.rho));
-        let subject = names.of(spent.as_deref().or_else(|| view.text(Field::Subject)));
+        // The end and the beginning of a stream are about the one that follows it, or came before: a key's name.
+        let other = view.text(Field::NextKey).or(view.text(Field::PreviousKey));
+        let other = other.and_then(|key| key.split('+').next());
+        let about = view.text(Field::Subject).or(other);
+        let subject = names.of(spent.as_deref().or(about));
         let mut text = |field| names.of(view.text(field));
         let class = class(view);
         // Of an act the field counts what it is about, the rows of a load for example.

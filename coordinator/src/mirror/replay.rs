@@ -47,6 +47,7 @@ impl MirrorStage {
                     None
                 }
             };
+            self.follow(&fact);
             publish(&mut shared.state_mut(), &shared, fact, cosigned, self.frame);
         }
         self.frame += 1;

@@ -11,7 +11,7 @@ use futures::Stream as AsyncStream;
 use futures::stream::{FuturesOrdered, StreamExt};
 use lingqu_core::ErrorCode;
 use lingqu_core::head::HeadShown;
-use lingqu_tlog::NoteSignature;
+use lingqu_tlog::{Intl, NoteSignature, VerifierKey};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Mirror;
@@ -67,6 +67,7 @@ pub(crate) enum Conflict {
     BadBatch,
     BadSignature,
     Behind,
+    Ended,
     Fork,
     NotYours,
     Superseded,
@@ -85,7 +86,7 @@ impl From<BatchRefused> for End {
     fn from(refused: BatchRefused) -> End {
         End::Conflict(match refused {
             BatchRefused::BadSignature => Conflict::BadSignature,
-            BatchRefused::Malformed => Conflict::BadBatch,
+            BatchRefused::Malformed | BatchRefused::Succession => Conflict::BadBatch,
             BatchRefused::OtherStream => Conflict::NotYours,
         })
     }
@@ -193,6 +194,10 @@ impl Conversation {
                         let batch = match batch {
                             Ok(batch) => batch,
                             Err(end) => {
+                                if let End::Conflict(kind) = &end {
+                                    // Signed by the node: with its entries, evidence of what it tried.
+                                    tracing::warn!(origin = self.stream.origin, ?kind, first, %checkpoint, "a batch is refused");
+                                }
                                 // Answers keep the order of the batches, a refusal included.
                                 self.answer_all(&mut unanswered).await?;
                                 return Err(end);
@@ -265,7 +270,13 @@ impl Conversation {
         if entries.len() > limits.batch_entries_max || bytes > limits.batch_bytes_max {
             return Err(End::Code(ErrorCode::RequestInvalid));
         }
-        Ok(Box::new(verify(&self.stream, first, entries, checkpoint)?))
+        let batch = verify(&self.stream, first, entries, checkpoint)?;
+        let owner = Some(self.stream.owner.as_str());
+        let is_taken = |key: VerifierKey<Intl>| self.mirror.key_is_taken(key.public_key(), owner);
+        if batch.next_key().is_some_and(is_taken) {
+            return Err(BatchRefused::Succession.into());
+        }
+        Ok(Box::new(batch))
     }
 
     async fn answer_all(&self, unanswered: &mut FuturesOrdered<Outcome>) -> Result<(), End> {
@@ -286,9 +297,10 @@ impl Conversation {
             Err(Refused { batch, refusal }) => match refusal {
                 Refusal::Superseded => return Err(End::Conflict(Conflict::Superseded)),
                 Refusal::Take(TakeRefused::Gap) => return Err(End::Conflict(Conflict::Behind)),
-                Refusal::Take(TakeRefused::Contradiction) => {
+                Refusal::Take(TakeRefused::Contradiction | TakeRefused::Course) => {
                     return Err(End::Conflict(Conflict::BadBatch));
                 }
+                Refusal::Take(TakeRefused::Ended) => return Err(End::Conflict(Conflict::Ended)),
                 Refusal::Take(TakeRefused::Overlap) => self.repeated(batch).await?,
             },
         };

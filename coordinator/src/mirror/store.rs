@@ -11,13 +11,16 @@ use std::sync::Arc;
 use lingqu_core::record::{Draft, StreamId};
 use lingqu_core::{Clock, Region, Timestamp};
 use lingqu_journal::Stage;
-use lingqu_tlog::{Checkpoint, Intl, Note, NoteSignature, leaf_hash, sign_cosignature, sign_note};
+use lingqu_tlog::{
+    Checkpoint, Intl, Note, NoteSignature, VerifierKey, leaf_hash, sign_cosignature, sign_note,
+};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::archive::Location;
 use super::frame::{self, Fact, StoredBatch, StoredHead, StoredHeadLog};
 use super::headlog::{Head, HeadLog, HeadTip, Leaf};
 use super::streams::{Cosigned, Held, Stream, TakeRefused, Tip, Verified, verify};
+use super::succession::follower;
 use super::view::{Shared, State};
 use super::witnesses::Published;
 use crate::keys::{Keys, Names};
@@ -160,6 +163,7 @@ impl Stage for MirrorStage {
         let is_headed = facts.iter().any(|fact| matches!(fact, Fact::HeadLog(_)));
         let cosigned: Vec<Option<Cosigned>> = facts.iter().map(|fact| self.cosign(fact)).collect();
         let mut batches = cosigned.clone().into_iter().flatten();
+        facts.iter().for_each(|fact| self.follow(fact));
         {
             let mut state = self.shared.state_mut();
             for (fact, cosigned) in facts.into_iter().zip(cosigned) {
@@ -213,6 +217,28 @@ impl MirrorStage {
             checkpoint: batch.note.to_string(),
         }));
         Ok(())
+    }
+
+    /// Enters the stream that follows one which a durable batch has ended: from here on it can be opened.
+    pub(super) fn follow(&self, fact: &Fact) {
+        let Fact::Batch(batch) = fact else {
+            return;
+        };
+        let ended = self.shared.stream(&batch.origin);
+        let next = ended.and_then(|ended| follower(&ended, batch, &self.mirror_key()));
+        if let Some(next) = next {
+            tracing::info!(
+                ended = batch.origin,
+                begins = next.origin,
+                "a stream has ended, and another one follows it"
+            );
+            self.shared.register(next);
+        }
+    }
+
+    fn mirror_key(&self) -> VerifierKey<Intl> {
+        VerifierKey::cosignature(self.names.mirror(), self.keys.mirror.public_key())
+            .expect("a key that a private key belongs to has full order")
     }
 
     /// Adds acts to the own stream. It goes the way of every other stream, the check of its signature included.

@@ -4,15 +4,19 @@
 //! before the queue, on the connection's own task. Whether it continues what is held ([`Tip::take`]) runs in the
 //! committer's thread, in the same step as the append, so that nothing can come between check and effect.
 
+use std::sync::Arc;
+
 use lingqu_core::record::{RecordView, StreamId};
+use lingqu_core::succession::{Course, OutOfCourse, Succession};
 use lingqu_core::{Region, Timestamp};
 use lingqu_tlog::{Checkpoint, Frontier, Hash, Intl, Note, NoteSignature, VerifierKey, leaf_hash};
 
 use super::archive::Location;
+use super::succession::{Predecessor, Unit, begins, ends};
 use crate::keys::stream_key;
 
-/// A stream that the registry knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A stream that the registry knows, or that follows one.
+#[derive(Clone, Debug)]
 pub(crate) struct Stream {
     /// Its origin.
     pub(crate) origin: String,
@@ -22,6 +26,10 @@ pub(crate) struct Stream {
     pub(crate) region: Region,
     /// The key that signs its checkpoints; named by the origin.
     pub(crate) log_key: VerifierKey<Intl>,
+    /// The unit whose node writes it; the coordinator's own stream has none, and so nobody who could order its end.
+    pub(crate) unit: Option<Unit>,
+    /// The stream that it follows, if it does.
+    pub(crate) follows: Option<Arc<Predecessor>>,
 }
 
 impl Stream {
@@ -37,7 +45,17 @@ impl Stream {
             owner: owner.to_owned(),
             region: region.clone(),
             log_key: stream_key(origin, public_key)?,
+            unit: None,
+            follows: None,
         })
+    }
+
+    /// The same stream of a unit's node.
+    pub(crate) fn of_unit(self, unit: Unit) -> Stream {
+        Stream {
+            unit: Some(unit),
+            ..self
+        }
     }
 }
 
@@ -47,6 +65,8 @@ pub(crate) struct Verified {
     pub(crate) first: u64,
     pub(crate) entries: Vec<Vec<u8>>,
     leaf_hashes: Vec<Hash>,
+    /// What its records have to do with the succession of streams, in order: where, and what.
+    succession: Vec<(u64, Succession)>,
     first_time: Timestamp,
     last_time: Timestamp,
     pub(crate) checkpoint: Checkpoint,
@@ -55,6 +75,14 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
+    /// The key of the stream that follows, if the batch ends its stream.
+    pub(crate) fn next_key(&self) -> Option<VerifierKey<Intl>> {
+        match self.succession.last() {
+            Some((_, Succession::End(end))) => end.next_key.parse().ok(),
+            Some((_, Succession::Begin(_) | Succession::Forward(_))) | None => None,
+        }
+    }
+
     /// The index after the last entry.
     pub(crate) fn end(&self) -> u64 {
         self.checkpoint.size
@@ -73,6 +101,9 @@ pub(crate) enum BatchRefused {
     /// The checkpoint is another stream's.
     #[error("the checkpoint is another stream's")]
     OtherStream,
+    /// A record ends the stream without its unit's order, or begins it without the proof of the one before.
+    #[error("the stream may not end or begin like this")]
+    Succession,
 }
 
 /// Reads a checkpoint that the stream signed, and strips every signature but the stream's own: what strangers append
@@ -136,11 +167,21 @@ fn place(
         return Err(BatchRefused::Malformed);
     }
     let mut times = Vec::with_capacity(entries.len());
+    let mut succession = Vec::new();
     for (entry, index) in entries.iter().zip(first..) {
         let record = RecordView::read::<Intl>(entry).map_err(|_| BatchRefused::Malformed)?;
         if record.stream() != id || record.index() != index {
             return Err(BatchRefused::Malformed);
         }
+        let step = Succession::of(&record).map_err(|_| BatchRefused::Malformed)?;
+        let begun = (index == 0).then_some(step.as_ref());
+        if begun.is_some_and(|step| !begins(stream, entry, step)) {
+            return Err(BatchRefused::Succession);
+        }
+        if let Some(Succession::End(end)) = &step {
+            ends(stream, end, record.time()).map_err(|_| BatchRefused::Succession)?;
+        }
+        succession.extend(step.map(|step| (index, step)));
         times.push(record.time());
     }
     if !times.is_sorted_by(|earlier, later| earlier < later) {
@@ -152,6 +193,7 @@ fn place(
             .iter()
             .map(|entry| leaf_hash::<Intl>(entry))
             .collect(),
+        succession,
         first_time: times[0],
         last_time: times[times.len() - 1],
         entries,
@@ -172,6 +214,21 @@ pub(crate) enum TakeRefused {
     /// Time goes back, or the entries do not lead to the checkpoint's root.
     #[error("the batch does not lead to its checkpoint")]
     Contradiction,
+    /// The stream does not begin with the balances that it must bring forward, and with them alone.
+    #[error("the batch has a record that no stream has there")]
+    Course,
+    /// The stream has ended, in this batch or before.
+    #[error("the stream has ended")]
+    Ended,
+}
+
+impl From<OutOfCourse> for TakeRefused {
+    fn from(refused: OutOfCourse) -> TakeRefused {
+        match refused {
+            OutOfCourse::AfterEnd => TakeRefused::Ended,
+            OutOfCourse::Beginning | OutOfCourse::Forward => TakeRefused::Course,
+        }
+    }
 }
 
 /// The end of a stream: what the next batch must continue. Owned by the committer's thread.
@@ -181,6 +238,7 @@ pub(crate) struct Tip {
     last_time: Option<Timestamp>,
     /// Time of the last cosignature: the next one is never earlier.
     taken: Timestamp,
+    course: Course<Intl>,
 }
 
 impl Tip {
@@ -218,13 +276,19 @@ impl Tip {
         if batch.first < self.size() {
             return Err(TakeRefused::Overlap);
         }
+        let mut course = self.course.clone();
+        let mut steps = batch.succession.iter().peekable();
+        for index in batch.first..batch.end() {
+            let step = steps.next_if(|(at, _)| *at == index);
+            course.take(index, step.map(|(_, step)| step))?;
+        }
         let mut longer = self.frontier.clone();
         batch.leaf_hashes.iter().for_each(|leaf| longer.push(*leaf));
         let goes_back = self.last_time.is_some_and(|last| last >= batch.first_time);
         if goes_back || longer.root() != batch.checkpoint.root {
             return Err(TakeRefused::Contradiction);
         }
-        self.frontier = longer;
+        (self.frontier, self.course) = (longer, course);
         self.last_time = Some(batch.last_time);
         self.taken = self.taken.max(now);
         Ok(self.taken)

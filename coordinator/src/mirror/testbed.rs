@@ -150,6 +150,7 @@ impl Writer {
 pub(crate) struct Bed {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) limits: Limits,
     streams: Vec<Stream>,
 }
 
@@ -158,6 +159,7 @@ impl Bed {
         Bed {
             dir: tempfile::tempdir().unwrap(),
             clock: ManualClock::at(Timestamp(START)),
+            limits: limits(),
             streams: writers.iter().map(|writer| writer.stream()).collect(),
         }
     }
@@ -185,7 +187,7 @@ impl Bed {
         let options = MirrorOptions {
             clock: self.clock.clone(),
             names,
-            limits: limits(),
+            limits: self.limits,
             own: Stream::new(&own, "coord_gx", &region("45"), keys.log.public_key()).unwrap(),
             keys,
             streams,

@@ -15,12 +15,20 @@ use super::witnesses::Published;
 /// The shared part of a mirror.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    streams: RwLock<HashMap<String, Arc<Stream>>>,
+    streams: RwLock<Streams>,
     writers: Mutex<HashMap<String, watch::Sender<u64>>>,
     state: RwLock<State>,
     version: watch::Sender<u64>,
     /// Changes less often than `version`: only when a head log's published checkpoint did.
     published: watch::Sender<u64>,
+}
+
+/// The known streams.
+#[derive(Debug, Default)]
+struct Streams {
+    by_origin: HashMap<String, Arc<Stream>>,
+    /// Of each stream that has ended, the origin of the one that follows.
+    next: HashMap<String, String>,
 }
 
 /// What is durable, and so may be told.
@@ -55,7 +63,12 @@ impl Shared {
     /// Enters a stream; a second entry of the same origin changes nothing.
     pub(crate) fn register(&self, stream: Stream) -> Arc<Stream> {
         let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = &stream.follows {
+            let (ended, next) = (before.origin.clone(), stream.origin.clone());
+            streams.next.entry(ended).or_insert(next);
+        }
         let entered = streams
+            .by_origin
             .entry(stream.origin.clone())
             .or_insert_with(|| Arc::new(stream));
         Arc::clone(entered)
@@ -64,13 +77,30 @@ impl Shared {
     /// The stream with this origin.
     pub(crate) fn stream(&self, origin: &str) -> Option<Arc<Stream>> {
         let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-        streams.get(origin).map(Arc::clone)
+        streams.by_origin.get(origin).map(Arc::clone)
+    }
+
+    /// The stream that follows this one, which has ended then.
+    pub(crate) fn next_of(&self, origin: &str) -> Option<Arc<Stream>> {
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        let next = streams.next.get(origin)?;
+        streams.by_origin.get(next).map(Arc::clone)
+    }
+
+    /// The stream of this origin and all that follow it, the newest last.
+    pub(crate) fn lineage(&self, origin: &str) -> Vec<Arc<Stream>> {
+        let mut lineage: Vec<Arc<Stream>> = self.stream(origin).into_iter().collect();
+        // Periods only grow, so that a stream never follows itself.
+        while let Some(next) = lineage.last().and_then(|last| self.next_of(&last.origin)) {
+            lineage.push(next);
+        }
+        lineage
     }
 
     /// Every known stream, by origin.
     pub(crate) fn streams(&self) -> Vec<Arc<Stream>> {
         let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = streams.values().map(Arc::clone).collect();
+        let mut all: Vec<_> = streams.by_origin.values().map(Arc::clone).collect();
         all.sort_by(|one, other| one.origin.cmp(&other.origin));
         all
     }

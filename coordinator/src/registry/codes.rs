@@ -253,7 +253,9 @@ impl Registry {
         if !Intl::verify(&proof.public_key, &message, &proof.signature) {
             return Err(ErrorCode::KeyProofInvalid.into());
         }
-        if store::key_owner(tx, &proof.public_key).await?.is_some() {
+        // A log key that a stream's end has named is in the mirror's log alone.
+        let is_taken = self.mirror.key_is_taken(&proof.public_key, None);
+        if is_taken || store::key_owner(tx, &proof.public_key).await?.is_some() {
             return Err(ErrorCode::AlreadyEnrolled.into());
         }
         Ok(proof.public_key)

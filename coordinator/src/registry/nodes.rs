@@ -2,8 +2,9 @@
 
 use lingqu_core::{ErrorCode, NodeId, Timestamp};
 
-use super::Registry;
+use super::{Directory, Registry};
 use crate::mirror::streams::Stream;
+use crate::mirror::succession::Unit;
 use crate::refusal::Refusal;
 use crate::store::Writing;
 use crate::store::codes::Code;
@@ -39,14 +40,23 @@ impl Registry {
     }
 
     pub(super) fn register_stream(&self, node: &Node) -> Result<(), Refusal> {
-        self.mirror
-            .shared
-            .register(stream_of(node).ok_or(ErrorCode::Internal)?);
+        let directory = self.directory.load();
+        let stream = stream_of(node, &directory).ok_or(ErrorCode::Internal)?;
+        self.mirror.shared.register(stream);
         Ok(())
     }
 }
 
-/// The stream of an enrolled node; nothing if its key or origin cannot be those of a stream.
-pub(crate) fn stream_of(node: &Node) -> Option<Stream> {
-    Stream::new(&node.origin, node.id.as_str(), &node.region, &node.log_key)
+/// The first stream of an enrolled node, with the key of the unit that can order its end; nothing if its key or origin
+/// cannot be those of a stream. The streams that follow it are in the mirror's own log.
+pub(crate) fn stream_of(node: &Node, directory: &Directory) -> Option<Stream> {
+    let stream = Stream::new(&node.origin, node.id.as_str(), &node.region, &node.log_key)?;
+    match directory.parties.get(&node.unit) {
+        Some(unit) => Some(stream.of_unit(Unit {
+            id: unit.id.clone(),
+            approval_key: unit.approval_key.clone(),
+        })),
+        // Nobody could order its end then.
+        None => Some(stream),
+    }
 }

@@ -16,7 +16,7 @@ use lingqu_tlog::NotAccepted;
 
 pub use files::LogFiles;
 pub use proving::ProveFailed;
-pub use verify::{LogKind, LogReport, verify_all};
+pub use verify::{LogKind, LogReport, Verified, first_records, verify, verify_all};
 pub use write::ArchiveWriter;
 
 /// Why an archive was not written, or does not hold.
@@ -72,6 +72,14 @@ pub enum ArchiveFailed {
         origin: String,
         /// The size that the head says it has.
         size: u64,
+    },
+    /// A stream does not follow the one before as it says, or goes on behind its end.
+    #[error("`{origin}`: {why}")]
+    Succession {
+        /// The stream.
+        origin: String,
+        /// Why.
+        why: String,
     },
     /// There is nothing to check.
     #[error("`{0}` holds no log")]

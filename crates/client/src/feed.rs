@@ -4,6 +4,7 @@
 //! root that the node signed and the mirror cosigned. Per region it keeps the compact range of the head log: each
 //! published checkpoint must be over exactly the heads that were received.
 
+mod following;
 mod seen;
 mod selection;
 pub mod spool;
@@ -12,7 +13,8 @@ use std::collections::BTreeSet;
 
 use lingqu_core::Region;
 use lingqu_core::head::Head;
-use lingqu_core::record::{Field, Kind, Record, StreamId};
+use lingqu_core::record::{Field, Kind, Record, RecordView, StreamId};
+use lingqu_core::succession::{OutOfCourse, Succession};
 use lingqu_core::trust::Trust;
 use lingqu_proto::pb;
 use lingqu_proto::pb::audit_client::AuditClient;
@@ -22,6 +24,7 @@ use tonic::{Status, Streaming};
 
 pub use self::seen::{Seen, SeenMalformed};
 pub use self::selection::{Outcome, Selection};
+use crate::succession::{Step, StepRefused};
 
 /// Largest message of the feed, in bytes.
 const MESSAGE_LEN_MAX: usize = 8 << 20;
@@ -43,6 +46,8 @@ pub enum Event {
         records: Vec<Record>,
         /// The head that proves them: a leaf of the region's head log, byte for byte.
         head: Vec<u8>,
+        /// How the stream follows from the one before, if these records begin it.
+        follows: Option<Box<Step>>,
     },
     /// Everything of `region` up to `heads` heads has been received.
     Complete {
@@ -70,6 +75,22 @@ pub enum FeedBroken {
     /// Entries are missing, repeated, reordered or altered.
     #[error("stream `{0}` is not complete")]
     StreamGap(String),
+    /// A stream says that it follows a believed one, and does not.
+    #[error("stream `{origin}` does not follow the one before: {why}")]
+    Succession {
+        /// The stream.
+        origin: String,
+        /// Why.
+        why: StepRefused,
+    },
+    /// A stream goes on behind its end, or does not begin with all that must be brought forward.
+    #[error("stream `{origin}`: {why}")]
+    Course {
+        /// The stream.
+        origin: String,
+        /// Why.
+        why: OutOfCourse,
+    },
     /// The head log is not over the heads that were received.
     #[error("the head log of region {0} is not over what was received")]
     HeadLogGap(Region),
@@ -161,7 +182,7 @@ impl Verifier {
         let heads = seen.heads.iter().filter(|(_, heads)| heads.size() > 0);
         Verifier {
             region,
-            trust,
+            trust: following::trust_after(trust, &seen),
             head_trust,
             open: heads.map(|(region, _)| region.clone()).collect(),
             seen,
@@ -212,8 +233,10 @@ impl Verifier {
         }
         let entries = std::mem::take(&mut self.parts);
         self.parts_len = 0;
-        let checkpoint = self.authentic(&span.head)?;
-        let origin = checkpoint.origin.clone();
+        let head = Head::decode(&span.head).ok_or(FeedBroken::Malformed("head"))?;
+        let origin = head.checkpoint.origin.clone();
+        let step = self.step(&origin, &entries)?;
+        let checkpoint = self.authentic(head, step.as_ref().map(|(_, trust)| trust))?;
         // An origin names its stream's region: no head log vouches for a stream of another one.
         if origin.rsplit('/').nth(1) != Some(region.as_str()) {
             return Err(FeedBroken::NotAuthentic(origin));
@@ -225,15 +248,23 @@ impl Verifier {
         let mut stream = self.seen.streams.get(&origin).cloned().unwrap_or_default();
         let first = stream.size();
         let stream_id = StreamId::of::<Intl>(&origin);
+        let mut course = self.seen.course(&origin);
         let mut records = Vec::with_capacity(entries.len());
         for entry in &entries {
             let record =
-                Record::decode::<Intl>(entry).map_err(|_| FeedBroken::Malformed("record"))?;
-            if record.index != stream.size() || record.stream != stream_id {
+                RecordView::read::<Intl>(entry).map_err(|_| FeedBroken::Malformed("record"))?;
+            if record.index() != stream.size() || record.stream() != stream_id {
                 return Err(gap());
             }
+            let succession =
+                Succession::of(&record).map_err(|_| FeedBroken::Malformed("record"))?;
+            let taken = course.take(stream.size(), succession.as_ref());
+            taken.map_err(|why| FeedBroken::Course {
+                origin: origin.clone(),
+                why,
+            })?;
             stream.push(leaf_hash::<Intl>(entry));
-            records.push(record);
+            records.push(record.to_record());
         }
         // The first part of a large span says where it begins; the root says whether it does.
         if stream.size() != checkpoint.size
@@ -249,6 +280,10 @@ impl Verifier {
         heads.push(leaf_hash::<Intl>(&span.head));
         self.open.insert(region.clone());
         self.seen.streams.insert(origin.clone(), stream);
+        if let Some(last) = records.last() {
+            self.seen.keep_course(&origin, course, last);
+        }
+        let follows = step.map(|(step, trust)| self.follow(&origin, step, trust, &entries));
         let starts = records.iter().rev().map(|record| &record.draft);
         let mut starts = starts.filter(|draft| draft.kind == Kind::NodeStart);
         let unit = starts
@@ -262,20 +297,23 @@ impl Verifier {
             region,
             records,
             head: span.head,
+            follows,
         }))
     }
 
-    /// The stream checkpoint in a head, signed by its log and cosigned by the quorum.
-    fn authentic(&self, head: &[u8]) -> Result<Checkpoint, FeedBroken> {
+    /// The stream checkpoint in a head, signed by its log and cosigned by the quorum, to whoever has taken the step to
+    /// that stream.
+    fn authentic(&self, head: Head, after: Option<&Trust<Intl>>) -> Result<Checkpoint, FeedBroken> {
         let Head {
             note, checkpoint, ..
-        } = Head::decode(head).ok_or(FeedBroken::Malformed("head"))?;
+        } = head;
+        let trust = after.unwrap_or(&self.trust);
         let origin = checkpoint.origin.clone();
         let refused = || FeedBroken::NotAuthentic(origin.clone());
-        let log = self.trust.log(&origin).ok_or_else(refused)?;
+        let log = trust.log(&origin).ok_or_else(refused)?;
         note.verify(std::slice::from_ref(log))
             .map_err(|_| refused())?;
-        self.trust.cosigned(&note).map_err(|_| refused())?;
+        trust.cosigned(&note).map_err(|_| refused())?;
         Ok(checkpoint)
     }
 

@@ -4,7 +4,7 @@
 //! A party's side of the workflow of authorisation is here too.
 //!
 //! In scope: mutual TLS to a node or coordinator, call ids and retries, receipts, the feed's completeness, archives of
-//! logs that anybody can check.
+//! logs that anybody can check, the step from one stream to the next.
 //! Out of scope: what a caller does with an answer; files of keys (`lingqu-transport`).
 //! Start reading at [`Node::verify`]; the regulator's side at [`Feed`], [`archive`] and
 //! [`bodies`].
@@ -13,6 +13,7 @@ pub mod archive;
 pub mod bodies;
 pub mod feed;
 mod node;
+pub mod succession;
 pub mod workflow;
 
 pub use feed::{Event, Feed, FeedBroken, Outcome, Seen, SeenMalformed, Selection};

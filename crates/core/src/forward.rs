@@ -8,7 +8,7 @@
 //! One encoding, big-endian: "FWD1", time i64 (µs), epoch u64, stop u64, then five lists, each a count u32 and its items
 //! in ascending order (calls: oldest first). Texts are a length u16 and bytes.
 
-use lingqu_tlog::{Hash, Suite};
+use lingqu_tlog::{Digest, Hash, Suite};
 
 use crate::grant::Environment;
 use crate::{GrantId, Timestamp};
@@ -182,7 +182,7 @@ impl Forward {
     /// Each key once, in ascending order.
     fn is_in_order(&self) -> bool {
         let by_grant = |used: &GrantUse| (used.grant.clone(), used.environment.as_str());
-        let subjects = self.subjects.iter();
+        let mut subjects = self.subjects.iter();
         ascends(&self.grants, by_grant)
             && ascends(&self.spaces, |spent| {
                 (spent.space.clone(), spent.production)
@@ -191,9 +191,7 @@ impl Forward {
                 (spent.grant.clone(), spent.production)
             })
             && ascends(&self.subjects, |asked| asked.tag)
-            && subjects
-                .map(|asked| ascends(&asked.grants, |(grant, _)| grant.clone()))
-                .all(|is_in_order| is_in_order)
+            && subjects.all(|asked| ascends(&asked.grants, |(grant, _)| grant.clone()))
     }
 
     /// The encoding in parts that fit into a record each; at least one.
@@ -203,7 +201,16 @@ impl Forward {
 
     /// The digest by which the end of one stream and the beginning of the next commit to it.
     pub fn digest<S: Suite>(encoded: &[u8]) -> Hash {
-        S::digest(&[b"lingqu/forward\0", encoded])
+        let mut digest = Self::begin_digest::<S>();
+        digest.take(encoded);
+        digest.finish()
+    }
+
+    /// The same digest over parts as they come.
+    pub fn begin_digest<S: Suite>() -> S::Digest {
+        let mut digest = S::begin_digest();
+        digest.take(b"lingqu/forward\0");
+        digest
     }
 }
 

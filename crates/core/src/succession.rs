@@ -6,6 +6,12 @@
 //! is brought forward in records that both streams commit to ([`crate::forward`]). Whoever trusts the first key can
 //! follow, and nobody else's word is needed. Only a stream's own key can end it.
 
+mod course;
+mod link;
+
+pub use course::{Course, OutOfCourse};
+pub use link::{Link, LinkRefused, proven_end};
+
 use lingqu_tlog::{Hash, KeyKind, Suite, VerifierKey};
 
 use crate::record::{Clear, Draft, Field, Kind, RecordView};

@@ -97,7 +97,9 @@ impl fmt::Display for Timestamp {
 
 /// A text that is no instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected `YYYY-MM-DD` (midnight of UTC+8) or `YYYY-MM-DDThh:mm:ssZ`")]
+#[error(
+    "expected `YYYY-MM-DD` (midnight of UTC+8), `YYYY-MM-DDThh:mm:ssZ` or the same with six digits after a point"
+)]
 pub struct TimestampRefused;
 
 impl std::str::FromStr for Timestamp {
@@ -117,16 +119,14 @@ impl std::str::FromStr for Timestamp {
         };
         let shaped = match text.len() {
             10 => text.is_char_boundary(10) && [4, 7].iter().all(|at| text.as_bytes()[*at] == b'-'),
-            20 => {
-                let marks = [
-                    (4, b'-'),
-                    (7, b'-'),
-                    (10, b'T'),
-                    (13, b':'),
-                    (16, b':'),
-                    (19, b'Z'),
-                ];
-                marks.iter().all(|(at, mark)| text.as_bytes()[*at] == *mark)
+            20 | 27 => {
+                let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+                let ends: &[(usize, u8)] = match text.len() {
+                    20 => &[(19, b'Z')],
+                    _ => &[(19, b'.'), (26, b'Z')],
+                };
+                let mut marks = marks.iter().chain(ends);
+                marks.all(|(at, mark)| text.as_bytes()[*at] == *mark)
             }
             _ => false,
         };
@@ -144,7 +144,12 @@ impl std::str::FromStr for Timestamp {
         } else {
             part(11..13, 0, 23)? * 3_600 + part(14..16, 0, 59)? * 60 + part(17..19, 0, 59)?
         };
-        Ok(Timestamp::from_unix_s(days * 86_400 + of_day))
+        let micros = match text.len() {
+            27 => part(20..26, 0, 999_999)?,
+            _ => 0,
+        };
+        let seconds = Timestamp::from_unix_s(days * 86_400 + of_day);
+        Ok(Timestamp(seconds.0 + micros))
     }
 }
 
@@ -177,6 +182,22 @@ pub trait Clock: Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_shown_is_read_back() {
+        for micros in [0, 1, 999_999, 1_782_871_200_123_456] {
+            let shown = super::Timestamp(micros).to_string();
+            assert_eq!(shown.parse(), Ok(super::Timestamp(micros)), "{shown}");
+        }
+        for wrong in [
+            "2026-01-01T00:00:00.12345Z",
+            "2026-01-01T00:00:00,123456Z",
+            "2026-01-01T00:00:00.12345xZ",
+            "2026-01-01T00:00:00.123456+",
+        ] {
+            assert!(wrong.parse::<super::Timestamp>().is_err(), "{wrong}");
+        }
+    }
+
     use super::*;
 
     #[test]

@@ -10,9 +10,13 @@
 //! The logs of one file are all judged by its quorum. Streams are cosigned by mirrors and head logs by witnesses, so the
 //! two have files of their own.
 
+use std::collections::BTreeMap;
+
 use lingqu_tlog::{
     Cosigned, KeyKind, NotAccepted, Note, Policy, PolicyRefused, Suite, VerifierKey,
 };
+
+use crate::PartyId;
 
 /// The keys that a reader believes.
 #[derive(Clone, Debug)]
@@ -20,6 +24,8 @@ pub struct Trust<S: Suite> {
     policy: Policy<S>,
     /// Whether the file's quorum is asked for; what it says about the level of a record holds in any case.
     demanded: bool,
+    /// Approval keys of units, by which the orders that end their streams are checked.
+    units: BTreeMap<PartyId, Vec<u8>>,
 }
 
 /// Why a trust file is refused.
@@ -35,6 +41,7 @@ impl<S: Suite> Trust<S> {
         Ok(Trust {
             policy,
             demanded: true,
+            units: BTreeMap::new(),
         })
     }
 
@@ -55,6 +62,39 @@ impl<S: Suite> Trust<S> {
             demanded: false,
             ..self.clone()
         }
+    }
+
+    /// The same keys with the demand for cosignatures, if the file has one.
+    #[must_use]
+    pub fn with_quorum(&self) -> Self {
+        Trust {
+            demanded: true,
+            ..self.clone()
+        }
+    }
+
+    /// The same, and belief in one log more: for a stream whose link to a believed one was proven
+    /// ([`crate::succession::Link`]). Nothing if it has a log of that name already, or no room.
+    #[must_use]
+    pub fn with_log(&self, key: VerifierKey<S>) -> Option<Self> {
+        Some(Trust {
+            policy: self.policy.with_log(key)?,
+            ..self.clone()
+        })
+    }
+
+    /// The same, and the approval keys of these units.
+    #[must_use]
+    pub fn with_units(&self, units: BTreeMap<PartyId, Vec<u8>>) -> Self {
+        Trust {
+            units,
+            ..self.clone()
+        }
+    }
+
+    /// The approval key of a unit, if the reader has it.
+    pub fn unit_key(&self, unit: &PartyId) -> Option<&[u8]> {
+        self.units.get(unit).map(Vec::as_slice)
     }
 
     /// The file's content.

@@ -29,7 +29,7 @@ pub use stream::{
     AppendFailed, Batch, BeginRefused, Charge, CheckedHead, ClosedError, CosignatureRefused,
     Debited, DpCharge, Figures, HeadFigures, HeadRefused, HeadTerms, HeadTermsRefused, Journal,
     JournalLimits, JournalOptions, OpenError, Outcome, PastUnreadable, Predecessor,
-    ReconcileRefused, Reconciled, Recorded, Released, Seen, SpaceUse, SubjectUse, Summary,
-    Unrecorded, Usage, read_past,
+    ReconcileRefused, Reconciled, Recorded, Refold, RefoldRefused, Released, Seen, SpaceUse,
+    SubjectUse, Summary, Unrecorded, Usage, read_past,
 };
 pub use wal::{ReadError, Wal, WalError, WalOpenError, WalOptions, WalReader};

@@ -1,7 +1,11 @@
-//! What tests of several crates need: today a clock that a test sets.
+//! What tests of several crates need: a clock that a test sets, and streams that a test writes by hand.
 //!
 //! In scope: stand-ins for what the world does, without any behaviour of the product. Out of scope: builders of one
-//! crate's own types; they stand in that crate's tests. Start reading at [`ManualClock`].
+//! crate's own types; they stand in that crate's tests. Start reading at [`ManualClock`] and [`HandWritten`].
+
+mod hand_written;
+
+pub use hand_written::HandWritten;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -82,7 +82,8 @@ pub use proof::{MAX_PROOF_HASHES, ProofInvalid, verify_consistency, verify_inclu
 pub use recent::{ProofError, RecentTree};
 pub use subtree::{Subtree, verify_subtree};
 pub use suite::{
-    Ed25519Signer, Hash, HashMalformed, Intl, KeyRefused, Signer, SignerRefused, Suite,
+    Digest, Ed25519Signer, Hash, HashMalformed, Intl, KeyRefused, Sha256, Signer, SignerRefused,
+    Suite,
 };
 pub use tile::{TILE_HEIGHT, TILE_WIDTH, Tile, TileKind, encode_hashes};
 pub use tiled::{TileBuilder, TileTree, TileTreeError};

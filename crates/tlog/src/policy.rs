@@ -142,6 +142,18 @@ impl<S: Suite> Policy<S> {
         }
     }
 
+    /// The same policy with one log more; nothing if it has a log of that name already, or no room.
+    #[must_use]
+    pub fn with_log(&self, key: VerifierKey<S>) -> Option<Policy<S>> {
+        let is_known = self.logs.iter().any(|log| log.key.name() == key.name());
+        if is_known || key.kind() != KeyKind::Note || self.logs.len() >= MAX_POLICY_LOGS {
+            return None;
+        }
+        let mut policy = self.clone();
+        policy.logs.push(PolicyLog { key, url: None });
+        Some(policy)
+    }
+
     /// Whether the witnesses with these keys, by their place in [`Policy::witnesses`], are enough.
     pub fn is_met_by(&self, cosigned: impl Fn(usize) -> bool) -> bool {
         // A group's members stand before it, so one pass knows every group.

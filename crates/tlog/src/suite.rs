@@ -8,7 +8,7 @@ mod ed25519;
 
 use std::fmt;
 
-pub use ed25519::{Ed25519Signer, Intl};
+pub use ed25519::{Ed25519Signer, Intl, Sha256};
 
 use crate::encoding;
 
@@ -65,8 +65,18 @@ pub trait Suite: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     /// Length of a signature in bytes.
     const SIGNATURE_LEN: usize;
 
+    /// A digest that is not over yet.
+    type Digest: Digest;
+
+    /// Begins a digest over what comes in parts: `digest` of all of them at once gives the same.
+    fn begin_digest() -> Self::Digest;
+
     /// Hashes the concatenation of `parts`.
-    fn digest(parts: &[&[u8]]) -> Hash;
+    fn digest(parts: &[&[u8]]) -> Hash {
+        let mut digest = Self::begin_digest();
+        parts.iter().for_each(|part| digest.take(part));
+        digest.finish()
+    }
 
     /// Whether `signature` over `message` is by `public_key`. Only meaningful for a key that
     /// [`Suite::admit`] has admitted; malformed input is `false`, never a panic.
@@ -78,6 +88,14 @@ pub trait Suite: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     /// [`KeyRefused`] for encodings under which somebody other than a key's owner could produce
     /// an accepted signature, or under which one key would have two names.
     fn admit(public_key: &[u8]) -> Result<(), KeyRefused>;
+}
+
+/// A digest over bytes that come in parts, so that nobody has to hold all of them.
+pub trait Digest: Clone + Send + Sync + 'static {
+    /// Takes the next bytes.
+    fn take(&mut self, bytes: &[u8]);
+    /// The hash of everything that was taken.
+    fn finish(self) -> Hash;
 }
 
 /// Why a public key was not admitted.

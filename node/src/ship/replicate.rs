@@ -301,6 +301,7 @@ fn conflict_ends(node: &Node, conflict: &pb::MirrorConflict) -> Ended {
         Kind::BadBatch
         | Kind::BadSignature
         | Kind::Behind
+        | Kind::Ended
         | Kind::Fork
         | Kind::NotYours
         | Kind::Unspecified => {

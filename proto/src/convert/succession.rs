@@ -1,12 +1,14 @@
 //! The unit's order that ends a stream.
 
-use lingqu_core::succession::{SUCCESSION_TYPE, SuccessionOrder, may_follow};
+use lingqu_core::Timestamp;
+use lingqu_core::envelope::Envelope;
+use lingqu_core::succession::{SUCCESSION_TYPE, StreamEnd, SuccessionOrder, may_follow};
 use lingqu_tlog::{Intl, KeyKind, VerifierKey};
 use prost::Message;
 
 use super::field::{instant, parse, refuse};
-use super::signed::decode_canonical;
-use super::{FieldInvalid, SignedObject};
+use super::signed::{decode_canonical, open};
+use super::{FieldInvalid, SignedObject, decode_envelope};
 use crate::pb;
 
 /// Longest verifier key, in bytes: a text of a record.
@@ -52,4 +54,34 @@ impl SignedObject for SuccessionOrder {
             })
         })
     }
+}
+
+/// The order in the last record of the stream `origin`, recorded at `ended`: it must be about this stream, its node, and
+/// the stream that the record names, and not have been carried out before its time. **Does not check the signature**:
+/// whoever has the unit's key asks the envelope ([`Envelope::signed_by`]).
+///
+/// # Errors
+/// [`FieldInvalid`] names what is wrong.
+pub fn order_of(
+    end: &StreamEnd,
+    origin: &str,
+    ended: Timestamp,
+) -> Result<(SuccessionOrder, Envelope), FieldInvalid> {
+    let envelope = decode_envelope(&end.order)?;
+    let order: SuccessionOrder = open(&envelope)?;
+    if order.ends != origin {
+        return refuse("ends", "is another stream");
+    }
+    if order.begins != end.next_key {
+        return refuse("begins", "is another stream or key than the record names");
+    }
+    // An origin names its node: `…/s/<name>/<region>/<period>`.
+    let name = order.node.as_str().split_once('_').map(|(_, name)| name);
+    if origin.rsplit('/').nth(2) != name {
+        return refuse("node", "is not the one whose stream this is");
+    }
+    if ended < order.not_before {
+        return refuse("not_before_us", "is later than the end");
+    }
+    Ok((order, envelope))
 }

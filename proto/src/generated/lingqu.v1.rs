@@ -2728,12 +2728,15 @@ pub mod mirror_conflict {
         Fork = 2,
         /// The checkpoint is not signed by the node's enrolled log key.
         BadSignature = 3,
-        /// The entries do not hash to the checkpoint's root, or an entry is not a well-formed record.
+        /// The entries do not hash to the checkpoint's root, an entry is not a well-formed record, or a record ends or begins
+        /// the stream that may not: without the unit's order, or without all balances of the stream before.
         BadBatch = 4,
         /// The stream is not that of the connected node, or the node is not active.
         NotYours = 5,
         /// Another connection now writes this stream.
         Superseded = 6,
+        /// The stream has ended, by its own last record: another one follows it.
+        Ended = 7,
     }
     impl Kind {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -2749,6 +2752,7 @@ pub mod mirror_conflict {
                 Self::BadBatch => "BAD_BATCH",
                 Self::NotYours => "NOT_YOURS",
                 Self::Superseded => "SUPERSEDED",
+                Self::Ended => "ENDED",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2761,6 +2765,7 @@ pub mod mirror_conflict {
                 "BAD_BATCH" => Some(Self::BadBatch),
                 "NOT_YOURS" => Some(Self::NotYours),
                 "SUPERSEDED" => Some(Self::Superseded),
+                "ENDED" => Some(Self::Ended),
                 _ => None,
             }
         }
@@ -2801,6 +2806,9 @@ pub mod mirror_client {
     /// tree is a prefix of the longer. The node never signs below the mirror's size.
     ///
     /// In-flight window: the node may have `window` batches unanswered. Batches are answered in order.
+    ///
+    /// Succession: when the mirror has cosigned a stream's last record, it knows the stream that follows, for the same node:
+    /// the node opens that one by its origin, and its first batch begins with the record that proves the end.
     ///
     /// Conflicts end the stream: the node stops answering until a person has looked, except for BEHIND, after which it
     /// opens again from the resume point.
@@ -2963,6 +2971,9 @@ pub mod mirror_server {
     /// tree is a prefix of the longer. The node never signs below the mirror's size.
     ///
     /// In-flight window: the node may have `window` batches unanswered. Batches are answered in order.
+    ///
+    /// Succession: when the mirror has cosigned a stream's last record, it knows the stream that follows, for the same node:
+    /// the node opens that one by its origin, and its first batch begins with the record that proves the end.
     ///
     /// Conflicts end the stream: the node stops answering until a person has looked, except for BEHIND, after which it
     /// opens again from the resume point.

@@ -230,8 +230,10 @@ fn died(broken: FeedBroken) -> Died {
     match broken {
         FeedBroken::Status(status) => Died::from(*status),
         FeedBroken::Malformed(_)
+        | FeedBroken::Course { .. }
         | FeedBroken::NotAuthentic(_)
         | FeedBroken::StreamGap(_)
+        | FeedBroken::Succession { .. }
         | FeedBroken::HeadLogGap(_) => panic!("the feed is broken: {broken}"),
     }
 }

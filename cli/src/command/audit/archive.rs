@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use lingqu_client::archive::{ArchiveFailed, LogKind, LogReport, verify_all};
+use lingqu_client::archive::{self, ArchiveFailed, LogKind, LogReport, Verified};
+use lingqu_client::succession::Step;
 use lingqu_core::ErrorCode;
 use lingqu_core::trust::Trust;
 use lingqu_tlog::Intl;
 use serde_json::{Value, json};
 
+use super::links::{self, Named};
 use super::verify::Verify;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -16,15 +18,40 @@ use crate::session::Session;
 pub(super) fn verify(
     arguments: &Verify,
     trusts: &[Trust<Intl>],
+    named: &Named,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
-    let reports = verify_all(&arguments.what, trusts).map_err(failed)?;
+    let (trusts, steps) = named.follow(trusts)?;
+    links::tell(&steps, session);
+    let verified = check(&arguments.what, &trusts, &named.records)?;
+    let all = verified.steps.iter();
+    let new: Vec<Step> = all.filter(|step| !steps.contains(step)).cloned().collect();
+    links::tell(&new, session);
+    let reports = verified.logs;
     let is_authenticated = !trusts.is_empty();
     for report in &reports {
         if arguments.json {
-            session.json(&value(report, is_authenticated))?;
+            let mut value = value(report, is_authenticated);
+            let mut all = verified.steps.iter();
+            let step = all.find(|step| step.next.name().as_str() == report.origin);
+            if let Some(step) = step {
+                value["follows"] = links::value(step);
+            }
+            session.json(&value)?;
         } else {
             session.line(line(report, is_authenticated))?;
+        }
+    }
+    for report in &reports {
+        let next = report.next.as_deref();
+        if let Some(next) = next.filter(|next| !reports.iter().any(|one| one.origin == *next)) {
+            let origin = &report.origin;
+            session.say(
+                format_args!(
+                    "`{origin}` has ended and is followed by `{next}`, which is not in the archive"
+                ),
+                format_args!("`{origin}` 已终结，后续日志流 `{next}` 不在归档中"),
+            );
         }
     }
     let unheard = reports.iter().all(|report| report.kind == LogKind::Stream);
@@ -56,6 +83,7 @@ pub(super) fn failed(error: ArchiveFailed) -> Failure {
         | ArchiveFailed::Incomplete { .. }
         | ArchiveFailed::NotAuthentic { .. }
         | ArchiveFailed::Root { .. }
+        | ArchiveFailed::Succession { .. }
         | ArchiveFailed::Tile(_) => Failure::CheckFailed {
             en: format!("the archive does not hold: {error}"),
             zh: "归档无效：内容缺失、被改动或签名不符",
@@ -64,8 +92,12 @@ pub(super) fn failed(error: ArchiveFailed) -> Failure {
 }
 
 /// Checks an archive for a command that goes on with it.
-pub(super) fn check(path: &Path, trusts: &[Trust<Intl>]) -> Result<Vec<LogReport>, Failure> {
-    verify_all(path, trusts).map_err(failed)
+pub(super) fn check(
+    path: &Path,
+    trusts: &[Trust<Intl>],
+    links: &[Vec<u8>],
+) -> Result<Verified, Failure> {
+    archive::verify(path, trusts, links).map_err(failed)
 }
 
 fn value(report: &LogReport, is_authenticated: bool) -> Value {
@@ -80,6 +112,7 @@ fn value(report: &LogReport, is_authenticated: bool) -> Value {
         "size": report.size,
         "root": report.root.to_base64(),
         "cosigned": cosigned.collect::<Vec<_>>(),
+        "followed_by": report.next,
     })
 }
 
@@ -100,7 +133,11 @@ fn line(report: &LogReport, is_authenticated: bool) -> String {
         format!(", cosigned by {}", by.join(", "))
     };
     let (kind, origin, size) = (kind(report.kind), &report.origin, report.size);
-    format!("{word}: {kind} {origin}, {size} entries{by}")
+    let ended = match &report.next {
+        Some(next) => format!(", ended, followed by · 已终结，后续 {next}"),
+        None => String::new(),
+    };
+    format!("{word}: {kind} {origin}, {size} entries{by}{ended}")
 }
 
 fn kind(kind: LogKind) -> &'static str {

@@ -1,7 +1,8 @@
 //! `lingqu audit evidence`: records put together for a court or an inspector, so that everything in the package can be
 //! checked on a machine that has never seen the network.
 //!
-//! A package is a directory: `receipts/` with one receipt for each record, `report.en.md` and `report.zh-CN.md`, and
+//! A package is a directory: `receipts/` with one receipt for each record, `links/` with the receipts that lead from one
+//! stream to the next where records stand in streams that follow others, `report.en.md` and `report.zh-CN.md`, and
 //! `manifest`, a signed note (C2SP) that names case, document, who extracted it and when, and lists every file with its
 //! digest. The reports say nothing of their own: whoever checks the package makes them again from manifest and receipts
 //! and compares, so that no report can say what no receipt proves.
@@ -20,6 +21,9 @@ use crate::session::Session;
 
 pub(super) use self::verify::verify;
 
+/// Directory of the links: the receipts of first records, by which a reader who trusts an earlier stream alone follows to
+/// the streams of the records.
+const LINKS: &str = "links";
 /// Name of the signed list of files.
 const MANIFEST: &str = "manifest";
 /// Directory of the receipts.

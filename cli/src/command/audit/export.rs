@@ -12,6 +12,7 @@ use lingqu_tlog::{Checkpoint, Intl, Note};
 use serde_json::json;
 
 use super::archive::failed;
+use super::links;
 use super::subscription::Subscription;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -59,7 +60,11 @@ impl Export {
                     region,
                     records,
                     head,
+                    follows,
                 } => {
+                    if let Some(step) = follows {
+                        links::tell(std::slice::from_ref(&*step), session);
+                    }
                     let entries = records.iter().map(|record| record.encode::<Intl>());
                     let note = Head::decode(&head)
                         .ok_or(FeedBroken::Malformed("head"))?

@@ -12,9 +12,10 @@ mod syslog;
 use std::path::PathBuf;
 
 use clap::Args;
+use lingqu_client::succession::Step;
 use lingqu_client::{Event, Seen};
 use lingqu_core::Timestamp;
-use lingqu_core::record::{Kind, Record, flag};
+use lingqu_core::record::{Field, Kind, Record, Shape, flag};
 
 use self::otlp::Otlp;
 use self::syslog::Syslog;
@@ -131,14 +132,17 @@ impl Forward {
                     origin,
                     region,
                     records,
+                    follows,
                     ..
                 } => {
                     verified += records.len();
+                    let begun = follows
+                        .iter()
+                        .map(|step| followed(step, session.clock.now()));
                     let wanted = records.iter();
                     let wanted = wanted.filter(|one| selection.takes(feed.seen(), origin, one));
-                    wanted
-                        .map(|one| item(one, origin, region.as_str()))
-                        .collect()
+                    let wanted = wanted.map(|one| item(one, origin, region.as_str()));
+                    begun.chain(wanted).collect()
                 }
                 Event::Complete { region, heads, .. } => {
                     vec![complete(
@@ -152,7 +156,9 @@ impl Forward {
             };
             runtime.block_on(collector.send(&items))?;
             match event {
-                Event::Records { .. } => sent += items.len(),
+                Event::Records { follows, .. } => {
+                    sent += items.len() - usize::from(follows.is_some());
+                }
                 Event::Complete { .. } => {
                     if let Some(settled) = settled.replace(feed.seen().clone()) {
                         keep_seen(Some(&self.state), &settled)?;
@@ -203,6 +209,20 @@ fn complete(region: &str, heads: u64, verified: usize, sent: usize, now: Timesta
     )
 }
 
+/// That a stream was found to follow another one.
+fn followed(step: &Step, now: Timestamp) -> Item {
+    let (next, previous) = (step.next.name().as_str(), step.previous.name().as_str());
+    let fields = [
+        ("stream", next.to_owned()),
+        ("previous", previous.to_owned()),
+        ("unit", step.order.unit.to_string()),
+        ("order_verified", step.is_order_checked.to_string()),
+    ];
+    let line = format!("stream {next} follows {previous}, proven by its last record");
+    let fields = fields.map(|(name, value)| (name.to_owned(), value));
+    feed_item(&line, fields.to_vec(), now)
+}
+
 fn feed_item(line: &str, fields: Vec<(String, String)>, time: Timestamp) -> Item {
     Item {
         time,
@@ -229,7 +249,13 @@ fn item(record: &Record, origin: &str, region: &str) -> Item {
     for name in ["call_id", "body_root"] {
         fields.extend(json.get(name).map(|value| (name.to_owned(), text(value))));
     }
+    // A collector's message holds no proof and no balances: who wants them has an archive.
+    let is_long = |name: &str| {
+        let mut long = Field::ALL.iter();
+        long.any(|field| field.name() == name && matches!(field.shape(), Shape::UpTo(_)))
+    };
     let clear = json["clear"].as_object().into_iter().flatten();
+    let clear = clear.filter(|(name, _)| !is_long(name));
     fields.extend(clear.map(|(name, value)| (name.clone(), text(value))));
     let draft = &record.draft;
     let severity = if draft.flags & flag::ERROR != 0 {

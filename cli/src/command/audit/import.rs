@@ -11,7 +11,6 @@ use super::shown::Shown;
 use super::subscription::{Believed, Choice, keep_seen, read_seen};
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::trust_file;
 
 /// `audit import --trust FILE --head-trust FILE --region R --dir DIR [--state FILE] [--unit …] [--json]`
 #[derive(Args, Debug)]
@@ -33,7 +32,7 @@ pub(crate) struct Import {
 
 impl Import {
     pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let trust = trust_file::read(&self.believed.trust)?;
+        let trust = self.believed.trust()?;
         let heads = self.believed.heads.trust()?;
         let seen = read_seen(self.state.as_deref())?;
         let before = seen.files;

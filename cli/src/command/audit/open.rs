@@ -91,7 +91,8 @@ impl Open {
             reason: self.reason.clone(),
         };
         // The whole archive must hold before anything is held against it, and before the order is given.
-        let reports = archive::check(&self.archive, &trusts)?;
+        let verified = archive::check(&self.archive, &trusts, &[])?;
+        let (reports, trusts) = (verified.logs, verified.trusts);
         let envelope = body_order::sign(&order, &signer)?;
         let tls = crate::connection::Identity::from(self.identity.clone()).load(&session.clock)?;
         let handed = session.wait(async {

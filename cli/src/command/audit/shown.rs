@@ -6,6 +6,7 @@ use lingqu_client::{Event, FeedBroken, Seen, Selection};
 use lingqu_core::Region;
 use serde_json::json;
 
+use super::links;
 use crate::failure::Failure;
 use crate::record_json;
 use crate::session::Session;
@@ -43,8 +44,16 @@ impl Shown {
                 origin,
                 region,
                 records,
+                follows,
                 ..
             } => {
+                if let Some(step) = follows {
+                    if self.json {
+                        session.json(&json!({ "follows": links::value(&step) }))?;
+                    } else {
+                        links::tell(std::slice::from_ref(&*step), session);
+                    }
+                }
                 self.verified += records.len() as u64;
                 for record in &records {
                     if !self.selection.takes(seen, &origin, record) {

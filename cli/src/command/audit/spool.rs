@@ -13,7 +13,6 @@ use super::subscription::{Subscription, keep_seen, read_seen};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::session::Session;
-use crate::trust_file;
 
 /// `audit spool --coordinator URL --id COORD_ID --cert … --key … --ca … --trust FILE --head-trust FILE --region R --dir DIR --state FILE [--every-s SECONDS]`
 #[derive(Args, Debug)]
@@ -34,7 +33,7 @@ pub(crate) struct Spool {
 impl Spool {
     pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let believed = &self.subscription.believed;
-        let (trust, heads) = (trust_file::read(&believed.trust)?, believed.heads.trust()?);
+        let (trust, heads) = (believed.trust()?, believed.heads.trust()?);
         let mut seen = read_seen(Some(&self.state))?;
         // A run that ended between a file and the note of it: what the file holds is gone over, not written again.
         if path_of(&self.dir, seen.files).exists() {

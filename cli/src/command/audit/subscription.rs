@@ -10,6 +10,7 @@ use lingqu_core::{NodeId, PartyId, Region};
 use lingqu_tlog::{Intl, VerifierKey};
 use tokio::runtime::Runtime;
 
+use super::links::UnitKeys;
 use crate::connection::{CoordinatorAt, Identity};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -45,10 +46,19 @@ pub(super) struct Believed {
     #[arg(long, value_name = "FILE")]
     pub(super) trust: PathBuf,
     #[command(flatten)]
+    pub(super) units: UnitKeys,
+    #[command(flatten)]
     pub(super) heads: HeadLogs,
     /// The region, with everything below it · 行政区划代码（含下级）
     #[arg(long, value_name = "REGION")]
     pub(super) region: Region,
+}
+
+impl Believed {
+    /// The streams that are believed, with the units' keys.
+    pub(super) fn trust(&self) -> Result<Trust<Intl>, Failure> {
+        self.units.read(&self.trust)
+    }
 }
 
 /// Who follows what, where, and what is believed.
@@ -71,7 +81,7 @@ impl Subscription {
         runtime: &Runtime,
         session: &Session<'_>,
     ) -> Result<Feed, Failure> {
-        let trust = trust_file::read(&self.believed.trust)?;
+        let trust = self.believed.trust()?;
         let heads = self.believed.heads.trust()?;
         let tls = self.identity.load(&session.clock)?;
         runtime.block_on(async {
@@ -126,9 +136,10 @@ pub(super) fn read_seen(path: Option<&Path>) -> Result<Seen, Failure> {
     Seen::parse(&written::text(path)?).map_err(|error| Failure::file(path, error))
 }
 
-/// Keeps what was verified: the next run goes on behind it, also after a crash.
+/// Keeps what was verified: the next run goes on behind it, also after a crash. While a stream is bringing its balances
+/// forward, what was kept before stays, and the next run goes over that beginning again.
 pub(super) fn keep_seen(path: Option<&Path>, seen: &Seen) -> Result<(), Failure> {
-    match path {
+    match path.filter(|_| seen.may_be_kept()) {
         Some(path) => written::replace(path, seen.to_text().as_bytes()),
         None => Ok(()),
     }

@@ -16,20 +16,22 @@ use lingqu_tlog::{Intl, NoteSignature, VerifierKey};
 use prost::Message as _;
 use serde_json::json;
 
+use super::links::{self, Links};
 use super::{archive, disclose, evidence, prove};
 
 use crate::command::call::level;
 use crate::failure::Failure;
 use crate::record_json;
 use crate::session::Session;
-use crate::trust_file;
 
-/// `audit verify [--trust FILE]… [--accept-lagged] [--since CHECKPOINT] [--extractor VKEY] [--json] WHAT`
+/// `audit verify [--trust FILE]… [--link FILE|DIR]… [--unit-key PARTY_ID=HEX]… [--accept-lagged] [--since CHECKPOINT] [--extractor VKEY] [--json] WHAT`
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     /// Whose logs and cosignatures are believed; several, the first that has a log judges it · 信任文件，可多个
     #[arg(long = "trust", value_name = "FILE")]
     pub(super) trusts: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) links: Links,
     /// Also believe a record that the mirror does not have, if the record says that the unit allows it · 接受滞后存证的记录
     #[arg(long, requires = "trusts")]
     pub(super) accept_lagged: bool,
@@ -54,15 +56,17 @@ impl Verify {
     pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let meta = std::fs::metadata(&self.what)
             .map_err(|error| Failure::unreadable(&self.what, error))?;
-        let trusts = self.trusts.iter().map(|path| trust_file::read(path));
-        let trusts: Vec<Trust<Intl>> = trusts.collect::<Result<_, Failure>>()?;
+        let trusts = self.links.trusts(&self.trusts)?;
+        let named = self.links.read()?;
         if meta.is_dir() {
             return if evidence::is_package(&self.what) {
-                evidence::verify(&self, &trusts, session)
+                evidence::verify(&self, &trusts, named, session)
             } else {
-                archive::verify(&self, &trusts, session)
+                archive::verify(&self, &trusts, &named, session)
             };
         }
+        let (trusts, steps) = named.follow(&trusts)?;
+        links::tell(&steps, session);
         if meta.len() > FILE_BYTES_MAX {
             return Err(Failure::file(
                 &self.what,

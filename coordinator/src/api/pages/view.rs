@@ -159,7 +159,7 @@ fn nodes(services: &Services, language: Language, overview: &Overview) -> Vec<No
     let row = |node: &crate::store::nodes::Node| {
         let last = services.last_contact(node);
         let is_connected = connected.contains(&node.id);
-        let cosigned = services.mirror.cosigned(&node.origin);
+        let cosigned = services.mirror.newest_cosigned(&node.origin);
         let head = cosigned.as_ref().and_then(|cosigned| {
             let root = Checkpoint::parse(&cosigned.note.text)
                 .ok()?

@@ -303,3 +303,92 @@ fn a_checkpoint_about_something_else_does_not_end_an_archive() {
     assert!(matches!(refused, Err(ArchiveFailed::Root { .. })));
     assert!(!file(dir.path(), "checkpoint").exists());
 }
+
+/// Two streams of one node, the second of which follows the first, in one archive or apart.
+mod succession {
+    use lingqu_testkit::HandWritten;
+
+    use super::*;
+    use crate::succession::tests::{BALANCES, NEXT, OLD, both, order, trust};
+
+    fn lay(root: &Path, of: &HandWritten) {
+        write(
+            root,
+            &of.origin,
+            &of.entries,
+            &of.cosigned(of.size()).to_string(),
+        )
+        .unwrap();
+    }
+
+    fn laid(streams: &[&HandWritten]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        streams.iter().for_each(|of| lay(dir.path(), of));
+        dir
+    }
+
+    /// trust in the first stream's key is enough, with both or with the second alone.
+    #[test]
+    fn trust_in_the_first_is_enough() {
+        let (old, mut next) = both();
+        next.push(Draft::new(Kind::Heartbeat));
+        let both = laid(&[&old, &next]);
+        let verified = verify(both.path(), &[trust()], &[]).unwrap();
+        let ended: Vec<_> = verified
+            .logs
+            .iter()
+            .map(|log| log.next.as_deref())
+            .collect();
+        assert_eq!(ended, [Some(NEXT), None]);
+        assert_eq!(verified.steps.len(), 1);
+        assert_eq!(verified.trusts[0].log(NEXT), Some(&next.key()));
+        // The old stream is dropped one day.
+        let alone = laid(&[&next]);
+        assert_eq!(verify_all(alone.path(), &[trust()]).unwrap().len(), 1);
+        assert_eq!(
+            first_records(alone.path()).unwrap(),
+            [next.entries[0].clone()]
+        );
+        // A stream cut off in its beginning needs the link from elsewhere; there is none in an empty one.
+        assert_eq!(verify_all(alone.path(), &[]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_left_out_or_added_is_found() {
+        let (old, next) = both();
+        let mut continued = both().0;
+        continued.push(Draft::new(Kind::Heartbeat));
+        let mut cut = both().0;
+        cut.entries.pop();
+        let mut stranger = old.next(NEXT, 9);
+        stranger.begin(&old, BALANCES);
+        let mut less = old.next(NEXT, 2);
+        less.begin(&old, b"less");
+        let mut silent = old.next(NEXT, 2);
+        silent.push(Draft::new(Kind::NodeStart));
+        let mut fork = crate::succession::tests::old();
+        fork.push(Draft::new(Kind::Heartbeat));
+        fork.end(&order(OLD, &next, "party_unit"), &next, BALANCES);
+        for (streams, why) in [
+            (vec![&continued], "records behind the end"),
+            (vec![&cut, &next], "the end is missing"),
+            (
+                vec![&fork, &next],
+                "another end than the one that is followed",
+            ),
+            (vec![&stranger], "a key that is not named"),
+            (vec![&old, &less], "less is brought forward"),
+            (vec![&old, &silent], "nothing is brought forward"),
+        ] {
+            let dir = laid(&streams);
+            assert!(verify_all(dir.path(), &[trust()]).is_err(), "{why}");
+        }
+        // Also where both are believed by the file itself.
+        let both = trust().with_log(next.key()).unwrap();
+        let dir = laid(&[&old, &silent]);
+        assert!(matches!(
+            verify_all(dir.path(), &[both]),
+            Err(ArchiveFailed::Succession { .. })
+        ));
+    }
+}

@@ -8,11 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lingqu_core::head::Head;
-use lingqu_core::record::{Record, StreamId};
+use lingqu_core::record::{RecordView, StreamId};
+use lingqu_core::succession::{Course, Succession};
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{Cosigned, Hash, Intl, NotAccepted};
 
 use super::{ArchiveFailed, LogFiles};
+use crate::succession::{Step, begins, follow_all, previous_origin};
 
 /// Most logs of an archive.
 const LOGS_MAX: usize = 20_000;
@@ -41,38 +43,138 @@ pub struct LogReport {
     pub root: Hash,
     /// Whose cosignatures were verified; empty where nothing was given to verify them with.
     pub cosigned: Vec<Cosigned>,
+    /// The origin of the stream that its last record names, if it has ended.
+    pub next: Option<String>,
 }
 
 /// What heads say about one stream: by size, the root, and which head says so.
 type Said = BTreeMap<u64, (Hash, String, u64)>;
 
+/// An archive that holds.
+#[derive(Debug)]
+pub struct Verified {
+    /// Its logs.
+    pub logs: Vec<LogReport>,
+    /// What is believed now: the streams too that follow believed ones.
+    pub trusts: Vec<Trust<Intl>>,
+    /// The steps to them.
+    pub steps: Vec<Step>,
+}
+
+/// As [`verify()`], for whoever needs the logs alone.
+///
+/// # Errors
+/// See [`verify()`].
+pub fn verify_all(root: &Path, trusts: &[Trust<Intl>]) -> Result<Vec<LogReport>, ArchiveFailed> {
+    Ok(verify(root, trusts, &[])?.logs)
+}
+
 /// Checks every log below `root`. With `trusts` each checkpoint, also those within heads, must be accepted by the first
-/// of them that has its log; without any, everything is only consistent in itself, which anybody can make.
+/// of them that has its log; without any, everything is only consistent in itself, which anybody can make. A stream that
+/// follows a believed one, as its first record in the archive or one of `links` proves, is believed as well.
 ///
 /// # Errors
 /// [`ArchiveFailed`] names the first thing that does not hold.
-pub fn verify_all(root: &Path, trusts: &[Trust<Intl>]) -> Result<Vec<LogReport>, ArchiveFailed> {
-    let mut logs = Vec::new();
-    for dir in log_dirs(root)? {
-        logs.push(LogFiles::open(&dir)?);
-    }
+pub fn verify(
+    root: &Path,
+    trusts: &[Trust<Intl>],
+    links: &[Vec<u8>],
+) -> Result<Verified, ArchiveFailed> {
+    let logs = open_all(root)?;
+    let mut firsts = firsts_of(&logs)?;
+    firsts.extend_from_slice(links);
+    let (trusts, steps) = follow_all(trusts, &firsts).map_err(|why| ArchiveFailed::Succession {
+        origin: root.display().to_string(),
+        why: why.to_string(),
+    })?;
     let mut said: BTreeMap<String, Said> = BTreeMap::new();
     let mut reports = Vec::new();
     for log in logs.iter().filter(|log| is_head_log(log)) {
-        let cosigned = accepted(&log.note, &log.checkpoint.origin, trusts)?;
-        check_heads(log, trusts, &mut said)?;
-        reports.push(report(log, LogKind::HeadLog, cosigned));
+        let cosigned = accepted(&log.note, &log.checkpoint.origin, &trusts)?;
+        check_heads(log, &trusts, &mut said)?;
+        reports.push(report(log, LogKind::HeadLog, cosigned, None));
     }
     for log in logs.iter().filter(|log| !is_head_log(log)) {
-        let cosigned = accepted(&log.note, &log.checkpoint.origin, trusts)?;
+        let cosigned = accepted(&log.note, &log.checkpoint.origin, &trusts)?;
         let heads = said.remove(&log.checkpoint.origin).unwrap_or_default();
-        check_stream(log, heads)?;
-        reports.push(report(log, LogKind::Stream, cosigned));
+        let next = check_stream(log, heads)?;
+        reports.push(report(log, LogKind::Stream, cosigned, next));
     }
     if let Some((origin, heads)) = said.into_iter().next() {
         return Err(incomplete(&origin, &heads));
     }
-    Ok(reports)
+    check_steps(&logs, &reports, &steps)?;
+    Ok(Verified {
+        logs: reports,
+        trusts,
+        steps,
+    })
+}
+
+/// The first record of every stream of an archive that says that it follows another one. Nothing is verified.
+///
+/// # Errors
+/// [`ArchiveFailed`] when the archive cannot be read.
+pub fn first_records(root: &Path) -> Result<Vec<Vec<u8>>, ArchiveFailed> {
+    firsts_of(&open_all(root)?)
+}
+
+fn open_all(root: &Path) -> Result<Vec<LogFiles>, ArchiveFailed> {
+    let dirs = log_dirs(root)?;
+    dirs.iter().map(|dir| LogFiles::open(dir)).collect()
+}
+
+fn firsts_of(logs: &[LogFiles]) -> Result<Vec<Vec<u8>>, ArchiveFailed> {
+    let streams = logs
+        .iter()
+        .filter(|log| !is_head_log(log) && log.checkpoint.size > 0);
+    let mut firsts = Vec::new();
+    for log in streams {
+        let first = log.entry(0)?;
+        if begins(&first).is_some() {
+            firsts.push(first);
+        }
+    }
+    Ok(firsts)
+}
+
+/// Whether the streams that are here end and begin as the steps between them say: nothing was left out at the end of the
+/// one, and the other begins with the proof of it.
+fn check_steps(
+    logs: &[LogFiles],
+    reports: &[LogReport],
+    steps: &[Step],
+) -> Result<(), ArchiveFailed> {
+    let wrong = |origin: &str, why: &str| ArchiveFailed::Succession {
+        origin: origin.to_owned(),
+        why: why.to_owned(),
+    };
+    let here = |origin: &str| reports.iter().find(|report| report.origin == origin);
+    for step in steps {
+        let origin = step.previous.name().as_str();
+        if let Some(ended) = here(origin)
+            && (ended.size, ended.root) != (step.end.0 + 1, step.root)
+        {
+            return Err(wrong(
+                origin,
+                "is not the stream that the next one follows, or its end is missing",
+            ));
+        }
+    }
+    for ended in reports {
+        let Some(next) = ended.next.as_deref() else {
+            continue;
+        };
+        let log = logs.iter().find(|log| log.checkpoint.origin == next);
+        if let Some(log) = log.filter(|log| log.checkpoint.size > 0) {
+            let begin = begins(&log.entry(0)?);
+            let previous = begin.as_ref().map(previous_origin);
+            if previous != Some(ended.origin.as_str()) {
+                return Err(wrong(next, "does not begin with the end of the one before"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A head log is named by its region alone: `…/h/<region>`.
@@ -80,13 +182,19 @@ fn is_head_log(log: &LogFiles) -> bool {
     log.checkpoint.origin.rsplit('/').nth(1) == Some("h")
 }
 
-fn report(log: &LogFiles, kind: LogKind, cosigned: Vec<Cosigned>) -> LogReport {
+fn report(
+    log: &LogFiles,
+    kind: LogKind,
+    cosigned: Vec<Cosigned>,
+    next: Option<String>,
+) -> LogReport {
     LogReport {
         kind,
         origin: log.checkpoint.origin.clone(),
         size: log.checkpoint.size,
         root: log.checkpoint.root,
         cosigned,
+        next,
     }
 }
 
@@ -144,21 +252,34 @@ fn check_heads(
     })
 }
 
-fn check_stream(log: &LogFiles, mut heads: Said) -> Result<(), ArchiveFailed> {
+/// Checks a stream, and gives the origin of the one that follows it, if it has ended.
+fn check_stream(log: &LogFiles, mut heads: Said) -> Result<Option<String>, ArchiveFailed> {
     let origin = &log.checkpoint.origin;
     let id = StreamId::of::<Intl>(origin);
     let mut last_time = None;
+    let mut course = Course::<Intl>::default();
+    let mut next = None;
     log.check(|index, entry, tree| {
         let misplaced = || ArchiveFailed::Entry {
             origin: origin.clone(),
             index,
         };
-        let record = Record::decode::<Intl>(entry).map_err(|_| misplaced())?;
-        let goes_back = last_time.is_some_and(|last| last >= record.time);
-        if record.index != index || record.stream != id || goes_back {
+        let record = RecordView::read::<Intl>(entry).map_err(|_| misplaced())?;
+        let goes_back = last_time.is_some_and(|last| last >= record.time());
+        if record.index() != index || record.stream() != id || goes_back {
             return Err(misplaced());
         }
-        last_time = Some(record.time);
+        last_time = Some(record.time());
+        let succession = Succession::of(&record).map_err(|_| misplaced())?;
+        let taken = course.take(index, succession.as_ref());
+        taken.map_err(|why| ArchiveFailed::Succession {
+            origin: origin.clone(),
+            why: why.to_string(),
+        })?;
+        if let Some(Succession::End(end)) = succession {
+            let named = end.next_key.split('+').next();
+            next = Some(named.unwrap_or_default().to_owned());
+        }
         let size = index + 1;
         match heads.remove(&size) {
             Some((root, head_log, head)) if root != tree.root() => {
@@ -173,7 +294,7 @@ fn check_stream(log: &LogFiles, mut heads: Said) -> Result<(), ArchiveFailed> {
         }
     })?;
     if heads.is_empty() {
-        Ok(())
+        Ok(next)
     } else {
         Err(incomplete(origin, &heads))
     }

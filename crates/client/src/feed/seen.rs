@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use lingqu_core::succession::Course;
 use lingqu_core::{PartyId, Region};
 use lingqu_tlog::{Frontier, Hash, Intl};
 
@@ -18,9 +19,28 @@ pub struct Seen {
     pub(super) heads: BTreeMap<Region, Frontier<Intl>>,
     /// The unit that a stream's node says it belongs to, by origin.
     pub(super) units: BTreeMap<String, PartyId>,
+    /// The first records of streams that follow others, by origin: kept whole, so that whoever goes on takes the step
+    /// anew from the trust file, and this text cannot make anybody believe a key.
+    pub(super) links: BTreeMap<String, Vec<u8>>,
+    /// Streams that have ended, and the one that each of them names.
+    pub(super) ended: BTreeMap<String, String>,
+    /// Streams whose balances are still coming. In memory alone.
+    pub(super) openings: Openings,
     /// Feed files written, or taken in.
     pub files: u64,
 }
+
+/// How far each of these streams has begun. Two are equal if they are about the same streams.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Openings(pub(super) BTreeMap<String, Course<Intl>>);
+
+impl PartialEq for Openings {
+    fn eq(&self, other: &Openings) -> bool {
+        self.0.keys().eq(other.0.keys())
+    }
+}
+
+impl Eq for Openings {}
 
 /// Why a text is not what a subscriber kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +58,12 @@ impl Seen {
         self.heads.is_empty() && self.streams.is_empty()
     }
 
+    /// Whether the text form says everything that is needed to go on: not while a stream is bringing its balances
+    /// forward, whose digest is made as they come. Whoever keeps nothing then goes on from before.
+    pub fn may_be_kept(&self) -> bool {
+        self.openings.0.is_empty()
+    }
+
     /// The text form; the last line shows that none was cut off.
     pub fn to_text(&self) -> String {
         let mut text = format!("{MAGIC}\nfiles {}\n", self.files);
@@ -49,6 +75,12 @@ impl Seen {
         }
         for (origin, unit) in &self.units {
             let _ = writeln!(text, "unit {origin} {unit}");
+        }
+        for (origin, record) in &self.links {
+            let _ = writeln!(text, "link {origin} {}", hex::encode(record));
+        }
+        for (origin, next) in &self.ended {
+            let _ = writeln!(text, "ended {origin} {next}");
         }
         text.push_str("end\n");
         text
@@ -93,6 +125,14 @@ impl Seen {
                 let unit = words.next()?.parse().ok()?;
                 self.units.insert(origin.to_owned(), unit);
             }
+            ("link", origin) => {
+                let record = hex::decode(words.next()?).ok()?;
+                self.links.insert(origin.to_owned(), record);
+            }
+            ("ended", origin) => {
+                let next = words.next()?.to_owned();
+                self.ended.insert(origin.to_owned(), next);
+            }
             _ => return None,
         }
         Some(())
@@ -132,6 +172,8 @@ mod tests {
             seen.heads.insert("45".parse().unwrap(), edge);
             seen.units
                 .insert(origin.to_owned(), "party_unit".parse().unwrap());
+            seen.links.insert(origin.to_owned(), vec![size; 3]);
+            seen.ended.insert(origin.to_owned(), "next".to_owned());
         }
         seen
     }
@@ -158,6 +200,8 @@ mod tests {
             ("end\n", "end\nend\n"),
             ("end\n", "more\nend\n"),
             ("party_unit", "unit"),
+            ("050505", "05050"),
+            ("6h2 next", "6h2"),
             ("\n", "\r\n"),
         ] {
             let wrong = text.replacen(from, to, 1);

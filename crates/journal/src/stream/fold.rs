@@ -219,6 +219,16 @@ impl<S: Suite> Fold<S> {
         Ok(applied)
     }
 
+    /// Lets one record take effect that is in no frame here, for whoever has the records of a stream alone. After a
+    /// refusal it is only known what the records led to before, and after a [`FoldRefused::Forward`] with them.
+    pub(crate) fn apply_entry(&mut self, entry: &[u8]) -> Result<(), FoldRefused> {
+        let record = Effect::of::<S>(entry)?;
+        let applied = self.apply_record(&record);
+        self.tree.push(record.leaf);
+        self.tree.forget_before(self.tree.size());
+        applied
+    }
+
     fn apply_record(&mut self, record: &Effect) -> Result<(), FoldRefused> {
         if record.stream != self.stream {
             return Err(FoldRefused::Stream);

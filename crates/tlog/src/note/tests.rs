@@ -104,6 +104,18 @@ fn a_key_that_signed_twice_counts_once() {
     assert_eq!(verified[0].time_unix_s, Some(30));
 }
 
+/// Always the same digest.
+#[derive(Clone)]
+struct Constant;
+
+impl crate::Digest for Constant {
+    fn take(&mut self, _: &[u8]) {}
+
+    fn finish(self) -> Hash {
+        Hash([0; 32])
+    }
+}
+
 /// A suite whose key ids all collide: its digest is constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Colliding;
@@ -114,8 +126,10 @@ impl Suite for Colliding {
     const COSIGNATURE_TYPE: &'static [u8] = b"\xffcolliding-cosignature";
     const SIGNATURE_LEN: usize = 1;
 
-    fn digest(_: &[&[u8]]) -> Hash {
-        Hash([0; 32])
+    type Digest = Constant;
+
+    fn begin_digest() -> Constant {
+        Constant
     }
 
     fn verify(public_key: &[u8], _: &[u8], signature: &[u8]) -> bool {

@@ -10,7 +10,7 @@ use ring::digest::{Context, SHA256};
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
-use super::{Hash, KeyRefused, Signer, SignerRefused, Suite};
+use super::{Digest, Hash, KeyRefused, Signer, SignerRefused, Suite};
 
 const KEY_LEN: usize = 32;
 
@@ -24,13 +24,10 @@ impl Suite for Intl {
     const COSIGNATURE_TYPE: &'static [u8] = &[0x04];
     const SIGNATURE_LEN: usize = 64;
 
-    fn digest(parts: &[&[u8]]) -> Hash {
-        let mut context = Context::new(&SHA256);
-        for part in parts {
-            context.update(part);
-        }
-        let digest = context.finish();
-        Hash(digest.as_ref().try_into().expect("SHA-256 gives 32 bytes"))
+    type Digest = Sha256;
+
+    fn begin_digest() -> Sha256 {
+        Sha256(Context::new(&SHA256))
     }
 
     fn verify(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
@@ -58,6 +55,27 @@ impl Suite for Intl {
             return Err(KeyRefused::SmallOrder);
         }
         Ok(())
+    }
+}
+
+/// SHA-256 in progress.
+#[derive(Clone)]
+pub struct Sha256(Context);
+
+impl Digest for Sha256 {
+    fn take(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(self) -> Hash {
+        let digest = self.0.finish();
+        Hash(digest.as_ref().try_into().expect("SHA-256 gives 32 bytes"))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sha256")
     }
 }
 

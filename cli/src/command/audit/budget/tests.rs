@@ -34,7 +34,8 @@ fn run(entries: &[Vec<u8>]) -> (Result<(), Failure>, String) {
     let (mut out, mut notes) = (Vec::new(), Vec::new());
     let mut session = Session::new(&mut out, &mut notes, Language::En);
     let budget = Budget {
-        archive: dir.path().to_owned(),
+        archives: vec![dir.path().to_owned()],
+        calls_remembered: CALLS_REMEMBERED,
     };
     let ended = budget.run(&mut session);
     (ended, String::from_utf8(out).unwrap())

@@ -15,12 +15,12 @@ use serde_json::json;
 
 use super::manifest::{Manifest, digest, is_line};
 use super::report::{Item, chinese, english};
-use super::{MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS};
+use super::{LINKS, MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS};
 use crate::command::audit::archive;
+use crate::command::audit::links::{Links, Named, tell};
 use crate::command::audit::verify::{parse, parse_all, pick, prove_receipt};
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::trust_file;
 use crate::written::{self, Access};
 
 /// `audit evidence make --case N --document N --by WHO --key FILE --name NAME --trust FILE… [--receipt FILE]… [--archive DIR [--call ID]… [--grant ID]…] --out DIR`
@@ -44,6 +44,8 @@ pub(super) struct Make {
     /// Whose logs and cosignatures are believed; several · 信任文件，可多个
     #[arg(long = "trust", value_name = "FILE", required = true)]
     pub(super) trusts: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) links: Links,
     /// Also take a record that the mirror does not have, if the record says that the unit allows it · 接受滞后存证的记录
     #[arg(long)]
     pub(super) accept_lagged: bool,
@@ -82,10 +84,15 @@ impl Make {
             }
         }
         let key = signing_key::read(&self.key).map_err(Failure::key)?;
-        let trusts = self.trusts.iter().map(|path| trust_file::read(path));
-        let trusts: Vec<Trust<Intl>> = trusts.collect::<Result<_, Failure>>()?;
-        let receipts = self.collect(&trusts)?;
-        let (files, items) = self.prove(&receipts, &trusts)?;
+        let mut links = self.links.read()?;
+        let (trusts, steps) = links.follow(&self.links.trusts(&self.trusts)?)?;
+        tell(&steps, session);
+        let (receipts, trusts) = self.collect(&trusts, &mut links)?;
+        let (mut files, items) = self.prove(&receipts, &trusts)?;
+        files.extend(links.receipts().iter().zip(1..).map(|(link, number)| {
+            let path = format!("{LINKS}/{number:05}.txt");
+            (path, link.tlog_proof().to_string())
+        }));
         let extracted_at = session.clock.now().to_string();
         let (files, manifest) = self.describe(files, &items, extracted_at);
         let text = manifest.to_text();
@@ -151,8 +158,13 @@ impl Make {
         (files, manifest)
     }
 
-    /// The receipts that were named, and those that the archive proves.
-    fn collect(&self, trusts: &[Trust<Intl>]) -> Result<Vec<Receipt>, Failure> {
+    /// The receipts that were named, and those that the archive proves; the trust after it, and the links in it.
+    fn collect(
+        &self,
+        trusts: &[Trust<Intl>],
+        links: &mut Named,
+    ) -> Result<(Vec<Receipt>, Vec<Trust<Intl>>), Failure> {
+        let mut trusts = trusts.to_vec();
         let mut receipts = Vec::new();
         for path in &self.receipts {
             let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, error))?;
@@ -160,13 +172,20 @@ impl Make {
         }
         if let Some(dir) = &self.archive {
             // The whole archive must hold, or "every record of this grant" would mean nothing.
-            let reports = archive::check(dir, trusts)?;
-            for report in reports
-                .iter()
-                .filter(|report| report.kind == LogKind::Stream)
-            {
+            let verified = archive::check(dir, &trusts, &links.records)?;
+            let logs = verified.logs.iter();
+            for report in logs.filter(|report| report.kind == LogKind::Stream) {
                 self.take_from(&dir.join(&report.origin), &mut receipts)?;
             }
+            for step in &verified.steps {
+                let log = dir.join(step.next.name().as_str());
+                // A step that a link of the command line proved has its receipt already.
+                if log.is_dir() && !links.lead_to(step) {
+                    let log = LogFiles::open(&log).map_err(archive::failed)?;
+                    links.push(receipt_of(&log, 0)?)?;
+                }
+            }
+            trusts = verified.trusts;
         }
         if receipts.is_empty() {
             return Err(Failure::Unusable(
@@ -178,7 +197,7 @@ impl Make {
                 "more than {RECEIPTS_MAX} records"
             )));
         }
-        Ok(receipts)
+        Ok((receipts, trusts))
     }
 
     fn take_from(&self, dir: &Path, receipts: &mut Vec<Receipt>) -> Result<(), Failure> {
@@ -195,9 +214,7 @@ impl Make {
             if receipts.len() > RECEIPTS_MAX {
                 return Ok(());
             }
-            let proof = log.prove_entry(index);
-            let proof = proof.map_err(|error| Failure::Unusable(error.to_string()))?;
-            receipts.push(parse(proof.to_string().as_bytes())?);
+            receipts.push(receipt_of(&log, index)?);
         }
         Ok(())
     }
@@ -209,10 +226,21 @@ impl Make {
     }
 }
 
+/// The receipt of a record that the archive has.
+fn receipt_of(log: &LogFiles, index: u64) -> Result<Receipt, Failure> {
+    let proof = log.prove_entry(index);
+    let proof = proof.map_err(|error| Failure::Unusable(error.to_string()))?;
+    parse(proof.to_string().as_bytes())
+}
+
 /// Writes the package; the manifest last, without which it is none.
 fn write(out: &Path, files: &[(String, String)], manifest: &Note) -> Result<(), Failure> {
-    let receipts = out.join(RECEIPTS);
-    fs::create_dir_all(&receipts).map_err(|error| Failure::unwritable(&receipts, error))?;
+    let has_links = files.iter().any(|(path, _)| path.starts_with(LINKS));
+    let links = has_links.then_some(LINKS);
+    for dir in [Some(RECEIPTS), links].into_iter().flatten() {
+        let dir = out.join(dir);
+        fs::create_dir_all(&dir).map_err(|error| Failure::unwritable(&dir, error))?;
+    }
     for (path, text) in files {
         written::create(&out.join(path), text.as_bytes(), Access::Everybody)?;
     }

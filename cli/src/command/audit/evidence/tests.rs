@@ -6,6 +6,7 @@ use lingqu_tlog::{Intl, KeyName, Signer, VerifierKey};
 use lingqu_transport::signing_key;
 
 use super::*;
+use crate::command::audit::links::{Links, Named};
 use crate::command::audit::verify::Verify;
 use crate::command::audit::verify::tests::{receipt, trust};
 use crate::language::Language;
@@ -30,6 +31,7 @@ fn package() -> Package {
         key: at("key"),
         name,
         trusts: vec![at("trust")],
+        links: Links::default(),
         accept_lagged: false,
         receipts: vec![at("receipt")],
         archive: None,
@@ -58,7 +60,7 @@ impl Package {
         let trusts = if trusted { vec![trust] } else { Vec::new() };
         let (mut out, mut notes) = (Vec::new(), Vec::new());
         let mut session = Session::new(&mut out, &mut notes, Language::En);
-        let ended = verify(&arguments, &trusts, &mut session);
+        let ended = verify(&arguments, &trusts, Named::default(), &mut session);
         let code = ended.err().map_or(0, |failure| failure.exit_code());
         (code, String::from_utf8(out).unwrap())
     }

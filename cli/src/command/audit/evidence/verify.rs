@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::manifest::{Manifest, digest};
 use super::report::{Item, chinese, english};
-use super::{MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS};
+use super::{LINKS, MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS};
+use crate::command::audit::links::{Named, tell};
 use crate::command::audit::verify::{Verify, parse, pick, prove_receipt};
 use crate::failure::Failure;
 use crate::record_json;
@@ -25,6 +26,7 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 pub(crate) fn verify(
     arguments: &Verify,
     trusts: &[Trust<Intl>],
+    mut links: Named,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
     let dir = &arguments.what;
@@ -33,7 +35,12 @@ pub(crate) fn verify(
     let manifest =
         Manifest::parse(&note.text).ok_or_else(|| refused("the manifest is malformed"))?;
     let is_signed = signed(&note, arguments.extractor.as_ref())?;
-    let receipts = receipts(dir, &manifest)?;
+    let (receipts, own_links) = receipts(dir, &manifest)?;
+    for link in own_links {
+        links.push(link)?;
+    }
+    let (trusts, steps) = links.follow(trusts)?;
+    tell(&steps, session);
     if trusts.is_empty() {
         for (path, receipt) in &receipts {
             receipt
@@ -45,7 +52,7 @@ pub(crate) fn verify(
     }
     let mut items = Vec::with_capacity(receipts.len());
     for (path, receipt) in receipts {
-        let Some(trust) = pick(trusts, &receipt.checkpoint.origin) else {
+        let Some(trust) = pick(&trusts, &receipt.checkpoint.origin) else {
             return Err(Failure::NotAuthenticated);
         };
         let proven = prove_receipt(&receipt, trust, arguments.accept_lagged)?;
@@ -120,16 +127,21 @@ fn signed(note: &Note, extractor: Option<&VerifierKey<Intl>>) -> Result<bool, Fa
     }
 }
 
-/// The receipts, in order, after the whole directory was held against the manifest.
-fn receipts(dir: &Path, manifest: &Manifest) -> Result<Vec<(String, Receipt)>, Failure> {
+/// Receipts with the names of their files, and links from one stream to the next.
+type Listed = (Vec<(String, Receipt)>, Vec<Receipt>);
+
+/// The receipts, in order, and the links, after the whole directory was held against the manifest.
+fn receipts(dir: &Path, manifest: &Manifest) -> Result<Listed, Failure> {
     let mut listed = BTreeSet::from([MANIFEST.to_owned()]);
-    let mut receipts = Vec::new();
+    let (mut receipts, mut links) = (Vec::new(), Vec::new());
     for (path, expected) in &manifest.files {
-        let is_receipt = path
-            .strip_prefix(RECEIPTS)
-            .and_then(|name| name.strip_prefix('/'))
-            .is_some_and(|name| !name.contains(['/', '\\']) && name != "..");
-        if !is_receipt && !REPORTS.contains(&path.as_str()) {
+        let is_in = |dir: &str| {
+            path.strip_prefix(dir)
+                .and_then(|name| name.strip_prefix('/'))
+                .is_some_and(|name| !name.contains(['/', '\\']) && name != "..")
+        };
+        let (is_receipt, is_link) = (is_in(RECEIPTS), is_in(LINKS));
+        if !is_receipt && !is_link && !REPORTS.contains(&path.as_str()) {
             return Err(refused(format_args!("the manifest lists `{path}`")));
         }
         let bytes = read(&dir.join(path))?;
@@ -138,6 +150,8 @@ fn receipts(dir: &Path, manifest: &Manifest) -> Result<Vec<(String, Receipt)>, F
         }
         if is_receipt {
             receipts.push((path.clone(), parse(&bytes)?));
+        } else if is_link {
+            links.push(parse(&bytes)?);
         }
         listed.insert(path.clone());
     }
@@ -145,12 +159,15 @@ fn receipts(dir: &Path, manifest: &Manifest) -> Result<Vec<(String, Receipt)>, F
     if let Some(path) = missing {
         return Err(refused(format_args!("`{path}` is not listed")));
     }
-    if receipts.is_empty() || receipts.len() > RECEIPTS_MAX {
+    if receipts.is_empty() || receipts.len() > RECEIPTS_MAX || links.len() > RECEIPTS_MAX {
         return Err(refused("it has no receipts, or too many"));
     }
     unlisted(dir, "", &listed)?;
     unlisted(&dir.join(RECEIPTS), "receipts/", &listed)?;
-    Ok(receipts)
+    if dir.join(LINKS).exists() {
+        unlisted(&dir.join(LINKS), "links/", &listed)?;
+    }
+    Ok((receipts, links))
 }
 
 /// Refuses what lies there but is not listed: a reader could take it for part of the evidence.
@@ -159,8 +176,8 @@ fn unlisted(dir: &Path, prefix: &str, listed: &BTreeSet<String>) -> Result<(), F
     for entry in entries {
         let entry = entry.map_err(|error| Failure::unreadable(dir, error))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_receipts = prefix.is_empty() && name == RECEIPTS;
-        if !is_receipts && !listed.contains(&format!("{prefix}{name}")) {
+        let is_dir = prefix.is_empty() && [RECEIPTS, LINKS].contains(&name.as_str());
+        if !is_dir && !listed.contains(&format!("{prefix}{name}")) {
             return Err(refused(format_args!("`{prefix}{name}` is not listed")));
         }
     }

@@ -3,6 +3,7 @@ use crate::language::Language;
 
 fn records(region: &str) -> Event {
     Event::Records {
+        follows: None,
         origin: "lingqu.example/s/1".to_owned(),
         region: region.parse().unwrap(),
         records: Vec::new(),

@@ -79,6 +79,7 @@ pub(crate) fn trust(quorum: &str) -> String {
 pub(crate) fn verify(what: PathBuf) -> Verify {
     Verify {
         trusts: Vec::new(),
+        links: crate::command::audit::links::Links::default(),
         accept_lagged: false,
         since: None,
         extractor: None,

@@ -104,6 +104,8 @@ struct StreamView {
     mirrored: String,
     state: Mark,
     explained: String,
+    /// What follows it; empty while it has not ended.
+    ended: String,
 }
 
 struct SpanView {
@@ -494,6 +496,13 @@ fn streams(
             explained: fault.map_or(String::new(), |(head, fault)| {
                 format!("#{head}: {}", words::fault(language, fault))
             }),
+            ended: services
+                .mirror
+                .shared
+                .next_of(&stream.origin)
+                .map_or(String::new(), |next| {
+                    words::ended(language, &visible(&next.origin))
+                }),
         }
     };
     here.take(services.mirror.limits.console_rows_max)

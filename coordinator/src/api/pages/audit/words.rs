@@ -130,6 +130,14 @@ pub(super) fn fault(language: Language, fault: Fault) -> &'static str {
     }
 }
 
+/// What stands beside a stream that has ended.
+pub(super) fn ended(language: Language, next: &str) -> String {
+    match language {
+        Language::Chinese => format!("已终结，后续日志流：{next}"),
+        Language::English => format!("ended, followed by {next}"),
+    }
+}
+
 pub(super) fn class(language: Language, class: Class) -> Mark {
     match class {
         Class::Answered => mark(language, "good", "已答复", "answered"),

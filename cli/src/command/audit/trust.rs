@@ -1,0 +1,114 @@
+//! `lingqu audit trust`: a trust file with the streams that follow those it has, once every step to them is proven.
+//!
+//! The file is given back as it is, with a `log` line for each later stream. So a reader keeps a trust file up to date
+//! without asking anybody for a key: no key is added without the proof that the stream before has named it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lingqu_client::archive;
+use lingqu_client::succession::Step;
+use lingqu_core::trust::Trust;
+use lingqu_tlog::Intl;
+
+use super::archive::failed;
+use super::links::{Named, UnitKeys, tell};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::written::{self, Access};
+
+/// `audit trust --trust FILE (--archive DIR | --proof FILE)… [--head-trust FILE]… [--unit-key PARTY_ID=HEX]… [--out FILE]`
+#[derive(Args, Debug)]
+pub(crate) struct TrustCommand {
+    /// The trust file to begin with · 现有信任文件
+    #[arg(long, value_name = "FILE")]
+    trust: PathBuf,
+    #[command(flatten)]
+    from: From,
+    /// Trust file of the head logs in an archive; several · 归档中头部日志的信任文件，可多个
+    #[arg(long = "head-trust", value_name = "FILE", requires = "archives")]
+    head_trusts: Vec<PathBuf>,
+    #[command(flatten)]
+    units: UnitKeys,
+    /// Where the new file goes, which must not exist yet; otherwise to standard output · 输出文件（须为新文件）
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+struct From {
+    /// An archive with streams that follow trusted ones; all of it must hold; several · 含后续日志流的归档，可多个
+    #[arg(long = "archive", value_name = "DIR", id = "archives")]
+    archives: Vec<PathBuf>,
+    /// Receipt of the first record of such a stream; several · 后续日志流首条记录的回执，可多个
+    #[arg(long = "proof", value_name = "FILE")]
+    proofs: Vec<PathBuf>,
+}
+
+impl TrustCommand {
+    pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let text = written::text(&self.trust)?;
+        let trust = self.units.read(&self.trust)?;
+        let mut named = Named::default();
+        for path in &self.from.proofs {
+            if path.is_dir() {
+                return Err(Failure::file(
+                    path,
+                    "is a directory: give it with `--archive`",
+                ));
+            }
+            named.read(path)?;
+        }
+        let (mut trusts, mut steps) = named.follow(std::slice::from_ref(&trust))?;
+        for head_trust in &self.head_trusts {
+            trusts.push(self.units.read(head_trust)?);
+        }
+        for dir in &self.from.archives {
+            let verified = archive::verify(dir, &trusts, &named.records).map_err(failed)?;
+            trusts = verified.trusts;
+            steps.extend(verified.steps);
+        }
+        let (added, more) = lines(&trust, steps);
+        tell(&added, session);
+        match added.len() {
+            0 => session.say(
+                "nothing was added: the file has every stream that is proven there",
+                "无需补充：信任文件已含其中可证明的全部日志流",
+            ),
+            count => session.say(
+                format_args!("{count} streams were added, each proven by the one before"),
+                format_args!("新增 {count} 个日志流，均由前序流证明"),
+            ),
+        }
+        let text = format!("{text}{more}");
+        // What is written reads back: a file that was full before is not made unreadable.
+        Trust::<Intl>::parse(&text).map_err(|error| Failure::Unusable(error.to_string()))?;
+        match &self.out {
+            Some(path) => written::create(path, text.as_bytes(), Access::Everybody),
+            None => session.line(text.trim_end_matches('\n')),
+        }
+    }
+}
+
+/// The steps to streams that the file does not have, each once, and their lines.
+fn lines(trust: &Trust<Intl>, steps: Vec<Step>) -> (Vec<Step>, String) {
+    let mut added: Vec<Step> = Vec::new();
+    let mut more = String::new();
+    for step in steps {
+        let is_known = trust.log(step.next.name().as_str()).is_some()
+            || added.iter().any(|known| known.next == step.next);
+        if is_known {
+            continue;
+        }
+        let (next, previous, ended) = (&step.next, step.previous.name(), step.ended);
+        more.push_str(&format!(
+            "# follows {previous}, ended {ended} · 承接前序日志流\nlog {next}\n"
+        ));
+        added.push(step);
+    }
+    (added, more)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,406 @@
+//! Ends and beginnings that a node would like to have taken, and those that it may have taken.
+
+use lingqu_core::envelope::Envelope;
+use lingqu_core::forward::PART_LEN_MAX;
+use lingqu_core::record::{Draft, Kind};
+use lingqu_core::succession::{StreamBegin, SuccessionOrder};
+use lingqu_proto::{encode_envelope, seal};
+use lingqu_testkit::HandWritten;
+use lingqu_tlog::{Ed25519Signer, Signer};
+
+use super::super::replicate::{Answer, Conflict, Said};
+use super::super::testbed::{Bed, region, say};
+use super::super::{Mirror, testbed};
+use super::*;
+
+const OLD: &str = "coord.example/s/a/4501/2026h2";
+const NEXT: &str = "coord.example/s/a/4501/2027h1";
+const UNIT: &str = "party_unit";
+
+fn signer(seed: u8) -> Ed25519Signer {
+    Ed25519Signer::from_seed([seed; 32])
+}
+
+fn written(origin: &str, seed: u8) -> HandWritten {
+    HandWritten {
+        mirror: ("coord.example/mirror".to_owned(), signer(102)),
+        ..HandWritten::new(origin, seed, "")
+    }
+}
+
+fn next(of: &HandWritten) -> HandWritten {
+    HandWritten {
+        time: Timestamp(of.time.0 + 1_000),
+        ..written(NEXT, 2)
+    }
+}
+
+fn old() -> HandWritten {
+    let mut old = written(OLD, 1);
+    old.push(Draft::new(Kind::NodeStart));
+    old
+}
+
+/// More than one record of balances.
+fn balances() -> Vec<u8> {
+    let bytes = (0..=u8::MAX).cycle();
+    bytes.take(PART_LEN_MAX + 5).collect()
+}
+
+fn order_for(begins: &HandWritten) -> SuccessionOrder {
+    SuccessionOrder {
+        unit: UNIT.parse().unwrap(),
+        node: "node_a".parse().unwrap(),
+        issued: Timestamp(1),
+        not_before: Timestamp(2),
+        ends: OLD.to_owned(),
+        begins: begins.key().to_string(),
+    }
+}
+
+fn signed(order: &SuccessionOrder, by: u8) -> Vec<u8> {
+    let mut envelope: Envelope = seal(order);
+    envelope.sign(order.unit.as_str(), &signer(by));
+    encode_envelope(&envelope)
+}
+
+fn order(begins: &HandWritten) -> Vec<u8> {
+    signed(&order_for(begins), 50)
+}
+
+/// Both streams, the first ended and the second begun.
+fn both() -> (HandWritten, HandWritten) {
+    let mut old = old();
+    let mut next = next(&old);
+    old.end(&order(&next), &next, &balances());
+    next.begin(&old, &balances());
+    (old, next)
+}
+
+fn stream(of: &HandWritten, owner: &str) -> Stream {
+    let stream = Stream::new(&of.origin, owner, &region("4501"), of.signer.public_key());
+    stream.unwrap().of_unit(Unit {
+        id: UNIT.parse().unwrap(),
+        approval_key: signer(50).public_key().to_vec(),
+    })
+}
+
+fn streams() -> Vec<Stream> {
+    let other = written("coord.example/s/b/4501/2026h2", 3);
+    vec![stream(&written(OLD, 1), "node_a"), stream(&other, "node_b")]
+}
+
+/// A mirror with room for a record of balances.
+fn bed() -> (Bed, Arc<Mirror>) {
+    let mut bed = Bed::new(&[]);
+    bed.limits.batch_bytes_max = 64 << 10;
+    let mirror = bed.try_open(streams()).unwrap();
+    (bed, mirror)
+}
+
+fn open(of: &HandWritten) -> Said {
+    Said::Open {
+        origin: of.origin.clone(),
+        checkpoint: String::new(),
+        heads: None,
+    }
+}
+
+fn batch(of: &HandWritten, first: u64, end: u64) -> Said {
+    let range = usize::try_from(first).unwrap()..usize::try_from(end).unwrap();
+    Said::Batch {
+        first,
+        entries: of.entries[range].to_vec(),
+        checkpoint: of.signed(end).to_string(),
+    }
+}
+
+/// Sends everything from what the mirror has, one record a batch as they are large; the conflict that ended it, if one did.
+async fn send(mirror: &Arc<Mirror>, of: &HandWritten, owner: &str) -> Option<Conflict> {
+    let mut said = vec![open(of)];
+    for first in mirror.size(&of.origin)..of.size() {
+        said.push(batch(of, first, first + 1));
+    }
+    refused(&say(mirror, owner, said).await)
+}
+
+fn refused(answers: &[Answer]) -> Option<Conflict> {
+    match answers.last() {
+        Some(Answer::Conflict { kind, .. }) => Some(*kind),
+        _ => None,
+    }
+}
+
+/// the log goes on without a gap over the end of a stream, and a restart knows it from the log alone.
+#[tokio::test]
+async fn a_stream_that_ended_is_followed_by_the_one_that_its_end_names() {
+    let (old, mut next) = both();
+    let (bed, mirror) = bed();
+    assert_eq!(
+        send(&mirror, &next, "node_a").await,
+        Some(Conflict::NotYours)
+    );
+    assert_eq!(send(&mirror, &old, "node_a").await, None);
+    mirror.tick().await.unwrap();
+    assert_eq!(
+        send(&mirror, &next, "node_b").await,
+        Some(Conflict::NotYours)
+    );
+    assert_eq!(send(&mirror, &next, "node_a").await, None);
+    next.push(Draft::new(Kind::NodeStart));
+    let known = |mirror: &Mirror| {
+        let lineage = mirror.shared.lineage(OLD);
+        let origins: Vec<_> = lineage.iter().map(|one| one.origin.clone()).collect();
+        assert_eq!(origins, [OLD, NEXT]);
+        assert_eq!(lineage[1].owner, "node_a");
+        assert_eq!(lineage[1].region, region("4501"));
+        assert_eq!(mirror.size_with_next(OLD), 2 + 3);
+        assert_eq!(mirror.newest_cosigned(OLD).unwrap().size, 3);
+    };
+    known(&mirror);
+    let cosigned = mirror.cosigned(NEXT);
+    drop(mirror);
+    let mirror = bed.try_open(streams()).unwrap();
+    known(&mirror);
+    assert_eq!(mirror.cosigned(NEXT), cosigned);
+    assert_eq!(send(&mirror, &next, "node_a").await, None);
+    mirror.tick().await.unwrap();
+    // Both stand in the region's head log, the one that ended for good.
+    let state = mirror.shared.state();
+    let heads = &state.logs[&region("4501")].heads;
+    let newest = |origin| heads.iter().rfind(|head| head.origin == origin);
+    assert_eq!(newest(OLD).map(|head| head.size), Some(2));
+    assert_eq!(newest(NEXT).map(|head| head.size), Some(4));
+}
+
+/// A chain of three, the log key changing and staying the same.
+#[tokio::test]
+async fn a_stream_that_follows_can_be_followed() {
+    let (old, mut next) = both();
+    let (_bed, mirror) = bed();
+    let mut last = HandWritten {
+        time: Timestamp(next.time.0 + 1_000),
+        ..written("coord.example/s/a/4501/2027h2", 2)
+    };
+    let order = SuccessionOrder {
+        ends: NEXT.to_owned(),
+        ..order_for(&last)
+    };
+    next.end(&signed(&order, 50), &last, b"few");
+    last.begin(&next, b"few");
+    for stream in [&old, &next, &last] {
+        assert_eq!(send(&mirror, stream, "node_a").await, None);
+    }
+    assert_eq!(mirror.shared.lineage(OLD).len(), 3);
+}
+
+#[tokio::test]
+async fn nothing_is_taken_behind_an_end() {
+    let (mut old, _) = both();
+    let (_bed, mirror) = bed();
+    let ended = old.size();
+    assert_eq!(send(&mirror, &old, "node_a").await, None);
+    old.push(Draft::new(Kind::Heartbeat));
+    assert_eq!(send(&mirror, &old, "node_a").await, Some(Conflict::Ended));
+    assert_eq!(mirror.size(OLD), ended);
+    // Nor in the batch that has the end.
+    let (_bed, mirror) = self::bed();
+    let said = vec![open(&old), batch(&old, 0, 3)];
+    let answers = say(&mirror, "node_a", said).await;
+    assert_eq!(refused(&answers), Some(Conflict::Ended));
+    assert_eq!((mirror.size(OLD), mirror.shared.lineage(OLD).len()), (0, 1));
+}
+
+/// Two ends of one stream, each with the unit's order: the first is taken, the second is a fork.
+#[tokio::test]
+async fn a_stream_ends_once() {
+    let (first, _) = both();
+    let mut second = old();
+    let other = HandWritten {
+        time: Timestamp(second.time.0 + 1_000),
+        ..written("coord.example/s/a/4501/2027h2", 4)
+    };
+    second.end(&order(&other), &other, &balances());
+    let (_bed, mirror) = bed();
+    assert_eq!(send(&mirror, &first, "node_a").await, None);
+    let said = vec![open(&second), batch(&second, 1, 2)];
+    let answers = say(&mirror, "node_a", said).await;
+    assert_eq!(refused(&answers), Some(Conflict::Fork));
+    assert!(mirror.shared.stream(&other.origin).is_none());
+}
+
+/// Whoever has the log key alone cannot end the stream, nor can another unit, or this one for something else.
+#[tokio::test]
+async fn an_end_without_its_units_order_is_refused() {
+    let next = next(&old());
+    let good = order_for(&next);
+    let another = SuccessionOrder {
+        unit: "party_other".parse().unwrap(),
+        ..good.clone()
+    };
+    let other_node = SuccessionOrder {
+        node: "node_b".parse().unwrap(),
+        ..good.clone()
+    };
+    let replayed = SuccessionOrder {
+        ends: "coord.example/s/a/4501/2026h1".to_owned(),
+        ..good.clone()
+    };
+    let other_key = SuccessionOrder {
+        begins: written(NEXT, 9).key().to_string(),
+        ..good.clone()
+    };
+    let too_early = SuccessionOrder {
+        not_before: Timestamp(i64::MAX),
+        ..good.clone()
+    };
+    let unsigned: Envelope = seal(&good);
+    let other_type = {
+        let mut envelope: Envelope = Envelope::new("lingqu.v1.SourceOrder", seal(&good).payload);
+        envelope.sign(UNIT, &signer(50));
+        encode_envelope(&envelope)
+    };
+    for (order, why) in [
+        (b"order".to_vec(), "no order"),
+        (encode_envelope(&unsigned), "nobody signed it"),
+        (signed(&good, 1), "the log key signed it"),
+        (signed(&good, 51), "a stranger signed it"),
+        (signed(&another, 50), "another unit's"),
+        (signed(&other_node, 50), "for another node"),
+        (signed(&replayed, 50), "of an earlier stream"),
+        (signed(&other_key, 50), "for another key"),
+        (signed(&too_early, 50), "before its time"),
+        (other_type, "another kind of order"),
+    ] {
+        let (_bed, mirror) = bed();
+        let mut old = old();
+        old.end(&order, &next, &balances());
+        let refused = send(&mirror, &old, "node_a").await;
+        assert_eq!(refused, Some(Conflict::BadBatch), "{why}");
+        assert_eq!(mirror.size(OLD), 1, "{why}");
+        assert!(mirror.shared.stream(NEXT).is_none(), "{why}");
+    }
+}
+
+/// Nor with a key that plays another role, or for a stream of another place.
+#[tokio::test]
+async fn an_end_names_a_key_of_its_own_and_the_same_place() {
+    let place = written("coord.example/s/a/4502/2027h1", 2);
+    let earlier = written("coord.example/s/a/4501/2026h1", 2);
+    for (next, why) in [
+        (place, "another region"),
+        (earlier, "an earlier period"),
+        (written(NEXT, 102), "the mirror's key"),
+        (written(NEXT, 103), "the head logs' key"),
+        (written(NEXT, 50), "the unit's key"),
+        (written(NEXT, 3), "another node's log key"),
+    ] {
+        let (_bed, mirror) = bed();
+        let mut old = old();
+        old.end(&order(&next), &next, &balances());
+        let refused = send(&mirror, &old, "node_a").await;
+        assert_eq!(refused, Some(Conflict::BadBatch), "{why}");
+        assert_eq!(mirror.size(OLD), 1, "{why}");
+    }
+    // The coordinator's own stream is nobody's to end.
+    let own = testbed::keys().log;
+    let stream = Stream::new(OLD, "node_a", &region("4501"), own.public_key()).unwrap();
+    let (old, _) = both();
+    let end = Succession::of(&RecordView::read::<Intl>(&old.entries[1]).unwrap());
+    let Ok(Some(Succession::End(end))) = end else {
+        panic!("{end:?}")
+    };
+    assert_eq!(ends(&stream, &end, old.time), Err(EndRefused::Order));
+}
+
+/// A stream that begins with less than was spent, or with something else.
+#[tokio::test]
+async fn a_beginning_proves_the_end_and_brings_everything_forward() {
+    let (old, good) = both();
+    let begun = |begin: StreamBegin, parts: &[&[u8]]| {
+        let mut stream = next(&old);
+        stream.push(Succession::Begin(begin).draft());
+        for part in parts {
+            stream.push(Succession::Forward(part.to_vec()).draft());
+        }
+        stream
+    };
+    let begin = || HandWritten::beginning(&old, &balances());
+    let (whole, less) = (balances(), b"less".to_vec());
+    let (part, rest) = whole.split_at(PART_LEN_MAX);
+    let says_less = HandWritten::beginning(&old, &less);
+    let earlier = {
+        let mut earlier = written(OLD, 1);
+        earlier.push(Draft::new(Kind::Heartbeat));
+        HandWritten::beginning(&earlier, &whole)
+    };
+    let uncosigned = {
+        let mut receipt = old.receipt(1);
+        receipt.signatures.truncate(1);
+        StreamBegin {
+            previous_end: receipt.tlog_proof().to_string().into_bytes(),
+            ..begin()
+        }
+    };
+    let mut silent = next(&old);
+    silent.push(Draft::new(Kind::NodeStart));
+    let mut between = begun(begin(), &[part]);
+    between.push(Draft::new(Kind::Heartbeat));
+    for (stream, why) in [
+        (silent, "no beginning"),
+        (begun(says_less, &[&less]), "says less than the end"),
+        (
+            begun(begin(), &[part, &rest[1..]]),
+            "brings less than it says",
+        ),
+        (begun(begin(), &[rest, part]), "in another order"),
+        (begun(earlier, &[part, rest]), "no end"),
+        (
+            begun(uncosigned, &[part, rest]),
+            "an end that no mirror had",
+        ),
+        (between, "something between"),
+    ] {
+        let (_bed, mirror) = bed();
+        assert_eq!(send(&mirror, &old, "node_a").await, None);
+        let refused = send(&mirror, &stream, "node_a").await;
+        assert_eq!(refused, Some(Conflict::BadBatch), "{why}");
+    }
+    // A key that the end does not name.
+    let (_bed, mirror) = bed();
+    assert_eq!(send(&mirror, &old, "node_a").await, None);
+    let mut stranger = HandWritten {
+        signer: signer(9),
+        ..next(&old)
+    };
+    stranger.begin(&old, &whole);
+    assert_eq!(
+        send(&mirror, &stranger, "node_a").await,
+        Some(Conflict::BadSignature)
+    );
+    // Begun twice: the first is taken, the second is a fork, whatever it says.
+    assert_eq!(send(&mirror, &good, "node_a").await, None);
+    let mut again = HandWritten {
+        time: Timestamp(good.time.0 + 9),
+        ..next(&old)
+    };
+    again.begin(&old, &whole);
+    let said = vec![open(&again), batch(&again, 0, 1)];
+    let answers = say(&mirror, "node_a", said).await;
+    assert_eq!(refused(&answers), Some(Conflict::Fork));
+}
+
+/// A stream that follows none brings nothing forward: its balances would be its own invention.
+#[tokio::test]
+async fn a_first_stream_begins_with_nothing() {
+    let (_, next) = both();
+    let begin = Succession::of(&RecordView::read::<Intl>(&next.entries[0]).unwrap());
+    let begin = begin.unwrap().unwrap();
+    for first in [begin, Succession::Forward(b"less".to_vec())] {
+        let (_bed, mirror) = bed();
+        let mut invented = written(OLD, 1);
+        invented.push(first.draft());
+        let refused = send(&mirror, &invented, "node_a").await;
+        assert_eq!(refused, Some(Conflict::BadBatch));
+    }
+}

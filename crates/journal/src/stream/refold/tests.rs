@@ -1,0 +1,79 @@
+use lingqu_core::record::{Draft, Field, Kind, StreamId};
+use lingqu_core::succession::Succession;
+use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Signer, VerifierKey};
+
+use super::super::world::{ORIGIN, Terms, World, block_on, record};
+use super::*;
+
+fn next_key() -> VerifierKey<Intl> {
+    let name = KeyName::parse("coord.example/s/node-a/45/2027h1").unwrap();
+    let signer = Ed25519Signer::from_seed([3; 32]);
+    VerifierKey::note(name, signer.public_key()).unwrap()
+}
+
+/// The records of a stream with some calls, and its balances as the journal brings them forward.
+fn ended() -> (Vec<Vec<u8>>, Forward) {
+    let world = World::new();
+    let journal = world.ready();
+    block_on(async {
+        for call in 0..5 {
+            record(&journal, call, &Terms::default()).await.unwrap();
+        }
+        let mut change = Draft::new(Kind::AuthorizationChange);
+        change.clear = change.clear.number(Field::Epoch, 12);
+        journal.append(change).await.unwrap();
+    });
+    journal.end_stream(b"order".to_vec(), &next_key()).unwrap();
+    let mut entries = Vec::new();
+    while (entries.len() as u64) < journal.size() {
+        let batch = block_on(journal.next_batch(entries.len() as u64)).unwrap();
+        entries.extend(batch.entries);
+    }
+    world.cosign_newest(&journal);
+    let forward = journal.predecessor().unwrap().forward;
+    (entries, Forward::decode(&forward).unwrap())
+}
+
+fn refolded(entries: &[Vec<u8>], calls_max: usize) -> Refold {
+    let mut refold = Refold::new(ORIGIN, calls_max);
+    for entry in entries {
+        refold.take(entry).unwrap();
+    }
+    refold
+}
+
+/// whoever has the records alone finds the same balances as the node.
+#[test]
+fn a_stranger_adds_up_what_the_node_added_up() {
+    let (entries, forward) = ended();
+    let limits = JournalLimits::default();
+    let refold = refolded(&entries, limits.calls_remembered_max);
+    assert_eq!(refold.balances(), forward);
+    assert!(!refold.differs() && refold.end().is_some());
+    assert_eq!((forward.grants[0].total, forward.epoch), (5, 12));
+    assert_eq!(forward.calls.len(), 5);
+    // A node that is said to remember fewer calls would have brought fewer.
+    assert!(refolded(&entries, 3).differs());
+}
+
+#[test]
+fn an_end_that_commits_to_other_balances_is_found() {
+    let (mut entries, _) = ended();
+    let last = entries.pop().unwrap();
+    let record = lingqu_core::record::Record::decode::<Intl>(&last).unwrap();
+    let view = lingqu_core::record::RecordView::read::<Intl>(&last).unwrap();
+    let Ok(Some(Succession::End(mut end))) = Succession::of(&view) else {
+        panic!("the last record is the end")
+    };
+    end.forward_digest = Forward::digest::<Intl>(b"less");
+    let stream = StreamId::of::<Intl>(ORIGIN);
+    let other = Succession::End(end).draft();
+    let other = other.at(stream, record.index, record.time);
+    entries.push(other.encode::<Intl>());
+    let refold = refolded(&entries, JournalLimits::default().calls_remembered_max);
+    assert!(refold.differs());
+    assert_eq!(refold.balances().grants[0].total, 5);
+    // And a record that is not the next one is no stream.
+    let mut refold = Refold::<Intl>::new(ORIGIN, 9);
+    assert!(refold.take(&entries[1]).is_err());
+}
