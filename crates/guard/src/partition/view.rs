@@ -171,10 +171,13 @@ impl Finest {
     }
 }
 
-/// Per axis that the product uses and class of it, the labels that its splitters give, and whether it is ever asked about.
-fn labels(product: &StatisticProduct, settled: &Settled) -> BTreeMap<usize, Vec<(Vec<u32>, bool)>> {
+/// The labels that a product's splitters give to a class, and whether it is ever asked about.
+type Labelled = (Vec<u32>, bool);
+
+/// Per axis that the product uses, its classes.
+fn labels(product: &StatisticProduct, settled: &Settled) -> BTreeMap<usize, Vec<Labelled>> {
     let register = &settled.register;
-    let mut labels: BTreeMap<usize, Vec<(Vec<u32>, bool)>> = BTreeMap::new();
+    let mut labels: BTreeMap<usize, Vec<Labelled>> = BTreeMap::new();
     for splitter in splitters(&product.template) {
         let Some(at) = register
             .axes
