@@ -46,3 +46,4 @@ mod story;
 mod streams;
 mod subject_limits;
 mod succession;
+mod succession_read;
