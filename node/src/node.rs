@@ -35,6 +35,7 @@ use crate::observe::Observe;
 use crate::products::Products;
 use crate::state::State;
 use crate::stops::StopKeeper;
+use crate::succession::Pending;
 
 pub use opening::OpenError;
 
@@ -74,6 +75,8 @@ pub struct Node {
     contradicted: AtomicBool,
     /// Set while the stream is ended: no call is begun any more.
     pub(crate) ending: AtomicBool,
+    /// The unit's order that ends the stream, while it is not carried out.
+    pub(crate) pending: Mutex<Option<Pending>>,
     /// The stream has ended, and what the next one takes over is durable: serving ends, and the node opens anew.
     pub(crate) succeeded: CancellationToken,
 }

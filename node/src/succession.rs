@@ -9,8 +9,8 @@ mod pruning;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use lingqu_core::ErrorCode;
@@ -197,22 +197,29 @@ pub(crate) fn put_aside(config: &NodeConfig, state: &State) -> Result<(), OpenEr
     Ok(())
 }
 
-/// The orders of the unit, kept as the signed files that they came as.
-fn orders(state: &State, pinned: &Pinned) -> io::Result<Vec<(Envelope, SuccessionOrder)>> {
+/// The unit's order about the stream that is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    envelope: Envelope,
+    order: SuccessionOrder,
+}
+
+/// The order about the stream of this origin that was signed last, of those that are kept as the signed files that they
+/// came as.
+pub(crate) fn pending(state: &State, pinned: &Pinned, origin: &str) -> io::Result<Option<Pending>> {
     let dir = state.dir().join(DIR);
     if !dir.exists() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let files = state.read_all(&dir, "env")?;
-    let envelopes = files
-        .iter()
-        .filter_map(|(_, bytes)| decode_envelope(bytes).ok());
+    let envelopes = { files.iter() }.filter_map(|(_, bytes)| decode_envelope(bytes).ok());
     Ok(envelopes
         .filter_map(|envelope| {
             let order = check(&envelope, pinned).ok()?;
-            Some((envelope, order))
+            Some(Pending { envelope, order })
         })
-        .collect())
+        .filter(|pending| pending.order.ends == origin)
+        .max_by_key(|pending| pending.order.issued))
 }
 
 fn check(envelope: &Envelope, pinned: &Pinned) -> Result<SuccessionOrder, ErrorCode> {
@@ -245,8 +252,10 @@ impl Node {
             tracing::error!(%error, "cannot read or store an order about the stream");
             ErrorCode::Internal
         };
-        let known = self.next_order().map_err(internal)?;
-        if known.is_some_and(|(_, known)| known.issued > order.issued) {
+        // One at a time: of two that come together the one that was signed last must stay.
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_older = |known: &Pending| known.order.issued > order.issued;
+        if pending.as_ref().is_some_and(is_older) {
             return Err(ErrorCode::ObjectConflict);
         }
         let key: VerifierKey<Intl> = order.begins.parse().map_err(|_| ErrorCode::ObjectInvalid)?;
@@ -266,14 +275,20 @@ impl Node {
             .text(Field::NextKey, &order.begins)
             .bytes(Field::ObjectDigest, &envelope.digest().0);
         self.record_change(clear);
+        *pending = Some(Pending {
+            envelope: envelope.clone(),
+            order,
+        });
         Ok(())
     }
 
-    /// The order about the stream that is written, signed last. Blocking.
-    fn next_order(&self) -> io::Result<Option<(Envelope, SuccessionOrder)>> {
-        let orders = orders(&self.state, &self.pinned)?.into_iter();
-        let about_this = orders.filter(|(_, order)| order.ends == self.journal.origin());
-        Ok(about_this.max_by_key(|(_, order)| order.issued))
+    /// The order about the stream that is written, if it is due.
+    fn due(&self) -> Option<Pending> {
+        let now = self.facts().now();
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending
+            .clone()
+            .filter(|pending| pending.order.not_before <= now)
     }
 
     /// Whether no call is begun any more, since the stream is about to end.
@@ -305,9 +320,9 @@ pub(crate) async fn run(node: Arc<Node>) {
             break;
         }
         if node.journal.reconciled()
-            && let Some((envelope, order)) = due(&node).await
+            && let Some(pending) = node.due()
         {
-            match end(&node, &envelope, &order).await {
+            match end(&node, &pending).await {
                 Ok(()) => break,
                 Err(error) => {
                     node.ending.store(false, Ordering::SeqCst);
@@ -320,21 +335,8 @@ pub(crate) async fn run(node: Arc<Node>) {
     leave(&node).await;
 }
 
-async fn due(node: &Arc<Node>) -> Option<(Envelope, SuccessionOrder)> {
-    let now = node.facts().now();
-    let asking = Arc::clone(node);
-    let found = node.blocking.spawn_blocking(move || asking.next_order());
-    match found.await {
-        Ok(Ok(order)) => order.filter(|(_, order)| order.not_before <= now),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "the orders about the stream cannot be read");
-            None
-        }
-        Err(_) => None,
-    }
-}
-
-async fn end(node: &Arc<Node>, envelope: &Envelope, order: &SuccessionOrder) -> Result<(), String> {
+async fn end(node: &Arc<Node>, pending: &Pending) -> Result<(), String> {
+    let order = &pending.order;
     node.ending.store(true, Ordering::SeqCst);
     tracing::info!(ends = order.ends, begins = order.begins, "the stream ends");
     let finished = async {
@@ -351,7 +353,7 @@ async fn end(node: &Arc<Node>, envelope: &Envelope, order: &SuccessionOrder) -> 
         .begins
         .parse()
         .map_err(|_| "the next key".to_owned())?;
-    let (journal, bytes) = (node.journal.clone(), encode_envelope(envelope));
+    let (journal, bytes) = (node.journal.clone(), encode_envelope(&pending.envelope));
     let ended = node
         .blocking
         .spawn_blocking(move || journal.end_stream(bytes, &next));
@@ -376,7 +378,8 @@ async fn leave(node: &Arc<Node>) {
             }
             Ok(Ok(false)) => {}
             Ok(Err(error)) => {
-                tracing::error!(%error, "what the next stream takes over cannot be kept")
+                tracing::error!(%error, "what the next stream takes over cannot be kept");
+                tokio::time::sleep(LOOK_EVERY).await;
             }
             Err(_) => return,
         }

@@ -182,7 +182,7 @@ impl Forward {
     /// Each key once, in ascending order.
     fn is_in_order(&self) -> bool {
         let by_grant = |used: &GrantUse| (used.grant.clone(), used.environment.as_str());
-        let subjects = self.subjects.iter();
+        let mut subjects = self.subjects.iter();
         ascends(&self.grants, by_grant)
             && ascends(&self.spaces, |spent| {
                 (spent.space.clone(), spent.production)
@@ -191,9 +191,7 @@ impl Forward {
                 (spent.grant.clone(), spent.production)
             })
             && ascends(&self.subjects, |asked| asked.tag)
-            && subjects
-                .map(|asked| ascends(&asked.grants, |(grant, _)| grant.clone()))
-                .all(|is_in_order| is_in_order)
+            && subjects.all(|asked| ascends(&asked.grants, |(grant, _)| grant.clone()))
     }
 
     /// The encoding in parts that fit into a record each; at least one.

@@ -225,6 +225,14 @@ fn takes<V>(
             format!("只取 `{column}` {zh} 的行"),
         );
     }
+    for choice in &query.choices {
+        let (en, zh) = words::chosen(query, rules, choice, &value);
+        told.say(
+            Topic::Takes,
+            format!("takes only rows of which {en}"),
+            format!("只取满足下列条件的行：{zh}"),
+        );
+    }
 }
 
 fn releases<V>(

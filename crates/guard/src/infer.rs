@@ -11,7 +11,7 @@ mod node;
 mod over;
 mod world;
 
-pub(crate) use condition::{Condition, Operand, Test};
+pub(crate) use condition::{Condition, Operand, Test, Tree};
 pub(crate) use group::{By, Grain, Grouped};
 pub(crate) use node::Operation;
 
@@ -31,7 +31,6 @@ use datafusion::scalar::ScalarValue;
 use crate::rule::{Rule, TemplateRefused};
 use crate::shape::Shape;
 use crate::tables::TableRules;
-use condition::tests;
 pub(crate) use node::{Node, classify};
 use node::{Term, term};
 
@@ -98,7 +97,8 @@ pub(crate) struct Reading {
     pub(crate) equalities: Vec<(Origin, Origin)>,
     /// Scans on the right of a left join: their columns are NULL where nothing joins.
     pub(crate) outer: BTreeSet<usize>,
-    pub(crate) conditions: Vec<Condition>,
+    /// All of these hold of the rows that are taken.
+    pub(crate) conditions: Vec<Tree<Condition>>,
     pub(crate) groups: Vec<Grouped>,
     pub(crate) figures: Vec<Figure>,
     /// Outputs that are computed from released figures.
@@ -383,9 +383,8 @@ impl Reading {
         schema: &DFSchema,
         origins: &[Origin],
     ) -> Result<(), TemplateRefused> {
-        for (origin, test) in tests(expr, schema, origins)? {
-            self.conditions.push(Condition { origin, test });
-        }
+        let taken = condition::read(expr, false, schema, origins)?;
+        self.conditions.extend(taken.conjuncts());
         Ok(())
     }
 }

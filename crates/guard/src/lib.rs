@@ -54,6 +54,7 @@
 
 mod answer;
 mod cells;
+mod choice;
 mod dp;
 mod engine;
 mod explain;

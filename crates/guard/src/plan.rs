@@ -21,6 +21,7 @@ use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, 
 use datafusion::scalar::ScalarValue;
 
 use crate::cells::{bounded, cell};
+use crate::choice::{chosen, is_taken};
 use crate::infer::{Origin, Test};
 use crate::query::{Atom, Cell, Measure, Query};
 
@@ -104,6 +105,12 @@ pub(crate) fn build(
     // A condition on a table that may be missing is about NULLs too, so it stands above the join.
     for atom in query.atoms.iter().filter(|atom| is_outer(query, atom)) {
         plan = plan.filter(condition(atom, &columns))?;
+    }
+    // What several columns decide together is one function of theirs, which no optimiser takes apart.
+    for choice in &query.choices {
+        let (compared, chosen) = chosen(choice);
+        let compared = compared.into_iter().map(|origin| columns.expr(origin));
+        plan = plan.filter(is_taken(compared.collect(), chosen))?;
     }
     let mut inputs = vec![columns.expr(entity).alias(ENTITY)];
     let mut keys = Vec::new();
@@ -208,6 +215,10 @@ fn condition(atom: &Atom<ScalarValue>, columns: &Columns<'_>) -> Expr {
             from.and(column.lt_eq(value(high)))
         }
         Test::NotAmong(values) => column.in_list(values.iter().map(value).collect(), true),
+        Test::Outside(low, high) => {
+            let below = column.clone().lt(value(low));
+            below.or(column.gt(value(high)))
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod conditions;
 mod joins;
 mod recode;
 
+use conditions::Taken;
 pub(crate) use conditions::check_parameters;
 pub(crate) use recode::{Recode, Words};
 
@@ -16,7 +17,7 @@ use lingqu_policy::{Domain, DomainKind, Function, Release, Use};
 
 use crate::formula::{Computed, Kept};
 use crate::gate::Figure as Number;
-use crate::infer::{Figure, OrderKey, Origin, Output, Reading, Shown, Test};
+use crate::infer::{Figure, OrderKey, Origin, Output, Reading, Shown, Test, Tree};
 use crate::limits::GuardLimits;
 use crate::partition::{group, places};
 use crate::rule::{Rule, TemplateRefused, refuse};
@@ -43,7 +44,7 @@ pub(crate) enum Bindable {
     Parameter(usize),
 }
 
-/// A condition on a declared domain.
+/// A comparison on a declared domain.
 #[derive(Clone)]
 pub(crate) struct Atom<V> {
     pub(crate) origin: Origin,
@@ -134,7 +135,10 @@ pub(crate) struct Query<V> {
     /// The entity column of the protected table.
     pub(crate) entity: usize,
     pub(crate) joins: Vec<Joined>,
+    /// Comparisons all of which hold of the rows that are taken.
     pub(crate) atoms: Vec<Atom<V>>,
+    /// Of each of these too; in each several comparisons decide together.
+    pub(crate) choices: Vec<Tree<Atom<V>>>,
     pub(crate) keys: Vec<Key>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) computed: Vec<Computed>,
@@ -153,13 +157,22 @@ pub(crate) struct Query<V> {
 
 impl<V> Query<V> {
     /// The same query with values in its conditions, and the numbers of its parameters: how values are bound.
-    pub(crate) fn bound<W>(&self, atoms: Vec<Atom<W>>, numbers: Vec<Option<Number>>) -> Query<W> {
+    pub(crate) fn bound<W>(
+        &self,
+        value: &impl Fn(&V) -> W,
+        numbers: Vec<Option<Number>>,
+    ) -> Query<W> {
+        let atom = |atom: &Atom<V>| Atom {
+            origin: atom.origin,
+            test: atom.test.map(value),
+        };
         let Query {
             scans,
             protected,
             entity,
             joins,
-            atoms: _,
+            atoms,
+            choices,
             keys,
             cells,
             computed,
@@ -177,7 +190,8 @@ impl<V> Query<V> {
             protected: *protected,
             entity: *entity,
             joins: joins.clone(),
-            atoms,
+            atoms: atoms.iter().map(atom).collect(),
+            choices: choices.iter().map(|choice| choice.map(&atom)).collect(),
             keys: keys.clone(),
             cells: cells.clone(),
             computed: computed.clone(),
@@ -192,12 +206,18 @@ impl<V> Query<V> {
         }
     }
 
+    /// Every comparison by which rows are taken.
+    pub(crate) fn comparisons(&self) -> impl Iterator<Item = &Atom<V>> {
+        self.atoms
+            .iter()
+            .chain(self.choices.iter().flat_map(Tree::leaves))
+    }
+
     /// The columns that a scan needs, ascending.
     pub(crate) fn columns_of(&self, scan: usize) -> BTreeSet<usize> {
         let mut used = BTreeSet::new();
         used.extend(
-            self.atoms
-                .iter()
+            self.comparisons()
                 .map(|atom| atom.origin)
                 .filter(|o| o.scan == scan)
                 .map(|o| o.column),
@@ -247,7 +267,7 @@ pub(crate) fn check(
     let entity = rules.entity()?;
     let joins = checker.joins(protected)?;
     let release = checker.release(protected, &joins)?;
-    let atoms = checker.atoms(protected, &joins, parameters)?;
+    let Taken { atoms, choices } = checker.taken(protected, &joins, parameters)?;
     let keys = checker.keys()?;
     let cells = checker.cells(protected, entity)?;
     checker.functions(release)?;
@@ -259,6 +279,7 @@ pub(crate) fn check(
         entity,
         joins,
         atoms,
+        choices,
         keys,
         cells,
         computed: reading.computed,
@@ -305,7 +326,8 @@ impl<'a> Checker<'a> {
             .equalities
             .iter()
             .flat_map(|(one, other)| [*one, *other]);
-        let in_conditions = reading.conditions.iter().map(|condition| condition.origin);
+        let in_conditions =
+            { reading.conditions.iter().flat_map(Tree::leaves) }.map(|condition| condition.origin);
         (reading.groups.iter().map(|grouped| grouped.origin))
             .chain(in_figures)
             .chain(in_joins)

@@ -70,9 +70,9 @@ rules! {
             "使用已声明表的列；两表同名的列须加表名前缀";
     ConditionForm "CONDITION_FORM"
         en: "a condition is not a comparison of a column with a declared value",
-            "compare a column with declared values by =, <>, IN, NOT IN or BETWEEN, or with edges by >=, <, or what is next to them by <=, >, joined by AND";
+            "compare columns with declared values by =, <>, IN, NOT IN, BETWEEN or NOT BETWEEN, or with edges by >=, <, or what is next to them by <=, >, joined by AND, OR and NOT";
         zh: "条件不是列与已声明取值的比较",
-            "以 =、<>、IN、NOT IN、BETWEEN 将列与已声明取值比较，或以 >=、< 与分界比较，或以 <=、> 与紧邻分界的值比较，并以 AND 连接";
+            "以 =、<>、IN、NOT IN、BETWEEN、NOT BETWEEN 将列与已声明取值比较，或以 >=、< 与分界比较，或以 <=、> 与紧邻分界的值比较，并以 AND、OR、NOT 连接";
     DomainMissing "DOMAIN_MISSING"
         en: "the policy declares no fitting domain for the column",
             "declare values or bins for a column that selects or groups, bounds for one that is summed";

@@ -11,7 +11,7 @@ use crate::explain::Explanation;
 use crate::gate::Figure as Number;
 use crate::infer::infer;
 use crate::limits::GuardLimits;
-use crate::query::{Atom, Bindable, Cell, Query, check, check_parameters};
+use crate::query::{Bindable, Cell, Query, check, check_parameters};
 use crate::rule::TemplateRefused;
 use crate::safeguard::{Safeguard, stands};
 use crate::tables::{TableRules, check_names};
@@ -229,17 +229,9 @@ fn bind(query: &Query<Bindable>, values: &[ScalarValue]) -> Query<ScalarValue> {
         Bindable::Fixed(value) => value.clone(),
         Bindable::Parameter(index) => values[*index].clone(),
     };
-    let atoms = query
-        .atoms
-        .iter()
-        .map(|atom| Atom {
-            origin: atom.origin,
-            test: atom.test.map(value),
-        })
-        .collect();
     let number = |value: &ScalarValue| match value {
         ScalarValue::Int64(Some(number)) => Some(Number::Whole(*number)),
         _ => None,
     };
-    query.bound(atoms, values.iter().map(number).collect())
+    query.bound(&value, values.iter().map(number).collect())
 }

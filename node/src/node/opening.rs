@@ -177,6 +177,7 @@ impl Node {
             recording: tokio::sync::Mutex::default(),
             contradicted: AtomicBool::new(false),
             ending: AtomicBool::new(false),
+            pending: Mutex::new(succession::pending(&state, &pinned, journal.origin())?),
             succeeded: CancellationToken::new(),
             loads_unrecorded: AtomicBool::new(false),
             epochs,

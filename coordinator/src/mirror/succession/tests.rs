@@ -102,6 +102,7 @@ fn open(of: &HandWritten) -> Said {
     Said::Open {
         origin: of.origin.clone(),
         checkpoint: String::new(),
+        heads: None,
     }
 }
 

@@ -42,6 +42,30 @@ fn a_bound_statement_says_what_it_would_take() {
 }
 
 #[test]
+fn what_decides_together_is_told_together() {
+    let sql = "SELECT count(*) AS n, 100 * count(*) / sum(count(*)) OVER (PARTITION BY month ORDER BY carrier DESC) AS x, \
+               month, carrier FROM flights \
+               WHERE (carrier = 'AA' OR NOT (month BETWEEN 1 AND 3 OR flown < '2013-02-01')) AND origin = 'EWR' \
+               GROUP BY month, carrier";
+    let told = register(sql).unwrap().explain();
+    let takes: Vec<&str> = told.about(Topic::Takes).map(|s| s.en.as_str()).collect();
+    let wanted = [
+        "takes only rows whose `origin` equals `EWR`",
+        "takes only rows of which `carrier` equals `AA` or (`month` has a value that is not from `1` to `3` and \
+         `flown` is not below `2013-02-01`)",
+    ];
+    assert_eq!(takes, wanted);
+    let releases: Vec<&str> = told.about(Topic::Releases).map(|s| s.en.as_str()).collect();
+    let window = "releases `x`: `((100 * count(*)) / sum(count(*)) OVER (PARTITION BY month ORDER BY carrier DESC))`, \
+                  computed from released figures; NULL where one is kept back";
+    assert!(releases.contains(&window), "{releases:?}");
+    assert!(
+        releases.iter().any(|line| line.contains("passed over")),
+        "{releases:?}"
+    );
+}
+
+#[test]
 fn every_term_is_told_as_the_policy_states_it() {
     let terms = lingqu_policy::Release::new(17, 43, 9, 100)
         .and_then(|terms| terms.with_p_percent(21))

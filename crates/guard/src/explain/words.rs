@@ -4,8 +4,8 @@ use lingqu_policy::DomainKind;
 
 use super::{Explanation, Topic};
 use crate::formula::Texts;
-use crate::infer::{Shown, Test};
-use crate::query::{Cell, Query};
+use crate::infer::{Shown, Test, Tree};
+use crate::query::{Atom, Cell, Query};
 use crate::tables::TableRules;
 
 /// Says under which terms figures leave, each as it stands in the policies.
@@ -104,6 +104,42 @@ pub(super) fn compared<V>(test: &Test<V>, value: impl Fn(&V) -> String) -> (Stri
             format!("has a value other than {}", joined(values, " and ")),
             format!("有值且不等于 {}", joined(values, "、")),
         ),
+        Test::Outside(low, high) => {
+            let (low, high) = (value(low), value(high));
+            (
+                format!("has a value that is not from {low} to {high}"),
+                format!("有值且不在 {low} 至 {high} 之间"),
+            )
+        }
+    }
+}
+
+/// Comparisons that decide together.
+pub(super) fn chosen<V>(
+    query: &Query<V>,
+    rules: &[TableRules],
+    choice: &Tree<Atom<V>>,
+    value: &impl Fn(&V) -> String,
+) -> (String, String) {
+    let joined = |parts: &[Tree<Atom<V>>], en: &str, zh: &str| {
+        let parts = parts.iter().map(|part| match part {
+            Tree::One(_) => chosen(query, rules, part, value),
+            Tree::All(_) | Tree::Any(_) => {
+                let (en, zh) = chosen(query, rules, part, value);
+                (format!("({en})"), format!("（{zh}）"))
+            }
+        });
+        let (ens, zhs): (Vec<String>, Vec<String>) = parts.unzip();
+        (ens.join(en), zhs.join(zh))
+    };
+    match choice {
+        Tree::All(parts) => joined(parts, " and ", " 且 "),
+        Tree::Any(parts) => joined(parts, " or ", " 或 "),
+        Tree::One(atom) => {
+            let column = rules[query.scans[atom.origin.scan]].column(atom.origin.column);
+            let (en, zh) = compared(&atom.test, value);
+            (format!("`{column}` {en}"), format!("`{column}` {zh}"))
+        }
     }
 }
 
@@ -142,7 +178,7 @@ fn figure_text<V>(query: &Query<V>, rules: &[TableRules], figure: usize) -> Stri
 /// The columns called sensitive by which the statement groups or selects.
 fn sensitive<'a, V>(query: &Query<V>, rules: &'a [TableRules]) -> Vec<&'a str> {
     let keys = query.keys.iter().map(|key| key.origin);
-    let atoms = query.atoms.iter().map(|atom| atom.origin);
+    let atoms = query.comparisons().map(|atom| atom.origin);
     let mut names: Vec<&str> = keys
         .chain(atoms)
         .filter_map(|origin| {

@@ -130,6 +130,7 @@ impl Figures<'_> {
             | Term::In(..)
             | Term::Literal(_)
             | Term::Not(_)
+            | Term::NotBetween(..)
             | Term::NotEqual(..)
             | Term::NotIn(..)
             | Term::Or(..) => return Err(refused("figure")),
@@ -191,6 +192,7 @@ impl Figures<'_> {
             | Term::In(..)
             | Term::Literal(_)
             | Term::Negative(_)
+            | Term::NotBetween(..)
             | Term::NotIn(..)
             | Term::Placeholder(_)
             | Term::Refused(_)

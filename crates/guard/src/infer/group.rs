@@ -10,9 +10,9 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::condition::tests;
+use super::condition::read as read_condition;
 use super::node::{Term, term};
-use super::{Operand, Origin, Test, place};
+use super::{Condition, Origin, Tree, place};
 use crate::rule::{Rule, TemplateRefused};
 
 /// A group column.
@@ -27,9 +27,9 @@ pub(crate) enum By {
     Value,
     /// The calendar unit in which it lies.
     Grain(Grain),
-    /// The word of the first arm whose tests all hold.
+    /// The word of the first arm whose condition holds.
     Cases {
-        arms: Vec<(Vec<Test<Operand>>, String)>,
+        arms: Vec<(Tree<Condition>, String)>,
         rest: Option<String>,
     },
 }
@@ -106,15 +106,14 @@ fn cases(case: &Case, schema: &DFSchema, origins: &[Origin]) -> Result<Grouped, 
     let mut of: Option<Origin> = None;
     let mut arms = Vec::new();
     for (when, then) in when_then_expr {
-        let mut all = Vec::new();
-        for (origin, test) in tests(when, schema, origins)? {
+        let taken = read_condition(when, false, schema, origins)?;
+        for Condition { origin, test: _ } in taken.leaves() {
             // One column, so that the words are a function of its places.
-            if *of.get_or_insert(origin) != origin {
+            if *of.get_or_insert(*origin) != *origin {
                 return Err(refused());
             }
-            all.push(test);
         }
-        arms.push((all, word(then)?));
+        arms.push((taken, word(then)?));
     }
     Ok(Grouped {
         origin: of.ok_or_else(refused)?,

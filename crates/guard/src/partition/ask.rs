@@ -6,16 +6,18 @@
 use std::collections::HashMap;
 
 use arrow_array::RecordBatch;
+use datafusion::scalar::ScalarValue;
 
-use super::axes::{matched, name, taken};
+use super::axes::{matched, name, places, taken};
 use super::blocks::{Kind, WITHHELD};
 use super::register::{MIXED, Register};
 use super::{Partition, kept_of, kind_of};
 use crate::answer;
 use crate::engine::RunFailed;
 use crate::gate::{Broken, Gate};
+use crate::infer::Tree;
 use crate::plan::{Partial, partials};
-use crate::query::Cell;
+use crate::query::{Atom, Cell};
 use crate::safeguard::{Safeguard, stands};
 use crate::template::Bound;
 
@@ -108,7 +110,7 @@ pub(super) fn groups_of_atoms(partition: &Partition, bound: &Bound) -> Result<Ve
 fn asked_axes(register: &Register, bound: &Bound) -> Result<Vec<usize>, Broken> {
     let query = &bound.query;
     let template = &bound.template;
-    let atoms = query.atoms.iter().map(|atom| name(template, atom.origin));
+    let atoms = query.comparisons().map(|atom| name(template, atom.origin));
     let keys = query.keys.iter().map(|key| name(template, key.origin));
     let inner = query.joins.iter().filter(|join| !join.outer);
     let joins = inner.map(|join| matched(template, join.scan));
@@ -122,11 +124,12 @@ pub(crate) fn groups_in(register: &Register, bound: &Bound) -> Result<Vec<u32>, 
     let query = &bound.query;
     let mut conditions: Vec<(usize, Vec<bool>)> = Vec::new();
     for atom in &query.atoms {
-        let axis = axis_of(register, &name(&bound.template, atom.origin))?;
-        let domain = register.axes[axis].domain.as_ref().ok_or(Broken)?;
-        let places = taken(domain, &atom.test);
-        conditions.push((axis, by_class(register, axis, &places, false)?));
+        conditions.push(classes_taken(register, bound, &Tree::One(atom))?);
     }
+    let choices: Result<Vec<Tree<(usize, Vec<bool>)>>, Broken> = { query.choices.iter() }
+        .map(|choice| by_column(register, bound, &choice.each()))
+        .collect();
+    let choices = choices?;
     for join in query.joins.iter().filter(|join| !join.outer) {
         let axis = axis_of(register, &matched(&bound.template, join.scan))?;
         conditions.push((axis, by_class(register, axis, &[false, true], false)?));
@@ -138,9 +141,12 @@ pub(crate) fn groups_in(register: &Register, bound: &Bound) -> Result<Vec<u32>, 
         keys.push((axis, by_class(register, axis, &groups, 0)?, key.cells()));
     }
     let group_of = |atom: &[u16]| {
-        let passes = { conditions.iter() }
-            .all(|(axis, passes)| atom[*axis] != MIXED && passes[usize::from(atom[*axis])]);
-        if !passes {
+        // Of what is spread over several classes, or not known, nothing is said to be taken.
+        let holds = |(axis, passes): &(usize, Vec<bool>)| {
+            atom[*axis] != MIXED && passes[usize::from(atom[*axis])]
+        };
+        let passes = conditions.iter().all(holds);
+        if !passes || !choices.iter().all(|choice| choice.holds(&holds)) {
             return None;
         }
         let mut place = 0_usize;
@@ -156,6 +162,48 @@ pub(crate) fn groups_in(register: &Register, bound: &Bound) -> Result<Vec<u32>, 
     Ok(atoms
         .map(|atom| group_of(atom).unwrap_or(NOWHERE))
         .collect())
+}
+
+/// The classes that comparisons of one column take together.
+fn classes_taken(
+    register: &Register,
+    bound: &Bound,
+    choice: &Tree<&Atom<ScalarValue>>,
+) -> Result<(usize, Vec<bool>), Broken> {
+    let leaves = choice.leaves();
+    let first = leaves.first().ok_or(Broken)?;
+    let axis = axis_of(register, &name(&bound.template, first.origin))?;
+    let domain = register.axes[axis].domain.as_ref().ok_or(Broken)?;
+    let sets = choice.map(&|atom: &&Atom<ScalarValue>| taken(domain, &atom.test));
+    let holds = |place: usize| sets.holds(&|set: &Vec<bool>| set[place]);
+    let places: Vec<bool> = (0..places(Some(domain))).map(holds).collect();
+    Ok((axis, by_class(register, axis, &places, false)?))
+}
+
+/// The same for comparisons of several columns: what is of one column is decided together, for only together do they take
+/// whole classes.
+fn by_column(
+    register: &Register,
+    bound: &Bound,
+    choice: &Tree<&Atom<ScalarValue>>,
+) -> Result<Tree<(usize, Vec<bool>)>, Broken> {
+    let leaves = choice.leaves();
+    let is_one = leaves
+        .windows(2)
+        .all(|pair| pair[0].origin == pair[1].origin);
+    if is_one {
+        return classes_taken(register, bound, choice).map(Tree::One);
+    }
+    let each = |parts: &[Tree<&Atom<ScalarValue>>]| {
+        { parts.iter() }
+            .map(|part| by_column(register, bound, part))
+            .collect::<Result<Vec<_>, Broken>>()
+    };
+    Ok(match choice {
+        Tree::All(parts) => Tree::All(each(parts)?),
+        Tree::Any(parts) => Tree::Any(each(parts)?),
+        Tree::One(_) => return Err(Broken),
+    })
 }
 
 fn axis_of(register: &Register, wanted: &super::axes::AxisName) -> Result<usize, Broken> {

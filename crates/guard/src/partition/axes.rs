@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use datafusion::scalar::ScalarValue;
 use lingqu_policy::{Day, Domain, DomainKind};
 
-use crate::infer::{Origin, Test};
+use crate::infer::{Origin, Test, Tree};
 use crate::query::{Atom, Bindable};
 use crate::template::Template;
 
@@ -152,6 +152,13 @@ pub(crate) fn taken(domain: &Domain, test: &Test<ScalarValue>) -> Vec<bool> {
             among(values).into_iter().for_each(|at| taken[at] = false);
             return taken;
         }
+        // Every place but NULL that the range leaves.
+        Test::Outside(low, high) => {
+            let between = self::taken(domain, &Test::Between(low.clone(), high.clone()));
+            let others = between[..null].iter().map(|between| !between);
+            { taken.iter_mut().zip(others) }.for_each(|(taken, other)| *taken = other);
+            return taken;
+        }
         Test::Between(low, high) => match domain.kind() {
             DomainKind::Integers(numbers) => {
                 let between = |number: &i64| (whole(low)..=whole(high)).contains(&Some(*number));
@@ -282,6 +289,9 @@ pub(crate) struct Splitter {
     pub(crate) labels: Vec<u32>,
     /// Whether only places of label 1 are ever asked about.
     pub(crate) always: bool,
+    /// Whether it is a part of a condition over several columns that no argument changes: answers tell what the whole
+    /// condition takes from what it leaves, and nothing within.
+    pub(crate) is_part: bool,
 }
 
 /// Every splitter of a template, over all values of its parameters.
@@ -297,16 +307,24 @@ pub(crate) fn splitters(template: &Template) -> Vec<Splitter> {
         let Some(domain) = rules.domain(atom.origin.column) else {
             continue;
         };
-        // What no argument takes is never asked about; what some argument takes can be told from what it leaves.
-        let mut ever = vec![0; places(Some(domain))];
         for test in possible(template, atom) {
-            let labels: Vec<u32> = taken(domain, &test).into_iter().map(u32::from).collect();
-            for (ever, label) in ever.iter_mut().zip(&labels) {
-                *ever |= label;
-            }
+            let labels = taken(domain, &test).into_iter().map(u32::from).collect();
             found.push(column(template, atom.origin, domain, (labels, false)));
         }
-        found.push(column(template, atom.origin, domain, (ever, true)));
+        // What no argument takes is never asked about; what some argument takes can be told from what it leaves.
+        let ever = ever(template, domain, atom).into_iter().map(u32::from);
+        found.push(column(
+            template,
+            atom.origin,
+            domain,
+            (ever.collect(), true),
+        ));
+    }
+    for choice in &query.choices {
+        let first = found.len();
+        split_choice(template, choice, &mut found);
+        let is_part = !choice.leaves().into_iter().any(has_parameter);
+        { found[first..].iter_mut() }.for_each(|splitter| splitter.is_part = is_part);
     }
     for join in query.joins.iter().filter(|join| !join.outer) {
         found.push(Splitter {
@@ -315,9 +333,62 @@ pub(crate) fn splitters(template: &Template) -> Vec<Splitter> {
             sensitive: false,
             labels: vec![0, 1],
             always: true,
+            is_part: false,
         });
     }
     found
+}
+
+/// Comparisons that decide together. Those of one column whose values stand in the text are the set of places that they
+/// take together, which is told apart from the rest; each other one is told apart by itself, for every argument. What
+/// they take together is then a union of classes, whatever joins them.
+fn split_choice(template: &Template, choice: &Tree<Atom<Bindable>>, found: &mut Vec<Splitter>) {
+    if let Some((origin, sets)) = fixed_set(template, choice) {
+        if let Some(domain) = template.rules(origin.scan).domain(origin.column) {
+            let labels = sets.into_iter().map(u32::from).collect();
+            found.push(column(template, origin, domain, (labels, false)));
+        }
+        return;
+    }
+    match choice {
+        Tree::All(parts) | Tree::Any(parts) => {
+            { parts.iter() }.for_each(|part| split_choice(template, part, found));
+        }
+        Tree::One(atom) => {
+            let Some(domain) = template.rules(atom.origin.scan).domain(atom.origin.column) else {
+                return;
+            };
+            for test in possible(template, atom) {
+                let labels = taken(domain, &test).into_iter().map(u32::from).collect();
+                found.push(column(template, atom.origin, domain, (labels, false)));
+            }
+        }
+    }
+}
+
+/// The places that comparisons of one column take together, if no parameter is in them.
+fn fixed_set(template: &Template, choice: &Tree<Atom<Bindable>>) -> Option<(Origin, Vec<bool>)> {
+    let leaves = choice.leaves();
+    let (first, rest) = leaves.split_first()?;
+    let origin = first.origin;
+    let same = rest.iter().all(|atom| atom.origin == origin);
+    if !same || leaves.into_iter().any(has_parameter) {
+        return None;
+    }
+    let domain = template.rules(origin.scan).domain(origin.column)?;
+    let sets = choice.map(&|atom: &Atom<Bindable>| ever(template, domain, atom));
+    let holds = |place: usize| sets.holds(&|set: &Vec<bool>| set[place]);
+    Some((origin, (0..places(Some(domain))).map(holds).collect()))
+}
+
+/// The places that a comparison takes for some argument.
+pub(crate) fn ever(template: &Template, domain: &Domain, atom: &Atom<Bindable>) -> Vec<bool> {
+    let mut ever = vec![false; places(Some(domain))];
+    for test in possible(template, atom) {
+        let these = taken(domain, &test);
+        { ever.iter_mut().zip(these) }.for_each(|(ever, this)| *ever |= this);
+    }
+    ever
 }
 
 fn label(group: usize) -> u32 {
@@ -337,6 +408,7 @@ fn column(
         sensitive: rules.policy.is_sensitive(rules.column(origin.column)),
         labels,
         always,
+        is_part: false,
     }
 }
 
@@ -370,23 +442,25 @@ fn possible(template: &Template, atom: &Atom<Bindable>) -> Vec<Test<ScalarValue>
         Test::AtLeast(edge) => each(Test::AtLeast, edge),
         Test::AtMost(value) => each(Test::AtMost, value),
         Test::Below(edge) => each(Test::Below, edge),
-        Test::Between(low, high) => {
-            let (lows, highs) = (values(low), values(high));
-            let order = |a: &&ScalarValue, b: &&ScalarValue| whole(a).cmp(&whole(b));
-            let (Some(lowest), Some(highest)) =
-                (lows.iter().min_by(order), highs.iter().max_by(order))
-            else {
-                return Vec::new();
-            };
-            let from = lows
-                .iter()
-                .map(|low| Test::Between(low.clone(), highest.clone()));
-            let to = highs
-                .iter()
-                .map(|high| Test::Between(lowest.clone(), high.clone()));
-            from.chain(to).collect()
-        }
+        Test::Between(low, high) => ranges(values(low), values(high), Test::Between),
+        Test::Outside(low, high) => ranges(values(low), values(high), Test::Outside),
     }
+}
+
+/// Each end with the farthest other. What is outside a range is a union of what is outside two of these.
+fn ranges(
+    lows: Vec<ScalarValue>,
+    highs: Vec<ScalarValue>,
+    test: fn(ScalarValue, ScalarValue) -> Test<ScalarValue>,
+) -> Vec<Test<ScalarValue>> {
+    let order = |a: &&ScalarValue, b: &&ScalarValue| whole(a).cmp(&whole(b));
+    let (Some(lowest), Some(highest)) = (lows.iter().min_by(order), highs.iter().max_by(order))
+    else {
+        return Vec::new();
+    };
+    let from = lows.iter().map(|low| test(low.clone(), highest.clone()));
+    let to = highs.iter().map(|high| test(lowest.clone(), high.clone()));
+    from.chain(to).collect()
 }
 
 /// Two products, or a product and what was open before, see a column through different domains.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use lingqu_policy::Release;
 
-use super::axes::{Axis, AxisName, splitters};
+use super::axes::{Axis, AxisName, ever, name, splitters};
 use super::blocks::WITHHELD;
 use super::register::MIXED;
 use super::settle::Settled;
 use super::{OpenProduct, ProductRefused, StatisticProduct, kind_of};
-use crate::query::Cell;
+use crate::infer::Tree;
+use crate::query::{Atom, Bindable, Cell};
 use crate::safeguard::{Safeguard, stands};
 
 /// How the product fares, or why it stays closed.
@@ -97,6 +98,9 @@ impl Finest {
             let known = labels
                 .entry(at)
                 .or_insert_with(|| vec![(Vec::new(), true); classes]);
+            if splitter.is_part {
+                continue;
+            }
             for (class, (labels, reached)) in known.iter_mut().enumerate() {
                 let place = register.axes[at]
                     .classes
@@ -107,6 +111,7 @@ impl Finest {
                 *reached &= !splitter.always || label == 1;
             }
         }
+        let choices = reached(product, settled);
         let mut cells: HashMap<Vec<&[u32]>, usize> = HashMap::new();
         let blurred: Vec<&Vec<bool>> = { settled.blurred.iter() }
             .filter(|(axis, _)| labels.contains_key(axis))
@@ -127,6 +132,13 @@ impl Finest {
                             at.push(labels);
                         }
                     }
+                }
+                // What is spread may be asked about.
+                let may = |(axis, ever): &(usize, Vec<bool>)| {
+                    atom[*axis] == MIXED || ever[usize::from(atom[*axis])]
+                };
+                if !choices.iter().all(|choice| choice.holds(&may)) {
+                    return None;
                 }
                 if spread {
                     return Some(None);
@@ -183,6 +195,29 @@ impl Finest {
         let cells: BTreeSet<usize> = self.cell_of.iter().flatten().flatten().copied().collect();
         cells.len()
     }
+}
+
+/// Of each condition in which several comparisons decide together, the classes that each comparison takes for some
+/// argument.
+fn reached(product: &StatisticProduct, settled: &Settled) -> Vec<Tree<(usize, Vec<bool>)>> {
+    let template = &product.template;
+    let axes = &settled.register.axes;
+    let classes = |atom: &Atom<Bindable>| {
+        let wanted = name(template, atom.origin);
+        let at = axes.iter().position(|axis| axis.name == wanted);
+        let axis = at.and_then(|at| Some((at, axes[at].domain.as_ref()?)));
+        let Some((at, domain)) = axis else {
+            return Tree::All(Vec::new());
+        };
+        let mut taken = vec![false; class_count(&axes[at])];
+        let places = ever(template, domain, atom);
+        for (class, ever) in axes[at].classes.iter().zip(places) {
+            taken[usize::from(*class)] |= ever;
+        }
+        Tree::One((at, taken))
+    };
+    let choices = template.query().choices.iter();
+    choices.map(|choice| choice.grow(&classes)).collect()
 }
 
 fn class_count(axis: &Axis) -> usize {

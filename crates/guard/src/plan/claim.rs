@@ -55,6 +55,9 @@ pub(super) enum Claim {
     Any(Vec<Claim>),
     Not(Box<Claim>),
     Known(bool),
+    /// One of the query's choices, by its number, and whether it is about the choice's own columns and not about some that
+    /// a join makes equal. Never a part of another condition.
+    Choice(usize, bool),
     /// The column stands on the left.
     Compare(Origin, Comparison, Point),
     IsNull(Origin),
@@ -128,6 +131,10 @@ impl Claim {
                 compare(Comparison::AtMost, high)?,
             ])),
             Test::NotAmong(values) => among(values, true),
+            Test::Outside(low, high) => Ok(Claim::Any(vec![
+                compare(Comparison::Below, low)?,
+                compare(Comparison::Above, high)?,
+            ])),
         }
     }
 
@@ -139,6 +146,16 @@ impl Claim {
         }
     }
 
+    /// Whether a choice is in it.
+    pub(super) fn has_choice(&self) -> bool {
+        match self {
+            Claim::All(parts) | Claim::Any(parts) => parts.iter().any(Claim::has_choice),
+            Claim::Not(inner) => inner.has_choice(),
+            Claim::Choice(..) => true,
+            Claim::Compare(..) | Claim::IsNull(_) | Claim::Known(_) => false,
+        }
+    }
+
     /// The columns that it is about.
     pub(super) fn columns(&self) -> BTreeSet<Origin> {
         match self {
@@ -146,7 +163,7 @@ impl Claim {
                 parts.iter().flat_map(Claim::columns).collect()
             }
             Claim::Not(inner) => inner.columns(),
-            Claim::Known(_) => BTreeSet::new(),
+            Claim::Choice(..) | Claim::Known(_) => BTreeSet::new(),
             Claim::Compare(column, ..) | Claim::IsNull(column) => BTreeSet::from([*column]),
         }
     }
@@ -156,7 +173,7 @@ impl Claim {
         match self {
             Claim::All(parts) | Claim::Any(parts) => parts.iter().for_each(|p| p.points(into)),
             Claim::Not(inner) => inner.points(into),
-            Claim::Known(_) | Claim::IsNull(_) => {}
+            Claim::Choice(..) | Claim::Known(_) | Claim::IsNull(_) => {}
             Claim::Compare(_, _, point) => {
                 into.insert(point.clone());
             }
@@ -189,6 +206,8 @@ impl Claim {
                 any
             }
             Claim::Not(inner) => inner.truth(value).map(|truth| !truth),
+            // It is about several columns, and is judged elsewhere.
+            Claim::Choice(..) => None,
             Claim::Known(truth) => Some(*truth),
             Claim::IsNull(_) => Some(value.is_none()),
             Claim::Compare(_, comparison, point) => {

@@ -13,6 +13,7 @@ use lingqu_policy::Domain;
 use super::claim::{Claim, Comparison, Point, representatives};
 use super::{Changed, Partial};
 use crate::cells::{Own, own};
+use crate::choice::{self, chosen};
 use crate::infer::Origin;
 use crate::query::{Key, Measure, Query, Recode};
 use crate::tables::{is_integer, is_text};
@@ -123,6 +124,24 @@ impl Expected<'_> {
             )),
             _ => Err(Changed),
         }
+    }
+
+    /// One of the query's choices, as the guard's own function of the columns that it compares.
+    pub(super) fn choice(&self, called: &ScalarUDF, arguments: &[Label]) -> Result<Claim, Changed> {
+        let found = choice::own(called).ok_or(Changed)?;
+        let mut choices = self.query.choices.iter().map(chosen).enumerate();
+        let place = choices.find_map(|(at, (columns, chosen))| {
+            let same = |(column, found): (&Origin, &Label)| match found {
+                Label::Raw(found) => column == found || self.equal_to(*column).contains(found),
+                _ => false,
+            };
+            let fits = chosen == *found
+                && columns.len() == arguments.len()
+                && columns.iter().zip(arguments).all(same);
+            let own = columns.iter().copied().map(Label::Raw);
+            fits.then(|| Claim::Choice(at, own.eq(arguments.iter().copied())))
+        });
+        place.ok_or(Changed)
     }
 
     /// An equality of a join, either way round: the other table, and the pair of columns.
@@ -272,6 +291,7 @@ impl Expected<'_> {
     fn conditions(&self, found: &Found) -> Result<(), Changed> {
         let asked = self.asked()?;
         let mut by_column: BTreeMap<Origin, Vec<FoundClaim>> = BTreeMap::new();
+        let mut applied: BTreeSet<usize> = BTreeSet::new();
         for FoundClaim {
             claim,
             is_joined,
@@ -283,6 +303,15 @@ impl Expected<'_> {
             for claim in parts {
                 let columns: Vec<Origin> = claim.columns().into_iter().collect();
                 let column = match (columns.as_slice(), &claim) {
+                    // Of an equal column it drops what joins only rows that are dropped for their own.
+                    ([], Claim::Choice(_, false)) => continue,
+                    ([], Claim::Choice(choice, true)) => {
+                        if *is_applied && (*is_joined || !self.is_outer(*choice, found)) {
+                            applied.insert(*choice);
+                        }
+                        continue;
+                    }
+                    (_, claim) if claim.has_choice() => return Err(Changed),
                     ([column], _) => *column,
                     ([], Claim::Known(true)) => continue,
                     _ => return Err(Changed),
@@ -294,12 +323,28 @@ impl Expected<'_> {
                 });
             }
         }
+        // Of equal choices one is enough, and goes by the number of the first.
+        let choices = &self.query.choices;
+        for choice in choices.iter().map(chosen) {
+            let first = choices.iter().position(|known| chosen(known) == choice);
+            if !first.is_some_and(|first| applied.contains(&first)) {
+                return Err(Changed);
+            }
+        }
         let columns: BTreeSet<Origin> = asked.keys().chain(by_column.keys()).copied().collect();
         for column in columns {
             let found_here = by_column.get(&column).map_or(&[][..], Vec::as_slice);
             self.condition(column, &asked, found_here, found)?;
         }
         Ok(())
+    }
+
+    /// Whether a choice is about a table whose rows may be missing: then only what stands above the join decides.
+    fn is_outer(&self, choice: usize, found: &Found) -> bool {
+        let (columns, _) = chosen(&self.query.choices[choice]);
+        let is_outer =
+            |scan: usize| { found.joins.iter() }.any(|join| join.scan == scan && join.outer);
+        columns.into_iter().any(|column| is_outer(column.scan))
     }
 
     /// One column: what is applied takes nothing that is not asked for, and leaves nothing that is, but what no equal

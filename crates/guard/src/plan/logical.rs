@@ -328,6 +328,12 @@ fn claim(
         Expr::Alias(Alias { expr, .. }) => claim(expected, expr, columns),
         Expr::Literal(ScalarValue::Boolean(Some(truth)), _) => Ok(Claim::Known(*truth)),
         Expr::Not(inner) => Ok(Claim::Not(Box::new(claim(expected, inner, columns)?))),
+        Expr::ScalarFunction(ScalarFunction { func, args }) => {
+            let arguments: Result<Vec<Label>, Changed> = { args.iter() }
+                .map(|argument| label(expected, argument, columns))
+                .collect();
+            expected.choice(func, &arguments?)
+        }
         Expr::IsNull(inner) => Ok(Claim::IsNull(raw(inner)?)),
         Expr::IsNotNull(inner) => Ok(Claim::Not(Box::new(Claim::IsNull(raw(inner)?)))),
         Expr::InList(InList {

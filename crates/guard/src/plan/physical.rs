@@ -266,6 +266,12 @@ impl Reader<'_> {
                 _ => Err(Changed),
             };
         }
+        if let Some(function) = any.downcast_ref::<ScalarFunctionExpr>() {
+            let arguments: Result<Vec<Label>, Changed> = { function.args().iter() }
+                .map(|argument| self.label(argument, side))
+                .collect();
+            return self.expected.choice(function.fun(), &arguments?);
+        }
         if let Some(not) = any.downcast_ref::<NotExpr>() {
             return Ok(Claim::Not(Box::new(self.claim(not.arg(), side)?)));
         }

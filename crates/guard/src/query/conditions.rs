@@ -1,4 +1,4 @@
-//! Conditions: each compares a column with values or edges that the unit declared, and nothing between them.
+//! Conditions: each comparison is of a column with values or edges that the unit declared, and nothing between them.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use datafusion::scalar::ScalarValue;
 use lingqu_policy::{Day, Domain, DomainKind, Use};
 
 use super::{Atom, Bindable, Checker, Joined};
-use crate::infer::{Operand, Origin, Test};
+use crate::infer::{Condition, Operand, Origin, Test, Tree};
 use crate::partition::{after, edge_index, is_value};
 use crate::rule::{Rule, TemplateRefused, refuse};
 use crate::safeguard::{Safeguard, stands};
@@ -17,29 +17,52 @@ use crate::value::{Allowed, Parameter, ParameterKind, Value};
 const CONDITIONS_MAX: usize = 64;
 const VALUES_MAX: usize = 1_024;
 
+/// What a statement takes.
+pub(super) struct Taken {
+    /// Comparisons all of which hold.
+    pub(super) atoms: Vec<Atom<Bindable>>,
+    /// Of each of these comparisons decide together.
+    pub(super) choices: Vec<Tree<Atom<Bindable>>>,
+}
+
 impl Checker<'_> {
-    pub(super) fn atoms(
+    pub(super) fn taken(
         &self,
         protected: usize,
         joins: &[Joined],
         parameters: &[Parameter],
-    ) -> Result<Vec<Atom<Bindable>>, TemplateRefused> {
-        if self.reading.conditions.len() > CONDITIONS_MAX {
+    ) -> Result<Taken, TemplateRefused> {
+        let conditions = &self.reading.conditions;
+        if conditions.iter().flat_map(Tree::leaves).count() > CONDITIONS_MAX {
             return refuse(Rule::SqlLong, "WHERE");
         }
-        let mut atoms = Vec::new();
-        for condition in &self.reading.conditions {
-            let origin = condition.origin;
-            self.may_select(origin, protected, joins)?;
-            let on = Compared {
-                column: self.name(origin),
-                domain: self.domain(origin)?,
-                parameters,
-            };
-            let tests = on.tests(&condition.test)?;
-            atoms.extend(tests.into_iter().map(|test| Atom { origin, test }));
+        let mut taken = Taken {
+            atoms: Vec::new(),
+            choices: Vec::new(),
+        };
+        for condition in conditions {
+            let grown = condition.try_grow(&|Condition { origin, test }| {
+                self.may_select(*origin, protected, joins)?;
+                let on = Compared {
+                    column: self.name(*origin),
+                    domain: self.domain(*origin)?,
+                    parameters,
+                };
+                let origin = *origin;
+                let atom = |test: &Test<Bindable>| Atom {
+                    origin,
+                    test: test.clone(),
+                };
+                Ok(on.tests(test)?.map(&atom))
+            })?;
+            for part in grown.conjuncts() {
+                match part {
+                    Tree::One(atom) => taken.atoms.push(atom),
+                    several => taken.choices.push(several),
+                }
+            }
         }
-        Ok(atoms)
+        Ok(taken)
     }
 
     /// A condition on a public table selects rows of the protected one through the join keys.
@@ -100,32 +123,45 @@ impl Compared<'_> {
     pub(super) fn tests(
         &self,
         test: &Test<Operand>,
-    ) -> Result<Vec<Test<Bindable>>, TemplateRefused> {
+    ) -> Result<Tree<Test<Bindable>>, TemplateRefused> {
         let all = |values: &Vec<Operand>| {
             if values.is_empty() || values.len() > VALUES_MAX {
                 return refuse(Rule::ConditionForm, self.column);
             }
             values.iter().map(|value| self.value(value)).collect()
         };
-        Ok(match test {
-            Test::Above(value) => vec![Test::Above(self.last(value)?)],
-            Test::Among(values) => vec![Test::Among(all(values)?)],
-            Test::AtLeast(edge) => vec![Test::AtLeast(self.edge(edge)?)],
-            Test::AtMost(value) => vec![Test::AtMost(self.last(value)?)],
-            Test::Below(edge) => vec![Test::Below(self.edge(edge)?)],
-            Test::Between(low, high) => match self.domain.kind() {
-                DomainKind::Integers(numbers) => {
-                    let (low, high) = (self.value(low)?, self.value(high)?);
-                    self.unbroken(numbers, [&low, &high])?;
-                    vec![Test::Between(low, high)]
-                }
-                _ => vec![
+        let ends = |numbers: &[i64], low, high| {
+            let (low, high) = (self.value(low)?, self.value(high)?);
+            self.unbroken(numbers, [&low, &high])?;
+            Ok((low, high))
+        };
+        Ok(Tree::One(match (test, self.domain.kind()) {
+            (Test::Above(value), _) => Test::Above(self.last(value)?),
+            (Test::Among(values), _) => Test::Among(all(values)?),
+            (Test::AtLeast(edge), _) => Test::AtLeast(self.edge(edge)?),
+            (Test::AtMost(value), _) => Test::AtMost(self.last(value)?),
+            (Test::Below(edge), _) => Test::Below(self.edge(edge)?),
+            (Test::Between(low, high), DomainKind::Integers(numbers)) => {
+                let (low, high) = ends(numbers, low, high)?;
+                Test::Between(low, high)
+            }
+            (Test::Between(low, high), _) => {
+                let ends = [
                     Test::AtLeast(self.edge(low)?),
                     Test::AtMost(self.last(high)?),
-                ],
-            },
-            Test::NotAmong(values) => vec![Test::NotAmong(all(values)?)],
-        })
+                ];
+                return Ok(Tree::All(ends.map(Tree::One).into()));
+            }
+            (Test::NotAmong(values), _) => Test::NotAmong(all(values)?),
+            (Test::Outside(low, high), DomainKind::Integers(numbers)) => {
+                let (low, high) = ends(numbers, low, high)?;
+                Test::Outside(low, high)
+            }
+            (Test::Outside(low, high), _) => {
+                let ends = [Test::Below(self.edge(low)?), Test::Above(self.last(high)?)];
+                return Ok(Tree::Any(ends.map(Tree::One).into()));
+            }
+        }))
     }
 
     /// A value that the domain lists, or that is all that a bin holds.

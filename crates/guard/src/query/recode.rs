@@ -9,7 +9,7 @@ use lingqu_policy::{Day, Domain, DomainKind};
 
 use super::Checker;
 use super::conditions::Compared;
-use crate::infer::{By, Grain, Grouped, Test};
+use crate::infer::{By, Grain, Grouped, Test, Tree};
 use crate::partition::{places, taken};
 use crate::query::Bindable;
 use crate::rule::{Rule, TemplateRefused};
@@ -61,14 +61,14 @@ impl Checker<'_> {
                     parameters: &[],
                 };
                 let mut decided = Vec::with_capacity(arms.len());
-                for (tests, word) in arms {
-                    let mut all = vec![true; places(Some(domain))];
-                    for test in tests {
-                        for test in on.tests(test)? {
-                            let these = taken(domain, &fixed(&test).ok_or_else(refused)?);
-                            { all.iter_mut().zip(these) }.for_each(|(all, this)| *all &= this);
-                        }
-                    }
+                for (condition, word) in arms {
+                    let tests = condition.try_grow(&|condition| on.tests(&condition.test))?;
+                    let taken = tests.try_grow(&|test| {
+                        let test = fixed(test).ok_or_else(refused)?;
+                        Ok(Tree::One(taken(domain, &test)))
+                    })?;
+                    let holds = |place: usize| taken.holds(&|these: &Vec<bool>| these[place]);
+                    let all = (0..places(Some(domain))).map(holds).collect();
                     decided.push((all, word.as_str()));
                 }
                 cases(&decided, rest.as_deref(), places(Some(domain)))

@@ -182,14 +182,18 @@ pub(super) fn check_aggregate(function: &Function) -> Result<(), TemplateRefused
     }
 }
 
-/// Comparisons of a column with values, joined by AND.
+/// Comparisons of a column with values, joined by AND, OR and NOT.
 pub(super) fn check_condition(expr: &Expr) -> Result<(), TemplateRefused> {
     let refused = || TemplateRefused::new(Rule::ConditionForm, "WHERE");
     match expr {
         Expr::Nested(inner) => check_condition(inner),
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr,
+        } => check_condition(expr),
         Expr::BinaryOp {
             left,
-            op: BinaryOperator::And,
+            op: BinaryOperator::And | BinaryOperator::Or,
             right,
         } => {
             check_condition(left)?;
@@ -219,7 +223,7 @@ pub(super) fn check_condition(expr: &Expr) -> Result<(), TemplateRefused> {
         } if column(expr).is_some() && list.iter().all(is_value) => Ok(()),
         Expr::Between {
             expr,
-            negated: false,
+            negated: _, // the plan says it too
             low,
             high,
         } if column(expr).is_some() && is_value(low) && is_value(high) => Ok(()),

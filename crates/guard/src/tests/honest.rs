@@ -107,6 +107,6 @@ fn every_honest_question_is_answered() {
         }
     }
     // The register has groups of both kinds, or nothing would have been shown about suppression.
-    assert!(questions.len() >= 85, "{}", questions.len());
+    assert!(questions.len() >= 100, "{}", questions.len());
     assert!(whole.shown > 300 && whole.hidden > 10, "{whole:?}");
 }

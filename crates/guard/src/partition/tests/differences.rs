@@ -297,6 +297,16 @@ fn products(bench: &Bench) -> Vec<StatisticProduct> {
             "SELECT {} FROM flights WHERE carrier IN ('UA', $one) AND month IN (1, 2)",
             vec![carrier("one")],
         ),
+        make(
+            "either",
+            "SELECT {} FROM flights WHERE carrier = $one OR flown >= $since AND NOT month = 3",
+            vec![carrier("one"), date("since")],
+        ),
+        make(
+            "neither",
+            "SELECT {} FROM flights WHERE NOT (carrier = 'AA' AND month = 1 OR carrier = 'DL')",
+            vec![],
+        ),
     ]
 }
 

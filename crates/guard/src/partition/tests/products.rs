@@ -393,3 +393,70 @@ fn the_order_of_rows_does_not_decide_which_cells_are_merged() {
     let shifted: Vec<Flight> = [&all[12..], &all[..12]].concat();
     assert_eq!(one, asked(&shifted));
 }
+
+/// OR over one column is the list of its values, also in the cells that it makes; and NOT takes no NULL.
+#[test]
+fn a_choice_of_one_column_makes_the_cells_of_a_list() {
+    let all: Vec<Flight> = { fleet(0, 15, "AA") }
+        .chain(fleet(20, 15, "DL"))
+        .chain(fleet(40, 15, "UA"))
+        .chain(fleet(60, 15, "ZZ"))
+        .collect();
+    let told = |condition: &str| {
+        let bench = Bench::new(lenient_rules());
+        let sql = format!("SELECT count(*) AS n FROM flights WHERE {condition}");
+        let product = bench.product("one", &sql);
+        let partition = bench
+            .open(std::slice::from_ref(&product), &all, None)
+            .unwrap();
+        let atoms = partition.settled.register.atoms.len();
+        (atoms, bench.rows(&partition, &product))
+    };
+    let listed = told("carrier IN ('AA', 'DL')");
+    assert_eq!(listed, (2, vec![vec!["30".to_owned()]]));
+    for same in [
+        "carrier = 'AA' OR carrier = 'DL'",
+        "carrier = 'DL' OR carrier IN ('AA', 'DL')",
+        "NOT (carrier <> 'AA' AND NOT carrier = 'DL')",
+        "(carrier = 'AA' OR carrier = 'DL') AND NOT (carrier = 'UA' AND carrier = 'AA')",
+    ] {
+        assert_eq!(told(same), listed, "{same}");
+    }
+    // What nobody declared is a value, too. Both must hold, and each is told apart by itself.
+    assert_eq!(told("NOT (carrier = 'AA' OR carrier = 'DL')").1, [["30"]]);
+    assert_eq!(told("carrier = 'AA' OR NOT carrier = 'DL'").1, [["45"]]);
+}
+
+/// A block counts where all of it is asked about, whatever the columns are by which that is decided.
+#[test]
+fn a_choice_of_several_columns_counts_whole_blocks() {
+    let of = |first: usize, count: usize, carrier: &'static str, month: i64| {
+        fleet(first, count, carrier).map(move |flight| Flight { month, ..flight })
+    };
+    // Six of AA in February and six in March are too few for cells of their own, and are one block.
+    let all: Vec<Flight> = { of(0, 20, "AA", 1) }
+        .chain(of(20, 6, "AA", 2))
+        .chain(of(30, 6, "AA", 3))
+        .chain(of(40, 20, "DL", 2))
+        .chain(of(60, 20, "DL", 3))
+        .collect();
+    let bench = Bench::new(lenient_rules());
+    let ask = |condition: &str| {
+        let by_both = "SELECT carrier, month, count(*) AS n FROM flights GROUP BY carrier, month";
+        let by_both = bench.product("by_both", by_both);
+        let sql = format!("SELECT count(*) AS n FROM flights WHERE {condition}");
+        let product = bench.product("one", &sql);
+        let both = [by_both, product.clone()];
+        let partition = bench.open(&both, &all, None).unwrap();
+        bench.rows(&partition, &product)
+    };
+    assert_eq!(ask("carrier = 'AA' OR month = 2"), [["52"]]);
+    assert_eq!(ask("NOT (carrier = 'AA' OR month = 2)"), [["20"]]);
+    // Of the twelve, half is asked about.
+    assert_eq!(ask("carrier = 'DL' OR month = 2"), [["40"]]);
+    assert_eq!(ask("NOT (carrier = 'DL' OR month = 2)"), [["20"]]);
+    assert_eq!(
+        ask("carrier = 'AA' AND month = 1 OR carrier = 'DL' AND month = 2"),
+        [["40"]]
+    );
+}

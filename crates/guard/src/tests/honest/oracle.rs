@@ -211,14 +211,13 @@ fn parts_sql(question: &Question) -> String {
     let entity = question.entity();
     let groups = question.keys.iter().map(|key| key.text.as_str());
     let groups: Vec<&str> = groups.chain([entity]).collect();
-    let joined = match question.body.contains(" WHERE ") {
-        true => "AND",
-        false => "WHERE",
+    let rows = match question.body.split_once(" WHERE ") {
+        Some((from, condition)) => format!("{from} WHERE ({condition}) AND"),
+        None => format!("{} WHERE", question.body),
     };
     format!(
-        "SELECT {} FROM {} {joined} {entity} IS NOT NULL GROUP BY {}",
+        "SELECT {} FROM {rows} {entity} IS NOT NULL GROUP BY {}",
         outputs.join(", "),
-        question.body,
         groups.join(", ")
     )
 }

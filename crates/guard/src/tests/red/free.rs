@@ -13,7 +13,7 @@ use super::world::SECRET;
 use crate::tests::register::*;
 
 /// Statements that are accepted: what an attacker begins with.
-const BEGINNINGS: [&str; 21] = [
+const BEGINNINGS: [&str; 24] = [
     "SELECT count ( * ) AS n FROM flights",
     "SELECT carrier , count ( * ) AS n , sum ( distance ) AS s FROM flights GROUP BY carrier",
     "SELECT f . carrier , avg ( f . delay ) AS a FROM flights f WHERE f . month = 1 GROUP BY f . carrier",
@@ -34,6 +34,9 @@ const BEGINNINGS: [&str; 21] = [
     "SELECT carrier , month , count ( * ) - lag ( count ( * ) ) OVER ( PARTITION BY carrier ORDER BY month DESC ) AS x FROM flights GROUP BY carrier , month",
     "SELECT origin , sum ( count ( * ) ) OVER ( ORDER BY origin ) AS x , rank ( ) OVER ( ORDER BY avg ( delay ) DESC ) AS r FROM flights GROUP BY origin ORDER BY r",
     "SELECT month , lead ( sum ( distance ) , 1 ) OVER ( ORDER BY month ) AS x , sum ( count ( * ) ) OVER ( ) AS t FROM flights GROUP BY month HAVING count ( * ) > 11",
+    "SELECT count ( * ) AS n FROM flights WHERE carrier = 'AA' OR month = 2 AND NOT origin = 'JFK'",
+    "SELECT origin , sum ( distance ) AS s FROM flights WHERE NOT ( carrier = 'AA' OR flown < '2013-02-01' ) GROUP BY origin",
+    "SELECT CASE WHEN carrier = 'AA' OR carrier = 'DL' THEN 'old' WHEN NOT carrier = 'UA' THEN 'none' END AS x , count ( * ) AS n FROM flights WHERE month NOT BETWEEN 3 AND 4 GROUP BY x",
     "SELECT CASE WHEN flown < '2013-02-01' THEN 'early' END AS x , sum ( distance ) AS s FROM flights WHERE month = 1 GROUP BY x",
 ];
 

@@ -116,6 +116,64 @@ pub(super) struct Condition {
     pub(super) is_parameter: bool,
 }
 
+/// How conditions decide together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Together {
+    All,
+    Any,
+    /// One of the first two, and the others.
+    FirstTwo,
+    NotAll,
+    NotAny,
+}
+
+impl Together {
+    fn of(code: u8) -> Together {
+        match code % 8 {
+            0 => Together::Any,
+            1 => Together::NotAll,
+            2 => Together::NotAny,
+            3 => Together::FirstTwo,
+            _ => Together::All,
+        }
+    }
+
+    /// As SQL.
+    fn written(self, conditions: &[String]) -> String {
+        match self {
+            Together::All => conditions.join(" AND "),
+            Together::Any => conditions.join(" OR "),
+            Together::FirstTwo => {
+                let (first, rest) = conditions.split_at(conditions.len().min(2));
+                let first = format!("({})", first.join(" OR "));
+                let rest = rest.iter().map(String::as_str);
+                let all: Vec<&str> = rest.chain([first.as_str()]).collect();
+                all.join(" AND ")
+            }
+            Together::NotAll => format!("NOT ({})", conditions.join(" AND ")),
+            Together::NotAny => format!("NOT ({})", conditions.join(" OR ")),
+        }
+    }
+
+    /// Whether a row is taken, from what is known of each condition: nothing where the column is NULL.
+    fn takes(self, conditions: &[Option<bool>]) -> bool {
+        let is = |wanted: bool| move |known: &Option<bool>| *known == Some(wanted);
+        if conditions.is_empty() {
+            return true;
+        }
+        match self {
+            Together::All => conditions.iter().all(is(true)),
+            Together::Any => conditions.iter().any(is(true)),
+            Together::FirstTwo => {
+                let (first, rest) = conditions.split_at(conditions.len().min(2));
+                first.iter().any(is(true)) && rest.iter().all(is(true))
+            }
+            Together::NotAll => conditions.iter().any(is(false)),
+            Together::NotAny => conditions.iter().all(is(false)),
+        }
+    }
+}
+
 /// How another table is joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Joined {
@@ -132,6 +190,7 @@ pub(super) struct Asked {
     pub(super) keys: Vec<Column>,
     pub(super) figures: Vec<Figure>,
     pub(super) conditions: Vec<Condition>,
+    pub(super) together: Together,
     pub(super) computed: Option<Above>,
     pub(super) kept: Option<Kept>,
     pub(super) window: Option<Window>,
@@ -151,6 +210,7 @@ pub(super) struct Drawn {
     above: (u8, u8, u8, i8),
     /// What is asked of the groups beside a group.
     window: u8,
+    together: u8,
 }
 
 pub(super) fn drawn() -> impl Strategy<Value = Drawn> {
@@ -164,18 +224,22 @@ pub(super) fn drawn() -> impl Strategy<Value = Drawn> {
         (0..8_u8, 0..10_u8),
         prop::collection::vec(any::<u8>(), 0..3),
         prop::collection::vec((0..5_u8, any::<u8>()), 1..4),
-        prop::collection::vec(condition, 0..3),
+        prop::collection::vec(condition, 0..4),
         (any::<u8>(), any::<u8>(), any::<u8>(), any::<i8>()),
         any::<u8>(),
+        any::<u8>(),
     )
-        .prop_map(|(joins, keys, figures, conditions, above, window)| Drawn {
-            joins,
-            keys,
-            figures,
-            conditions,
-            above,
-            window,
-        })
+        .prop_map(
+            |(joins, keys, figures, conditions, above, window, together)| Drawn {
+                joins,
+                keys,
+                figures,
+                conditions,
+                above,
+                window,
+                together,
+            },
+        )
 }
 
 fn join(code: u8) -> Joined {
@@ -250,6 +314,7 @@ impl Asked {
             others,
             figures,
             conditions: conditions.collect(),
+            together: Together::of(drawn.together),
             computed: above(drawn.above.0),
             kept: kept(drawn.above),
             window: window(drawn.window).filter(|_| !keys.is_empty()),
@@ -377,7 +442,7 @@ impl Asked {
             });
         }
         if !conditions.is_empty() {
-            sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
+            sql.push_str(&format!(" WHERE {}", self.together.written(&conditions)));
         }
         if !self.keys.is_empty() {
             let key = |key: &Column| match key {
@@ -434,7 +499,7 @@ impl Asked {
                 .map(|text| Val::Text(text.to_owned())),
             Column::Class => other.flatten().map(Val::Int),
         };
-        for (condition, chosen) in self.conditions.iter().zip(choice) {
+        let known = |(condition, chosen): (&Condition, &usize)| {
             let word = |place: usize, at: usize| {
                 let words = condition.words(world, place);
                 plain(&words[at % words.len()], kind(world, condition.column))
@@ -445,7 +510,7 @@ impl Asked {
                 wanted[0] = word(0, *chosen);
             }
             let value = value(condition.column)?;
-            let taken = match condition.test {
+            Some(match condition.test {
                 Test::Above => value > wanted[0],
                 Test::Among => wanted.contains(&value),
                 Test::AtLeast => value >= wanted[0],
@@ -453,10 +518,11 @@ impl Asked {
                 Test::Below => value < wanted[0],
                 Test::Between => value >= wanted[0] && value <= wanted[1],
                 Test::NotAmong => !wanted.contains(&value),
-            };
-            if !taken {
-                return None;
-            }
+            })
+        };
+        let conditions: Vec<Option<bool>> = self.conditions.iter().zip(choice).map(known).collect();
+        if !self.together.takes(&conditions) {
+            return None;
         }
         let shown = |column: &Column| shown(world, *column, value(*column));
         Some(self.keys.iter().map(shown).collect())
