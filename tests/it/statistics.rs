@@ -266,10 +266,10 @@ async fn a_caller_asks_for_shares_of_the_groups_beyond_a_number_of_its_own() {
             let month = told.iter().filter(|other| other.0 == row.0);
             let share: f64 = month.map(|other| other.3).sum();
             assert!((share - 100.0).abs() < 1e-9, "{row:?}");
-            let earlier = told
+            let mut earlier = told
                 .iter()
                 .filter(|other| other.1 == row.1 && other.0 < row.0);
-            assert_eq!(row.4, earlier.last().map(|other| other.2), "{row:?}");
+            assert_eq!(row.4, earlier.next_back().map(|other| other.2), "{row:?}");
         }
     }
     let some = ask(LEAST[2]).await.unwrap();

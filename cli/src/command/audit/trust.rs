@@ -60,7 +60,7 @@ impl TrustCommand {
             }
             named.read(path)?;
         }
-        let (mut trusts, mut steps) = named.follow(&[trust.clone()])?;
+        let (mut trusts, mut steps) = named.follow(std::slice::from_ref(&trust))?;
         for head_trust in &self.head_trusts {
             trusts.push(self.units.read(head_trust)?);
         }

@@ -119,14 +119,17 @@ fn asked_axes(register: &Register, bound: &Bound) -> Result<Vec<usize>, Broken> 
         .collect()
 }
 
+/// An axis, and which of its classes are taken.
+type Taken = (usize, Vec<bool>);
+
 /// Per atom the group into which its rows fall by the statement alone, or [`NOWHERE`].
 pub(crate) fn groups_in(register: &Register, bound: &Bound) -> Result<Vec<u32>, Broken> {
     let query = &bound.query;
-    let mut conditions: Vec<(usize, Vec<bool>)> = Vec::new();
+    let mut conditions: Vec<Taken> = Vec::new();
     for atom in &query.atoms {
         conditions.push(classes_taken(register, bound, &Tree::One(atom))?);
     }
-    let choices: Result<Vec<Tree<(usize, Vec<bool>)>>, Broken> = { query.choices.iter() }
+    let choices: Result<Vec<Tree<Taken>>, Broken> = { query.choices.iter() }
         .map(|choice| by_column(register, bound, &choice.each()))
         .collect();
     let choices = choices?;
@@ -142,9 +145,8 @@ pub(crate) fn groups_in(register: &Register, bound: &Bound) -> Result<Vec<u32>, 
     }
     let group_of = |atom: &[u16]| {
         // Of what is spread over several classes, or not known, nothing is said to be taken.
-        let holds = |(axis, passes): &(usize, Vec<bool>)| {
-            atom[*axis] != MIXED && passes[usize::from(atom[*axis])]
-        };
+        let holds =
+            |(axis, passes): &Taken| atom[*axis] != MIXED && passes[usize::from(atom[*axis])];
         let passes = conditions.iter().all(holds);
         if !passes || !choices.iter().all(|choice| choice.holds(&holds)) {
             return None;
@@ -169,7 +171,7 @@ fn classes_taken(
     register: &Register,
     bound: &Bound,
     choice: &Tree<&Atom<ScalarValue>>,
-) -> Result<(usize, Vec<bool>), Broken> {
+) -> Result<Taken, Broken> {
     let leaves = choice.leaves();
     let first = leaves.first().ok_or(Broken)?;
     let axis = axis_of(register, &name(&bound.template, first.origin))?;
@@ -186,7 +188,7 @@ fn by_column(
     register: &Register,
     bound: &Bound,
     choice: &Tree<&Atom<ScalarValue>>,
-) -> Result<Tree<(usize, Vec<bool>)>, Broken> {
+) -> Result<Tree<Taken>, Broken> {
     let leaves = choice.leaves();
     let is_one = leaves
         .windows(2)

@@ -46,7 +46,7 @@ impl Chain {
         let archives = dirs.iter().map(|dir| Archive::read(dir));
         let mut archives: Vec<Archive> = archives.collect::<Result<_, Failure>>()?;
         // Later periods come later in the order of bytes.
-        archives.sort_by(|one, other| one.origin().cmp(&other.origin()));
+        archives.sort_by_key(Archive::origin);
         for pair in archives.windows(2) {
             let is_next = pair[1].previous.is_some() && pair[1].previous == pair[0].origin();
             if !is_next {

@@ -127,11 +127,11 @@ fn signed(note: &Note, extractor: Option<&VerifierKey<Intl>>) -> Result<bool, Fa
     }
 }
 
+/// Receipts with the names of their files, and links from one stream to the next.
+type Listed = (Vec<(String, Receipt)>, Vec<Receipt>);
+
 /// The receipts, in order, and the links, after the whole directory was held against the manifest.
-fn receipts(
-    dir: &Path,
-    manifest: &Manifest,
-) -> Result<(Vec<(String, Receipt)>, Vec<Receipt>), Failure> {
+fn receipts(dir: &Path, manifest: &Manifest) -> Result<Listed, Failure> {
     let mut listed = BTreeSet::from([MANIFEST.to_owned()]);
     let (mut receipts, mut links) = (Vec::new(), Vec::new());
     for (path, expected) in &manifest.files {

@@ -112,9 +112,9 @@ fn unit_key(key: &Ed25519Signer) -> UnitKeys {
     }
 }
 
-fn checked(what: PathBuf, trust: &PathBuf, links: Links) -> (u8, String, String) {
+fn checked(what: PathBuf, trust: &std::path::Path, links: Links) -> (u8, String, String) {
     let command = Verify {
-        trusts: vec![trust.clone()],
+        trusts: vec![trust.to_owned()],
         links,
         ..verify(what)
     };
