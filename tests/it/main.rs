@@ -46,4 +46,5 @@ mod story;
 mod streams;
 mod subject_limits;
 mod succession;
+mod succession_read;
 mod witnessed;

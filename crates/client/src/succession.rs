@@ -135,7 +135,10 @@ pub fn follow_all(
                 Some(trust) => {
                     let step = step(trust, record)?;
                     *trust = trust_in(trust, &step)?;
-                    steps.push(step);
+                    // A record may come twice: in an archive, and as a link.
+                    if !steps.contains(&step) {
+                        steps.push(step);
+                    }
                 }
             }
         }

@@ -184,7 +184,7 @@ impl<S: Suite> State<S> {
     pub(crate) fn compared(&self, follows: bool) -> Phase {
         if self.fold.life.end().is_some() || self.phase == Phase::Ended {
             Phase::Ended
-        } else if follows && !self.fold.life.has_begun() {
+        } else if self.fold.life.is_opening() || (follows && !self.fold.life.has_begun()) {
             Phase::Beginning
         } else {
             Phase::Ready

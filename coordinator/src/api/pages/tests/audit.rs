@@ -1,9 +1,15 @@
 //! The audit page: for regulators alone, each within its region, with proofs that need nobody's word.
 
 use lingqu_core::receipt::receipts_from_text;
+use lingqu_core::succession::SuccessionOrder;
 use lingqu_core::trust::Trust;
+use lingqu_proto::encode_envelope;
+use lingqu_testkit::HandWritten;
+use lingqu_tlog::{Ed25519Signer, Signer};
 
 use super::*;
+use crate::mirror::replicate::{Answer, Said};
+use crate::mirror::testbed::say;
 
 impl World {
     /// Everything that is mirrored by now was read back and checked.
@@ -268,4 +274,91 @@ async fn pages_follow_one_another_to_the_end() {
     );
     // The look at the pages is a record itself, and came after the pages were made.
     assert_eq!(seen.len() as u64, everything.records);
+}
+
+impl World {
+    /// Ends the stream of `node_n`, by its unit's order, and begins the one that follows: its key.
+    async fn succeed(&self) -> Ed25519Signer {
+        let node = self.registry.node(&"node_n".parse().unwrap()).unwrap();
+        let mirror = &self.registry.mirror;
+        let size = mirror.size(&node.origin);
+        let mut old = HandWritten {
+            signer: bed::key("node_n"),
+            mirror: (
+                "coord.example/mirror".to_owned(),
+                Ed25519Signer::from_seed([102; 32]),
+            ),
+            entries: mirror
+                .archive
+                .entries(&node.origin, 0, size, usize::MAX)
+                .unwrap(),
+            ..HandWritten::new(&node.origin, 0, "")
+        };
+        old.time = Timestamp(START + 1_000);
+        let next = old.next(&node.origin.replace("2026h2", "2027h1"), 77);
+        let mut next = HandWritten {
+            mirror: (old.mirror.0.clone(), Ed25519Signer::from_seed([102; 32])),
+            ..next
+        };
+        let order = SuccessionOrder {
+            unit: node.unit.clone(),
+            node: node.id.clone(),
+            issued: Timestamp(START),
+            not_before: Timestamp(START),
+            ends: node.origin.clone(),
+            begins: next.key().to_string(),
+        };
+        let envelope = bed::sealed(&order, &[node.unit.as_str()]);
+        old.end(&encode_envelope(&envelope), &next, b"balances");
+        next.begin(&old, b"balances");
+        for (stream, first) in [(&old, size), (&next, 0)] {
+            let from = usize::try_from(first).unwrap();
+            let open = Said::Open {
+                origin: stream.origin.clone(),
+                checkpoint: String::new(),
+                heads: None,
+            };
+            let batch = Said::Batch {
+                first,
+                entries: stream.entries[from..].to_vec(),
+                checkpoint: stream.signed(stream.size()).to_string(),
+            };
+            let answers = say(mirror, "node_n", vec![open, batch]).await;
+            let last = answers.last();
+            assert!(matches!(last, Some(Answer::Cosigned { .. })), "{last:?}");
+        }
+        next.signer
+    }
+}
+
+/// a stream that has ended stays where it was, and says which one to look at from there on.
+#[tokio::test]
+async fn a_stream_that_ended_is_shown_beside_the_one_that_follows() {
+    let world = World::new().await;
+    world.call_at("node_n", "unit.person").await;
+    let next_key = world.succeed().await;
+    world.audited().await;
+    let page = world.audit("party_office", "?lang=en&kinds=all").await;
+    let next = "coord.example/s/n/4501/2027h1";
+    assert!(
+        page.contains(&format!("ended, followed by {next}")),
+        "{page}"
+    );
+    assert!(page.contains("unit.person") && !page.contains("does not hold"));
+    for kind in ["STREAM_END", "STREAM_BEGIN"] {
+        assert!(page.contains(kind), "{kind}");
+    }
+    assert!(!page.contains("FORWARD"), "balances are for machines");
+    let page = world.audit("party_office", "?lang=zh").await;
+    assert!(
+        page.contains(&format!("已终结，后续日志流：{next}")),
+        "{page}"
+    );
+    // The overview counts on, and nobody enrols with the new log key in another role.
+    let node = world.registry.node(&"node_n".parse().unwrap()).unwrap();
+    let mirror = &world.registry.mirror;
+    assert_eq!(mirror.size_with_next(&node.origin), 3 + 2);
+    assert_eq!(mirror.newest_cosigned(&node.origin).unwrap().size, 2);
+    assert!(mirror.key_is_taken(next_key.public_key(), None));
+    assert!(!mirror.key_is_taken(next_key.public_key(), Some("node_n")));
 }
