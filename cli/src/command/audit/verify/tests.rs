@@ -1,7 +1,8 @@
 use std::fs;
 use std::path::Path;
 
-use lingqu_core::receipt::Receipt;
+use lingqu_core::head::Head;
+use lingqu_core::receipt::{HeadProof, Receipt};
 use lingqu_core::record::{Clear, Draft, Field, StreamId};
 use lingqu_core::{CallId, Timestamp};
 use lingqu_tlog::{
@@ -269,4 +270,77 @@ fn the_bytes_of_the_wire_are_a_receipt_too() {
     // An unknown field is another spelling.
     let longer = [good.as_slice(), &[0xf8, 0x07, 0x01]].concat();
     assert_eq!(check(&longer, Some(&parsed)).0, 1);
+}
+
+const HEADS: &str = "lingqu.example/h/45";
+
+/// A receipt at R3, made by hand, and the trust in its head log and witness.
+fn witnessed() -> (Receipt, String) {
+    let signer = |seed| Ed25519Signer::from_seed([seed; 32]);
+    let mut receipt = receipt(flag::WITNESSED, true);
+    let received = Timestamp(9);
+    let mut tree: Frontier<Intl> = Frontier::new();
+    let before = leaf_hash::<Intl>(b"another head");
+    tree.push(before);
+    tree.push(leaf_hash::<Intl>(&Head::encode(received, &receipt.note())));
+    let checkpoint = Checkpoint {
+        origin: HEADS.to_owned(),
+        size: 2,
+        root: tree.root(),
+    };
+    let text = checkpoint.to_text();
+    let witness = name("w.example/witness");
+    let signatures = vec![
+        sign_note::<Intl>(&text, &name(HEADS), &signer(3)).unwrap(),
+        sign_cosignature::<Intl>(&text, &witness, 1_800_000_001, &signer(4)).unwrap(),
+    ];
+    receipt.head = Some(HeadProof {
+        received,
+        index: 1,
+        proof: vec![before],
+        checkpoint: lingqu_tlog::Note { text, signatures }.to_string(),
+    });
+    let log = VerifierKey::<Intl>::note(name(HEADS), signer(3).public_key()).unwrap();
+    let witness = VerifierKey::<Intl>::cosignature(witness, signer(4).public_key()).unwrap();
+    let trust = format!("log {log}\nwitness w {witness}\nquorum w\n");
+    (receipt, trust)
+}
+
+#[test]
+fn what_was_witnessed_is_shown_to_whoever_trusts_the_witnesses() {
+    let (receipt, heads) = witnessed();
+    let trusts = [trust("mirror"), heads].map(|text| Trust::parse(&text).unwrap());
+    let shown = |bytes: &[u8], trusts: &[Trust<Intl>]| {
+        let (mut out, mut notes) = (Vec::new(), Vec::new());
+        let mut session = Session::new(&mut out, &mut notes, Language::En);
+        let verify = verify(PathBuf::new());
+        let ended = parse(bytes).and_then(|read| verify.check(&read, trusts, &mut session));
+        let code = ended.err().map_or(0, |failure| failure.exit_code());
+        let (out, notes) = (String::from_utf8(out), String::from_utf8(notes));
+        (code, out.unwrap(), notes.unwrap())
+    };
+    let text = receipt.to_text().into_bytes();
+    let wire = receipt_to_pb(&receipt, Level::Witnessed).encode_to_vec();
+    for bytes in [&text, &wire] {
+        let (code, out, notes) = shown(bytes, &trusts);
+        assert_eq!((code, notes.as_str()), (0, ""), "{out}");
+        assert!(out.contains("level R3"), "{out}");
+        assert!(out.contains("witnessed 2027-01-15T08:00:01"), "{out}");
+        // Whoever knows of no witnesses is told that they were not looked at.
+        let (code, out, notes) = shown(bytes, &trusts[..1]);
+        assert_eq!(code, 0);
+        assert!(out.contains("level R2"), "{out}");
+        assert!(notes.contains("ask for witnesses"), "{notes}");
+    }
+    // No byte of the second proof can be altered either.
+    let record = receipt.tlog_proof().to_string().len();
+    for at in record..text.len() {
+        let mut altered = text.clone();
+        altered[at] ^= 1;
+        assert_eq!(shown(&altered, &trusts).0, 1, "byte {at}");
+    }
+    // Nor left out: what remains is no more than R2, and says so.
+    let (code, out, notes) = shown(receipt.tlog_proof().to_string().as_bytes(), &trusts);
+    assert_eq!(code, 0);
+    assert!(out.contains("level R2") && notes.contains("ask for witnesses"));
 }
