@@ -258,7 +258,8 @@ impl From<CallFailed> for Failure {
             CallFailed::Malformed(_)
             | CallFailed::Receipt(_)
             | CallFailed::OtherCall(_)
-            | CallFailed::Level => Failure::CheckFailed {
+            | CallFailed::Level
+            | CallFailed::WitnessesUnknown => Failure::CheckFailed {
                 en: format!("the answer is not believed: {error}"),
                 zh: "答复不可信：回执未能证明该次调用",
             },

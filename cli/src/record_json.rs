@@ -70,6 +70,7 @@ fn flags(flags: u16) -> Vec<&'static str> {
         (flag::REFUSED, "REFUSED"),
         (flag::ERROR, "ERROR"),
         (flag::LAGGED, "LAGGED"),
+        (flag::WITNESSED, "WITNESSED"),
         (flag::BODY_KEPT, "BODY_KEPT"),
     ]
     .into_iter()

@@ -171,6 +171,9 @@ pub struct Status {
     /// Of these, covered by the head log, as far as this run was shown; none if no key of the head log is pinned.
     #[serde(default)]
     pub headed_size: Option<u64>,
+    /// Of these, covered by a head log that the pinned quorum of witnesses cosigned; none if no key of the head log is pinned.
+    #[serde(default)]
+    pub witnessed_size: Option<u64>,
     /// Whether the head log covers in time what the mirror cosigned. If not, no call is begun under `mirrored` terms.
     #[serde(default)]
     pub headed: bool,
@@ -383,6 +386,7 @@ fn status(node: &Node) -> Status {
         journal_size: node.journal.size(),
         mirrored_size: node.journal.mirrored_size(),
         headed_size: node.journal.figures().heads.map(|heads| heads.covered),
+        witnessed_size: node.journal.figures().heads.map(|heads| heads.witnessed),
         headed: node.headed(),
         reconciled: node.ready(),
         epoch: node.epoch(),

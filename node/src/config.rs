@@ -100,6 +100,10 @@ pub struct TrustSection {
     /// mirror (`limits.head_lag_s`). Without it nothing here notices what the coordinator leaves out.
     #[serde(default, deserialize_with = "typed_optional")]
     pub head_key: Option<VerifierKey<Intl>>,
+    /// A file with the witnesses of the head log and the quorum of them that must have cosigned, in the form of C2SP
+    /// tlog-policy without `log` lines. Products under `witnessed` terms answer nothing without it. Only with `head_key`.
+    #[serde(default)]
+    pub witnesses: Option<PathBuf>,
 }
 
 /// One operating agency.
@@ -434,6 +438,7 @@ impl NodeConfig {
             .chain(authorities)
             .chain(resources)
             .chain(&mut self.keys.state)
+            .chain(&mut self.trust.witnesses)
             .chain(&mut self.admin_socket)
         {
             // `join` leaves an absolute path as it is.

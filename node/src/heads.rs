@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lingqu_core::head::HeadShown;
 use lingqu_journal::{HeadRefused, HeadTerms, Journal};
-use lingqu_tlog::{AddCheckpoint, Checkpoint, Fork, Intl, Note, Suite};
+use lingqu_tlog::{AddCheckpoint, Checkpoint, Fork, Intl, Note, Policy, Suite};
 
 use crate::Node;
 use crate::config::NodeConfig;
@@ -52,19 +52,14 @@ pub(crate) fn follow(
         if lag_s.is_some() {
             return Err(OpenError::Setting("limits.head_lag_s"));
         }
+        if config.trust.witnesses.is_some() {
+            return Err(OpenError::Setting("trust.witnesses"));
+        }
         tracing::warn!(
             "no key of the head log is pinned: what is left out of it is not noticed here"
         );
         return Ok(());
     };
-    let is_of_region = key
-        .name()
-        .as_str()
-        .strip_suffix(config.region.as_str())
-        .is_some_and(|before| before.ends_with("/h/"));
-    if !is_of_region {
-        return Err(OpenError::Setting("trust.head_key"));
-    }
     let lag_s = lag_s.unwrap_or(NodeConfig::HEAD_LAG_S);
     if !(1..=3_600).contains(&lag_s) {
         return Err(OpenError::Setting("limits.head_lag_s"));
@@ -72,9 +67,20 @@ pub(crate) fn follow(
     let terms = HeadTerms {
         key,
         lag: Duration::from_secs(lag_s),
+        witnesses: witnesses(config)?,
         accepted: accepted(state)?,
     };
     Ok(journal.follow_heads(terms)?)
+}
+
+/// The witnesses that the unit pinned.
+fn witnesses(config: &NodeConfig) -> Result<Option<Policy<Intl>>, OpenError> {
+    let Some(path) = &config.trust.witnesses else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(path)?;
+    let policy = Policy::parse(&text).map_err(|_| OpenError::Setting("trust.witnesses"))?;
+    Ok(Some(policy))
 }
 
 /// What an earlier run accepted last.

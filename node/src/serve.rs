@@ -73,6 +73,7 @@ pub async fn serve(
     let kept = Arc::new(Kept::new(&node.config.limits));
     let beside = Beside::start(&node, &tls, &kept, admin_listener, observing);
     let calls = TaskTracker::new();
+    let mut was_told = false;
     lingqu_transport::serve(
         listener,
         tls,
@@ -82,7 +83,8 @@ pub async fn serve(
         node.connections.clone(),
         async {
             tokio::select! {
-                () = shutdown => {}
+                biased;
+                () = shutdown => was_told = true,
                 () = node.succeeded.cancelled() => {}
             }
             node.observe.begin_ending();
@@ -93,9 +95,10 @@ pub async fn serve(
     calls.close();
     calls.wait().await;
     close(&node, beside).await?;
-    Ok(match node.succeeded.is_cancelled() {
-        true => Served::Succeeded,
-        false => Served::Interrupted,
+    // Told to end while the stream ended: whoever told it does not want it to go on.
+    Ok(match was_told {
+        true => Served::Interrupted,
+        false => Served::Succeeded,
     })
 }
 

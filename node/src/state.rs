@@ -17,6 +17,8 @@ use lingqu_journal::{StateKey, StateKeys, StateKeysRefused, is_sealed_file};
 
 /// Largest state file that is read.
 const FILE_LEN_MAX: u64 = 4 << 20;
+/// Of these, room for what a seal adds.
+const SEAL_ROOM: u64 = 1_024;
 /// The wrapped keys.
 const KEYS_FILE: &str = "state.keys";
 /// What a directory of a node that has run holds, in clear or sealed.
@@ -82,7 +84,7 @@ impl State {
         dir: &Path,
         outer: Option<&StateKey>,
     ) -> Result<Option<Arc<StateKeys>>, StateUnusable> {
-        match (outer, read_bounded(&dir.join(KEYS_FILE))) {
+        match (outer, read_bounded(&dir.join(KEYS_FILE), FILE_LEN_MAX)) {
             (Some(outer), Ok(wrapped)) => {
                 Ok(Some(Arc::new(StateKeys::unwrap_with(&wrapped, outer)?)))
             }
@@ -102,8 +104,17 @@ impl State {
         self.keys.clone()
     }
 
-    /// Replaces `path` by `bytes`: after this returns, a crash finds the new content, and at no time half of it.
+    /// Replaces `path` by `bytes`: after this returns, a crash finds the new content, and at no time half of it. What
+    /// [`State::read`] would refuse for its length is for [`State::write_large`].
     pub fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        if bytes.len() as u64 > FILE_LEN_MAX - SEAL_ROOM {
+            return Err(too_large());
+        }
+        self.write_large(path, bytes)
+    }
+
+    /// The same for content of any length, which [`State::read_large`] reads.
+    pub fn write_large(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         match &self.keys {
             None => write_file(path, bytes),
             Some(keys) => write_file(path, &keys.seal_file(&self.place(path), bytes)),
@@ -113,7 +124,12 @@ impl State {
     /// The content of one file. In a sealed directory a file in clear, or one of another place, is an error: it may be
     /// what somebody put there.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let bytes = read_bounded(path)?;
+        self.read_large(path, FILE_LEN_MAX)
+    }
+
+    /// As [`State::read`], for a file of at most this many bytes.
+    pub fn read_large(&self, path: &Path, len_max: u64) -> io::Result<Vec<u8>> {
+        let bytes = read_bounded(path, len_max)?;
         match &self.keys {
             None if is_sealed_file(&bytes) => Err(io::Error::other(
                 "a state file is sealed and no state key is configured",
@@ -148,7 +164,7 @@ impl State {
     /// [`StateUnusable`]; nothing has changed then.
     pub fn rotate(dir: &Path, from: &StateKey, to: &StateKey) -> Result<u32, StateUnusable> {
         let path = dir.join(KEYS_FILE);
-        let keys = StateKeys::unwrap_with(&read_bounded(&path)?, from)?.rotated()?;
+        let keys = StateKeys::unwrap_with(&read_bounded(&path, FILE_LEN_MAX)?, from)?.rotated()?;
         write_file(&path, &keys.wrap(to))?;
         Ok(keys.newest_generation())
     }
@@ -199,13 +215,15 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    if fs::metadata(path)?.len() > FILE_LEN_MAX {
-        return Err(io::Error::other(
-            "a state file is larger than any that the node writes",
-        ));
+fn read_bounded(path: &Path, len_max: u64) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.len() > len_max {
+        return Err(too_large());
     }
     fs::read(path)
+}
+
+fn too_large() -> io::Error {
+    io::Error::other("a state file is larger than any that the node writes")
 }
 
 #[cfg(test)]

@@ -15,9 +15,11 @@ use std::time::Duration;
 
 use lingqu_core::ErrorCode;
 use lingqu_core::envelope::{Envelope, SignedBy};
+use lingqu_core::forward::{PART_LEN_MAX, PARTS_MAX};
 use lingqu_core::record::{Clear, Field};
-use lingqu_core::succession::{SUCCESSION_TYPE, SuccessionOrder, period};
+use lingqu_core::succession::{ORDER_LEN_MAX, SUCCESSION_TYPE, SuccessionOrder, period};
 use lingqu_journal::Predecessor;
+use lingqu_policy::AuditTerms;
 use lingqu_proto::{decode_envelope, encode_envelope, open, pb};
 use lingqu_tlog::{Ed25519Signer, Intl, Signer, VerifierKey};
 use lingqu_transport::signing_key;
@@ -34,7 +36,9 @@ pub use pruning::PastStream;
 /// Directory of the orders.
 pub(crate) const DIR: &str = "successions";
 /// What the next stream takes over, once the end is cosigned.
-const BEGIN_FILE: &str = "succession.begin";
+pub(crate) const BEGIN_FILE: &str = "succession.begin";
+/// Most bytes of it: what a stream can begin with, and its proof.
+pub(crate) const BEGIN_LEN_MAX: u64 = PARTS_MAX * PART_LEN_MAX as u64 + (1 << 20);
 /// Name of the file that enrolment leaves: the origin of the stream that this node writes, and, for a stream that follows
 /// another, its verifier key.
 pub(crate) const ORIGIN_FILE: &str = "stream-origin";
@@ -42,6 +46,9 @@ pub(crate) const ORIGIN_FILE: &str = "stream-origin";
 pub(crate) const JOURNAL: &str = "journal";
 /// Directory of the journals of streams that have ended, by their periods.
 pub(crate) const PAST: &str = "past-journals";
+
+/// Ending of the name of a journal that is being dropped; no period has this character.
+pub(crate) const DROPPING: char = '~';
 
 /// How often it is looked whether an order is due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -133,12 +140,18 @@ impl Written {
             previous_end: self.predecessor.end.clone(),
             forward: self.predecessor.forward.clone(),
         };
-        state.write(&state.dir().join(BEGIN_FILE), &written.encode_to_vec())
+        let bytes = written.encode_to_vec();
+        if bytes.len() as u64 > BEGIN_LEN_MAX {
+            return Err(io::Error::other(
+                "more balances than a stream can begin with",
+            ));
+        }
+        state.write_large(&state.dir().join(BEGIN_FILE), &bytes)
     }
 
     /// None if there is none.
     fn read(state: &State) -> io::Result<Option<Written>> {
-        let bytes = match state.read(&state.dir().join(BEGIN_FILE)) {
+        let bytes = match state.read_large(&state.dir().join(BEGIN_FILE), 2 * BEGIN_LEN_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -167,7 +180,10 @@ pub(crate) fn put_aside(config: &NodeConfig, state: &State) -> Result<(), OpenEr
     };
     let current = CurrentStream::read(&config.data_dir)?.ok_or(OpenError::NotEnrolled)?;
     if current.origin == written.next_key.name().as_str() {
-        return Ok(());
+        return match current.key.as_ref() == Some(&written.next_key) {
+            true => Ok(()),
+            false => Err(OpenError::State(malformed())),
+        };
     }
     let ended: VerifierKey<Intl> =
         { written.predecessor.key.parse() }.map_err(|_| OpenError::State(malformed()))?;
@@ -183,7 +199,8 @@ pub(crate) fn put_aside(config: &NodeConfig, state: &State) -> Result<(), OpenEr
         config.data_dir.join(JOURNAL),
         past.join(period(&current.origin)),
     );
-    if !to.exists() {
+    // Both are there when the files of before were put back into their place beside what they became.
+    if from.exists() {
         std::fs::rename(from, to)?;
         std::fs::File::open(&past)?.sync_all()?;
         std::fs::File::open(&config.data_dir)?.sync_all()?;
@@ -195,6 +212,29 @@ pub(crate) fn put_aside(config: &NodeConfig, state: &State) -> Result<(), OpenEr
         "the stream is followed by another"
     );
     Ok(())
+}
+
+/// Whether the stream follows another one. Said by each of three traces, so that none of them alone can be taken away to
+/// begin anew with nothing spent.
+pub(crate) fn follows(stream: &CurrentStream, state: &State) -> io::Result<bool> {
+    if stream.key.is_some() || !past_journals(state)?.is_empty() {
+        return Ok(true);
+    }
+    let written = Written::read(state)?;
+    Ok(written.is_some_and(|written| written.next_key.name().as_str() == stream.origin))
+}
+
+/// Where the journals of streams that have ended are, by their periods; what is being dropped is left out.
+pub(crate) fn past_journals(state: &State) -> io::Result<Vec<PathBuf>> {
+    let dir = state.dir().join(PAST);
+    if !dir.exists() {
+        return Ok(Vec::new());
+    }
+    let paths = std::fs::read_dir(dir)?.map(|entry| Ok(entry?.path()));
+    let mut found: Vec<PathBuf> = paths.collect::<io::Result<_>>()?;
+    found.retain(|path| !path.to_string_lossy().ends_with(DROPPING));
+    found.sort();
+    Ok(found)
 }
 
 /// The unit's order about the stream that is written.
@@ -245,6 +285,8 @@ impl Node {
     /// keys is the next stream's.
     pub(crate) fn take_succession(&self, envelope: &Envelope) -> Result<(), ErrorCode> {
         let order = check(envelope, &self.pinned)?;
+        // Whoever carried it may have added lines, and it has to fit into a record.
+        let envelope = &self.with_the_units_signature(envelope)?;
         if order.ends != self.journal.origin() || self.journal.has_ended() {
             return Err(ErrorCode::ObjectConflict);
         }
@@ -280,6 +322,21 @@ impl Node {
             order,
         });
         Ok(())
+    }
+
+    /// The same with one signature: the unit's.
+    fn with_the_units_signature(&self, envelope: &Envelope) -> Result<Envelope, ErrorCode> {
+        let mut alone = envelope.clone();
+        for signature in &envelope.signatures {
+            alone.signatures = vec![signature.clone()];
+            if alone.signed_by(&self.pinned.unit_key) == SignedBy::Yes {
+                return match encode_envelope(&alone).len() <= ORDER_LEN_MAX {
+                    true => Ok(alone),
+                    false => Err(ErrorCode::ObjectInvalid),
+                };
+            }
+        }
+        Err(ErrorCode::ObjectSignatureInvalid)
     }
 
     /// The order about the stream that is written, if it is due.
@@ -319,7 +376,9 @@ pub(crate) async fn run(node: Arc<Node>) {
         if node.journal.has_ended() {
             break;
         }
-        if node.journal.reconciled()
+        // Not while the mirror is away: the end would close the node until it is back.
+        let terms = AuditTerms::Mirrored { wait_ms_max: 1 };
+        if node.journal.audit_ready(terms).is_ok()
             && let Some(pending) = node.due()
         {
             match end(&node, &pending).await {
@@ -354,9 +413,10 @@ async fn end(node: &Arc<Node>, pending: &Pending) -> Result<(), String> {
         .parse()
         .map_err(|_| "the next key".to_owned())?;
     let (journal, bytes) = (node.journal.clone(), encode_envelope(&pending.envelope));
+    let not_before = order.not_before;
     let ended = node
         .blocking
-        .spawn_blocking(move || journal.end_stream(bytes, &next));
+        .spawn_blocking(move || journal.end_stream(bytes, &next, not_before));
     match ended.await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
@@ -400,19 +460,6 @@ impl Node {
         };
         written.write(&self.state)?;
         Ok(true)
-    }
-
-    /// Where the journals of streams that have ended are, by their periods. Blocking.
-    pub(crate) fn past_journals(&self) -> io::Result<Vec<PathBuf>> {
-        let dir = self.state.dir().join(PAST);
-        if !dir.exists() {
-            return Ok(Vec::new());
-        }
-        let mut found: Vec<PathBuf> = std::fs::read_dir(dir)?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<io::Result<_>>()?;
-        found.sort();
-        Ok(found)
     }
 }
 

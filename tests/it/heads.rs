@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lingqu_core::head::{Head, HeadShown};
 use lingqu_core::{Clock, ErrorCode};
@@ -17,6 +18,7 @@ use lingqu_tlog::{
     sign_cosignature, sign_note,
 };
 
+use crate::impostor::{HeadLie, Impostor, Lie};
 use crate::network::*;
 use crate::restored::copy;
 
@@ -125,6 +127,83 @@ impl World {
         })
         .await
         .unwrap();
+    }
+}
+
+/// A node that has seen no head log yet, towards a coordinator in an attacker's hands.
+async fn towards_an_impostor(lie: Lie) -> (World, Impostor) {
+    let mut world = World::ready().await;
+    world.network.stop_node().await.unwrap();
+    world.network.stop_coordinator().await.unwrap();
+    fs::remove_file(world.state().join("head-log")).unwrap();
+    let impostor = world.impostor(lie, Vec::new()).await;
+    let url = impostor.url.clone();
+    world
+        .open_node(|config| {
+            soon(config);
+            config.coordinator.url = url;
+        })
+        .await;
+    wait_until(&world.network, "everything is cosigned", |node| {
+        let figures = node.journal().figures();
+        figures.records > 0 && figures.records_unmirrored == 0 && node.products_open() > 0
+    })
+    .await
+    .unwrap();
+    (world, impostor)
+}
+
+/// A coordinator of before these messages, or one that does not send them: silence opens nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mirror_that_cosigns_and_shows_no_head_gets_no_answer_out() {
+    let (mut world, _impostor) = towards_an_impostor(Lie::None).await;
+    assert!(world.journal().figures().mirror_connected);
+    for _ in 0..3 {
+        assert_eq!(world.told().await, ErrorCode::AuditUnavailable.as_str());
+    }
+    assert!(calls(&world.records().await).is_empty());
+    world.network.stop_node().await.unwrap();
+    // The control: the same with heads.
+    let (mut world, _impostor) = towards_an_impostor(Lie::Heads(HeadLie::None)).await;
+    world.headed(true).await;
+    assert_eq!(world.told().await, "MATCH");
+    world.network.stop_node().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_mirror_shows_of_its_head_log_is_heeded_as_it_comes() {
+    let cases = [
+        (HeadLie::Forked, true),
+        (HeadLie::WentBack, true),
+        (HeadLie::NotIncluded, false),
+    ];
+    for (lie, is_contradiction) in cases {
+        let (mut world, mut impostor) = towards_an_impostor(Lie::Heads(lie)).await;
+        // Each record is a batch and each batch a head; the lie comes with the second or third.
+        for _ in 0..3 {
+            // A node that is shut already records nothing.
+            let _ = world.journal().beat(Duration::ZERO).await;
+            wait_until(&world.network, "it is cosigned or refused", |node| {
+                let figures = node.journal().figures();
+                figures.records_unmirrored == 0 || !figures.mirror_connected
+            })
+            .await
+            .unwrap();
+        }
+        impostor.hung_up_on().await;
+        let bank = world.caller(Party::Bank).await;
+        if is_contradiction {
+            wait_until(&world.network, "the node is shut", |node| !node.ready())
+                .await
+                .unwrap();
+            let told = bank.told(&call(GRANT)).await;
+            assert_eq!(told, ErrorCode::NodeNotReady.as_str(), "{lie:?}");
+            assert_eq!(world.evidence().len(), 1, "{lie:?}");
+        } else {
+            assert!(world.node().ready(), "{lie:?}");
+            assert!(world.evidence().is_empty(), "{lie:?}");
+        }
+        world.network.stop_node().await.unwrap();
     }
 }
 
@@ -371,7 +450,7 @@ async fn a_key_that_is_not_of_this_region_or_this_past_opens_no_node() {
     let refused = world
         .try_open_node(|config| config.trust.head_key = Some(other_region))
         .await;
-    assert!(refused.unwrap_err().contains("trust.head_key"));
+    assert!(refused.unwrap_err().contains("region of this stream"));
     let other_key = elsewhere(&name, 9);
     let refused = world
         .try_open_node(|config| config.trust.head_key = Some(other_key))

@@ -8,15 +8,17 @@ use std::sync::{Arc, Mutex};
 
 use lingqu_core::Clock;
 use lingqu_core::envelope::Envelope;
+use lingqu_core::head::{Head, HeadShown, head_log_of};
 use lingqu_demo::cast;
 use lingqu_proto::pb::mirror_conflict::Kind as ConflictKind;
 use lingqu_proto::pb::mirror_server::{Mirror, MirrorServer};
 use lingqu_proto::pb::replicate_request::Message as FromNode;
 use lingqu_proto::pb::replicate_response::Message as ToNode;
 use lingqu_proto::pb::sync_server::{Sync, SyncServer};
-use lingqu_proto::{envelope_to_pb, note_signature_to_pb, pb};
+use lingqu_proto::{envelope_to_pb, head_shown_to_pb, note_signature_to_pb, pb};
 use lingqu_tlog::{
-    Checkpoint, Ed25519Signer, Hash, Intl, KeyName, Note, NoteSignature, sign_cosignature,
+    Checkpoint, Ed25519Signer, Frontier, Hash, Intl, KeyName, Note, NoteSignature, RecentTree,
+    leaf_hash, sign_cosignature, sign_note,
 };
 use lingqu_transport::{Connections, Limits, ReloadableTls};
 use tokio::net::TcpListener;
@@ -49,11 +51,26 @@ pub(crate) enum Lie {
     Claim(ConflictKind),
     /// Says so to the first batch.
     ClaimLater(ConflictKind),
+    /// Cosigns honestly, shows the node a head log of its own making, and lies about that from the second head on.
+    Heads(HeadLie),
     /// Shows this checkpoint at once, and these entries to whoever asks.
     Ahead {
         checkpoint: String,
         entries: Vec<Vec<u8>>,
     },
+}
+
+/// What it shows of its head log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeadLie {
+    /// Nothing that is not so: the control.
+    None,
+    /// A head log of the same size with another past.
+    Forked,
+    /// The head log without its last heads.
+    WentBack,
+    /// A head log that does not hold the head.
+    NotIncluded,
 }
 
 /// The running impostor.
@@ -86,11 +103,16 @@ struct Liar {
     hangups: watch::Sender<u64>,
     /// The cosignature of the first batch.
     first: Arc<Mutex<Option<pb::MirrorCosigned>>>,
+    /// The leaves of its head log.
+    leaves: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// How many of them the node has accepted.
+    accepted: Arc<Mutex<u64>>,
 }
 
 struct Keys {
     mirror: Ed25519Signer,
     signing: Ed25519Signer,
+    head_log: Ed25519Signer,
 }
 
 impl World {
@@ -109,9 +131,12 @@ impl World {
             lie,
             hangups: sender,
             first: Arc::default(),
+            leaves: Arc::default(),
+            accepted: Arc::default(),
             keys: Arc::new(Keys {
                 mirror: files.coordinator_key("mirror").unwrap(),
                 signing: files.coordinator_key("signing").unwrap(),
+                head_log: files.coordinator_key("head_log").unwrap(),
             }),
             pushes: Arc::new(pushes),
             clock: self.clock.clone(),
@@ -193,7 +218,7 @@ impl Liar {
             Lie::OtherRole => key = &self.keys.signing,
             Lie::FutureTime => time += 10 * 365 * 86_400,
             Lie::ClaimLater(kind) => return conflict(kind),
-            Lie::None | Lie::OldSize | Lie::Claim(_) | Lie::Ahead { .. } => {}
+            Lie::None | Lie::OldSize | Lie::Claim(_) | Lie::Heads(_) | Lie::Ahead { .. } => {}
         }
         let text = checkpoint.to_text();
         let mut line = sign_cosignature::<Intl>(&text, &mirror_name(), time, key).unwrap();
@@ -212,6 +237,57 @@ impl Liar {
         })
     }
 
+    /// What it shows of the head log after a batch, if it shows anything.
+    fn headed(&self, batch: &pb::MirrorBatch) -> Option<ToNode> {
+        let Lie::Heads(lie) = self.lie else {
+            return None;
+        };
+        let mut note = Note::parse(&batch.checkpoint).unwrap();
+        let stream = Checkpoint::parse(&note.text).unwrap();
+        let now = u64::try_from(self.clock.now().unix_s()).unwrap();
+        let line = sign_cosignature::<Intl>(&note.text, &mirror_name(), now, &self.keys.mirror);
+        note.signatures.push(line.unwrap());
+        let leaf = Head::encode(self.clock.now(), &note);
+        let mut honest = self.leaves.lock().unwrap();
+        let known = honest.len();
+        honest.push(leaf.clone());
+        let others = |count: usize| vec![b"what supervisors are not to see".to_vec(); count];
+        let leaves = match lie {
+            HeadLie::Forked if known > 0 => [others(known - 1), vec![leaf.clone()]].concat(),
+            HeadLie::WentBack if known > 1 => [others(known - 2), vec![leaf.clone()]].concat(),
+            HeadLie::NotIncluded if known > 0 => [honest[..known].to_vec(), others(1)].concat(),
+            HeadLie::None | HeadLie::Forked | HeadLie::WentBack | HeadLie::NotIncluded => {
+                honest.clone()
+            }
+        };
+        let mut tree = RecentTree::<Intl>::from_frontier(Frontier::new());
+        for leaf in &leaves {
+            tree.push(leaf_hash::<Intl>(leaf));
+        }
+        let (index, size) = (tree.size() - 1, tree.size());
+        let mut accepted = self.accepted.lock().unwrap();
+        let consistency = tree.consistency_proof(*accepted, size).unwrap_or_default();
+        if leaves == *honest {
+            *accepted = size;
+        }
+        let origin = head_log_of(&stream.origin).unwrap();
+        let checkpoint = Checkpoint {
+            origin: origin.clone(),
+            size,
+            root: tree.root(),
+        };
+        let text = checkpoint.to_text();
+        let name = origin.parse().unwrap();
+        let signatures = vec![sign_note::<Intl>(&text, &name, &self.keys.head_log).unwrap()];
+        Some(ToNode::Headed(head_shown_to_pb(HeadShown {
+            leaf,
+            index,
+            proof: tree.inclusion_proof(index, size).unwrap(),
+            checkpoint: Note { text, signatures }.to_string(),
+            consistency,
+        })))
+    }
+
     async fn converse(self, said: Streaming<pb::ReplicateRequest>, answers: Sender) {
         self.lie_to(said, answers).await;
         self.hangups.send_modify(|hangups| *hangups += 1);
@@ -219,15 +295,22 @@ impl Liar {
 
     async fn lie_to(&self, mut said: Streaming<pb::ReplicateRequest>, answers: Sender) {
         while let Some(Ok(message)) = said.next().await {
-            let message = match message.message.unwrap() {
-                FromNode::Open(_) => self.resume(),
-                FromNode::Batch(batch) => self.cosigned(&batch),
+            let messages = match message.message.unwrap() {
+                FromNode::Open(open) => {
+                    let note = Note::parse(&open.head_checkpoint).ok();
+                    let known = note.and_then(|note| Checkpoint::parse(&note.text).ok());
+                    *self.accepted.lock().unwrap() = known.map_or(0, |known| known.size);
+                    [Some(self.resume()), None]
+                }
+                FromNode::Batch(batch) => [Some(self.cosigned(&batch)), self.headed(&batch)],
             };
-            let answer = pb::ReplicateResponse {
-                message: Some(message),
-            };
-            if answers.send(Ok(answer)).await.is_err() {
-                return;
+            for message in messages.into_iter().flatten() {
+                let answer = pb::ReplicateResponse {
+                    message: Some(message),
+                };
+                if answers.send(Ok(answer)).await.is_err() {
+                    return;
+                }
             }
         }
     }

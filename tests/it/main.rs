@@ -47,3 +47,4 @@ mod streams;
 mod subject_limits;
 mod succession;
 mod succession_read;
+mod witnessed;

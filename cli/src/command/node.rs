@@ -127,7 +127,9 @@ fn not_opened(error: OpenError) -> Failure {
         }
         OpenError::Journal(Journal::Thread(_)) => ErrorCode::SystemRefused,
         OpenError::Journal(Journal::Limits(_) | Journal::MirrorKey | Journal::Origin)
-        | OpenError::Heads(HeadTermsRefused::Key | HeadTermsRefused::Twice)
+        | OpenError::Heads(
+            HeadTermsRefused::Key | HeadTermsRefused::Twice | HeadTermsRefused::Witnesses,
+        )
         | OpenError::Observe(_)
         | OpenError::Setting(_)
         | OpenError::Sources(_) => ErrorCode::ConfigInvalid,

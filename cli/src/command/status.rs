@@ -38,13 +38,17 @@ impl Status {
             (Some(size), true) => size.to_string(),
             (Some(size), false) => format!("{size} (LATE)"),
         };
-        let rows: [(&str, &dyn std::fmt::Display); 12] = [
+        let witnessed = status
+            .witnessed_size
+            .map_or("not followed".to_owned(), |size| size.to_string());
+        let rows: [(&str, &dyn std::fmt::Display); 13] = [
             ("node", &status.node),
             ("version", &status.version),
             ("stream", &status.stream),
             ("records", &status.journal_size),
             ("of these mirrored", &status.mirrored_size),
             ("of these in the head log", &headed),
+            ("of these witnessed", &witnessed),
             ("compared with the mirror", &status.reconciled),
             ("revocation list", &epoch),
             ("signed objects held", &status.objects),

@@ -234,7 +234,7 @@ fn dominance_usual() -> u8 {
     Release::DOMINANCE_PERCENT_USUAL
 }
 
-/// The two modes; there is nothing below a durable local record.
+/// The three modes; there is nothing below a durable local record.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
 enum AuditToml {
@@ -250,6 +250,11 @@ enum AuditToml {
         /// Longest that the oldest of them may wait, in seconds, 1 to 86,400.
         age_s_max: u32,
     },
+    /// No answer without a head log over its record that the witnesses pinned at the node have cosigned.
+    Witnessed {
+        /// How long one call waits for it, in milliseconds, 1 to 60,000.
+        wait_ms_max: u32,
+    },
 }
 
 impl Document for SignedPolicy {
@@ -263,6 +268,7 @@ impl Document for SignedPolicy {
         }
         let audit = match written.audit {
             AuditToml::Mirrored { wait_ms_max } => AuditTerms::Mirrored { wait_ms_max },
+            AuditToml::Witnessed { wait_ms_max } => AuditTerms::Witnessed { wait_ms_max },
             AuditToml::Lagged {
                 entries_max,
                 age_s_max,
@@ -325,6 +331,7 @@ impl Document for SignedPolicy {
             epoch_age_max_s: self.policy.epoch_age_max_s(),
             audit: match self.policy.audit() {
                 AuditTerms::Mirrored { wait_ms_max } => AuditToml::Mirrored { wait_ms_max },
+                AuditTerms::Witnessed { wait_ms_max } => AuditToml::Witnessed { wait_ms_max },
                 AuditTerms::Lagged {
                     entries_max,
                     age_s_max,

@@ -61,6 +61,7 @@ fn exit_codes_are_those_of_the_documentation() {
         (Failure::Unreachable(String::new()), 4),
         (CallFailed::Transport(String::new()).into(), 4),
         (CallFailed::Level.into(), 1),
+        (CallFailed::WitnessesUnknown.into(), 1),
         (ConnectError::TimedOut.into(), 4),
         (ConnectError::Url.into(), 2),
         (FeedBroken::StreamGap(String::new()).into(), 1),

@@ -128,6 +128,7 @@ impl Span {
         let receipt = |(index, entry)| {
             let proof = tree.inclusion_proof(index, self.place.size);
             Ok(Receipt {
+                head: None,
                 entry,
                 index,
                 proof: proof.map_err(|_| ArchiveError::Lost)?,

@@ -25,6 +25,8 @@ const ANSWER_LEN_MAX: usize = 4 << 20;
 pub struct Node {
     calls: CallsClient<Channel>,
     trust: std::sync::Arc<Trust<Intl>>,
+    /// Of the head logs; none if no witness is asked for.
+    heads: Option<std::sync::Arc<Trust<Intl>>>,
 }
 
 /// What to ask: a claim to verify, a subject to score, the parameters of a statistic.
@@ -94,6 +96,9 @@ pub enum CallFailed {
     /// The record is not as well secured as it says that it must be.
     #[error("the receipt lacks the mirror's cosignature")]
     Level,
+    /// The record asks for witnesses, and the caller was given none to believe.
+    #[error("the record asks for witnesses, and none are trusted here")]
+    WitnessesUnknown,
 }
 
 impl CallFailed {
@@ -124,6 +129,16 @@ impl Node {
         Node {
             calls,
             trust: std::sync::Arc::new(trust),
+            heads: None,
+        }
+    }
+
+    /// Believes the head logs and witnesses in `heads`: without it an answer whose record asks for witnesses is refused.
+    #[must_use]
+    pub fn with_heads(self, heads: Trust<Intl>) -> Node {
+        Node {
+            heads: Some(std::sync::Arc::new(heads)),
+            ..self
         }
     }
 
@@ -194,7 +209,12 @@ impl Node {
         response: W,
         question: &Question,
     ) -> Result<Answered<W::Value>, CallFailed> {
-        check(request, response, &self.trust, question.lagged_accepted)
+        let trusted = Trusted {
+            streams: &self.trust,
+            heads: self.heads.as_deref(),
+            lagged_accepted: question.lagged_accepted,
+        };
+        check(request, response, trusted)
     }
 }
 
@@ -225,12 +245,22 @@ fn refused(status: &tonic::Status) -> CallFailed {
     }
 }
 
+/// What a caller believes and accepts.
+#[derive(Clone, Copy)]
+pub(crate) struct Trusted<'a> {
+    /// The nodes' streams and their mirrors.
+    pub(crate) streams: &'a Trust<Intl>,
+    /// The head logs and their witnesses.
+    pub(crate) heads: Option<&'a Trust<Intl>>,
+    /// See [`Question::lagged_accepted`].
+    pub(crate) lagged_accepted: bool,
+}
+
 /// Whether `response` answers `request`, and its record is proven as well as the record itself demands.
 pub(crate) fn check<R: CallRequest, W: Response>(
     request: &R,
     response: W,
-    trust: &Trust<Intl>,
-    lagged_accepted: bool,
+    trusted: Trusted<'_>,
 ) -> Result<Answered<W::Value>, CallFailed> {
     let malformed = |error: &dyn std::fmt::Display| CallFailed::Malformed(error.to_string());
     let asked = product_call(request).map_err(|error| malformed(&error))?;
@@ -251,7 +281,7 @@ pub(crate) fn check<R: CallRequest, W: Response>(
         .try_into()
         .map_err(|_| malformed(&"opening key"))?;
 
-    let proven = prove(&receipt, level, trust, lagged_accepted)?;
+    let proven = prove(&receipt, level, trusted)?;
     let draft = &proven.record.draft;
     let fields = [
         (Tag::Request, asked.canonical.as_slice()),
@@ -383,12 +413,12 @@ impl Response for pb::QueryResponse {
 }
 
 /// What the receipt proves, if that is as much as the record itself demands and as the answer claims.
-fn prove(
-    receipt: &Receipt,
-    claimed: Level,
-    trust: &Trust<Intl>,
-    lagged_accepted: bool,
-) -> Result<Proven, CallFailed> {
+fn prove(receipt: &Receipt, claimed: Level, trusted: Trusted<'_>) -> Result<Proven, CallFailed> {
+    let Trusted {
+        streams: trust,
+        heads,
+        lagged_accepted,
+    } = trusted;
     let proven = match receipt.verify(trust) {
         Err(ReceiptRefused::QuorumMissing(_)) if lagged_accepted => {
             receipt.verify(&trust.without_quorum())?
@@ -396,7 +426,12 @@ fn prove(
         Err(ReceiptRefused::QuorumMissing(_)) => return Err(CallFailed::Level),
         verified => verified?,
     };
-    // The record, which the node's log signs, says whether its terms allow less than the mirror.
+    // The record, which the node's log signs, says what its unit's terms are.
+    if proven.record.draft.flags & flag::WITNESSED != 0 {
+        let heads = heads.ok_or(CallFailed::WitnessesUnknown)?;
+        return Ok(receipt.verify_witnessed(trust, heads)?);
+    }
+    // It also says whether its terms allow less than the mirror.
     let lagged = lagged_accepted && proven.record.draft.flags & flag::LAGGED != 0;
     if proven.level < claimed || (!lagged && proven.level < Level::Mirrored) {
         return Err(CallFailed::Level);

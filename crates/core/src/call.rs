@@ -5,6 +5,7 @@
 
 mod words;
 
+use lingqu_policy::AuditTerms;
 use lingqu_tlog::Hash;
 
 use crate::decide::{Asked, Decision, Facts, Permit, decide};
@@ -219,9 +220,11 @@ impl<T> Call<Evaluated<T>> {
         if *body_kept {
             draft.flags |= flag::BODY_KEPT;
         }
-        if matches!(permit.audit(), lingqu_policy::AuditTerms::Lagged { .. }) {
-            draft.flags |= flag::LAGGED;
-        }
+        draft.flags |= match permit.audit() {
+            AuditTerms::Lagged { .. } => flag::LAGGED,
+            AuditTerms::Mirrored { .. } => 0,
+            AuditTerms::Witnessed { .. } => flag::WITNESSED,
+        };
         draft
     }
 

@@ -61,5 +61,18 @@ pub struct HeadShown {
     pub consistency: Vec<Hash>,
 }
 
+/// The origin of the head log in which the heads of this stream stand; nothing for what is no node's stream.
+#[must_use]
+pub fn head_log_of(stream: &str) -> Option<String> {
+    let (log, place) = stream.rsplit_once("/s/")?;
+    let mut parts = place.split('/');
+    let (Some(_node), Some(region), Some(_half_year), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    Some(format!("{log}/h/{region}"))
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,13 @@
 //! A receipt: the caller's proof that a call stands in the node's stream, and, at the mirrored level, in the
-//! coordinator's copy. It is a tlog-proof in parts; [`Receipt::tlog_proof`] gives the published text form.
+//! coordinator's copy; at the witnessed level also in the head log that supervisors are shown. It is one or two
+//! tlog-proofs in parts; [`Receipt::to_text`] gives the text form.
 
 use lingqu_tlog::{
     Checkpoint, Hash, NotAccepted, Note, NoteSignature, Suite, leaf_hash, verify_inclusion,
 };
 
 use crate::Timestamp;
+use crate::head::{Head, head_log_of};
 use crate::record::{Record, StreamId};
 use crate::trust::Trust;
 
@@ -16,6 +18,8 @@ pub enum Level {
     Local,
     /// R2: also durable at the mirror and cosigned by it.
     Mirrored,
+    /// R3: also covered by a head log that a quorum of witnesses cosigned.
+    Witnessed,
 }
 
 /// What the caller holds.
@@ -31,6 +35,21 @@ pub struct Receipt {
     pub checkpoint: Checkpoint,
     /// The node's signature on it, and cosignatures.
     pub signatures: Vec<NoteSignature>,
+    /// At the witnessed level: that this checkpoint, with exactly these signatures, stands in the head log.
+    pub head: Option<HeadProof>,
+}
+
+/// That a stream's checkpoint stands in the head log of its region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadProof {
+    /// When the mirror took the checkpoint: part of the leaf.
+    pub received: Timestamp,
+    /// The leaf's index in the head log.
+    pub index: u64,
+    /// Inclusion proof, leaf sibling first.
+    pub proof: Vec<Hash>,
+    /// The head log's signed checkpoint with its witnesses' cosignatures, a whole note.
+    pub checkpoint: String,
 }
 
 /// What a receipt proves to whoever trusts the keys.
@@ -42,6 +61,8 @@ pub struct Proven {
     pub level: Level,
     /// When the mirror cosigned.
     pub mirrored_at: Option<Timestamp>,
+    /// When the last of the witnesses cosigned a head log that covers it.
+    pub witnessed_at: Option<Timestamp>,
 }
 
 /// Why a receipt is refused.
@@ -62,6 +83,12 @@ pub enum ReceiptRefused {
     /// The proof does not lead from the entry to the checkpoint.
     #[error("the inclusion proof does not fit")]
     Inclusion,
+    /// There is no proof that the head log covers the record.
+    #[error("there is no proof that the head log covers the record")]
+    HeadMissing,
+    /// What is said of the head log is not so: its signature, its place, or that the checkpoint stands in it.
+    #[error("the proof of the head log does not fit")]
+    Head,
     /// The entry is no record, or stands in another place than it says.
     #[error("the entry is not the record of this place")]
     Record,
@@ -81,18 +108,9 @@ impl Receipt {
         let note = self.note();
         note.verify(std::slice::from_ref(log))
             .map_err(|_| ReceiptRefused::LogSignature)?;
-        let (cosigned, is_mirrored) = trust.cosigned(&note).map_err(|refused| match refused {
-            NotAccepted::QuorumNotMet { quorum } => ReceiptRefused::QuorumMissing(quorum),
-            NotAccepted::Checkpoint(_)
-            | NotAccepted::Note(_)
-            | NotAccepted::Signature(_)
-            | NotAccepted::UnknownLog { .. } => ReceiptRefused::Cosignature,
-        })?;
+        let (cosigned, is_mirrored) = trust.cosigned(&note).map_err(not_accepted)?;
         let times = cosigned.iter().map(|one| one.time_unix_s);
-        let mirrored_at = times
-            .max()
-            .filter(|_| is_mirrored)
-            .map(|unix_s| Timestamp::from_unix_s(i64::try_from(unix_s).unwrap_or(i64::MAX)));
+        let mirrored_at = times.max().filter(|_| is_mirrored).map(unix_s);
         let record = self.included::<S>()?;
         let level = if mirrored_at.is_some() {
             Level::Mirrored
@@ -103,6 +121,48 @@ impl Receipt {
             record,
             level,
             mirrored_at,
+            witnessed_at: None,
+        })
+    }
+
+    /// The same, and that the head log of the stream's region covers the record, as `heads` asks of it: signed by the
+    /// head log's key, and cosigned by enough witnesses. Without a witness in `heads` nothing is witnessed.
+    ///
+    /// # Errors
+    /// [`ReceiptRefused`]; [`ReceiptRefused::QuorumMissing`] when the mirror or too few witnesses cosigned.
+    pub fn verify_witnessed<S: Suite>(
+        &self,
+        trust: &Trust<S>,
+        heads: &Trust<S>,
+    ) -> Result<Proven, ReceiptRefused> {
+        let proven = self.verify(trust)?;
+        let head = self.head.as_ref().ok_or(ReceiptRefused::HeadMissing)?;
+        let origin = head_log_of(&self.checkpoint.origin).ok_or(ReceiptRefused::Head)?;
+        let unknown = || ReceiptRefused::StreamUnknown(origin.clone());
+        let key = heads.log(&origin).ok_or_else(unknown)?;
+        let note = Note::parse(&head.checkpoint).map_err(|_| ReceiptRefused::Head)?;
+        note.verify(std::slice::from_ref(key))
+            .map_err(|_| ReceiptRefused::Head)?;
+        let checkpoint = Checkpoint::parse(&note.text).map_err(|_| ReceiptRefused::Head)?;
+        if checkpoint.origin != origin {
+            return Err(ReceiptRefused::Head);
+        }
+        let leaf = leaf_hash::<S>(&Head::encode(head.received, &self.note()));
+        let (size, root) = (checkpoint.size, checkpoint.root);
+        verify_inclusion::<S>(leaf, head.index, size, root, &head.proof)
+            .map_err(|_| ReceiptRefused::Head)?;
+        let (cosigned, is_met) = heads.cosigned(&note).map_err(not_accepted)?;
+        let times = cosigned.iter().map(|one| one.time_unix_s);
+        let newest = times.max().filter(|_| is_met);
+        let quorum = || ReceiptRefused::QuorumMissing("witnesses".to_owned());
+        // Who is witnessed is mirrored: a head is cosigned by the mirror, and the node checked it.
+        if proven.level < Level::Mirrored {
+            return Err(ReceiptRefused::QuorumMissing("mirror".to_owned()));
+        }
+        Ok(Proven {
+            level: Level::Witnessed,
+            witnessed_at: Some(unix_s(newest.ok_or_else(quorum)?)),
+            ..proven
         })
     }
 
@@ -119,7 +179,8 @@ impl Receipt {
         }
     }
 
-    /// The published text form, which third-party tools read; the entry travels as its `extra` line.
+    /// The published text form of the proof in the stream, which third-party tools read; the entry travels as its `extra`
+    /// line.
     pub fn tlog_proof(&self) -> lingqu_tlog::TlogProof {
         lingqu_tlog::TlogProof {
             extra: Some(self.entry.clone()),
@@ -129,7 +190,18 @@ impl Receipt {
         }
     }
 
-    /// Reads the text form back.
+    /// The same of the proof in the head log, if there is one: the leaf travels as its `extra` line.
+    pub fn head_tlog_proof(&self) -> Option<lingqu_tlog::TlogProof> {
+        let head = self.head.as_ref()?;
+        Some(lingqu_tlog::TlogProof {
+            extra: Some(Head::encode(head.received, &self.note())),
+            index: head.index,
+            hashes: head.proof.clone(),
+            checkpoint: head.checkpoint.clone(),
+        })
+    }
+
+    /// Reads the published text form back.
     ///
     /// # Errors
     /// [`ReceiptMalformed`] names the part that cannot be read; the entry must be in the `extra` line.
@@ -143,6 +215,7 @@ impl Receipt {
             checkpoint: Checkpoint::parse(&note.text)
                 .map_err(|_| ReceiptMalformed("checkpoint"))?,
             signatures: note.signatures,
+            head: None,
         })
     }
 
@@ -167,62 +240,23 @@ impl Receipt {
     }
 }
 
-/// Most receipts of one file.
-pub const RECEIPTS_MAX: usize = 500;
-/// First line of a file of several receipts.
-const RECEIPTS_MAGIC: &str = "lingqu/receipts/v1\n";
-
-/// Several receipts as one text: the magic line, a line with their number, and for each a line with its length in bytes
-/// and its text form. It says nothing that the receipts do not; the number only shows that none was cut off.
-pub fn receipts_to_text(receipts: &[Receipt]) -> String {
-    let mut text = format!("{RECEIPTS_MAGIC}{}\n", receipts.len());
-    for receipt in receipts {
-        let proof = receipt.tlog_proof().to_string();
-        text.push_str(&format!("{}\n{proof}", proof.len()));
-    }
-    text
-}
-
-/// Whether a text says that it is several receipts.
-pub fn is_receipts(bytes: &[u8]) -> bool {
-    bytes.starts_with(RECEIPTS_MAGIC.as_bytes())
-}
-
-/// Reads what [`receipts_to_text`] wrote, and nothing else.
-///
-/// # Errors
-/// [`ReceiptMalformed`] names the part that cannot be read.
-pub fn receipts_from_text(text: &str) -> Result<Vec<Receipt>, ReceiptMalformed> {
-    let rest = text.strip_prefix(RECEIPTS_MAGIC);
-    let (count, mut rest) = number(rest.ok_or(ReceiptMalformed("first line"))?)?;
-    if count > RECEIPTS_MAX {
-        return Err(ReceiptMalformed("number of receipts"));
-    }
-    let mut receipts = Vec::new();
-    for _ in 0..count {
-        let (length, after) = number(rest)?;
-        let proof = after.get(..length).ok_or(ReceiptMalformed("length"))?;
-        receipts.push(Receipt::from_tlog_proof(proof)?);
-        rest = &after[length..];
-    }
-    if rest.is_empty() {
-        Ok(receipts)
-    } else {
-        Err(ReceiptMalformed("end"))
+fn not_accepted(refused: NotAccepted) -> ReceiptRefused {
+    match refused {
+        NotAccepted::QuorumNotMet { quorum } => ReceiptRefused::QuorumMissing(quorum),
+        NotAccepted::Checkpoint(_)
+        | NotAccepted::Note(_)
+        | NotAccepted::Signature(_)
+        | NotAccepted::UnknownLog { .. } => ReceiptRefused::Cosignature,
     }
 }
 
-/// A line with a decimal number in its one spelling, and what follows it.
-fn number(text: &str) -> Result<(usize, &str), ReceiptMalformed> {
-    let malformed = ReceiptMalformed("number");
-    let (line, rest) = text.split_once('\n').ok_or(malformed)?;
-    let number: usize = line.parse().map_err(|_| malformed)?;
-    if number.to_string() == line {
-        Ok((number, rest))
-    } else {
-        Err(malformed)
-    }
+fn unix_s(unix_s: u64) -> Timestamp {
+    Timestamp::from_unix_s(i64::try_from(unix_s).unwrap_or(i64::MAX))
 }
+
+mod text;
+
+pub use text::{RECEIPTS_MAX, is_receipts, is_text, receipts_from_text, receipts_to_text};
 
 #[cfg(test)]
 mod tests;

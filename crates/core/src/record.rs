@@ -99,8 +99,10 @@ pub mod flag {
     pub const LAGGED: u16 = 1 << 2;
     /// Request and answer are kept at the node, sealed to regulators.
     pub const BODY_KEPT: u16 = 1 << 3;
+    /// The unit's terms let the answer leave only when witnesses have cosigned a head log that covers the record.
+    pub const WITNESSED: u16 = 1 << 4;
     /// All bits with a meaning.
-    pub(super) const KNOWN: u16 = REFUSED | ERROR | LAGGED | BODY_KEPT;
+    pub(super) const KNOWN: u16 = REFUSED | ERROR | LAGGED | BODY_KEPT | WITNESSED;
 }
 
 /// The first 16 bytes of the digest of a stream's origin: an entry cannot be moved to another stream.

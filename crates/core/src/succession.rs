@@ -20,6 +20,11 @@ use crate::{NodeId, PartyId, Timestamp};
 /// Payload type of a succession order's envelope.
 pub const SUCCESSION_TYPE: &str = "lingqu.v1.SuccessionOrder";
 
+/// Longest order in bytes, as the envelope of one signature: what a record has room for.
+pub const ORDER_LEN_MAX: usize = 4_096;
+/// Longest proof of a stream's end in bytes: what the next stream's first record has room for.
+pub const END_PROOF_LEN_MAX: usize = 16_384;
+
 /// The unit's order to its node: end this stream, and begin that one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SuccessionOrder {

@@ -25,7 +25,7 @@ use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion::logical_expr::utils::COUNT_STAR_EXPANSION;
-use datafusion::logical_expr::{Expr, JoinConstraint, JoinType, LogicalPlan, SortExpr};
+use datafusion::logical_expr::{Expr, JoinConstraint, JoinType, LogicalPlan, Projection, SortExpr};
 use datafusion::scalar::ScalarValue;
 
 use crate::rule::{Rule, TemplateRefused};
@@ -135,22 +135,7 @@ impl Reading {
         plan: &LogicalPlan,
         parameters: &[Parameter],
     ) -> Result<(), TemplateRefused> {
-        let plan = match classify(plan) {
-            Node::Limit(limit) => {
-                let datafusion::logical_expr::Limit { skip, fetch, input } = limit;
-                let Some(Expr::Literal(ScalarValue::Int64(Some(rows)), None)) = fetch.as_deref()
-                else {
-                    return Err(unexpected("LIMIT"));
-                };
-                let rows = usize::try_from(*rows).ok().filter(|rows| *rows > 0);
-                if skip.is_some() || rows.is_none() {
-                    return Err(TemplateRefused::new(Rule::OrderForm, "LIMIT"));
-                }
-                self.limit = rows;
-                input
-            }
-            _ => plan,
-        };
+        let plan = self.cut(plan)?;
         let (plan, sort) = match classify(plan) {
             Node::Sort(sort) => {
                 let datafusion::logical_expr::Sort { expr, input, fetch } = sort;
@@ -164,6 +149,30 @@ impl Reading {
         let Node::Projection(projection) = classify(plan) else {
             return Err(unexpected("SELECT"));
         };
+        self.sorted(sort, plan.schema())?;
+        self.outputs(projection, parameters)?;
+        over::check(&self.windows, self.groups.len(), &self.outputs)
+    }
+
+    /// LIMIT. Returns what is below.
+    fn cut<'a>(&mut self, plan: &'a LogicalPlan) -> Result<&'a LogicalPlan, TemplateRefused> {
+        let Node::Limit(limit) = classify(plan) else {
+            return Ok(plan);
+        };
+        let datafusion::logical_expr::Limit { skip, fetch, input } = limit;
+        let Some(Expr::Literal(ScalarValue::Int64(Some(rows)), None)) = fetch.as_deref() else {
+            return Err(unexpected("LIMIT"));
+        };
+        let rows = usize::try_from(*rows).ok().filter(|rows| *rows > 0);
+        if skip.is_some() || rows.is_none() {
+            return Err(TemplateRefused::new(Rule::OrderForm, "LIMIT"));
+        }
+        self.limit = rows;
+        Ok(input)
+    }
+
+    /// ORDER BY.
+    fn sorted(&mut self, sort: &[SortExpr], schema: &DFSchema) -> Result<(), TemplateRefused> {
         for SortExpr {
             expr,
             asc,
@@ -174,11 +183,20 @@ impl Reading {
                 return Err(TemplateRefused::new(Rule::OrderForm, "ORDER BY"));
             };
             self.order.push(OrderKey {
-                output: place(plan.schema(), column)?,
+                output: place(schema, column)?,
                 descending: !asc,
                 nulls_first: *nulls_first,
             });
         }
+        Ok(())
+    }
+
+    /// SELECT, with the windows in it, and HAVING.
+    fn outputs(
+        &mut self,
+        projection: &Projection,
+        parameters: &[Parameter],
+    ) -> Result<(), TemplateRefused> {
         let (windows, below) = over::peel(&projection.input);
         let (rows, having) = match classify(below) {
             Node::Filter(filter) => (filter.input.as_ref(), Some(&filter.predicate)),
@@ -187,7 +205,7 @@ impl Reading {
             _ => (below, None),
         };
         let mut shown = self.aggregated(rows)?;
-        let mut figures = above::Figures {
+        let figures = above::Figures {
             schema: rows.schema(),
             shown: &shown,
             parameters,
@@ -195,14 +213,13 @@ impl Reading {
         self.having = having.map(|kept| figures.kept(kept)).transpose()?;
         self.windows = over::read(&windows, &figures)?;
         shown.extend((0..self.windows.len()).map(above::Column::Window));
-        figures = above::Figures {
+        let figures = above::Figures {
             schema: projection.input.schema(),
             shown: &shown,
             parameters,
         };
         for (output, field) in projection.expr.iter().zip(projection.schema.fields()) {
-            let shown = figures.output(output)?;
-            let shown = match shown {
+            let shown = match figures.output(output)? {
                 above::Output::Shown(shown) => shown,
                 above::Output::Computed(computed) => {
                     self.computed.push(computed);
@@ -214,7 +231,7 @@ impl Reading {
                 shown,
             });
         }
-        over::check(&self.windows, self.groups.len(), &self.outputs)
+        Ok(())
     }
 
     /// GROUP BY and the aggregates. Returns what each column of the aggregation shows.

@@ -81,37 +81,7 @@ pub(crate) fn build(
     };
     let mut plan = scan(query, &columns, providers, query.protected)?
         .filter(columns.expr(entity).is_not_null())?;
-    for join in &query.joins {
-        let (mine, other) = join
-            .on
-            .iter()
-            .map(|(mine, other)| {
-                let column = |scan, column| columns.column(Origin { scan, column });
-                (column(query.protected, *mine), column(join.scan, *other))
-            })
-            .unzip::<_, _, Vec<_>, Vec<_>>();
-        let kind = match join.outer {
-            true => JoinType::Right,
-            false => JoinType::Inner,
-        };
-        // The other table is the build side: it is small, and no statistics decide otherwise.
-        plan = scan(query, &columns, providers, join.scan)?.join(
-            plan.build()?,
-            kind,
-            (other, mine),
-            None,
-        )?;
-    }
-    // A condition on a table that may be missing is about NULLs too, so it stands above the join.
-    for atom in query.atoms.iter().filter(|atom| is_outer(query, atom)) {
-        plan = plan.filter(condition(atom, &columns))?;
-    }
-    // What several columns decide together is one function of theirs, which no optimiser takes apart.
-    for choice in &query.choices {
-        let (compared, chosen) = chosen(choice);
-        let compared = compared.into_iter().map(|origin| columns.expr(origin));
-        plan = plan.filter(is_taken(compared.collect(), chosen))?;
-    }
+    plan = taken(query, &columns, providers, plan)?;
     let mut inputs = vec![columns.expr(entity).alias(ENTITY)];
     let mut keys = Vec::new();
     for (index, key) in query.keys.iter().enumerate() {
@@ -140,6 +110,47 @@ pub(crate) fn build(
         .aggregate(groups, figures)?
         .project(outputs)?
         .build()
+}
+
+/// The other tables joined to the protected one, and the conditions that are about more than one table or may be about NULL.
+fn taken(
+    query: &Query<ScalarValue>,
+    columns: &Columns<'_>,
+    providers: &[Arc<dyn TableProvider>],
+    mut plan: LogicalPlanBuilder,
+) -> Result<LogicalPlanBuilder> {
+    for join in &query.joins {
+        let (mine, other) = join
+            .on
+            .iter()
+            .map(|(mine, other)| {
+                let column = |scan, column| columns.column(Origin { scan, column });
+                (column(query.protected, *mine), column(join.scan, *other))
+            })
+            .unzip::<_, _, Vec<_>, Vec<_>>();
+        let kind = match join.outer {
+            true => JoinType::Right,
+            false => JoinType::Inner,
+        };
+        // The other table is the build side: it is small, and no statistics decide otherwise.
+        plan = scan(query, columns, providers, join.scan)?.join(
+            plan.build()?,
+            kind,
+            (other, mine),
+            None,
+        )?;
+    }
+    // A condition on a table that may be missing is about NULLs too, so it stands above the join.
+    for atom in query.atoms.iter().filter(|atom| is_outer(query, atom)) {
+        plan = plan.filter(condition(atom, columns))?;
+    }
+    // What several columns decide together is one function of theirs, which no optimiser takes apart.
+    for choice in &query.choices {
+        let (compared, chosen) = chosen(choice);
+        let compared = compared.into_iter().map(|origin| columns.expr(origin));
+        plan = plan.filter(is_taken(compared.collect(), chosen))?;
+    }
+    Ok(plan)
 }
 
 /// A partial: the input that it needs, under the name `input`, and the aggregate over it.

@@ -166,10 +166,10 @@ rules! {
     PrivacyForm "PRIVACY_FORM"
         en: "a statistic with noise joins a second protected table, computes with its figures, or narrows a column that it \
              does not sum",
-            "join public tables only, leave out HAVING and arithmetic, which the caller can do with the noisy figures, and \
+            "join public tables only, leave out HAVING, windows and arithmetic, which the caller can do with the noisy figures, and \
              narrow columns that are summed or averaged, to bounds within the declared ones";
         zh: "加噪统计连接了另一张受保护表，对数值再作运算，或收窄了并不求和的列",
-            "只连接公开表；去掉 HAVING 与算术运算（调用方可自行对加噪数值运算）；只收窄求和或求平均的列，且界限须在已声明的上下界之内";
+            "只连接公开表；去掉 HAVING、窗口与算术运算（调用方可自行对加噪数值运算）；只收窄求和或求平均的列，且界限须在已声明的上下界之内";
     PrivacyTerms "PRIVACY_TERMS"
         en: "a term of the noise is out of its range",
             "state `rho` above 0 and up to 10, `groups_per_entity_max` and `rows_per_entity_max` of 1 to 1000000";

@@ -1,6 +1,6 @@
 //! How strictly "no log, no answer" holds for a product: the terms that the unit signs.
 //!
-//! There are two, and nothing below them: every answer has at least a durable local record.
+//! There are three, and nothing below them: every answer has at least a durable local record.
 
 /// The least that must be true of a call's record before its answer leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,12 @@ pub enum AuditTerms {
         entries_max: u64,
         /// Longest that the oldest unmirrored record may wait, 1 to 86,400 s.
         age_s_max: u32,
+    },
+    /// As `Mirrored`, and the record is in the head log that supervisors are shown, cosigned by the quorum of witnesses that
+    /// the unit pinned at its node; a call waits at most `wait_ms_max` milliseconds for that.
+    Witnessed {
+        /// Bound of the wait, 1 to 60,000 ms.
+        wait_ms_max: u32,
     },
 }
 
@@ -33,16 +39,25 @@ pub enum AuditTermsRefused {
 }
 
 impl AuditTerms {
-    /// What satisfies both terms: mirrored is stricter than lagged, and of each two limits the smaller one counts.
+    /// What satisfies both terms: witnessed is stricter than mirrored, mirrored than lagged, and of each two limits the
+    /// smaller one counts.
     #[must_use]
     pub fn meet(self, other: AuditTerms) -> AuditTerms {
-        use AuditTerms::{Lagged, Mirrored};
+        use AuditTerms::{Lagged, Mirrored, Witnessed};
         match (self, other) {
             (Mirrored { wait_ms_max: one }, Mirrored { wait_ms_max: two }) => Mirrored {
                 wait_ms_max: one.min(two),
             },
-            (mirrored @ Mirrored { .. }, Lagged { .. })
-            | (Lagged { .. }, mirrored @ Mirrored { .. }) => mirrored,
+            // Who waits for the witnesses waits for the mirror too, and no longer than either allows.
+            (
+                Witnessed { wait_ms_max: one },
+                Witnessed { wait_ms_max: two } | Mirrored { wait_ms_max: two },
+            )
+            | (Mirrored { wait_ms_max: one }, Witnessed { wait_ms_max: two }) => Witnessed {
+                wait_ms_max: one.min(two),
+            },
+            (stricter @ (Mirrored { .. } | Witnessed { .. }), Lagged { .. })
+            | (Lagged { .. }, stricter @ (Mirrored { .. } | Witnessed { .. })) => stricter,
             (
                 Lagged {
                     entries_max: entries,
@@ -62,7 +77,7 @@ impl AuditTerms {
     /// Checks the bounds of every limit.
     pub fn check(self) -> Result<Self, AuditTermsRefused> {
         match self {
-            AuditTerms::Mirrored { wait_ms_max } => {
+            AuditTerms::Mirrored { wait_ms_max } | AuditTerms::Witnessed { wait_ms_max } => {
                 within("wait_ms_max", u64::from(wait_ms_max), 60_000)?;
             }
             AuditTerms::Lagged {

@@ -87,6 +87,10 @@ fn what_would_be_unclear_or_unbounded_is_refused() {
         AuditTerms::Mirrored {
             wait_ms_max: 60_001,
         },
+        AuditTerms::Witnessed { wait_ms_max: 0 },
+        AuditTerms::Witnessed {
+            wait_ms_max: 60_001,
+        },
         AuditTerms::Lagged {
             entries_max: 0,
             age_s_max: 1,

@@ -154,6 +154,7 @@ impl HandWritten {
             proof: tree.inclusion_proof(index, size).expect("it is there"),
             checkpoint: Checkpoint::parse(&note.text).expect("it was made above"),
             signatures: note.signatures,
+            head: None,
         }
     }
 

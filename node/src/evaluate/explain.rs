@@ -101,6 +101,13 @@ fn cost(permit: &Permit, told: &mut Explanation) {
             ),
             format!("记录经镜像联署后答复方可放行，最多等待 {wait_ms_max} 毫秒"),
         ),
+        AuditTerms::Witnessed { wait_ms_max } => told.say(
+            Topic::Rule,
+            format!(
+                "no answer leaves before witnesses have cosigned a head log over its record, for which a call waits {wait_ms_max} ms at most"
+            ),
+            format!("见证方对覆盖该记录的头部日志副署后答复方可放行，最多等待 {wait_ms_max} 毫秒"),
+        ),
         AuditTerms::Lagged {
             entries_max,
             age_s_max,

@@ -134,7 +134,7 @@ impl Node {
         let journal = Journal::open_with(
             JournalOptions {
                 signer: Arc::new(stream.signer(&config)?),
-                follows: stream.key.is_some(),
+                follows: succession::follows(&stream, &state)?,
                 origin: stream.origin,
                 mirror_key: config.trust.mirror_key.clone(),
                 clock: Arc::clone(&clock),

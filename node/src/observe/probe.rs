@@ -137,6 +137,7 @@ impl Probe {
         let audit = match permit.audit() {
             AuditTerms::Lagged { .. } => "lagged",
             AuditTerms::Mirrored { .. } => "mirrored",
+            AuditTerms::Witnessed { .. } => "witnessed",
         };
         self.word("lingqu.product", permit.product().id.as_str());
         self.number("lingqu.product_version", permit.product().version.into());
@@ -177,6 +178,7 @@ impl Probe {
             let level = match level {
                 Level::Local => "local",
                 Level::Mirrored => "mirrored",
+                Level::Witnessed => "witnessed",
             };
             self.word("lingqu.level", level);
         }

@@ -57,6 +57,7 @@ fn exposition(node: &Node) -> Exposition {
     let mut exposition = Exposition::of(&node.observe.meters.registry);
     process(node, &mut exposition);
     journal(node, &mut exposition);
+    heads(node, &mut exposition);
     authority(node, &mut exposition);
     grants(node, &mut exposition);
     budgets(node, &mut exposition);
@@ -138,11 +139,20 @@ fn journal(node: &Node, exposition: &mut Exposition) {
     for (name, help, value) in gauges {
         exposition.gauge(name, help, Some(value));
     }
-    let heads = figures.heads;
+}
+
+/// Where the stream stands in the head log, where its key is pinned.
+fn heads(node: &Node, exposition: &mut Exposition) {
+    let heads = node.journal.figures().heads;
     exposition.gauge(
         "lingqu_node_headed_records",
         "Records that the head log covers, as far as this run was shown; only where its key is pinned.",
         heads.map(|heads| number(heads.covered)),
+    );
+    exposition.gauge(
+        "lingqu_node_witnessed_records",
+        "Of these, covered by a head log that the pinned quorum of witnesses cosigned.",
+        heads.map(|heads| number(heads.witnessed)),
     );
     exposition.gauge(
         "lingqu_node_head_log_heads",

@@ -18,5 +18,6 @@ pub(super) fn level_word(level: Level) -> &'static str {
     match level {
         Level::Local => "LOCAL",
         Level::Mirrored => "MIRRORED",
+        Level::Witnessed => "WITNESSED",
     }
 }

@@ -14,7 +14,9 @@ use lingqu_journal::{FileStore, LogId, ResealFailed, StateKey, StateKeys, WalOpt
 use lingqu_tlog::Intl;
 
 use crate::bodies;
-use crate::succession::{CurrentStream, JOURNAL, ORIGIN_FILE, PAST};
+use crate::succession::{
+    BEGIN_FILE, BEGIN_LEN_MAX, CurrentStream, JOURNAL, ORIGIN_FILE, PAST, past_journals,
+};
 
 use super::{KEYS_FILE, State, StateUnusable, create_dir, write_file};
 
@@ -32,7 +34,7 @@ const DIRS: [&str; 10] = [
     "successions",
 ];
 /// Small files that are sealed.
-const SEALED: [&str; 4] = ["epoch.env", "head-log", "retry.key", "succession.begin"];
+const SEALED: [&str; 4] = ["epoch.env", "head-log", "retry.key", BEGIN_FILE];
 /// Files that are never sealed.
 const CLEAR: [&str; 1] = [ORIGIN_FILE];
 /// The directory whose files are never sealed.
@@ -173,8 +175,8 @@ fn copy_journal(
     if old.dir().join(PAST).exists() {
         create_dir(&new.dir().join(PAST))?;
         let place = stream_place(old)?;
-        for entry in fs::read_dir(old.dir().join(PAST))? {
-            let period = entry?.file_name();
+        for path in past_journals(old)? {
+            let period = path.file_name().unwrap_or_default();
             let origin = format!("{place}/{}", period.to_string_lossy());
             let log = LogId(StreamId::of::<Intl>(&origin).0);
             frames += copy(&Path::new(PAST).join(period), log)?;
@@ -231,8 +233,8 @@ fn copy_files(old: &State, new: &State) -> Result<u64, MigrateFailed> {
     let mut files = 0;
     for name in names {
         if old.dir().join(&name).exists() {
-            let content = old.read(&old.dir().join(&name))?;
-            new.write(&new.dir().join(&name), &content)?;
+            let content = old.read_large(&old.dir().join(&name), 2 * BEGIN_LEN_MAX)?;
+            new.write_large(&new.dir().join(&name), &content)?;
             files += 1;
         }
     }

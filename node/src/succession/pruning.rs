@@ -1,7 +1,7 @@
 //! Dropping the journal of a stream that has ended, when nothing in it has to be kept any more.
 //!
 //! A stream is dropped whole or not at all. It may go when the time that the configuration says has passed since its end,
-//! and six calendar months since the end of every grant that has a call in it. That it is dropped is on record, and the
+//! and six calendar months since the end of every grant that a record in it names or that was in force while it was written. That it is dropped is on record, and the
 //! mirror has that record, before a file is touched. What was spent in it was brought forward; proofs of its entries go on
 //! to hold for whoever has them, and the mirror's copy is the mirror's affair.
 
@@ -11,13 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lingqu_core::body::keep_until;
+use lingqu_core::decide::ClockState;
+use lingqu_core::forward::Forward;
 use lingqu_core::record::{Clear, Draft, Field, Kind, RecordView};
-use lingqu_core::succession::place;
+use lingqu_core::succession::{period, place};
 use lingqu_core::{ErrorCode, GrantId, Timestamp};
 use lingqu_journal::{FileStore, read_past};
 use lingqu_tlog::Intl;
 use serde::{Deserialize, Serialize};
 
+use super::{DROPPING, past_journals};
 use crate::Node;
 
 /// Calendar months for which everything of a grant is kept after its end.
@@ -49,18 +52,39 @@ struct Found {
     records: u64,
     last: Timestamp,
     grants: BTreeSet<String>,
+    /// Balances that it was begun with, and whether its last record is an end.
+    forward: Vec<u8>,
+    has_ended: bool,
 }
 
 impl Found {
     fn take(&mut self, record: &RecordView<'_>) {
         self.records += 1;
         self.last = record.time();
-        let Some(grant) = record.text(Field::Grant) else {
-            return;
-        };
-        if !self.grants.contains(grant) {
-            self.grants.insert(grant.to_owned());
+        self.has_ended = record.kind() == Kind::StreamEnd;
+        if let Some(part) = record.bytes(Field::Forward) {
+            self.forward.extend_from_slice(part);
         }
+        // A call's grant, or the one that an act is about.
+        let named = [Field::Grant, Field::Subject].map(|field| record.text(field));
+        for grant in named.into_iter().flatten() {
+            if grant.parse::<GrantId>().is_ok() && !self.grants.contains(grant) {
+                self.grants.insert(grant.to_owned());
+            }
+        }
+    }
+
+    /// Takes in the grants whose balances stand in it.
+    fn take_balances(&mut self) -> Result<(), String> {
+        if self.forward.is_empty() {
+            return Ok(());
+        }
+        let forward = Forward::decode(&self.forward).map_err(|error| error.to_string())?;
+        let used = forward.grants.iter().map(|used| &used.grant);
+        let spent = forward.budgets.iter().map(|spent| &spent.grant);
+        self.grants
+            .extend(used.chain(spent).map(ToString::to_string));
+        Ok(())
     }
 }
 
@@ -68,12 +92,16 @@ impl Node {
     /// The streams that have ended and are still here; drops those that need not be kept, if `drop` says so.
     ///
     /// # Errors
-    /// `AUDIT_UNAVAILABLE` if the mirror does not cosign in time that one is dropped; `INTERNAL` for files that cannot be
+    /// `AUDIT_UNAVAILABLE` if the mirror does not cosign in time that one is dropped; `CLOCK_SET_BACK` or `CLOCK_SKEW` if the
+    /// clock cannot be relied on; `INTERNAL` for files that cannot be
     /// read or removed.
     pub(crate) async fn past_streams(
         self: &Arc<Self>,
         drop: bool,
     ) -> Result<Vec<PastStream>, ErrorCode> {
+        if drop {
+            self.compare_clocks().await?;
+        }
         let looking = Arc::clone(self);
         let looked = self.blocking.spawn_blocking(move || looking.look_at_past());
         let found = looked.await.map_err(|_| ErrorCode::Internal)??;
@@ -94,7 +122,7 @@ impl Node {
             tracing::error!(%error, "the journal of a past stream cannot be read");
             ErrorCode::Internal
         };
-        let paths = self.past_journals().map_err(|error| failed(&error))?;
+        let paths = past_journals(&self.state).map_err(|error| failed(&error))?;
         let mut streams = Vec::new();
         for path in paths {
             let period = path.file_name().unwrap_or_default().to_string_lossy();
@@ -130,7 +158,13 @@ impl Node {
             },
         );
         read.map_err(|error| error.to_string())?;
-        Ok(found)
+        found.take_balances()?;
+        // Whatever is missing at its end could have asked for more time.
+        if found.has_ended {
+            Ok(found)
+        } else {
+            Err(format!("`{origin}` does not end with its end"))
+        }
     }
 
     /// Grants of which nobody knows when they ended, and until when the stream is kept if there are none.
@@ -140,6 +174,12 @@ impl Node {
         let months = self.config.limits.stream_keep_months.max(GRANT_KEEP_MONTHS);
         let mut until = keep_until(found.last, months);
         let mut unknown = 0;
+        // Every grant that was in force before the stream ended may have had refusals in it, which name no grant.
+        for grant in view.holdings().grants() {
+            if grant.not_before <= found.last {
+                until = until.max(keep_until(grant.not_after, GRANT_KEEP_MONTHS));
+            }
+        }
         for grant in &found.grants {
             let id: Option<GrantId> = grant.parse().ok();
             match id.and_then(|id| view.holdings().grant(&id)) {
@@ -149,6 +189,20 @@ impl Node {
             }
         }
         (unknown, (unknown == 0).then_some(until))
+    }
+
+    /// Compares the clock with the mirror's, by a record that it cosigns now: a clock that may be wrong drops nothing.
+    async fn compare_clocks(&self) -> Result<(), ErrorCode> {
+        let beat = Draft::new(Kind::Heartbeat);
+        let recorded = self.journal.append_mirrored(beat, MIRROR_WAIT).await;
+        if !matches!(recorded, Ok(Some(_))) {
+            return Err(ErrorCode::AuditUnavailable);
+        }
+        match self.journal.clock_state() {
+            ClockState::Good => Ok(()),
+            ClockState::SetBack => Err(ErrorCode::ClockSetBack),
+            ClockState::Skewed => Err(ErrorCode::ClockSkew),
+        }
     }
 
     async fn drop_stream(&self, path: &Path, stream: &PastStream) -> Result<(), ErrorCode> {
@@ -166,9 +220,13 @@ impl Node {
             "the journal of a past stream is dropped"
         );
         let path = path.to_owned();
-        let removed = self
-            .blocking
-            .spawn_blocking(move || std::fs::remove_dir_all(path));
+        let period = period(&stream.origin).to_owned();
+        let removed = self.blocking.spawn_blocking(move || {
+            // Renamed first: half of a journal is none, and would be in the way of the others.
+            let dropped = path.with_file_name(format!("{period}{DROPPING}"));
+            std::fs::rename(&path, &dropped)?;
+            std::fs::remove_dir_all(dropped)
+        });
         match removed.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {

@@ -155,3 +155,60 @@ fn what_another_stream_left_is_not_taken_over() {
     ));
     assert!(config.data_dir.join(JOURNAL).exists());
 }
+
+#[test]
+fn balances_of_any_size_that_a_stream_can_begin_with_are_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::open(dir.path(), None).unwrap();
+    let mut large = written();
+    // More than the state's other files may have: what 262,144 remembered calls take.
+    large.predecessor.forward = vec![7; 13 << 20];
+    large.write(&state).unwrap();
+    let read = Written::read(&state).unwrap().unwrap();
+    assert_eq!(read.predecessor, large.predecessor);
+    let path = dir.path().join("another");
+    assert!(state.write(&path, &vec![0; 4 << 20]).is_err());
+    assert!(!path.exists());
+}
+
+#[test]
+fn that_a_stream_follows_is_said_by_more_than_one_trace() {
+    let place = Place::new(true);
+    let state = place.state();
+    let data = place.config.data_dir.clone();
+    let first = CurrentStream::read(&data).unwrap().unwrap();
+    assert!(!follows(&first, &state).unwrap());
+    place.written.write(&state).unwrap();
+    put_aside(&place.config, &state).unwrap();
+    // The second line is taken away: the node does not go on as if nothing had been before.
+    write_file(&data.join(ORIGIN_FILE), NEXT.as_bytes()).unwrap();
+    let bare = CurrentStream::read(&data).unwrap().unwrap();
+    assert_eq!(bare.key, None);
+    assert!(put_aside(&place.config, &state).is_err());
+    assert!(follows(&bare, &state).unwrap());
+    fs::remove_file(data.join(BEGIN_FILE)).unwrap();
+    assert!(follows(&bare, &state).unwrap());
+    // What is being dropped is no stream any more.
+    let past = data.join(PAST);
+    fs::rename(past.join("2026h2"), past.join("2026h2~")).unwrap();
+    assert_eq!(past_journals(&state).unwrap(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn files_put_back_beside_what_they_became_are_left_to_a_person() {
+    let place = Place::new(true);
+    let state = place.state();
+    let data = place.config.data_dir.clone();
+    place.written.write(&state).unwrap();
+    put_aside(&place.config, &state).unwrap();
+    create_dir(&data.join(JOURNAL)).unwrap();
+    fs::write(data.join(JOURNAL).join("x.seg"), b"older").unwrap();
+    write_file(&data.join(ORIGIN_FILE), OLD.as_bytes()).unwrap();
+    assert!(put_aside(&place.config, &state).is_err());
+    let aside = data.join(PAST).join("2026h2/x.seg");
+    assert_eq!(fs::read(aside).unwrap(), b"frames");
+    assert_eq!(
+        fs::read(data.join(JOURNAL).join("x.seg")).unwrap(),
+        b"older"
+    );
+}

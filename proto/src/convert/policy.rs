@@ -45,6 +45,9 @@ fn from_pb(policy: pb::Policy) -> Result<SignedPolicy, FieldInvalid> {
             entries_max: lagged.entries_max,
             age_s_max: lagged.age_s_max,
         },
+        Some(Mode::Witnessed(witnessed)) => AuditTerms::Witnessed {
+            wait_ms_max: witnessed.wait_ms_max,
+        },
         None => return refuse("audit", "is missing or of an unknown mode"),
     };
     let built = Policy::new(columns, purposes, audit, policy.epoch_age_max_s).map_err(refused)?;
@@ -215,6 +218,7 @@ fn to_pb(signed: &SignedPolicy) -> pb::Policy {
             entries_max,
             age_s_max,
         }),
+        AuditTerms::Witnessed { wait_ms_max } => Mode::Witnessed(pb::Witnessed { wait_ms_max }),
     };
     let rule = |(column, uses): (&str, UseSet)| pb::ColumnRule {
         column: column.to_owned(),

@@ -1,11 +1,13 @@
 //! Receipts. Only their form is checked here; what they prove, `Receipt::verify` says.
 
-use lingqu_core::receipt::{Level, Receipt};
+use lingqu_core::Timestamp;
+use lingqu_core::receipt::{HeadProof, Level, Receipt};
 use lingqu_core::record::RECORD_LEN_MAX;
 use lingqu_tlog::{Checkpoint, Hash, KeyName, MAX_PROOF_HASHES, MAX_SIGNATURES, MAX_TREE_SIZE};
 
 use super::FieldInvalid;
 use super::field::{digest, parse, refuse};
+use super::head::HEAD_CHECKPOINT_LEN_MAX;
 use super::note::{note_signature_from_pb, note_signature_to_pb};
 use crate::pb;
 
@@ -17,6 +19,7 @@ pub fn level_from_pb(number: i32) -> Result<Level, FieldInvalid> {
     match pb::AuditLevel::try_from(number) {
         Ok(pb::AuditLevel::Local) => Ok(Level::Local),
         Ok(pb::AuditLevel::Mirrored) => Ok(Level::Mirrored),
+        Ok(pb::AuditLevel::Witnessed) => Ok(Level::Witnessed),
         Ok(pb::AuditLevel::Unspecified) | Err(_) => refuse("level", "is unspecified or unknown"),
     }
 }
@@ -26,6 +29,7 @@ pub fn level_to_pb(level: Level) -> pb::AuditLevel {
     match level {
         Level::Local => pb::AuditLevel::Local,
         Level::Mirrored => pb::AuditLevel::Mirrored,
+        Level::Witnessed => pb::AuditLevel::Witnessed,
     }
 }
 
@@ -59,6 +63,7 @@ pub fn receipt_from_pb(receipt: &pb::Receipt) -> Result<(Receipt, Level), FieldI
             .iter()
             .map(note_signature_from_pb)
             .collect::<Result<_, _>>()?,
+        head: receipt.head.as_ref().map(head_from_pb).transpose()?,
     };
     Ok((read, level))
 }
@@ -78,6 +83,31 @@ pub fn receipt_to_pb(receipt: &Receipt, level: Level) -> pb::Receipt {
             .iter()
             .map(note_signature_to_pb)
             .collect(),
+        head: receipt.head.as_ref().map(head_to_pb),
+    }
+}
+
+fn head_from_pb(head: &pb::HeadProof) -> Result<HeadProof, FieldInvalid> {
+    if head.index >= MAX_TREE_SIZE {
+        return refuse("head.index", "is larger than any index of a log");
+    }
+    if head.checkpoint.len() > HEAD_CHECKPOINT_LEN_MAX {
+        return refuse("head.checkpoint", "is longer than 64 KiB");
+    }
+    Ok(HeadProof {
+        received: Timestamp(head.received_us),
+        index: head.index,
+        proof: proof("head.proof", &head.proof)?,
+        checkpoint: head.checkpoint.clone(),
+    })
+}
+
+fn head_to_pb(head: &HeadProof) -> pb::HeadProof {
+    pb::HeadProof {
+        received_us: head.received.0,
+        index: head.index,
+        proof: head.proof.iter().flat_map(|hash| hash.0).collect(),
+        checkpoint: head.checkpoint.clone(),
     }
 }
 

@@ -550,7 +550,7 @@ pub struct Bounds {
 /// How strictly "no log, no answer" holds. There is nothing below a durable local record.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AuditTerms {
-    #[prost(oneof = "audit_terms::Mode", tags = "1, 2")]
+    #[prost(oneof = "audit_terms::Mode", tags = "1, 2, 3")]
     pub mode: ::core::option::Option<audit_terms::Mode>,
 }
 /// Nested message and enum types in `AuditTerms`.
@@ -561,6 +561,8 @@ pub mod audit_terms {
         Mirrored(super::Mirrored),
         #[prost(message, tag = "2")]
         Lagged(super::Lagged),
+        #[prost(message, tag = "3")]
+        Witnessed(super::Witnessed),
     }
 }
 /// No answer without the mirror's cosignature.
@@ -579,6 +581,14 @@ pub struct Lagged {
     /// Longest time the oldest unmirrored record may wait, in seconds.
     #[prost(uint32, tag = "2")]
     pub age_s_max: u32,
+}
+/// As Mirrored, and no answer without a head log over its record that the witnesses which the unit pinned at its node have
+/// cosigned, in the quorum that it asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Witnessed {
+    /// How long one call waits for that before AUDIT_UNAVAILABLE, in milliseconds.
+    #[prost(uint32, tag = "1")]
+    pub wait_ms_max: u32,
 }
 /// A registered product. Signed by the operating agency; takes effect at a node only with the unit's approval.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1563,6 +1573,25 @@ pub struct Receipt {
     /// The node's signature on the checkpoint, then cosignatures.
     #[prost(message, repeated, tag = "8")]
     pub signatures: ::prost::alloc::vec::Vec<NoteSignature>,
+    /// At AUDIT_LEVEL_WITNESSED: that the checkpoint, with exactly these signatures, stands in the head log of its region.
+    #[prost(message, optional, tag = "9")]
+    pub head: ::core::option::Option<HeadProof>,
+}
+/// A tlog-proof in binary form: that a leaf of the head log is made of `received_us` and the receipt's signed checkpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeadProof {
+    /// When the mirror took the checkpoint, in µs since the Unix epoch.
+    #[prost(int64, tag = "1")]
+    pub received_us: i64,
+    /// Index of the leaf.
+    #[prost(uint64, tag = "2")]
+    pub index: u64,
+    /// Inclusion proof: hashes of 32 bytes each, leaf sibling first.
+    #[prost(bytes = "vec", tag = "3")]
+    pub proof: ::prost::alloc::vec::Vec<u8>,
+    /// The head log's checkpoint (signed note text) with its witnesses' cosignatures. At most 64 KiB.
+    #[prost(string, tag = "4")]
+    pub checkpoint: ::prost::alloc::string::String,
 }
 /// One signature line of a C2SP signed note.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1621,6 +1650,8 @@ pub enum AuditLevel {
     Local = 1,
     /// Also durable at the coordinator's mirror and cosigned by it.
     Mirrored = 2,
+    /// Also covered by a head log that a quorum of witnesses cosigned.
+    Witnessed = 3,
 }
 impl AuditLevel {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1632,6 +1663,7 @@ impl AuditLevel {
             Self::Unspecified => "AUDIT_LEVEL_UNSPECIFIED",
             Self::Local => "AUDIT_LEVEL_LOCAL",
             Self::Mirrored => "AUDIT_LEVEL_MIRRORED",
+            Self::Witnessed => "AUDIT_LEVEL_WITNESSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1640,6 +1672,7 @@ impl AuditLevel {
             "AUDIT_LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
             "AUDIT_LEVEL_LOCAL" => Some(Self::Local),
             "AUDIT_LEVEL_MIRRORED" => Some(Self::Mirrored),
+            "AUDIT_LEVEL_WITNESSED" => Some(Self::Witnessed),
             _ => None,
         }
     }

@@ -138,7 +138,7 @@ pub(super) fn verify(
     let receipt = parse(receipt.as_bytes())?;
     let trust = pick(trusts, &receipt.checkpoint.origin);
     let record = match trust {
-        Some(trust) => prove_receipt(&receipt, trust, arguments.accept_lagged)?.record,
+        Some(_) => prove_receipt(&receipt, trusts, arguments.accept_lagged)?.record,
         None => receipt
             .check_consistency::<Intl>()
             .map_err(|error| refused(&error))?,

@@ -8,7 +8,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lingqu_core::receipt::{Level, Proven, Receipt, is_receipts, receipts_from_text};
+use lingqu_core::head::head_log_of;
+use lingqu_core::receipt::{Level, Proven, Receipt, is_receipts, is_text, receipts_from_text};
 use lingqu_core::record::{Kind, Record, flag};
 use lingqu_core::trust::Trust;
 use lingqu_proto::{pb, receipt_from_pb, receipt_to_pb};
@@ -85,7 +86,7 @@ impl Verify {
             return disclose::verify(&self, &bytes, &trusts, session);
         }
         for receipt in parse_all(&bytes)? {
-            match self.check(&receipt, pick(&trusts, &receipt.checkpoint.origin), session) {
+            match self.check(&receipt, &trusts, session) {
                 // Said of each, and of the file when all of them were looked at.
                 Ok(()) | Err(Failure::NotAuthenticated) => {}
                 Err(failure) => return Err(failure),
@@ -101,11 +102,11 @@ impl Verify {
     fn check(
         &self,
         receipt: &Receipt,
-        trust: Option<&Trust<Intl>>,
+        trusts: &[Trust<Intl>],
         session: &mut Session<'_>,
     ) -> Result<(), Failure> {
-        match trust {
-            Some(trust) => self.authenticate(receipt, trust, session),
+        match pick(trusts, &receipt.checkpoint.origin) {
+            Some(trust) => self.authenticate(receipt, trust, trusts, session),
             None => {
                 let record = receipt.check_consistency::<Intl>().map_err(refused)?;
                 self.print_consistent(receipt, &record, session)?;
@@ -118,9 +119,16 @@ impl Verify {
         &self,
         receipt: &Receipt,
         trust: &Trust<Intl>,
+        trusts: &[Trust<Intl>],
         session: &mut Session<'_>,
     ) -> Result<(), Failure> {
-        let proven = prove_receipt(receipt, trust, self.accept_lagged)?;
+        let proven = prove_receipt(receipt, trusts, self.accept_lagged)?;
+        if proven.level < Level::Witnessed && proven.record.draft.flags & flag::WITNESSED != 0 {
+            session.say(
+                "the record's terms ask for witnesses, which were not looked at: the receipt or the trust files do not have them",
+                "该记录的条件要求见证方副署，但回执或信任文件中没有见证内容，未予核对",
+            );
+        }
         for signature in unknown(receipt, trust) {
             session.say(
                 format_args!(
@@ -131,6 +139,7 @@ impl Verify {
             );
         }
         let mirrored = proven.mirrored_at.map(|time| time.to_string());
+        let witnessed = proven.witnessed_at.map(|time| time.to_string());
         let level = level(proven.level);
         let stream = &receipt.checkpoint.origin;
         if self.json {
@@ -138,13 +147,15 @@ impl Verify {
                 "authenticated": true,
                 "level": level,
                 "mirrored_at": mirrored,
+                "witnessed_at": witnessed,
                 "stream": stream,
                 "record": record_json::of(&proven.record),
             }));
         }
         let mirrored = mirrored.map_or(String::new(), |time| format!(", mirrored {time}"));
+        let witnessed = witnessed.map_or(String::new(), |time| format!(", witnessed {time}"));
         session.line(format_args!(
-            "authenticated · 已认证: {stream}, level {level}{mirrored}"
+            "authenticated · 已认证: {stream}, level {level}{mirrored}{witnessed}"
         ))?;
         session.line(record_json::line(&proven.record))
     }
@@ -179,13 +190,19 @@ pub(super) fn pick<'t>(trusts: &'t [Trust<Intl>], origin: &str) -> Option<&'t Tr
 /// Checks a receipt against keys, and that its record is as well secured as it says that it must be.
 pub(super) fn prove_receipt(
     receipt: &Receipt,
-    trust: &Trust<Intl>,
+    trusts: &[Trust<Intl>],
     accept_lagged: bool,
 ) -> Result<Proven, Failure> {
-    let proven = if accept_lagged {
-        receipt.verify(&trust.without_quorum())
-    } else {
-        receipt.verify(trust)
+    let trust = pick(trusts, &receipt.checkpoint.origin).ok_or(Failure::NotAuthenticated)?;
+    // What is said of the head log is looked at wherever one of the files has that log and witnesses of it.
+    let head_log = head_log_of(&receipt.checkpoint.origin).unwrap_or_default();
+    let heads = trusts
+        .iter()
+        .find(|trust| trust.log(&head_log).is_some() && trust.has_cosigners());
+    let proven = match heads.filter(|_| receipt.head.is_some()) {
+        Some(heads) => receipt.verify_witnessed(trust, heads),
+        None if accept_lagged => receipt.verify(&trust.without_quorum()),
+        None => receipt.verify(trust),
     };
     let proven = proven.map_err(refused)?;
     // What the record itself demands is looked at in any case.
@@ -213,9 +230,9 @@ pub(super) fn parse_all(bytes: &[u8]) -> Result<Vec<Receipt>, Failure> {
 /// Reads a receipt: the published text, or the bytes of the wire. Whatever is neither counts as altered: it was a receipt
 /// once, or somebody says that it is.
 pub(super) fn parse(bytes: &[u8]) -> Result<Receipt, Failure> {
-    if bytes.starts_with(b"c2sp.org/") {
+    if is_text(bytes) {
         let text = std::str::from_utf8(bytes).map_err(|_| refused("it is not text"))?;
-        return Receipt::from_tlog_proof(text).map_err(refused);
+        return Receipt::from_text(text).map_err(refused);
     }
     let message = pb::Receipt::decode(bytes).map_err(|_| refused("it is no receipt"))?;
     let (receipt, level) = receipt_from_pb(&message).map_err(refused)?;

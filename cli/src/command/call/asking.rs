@@ -34,6 +34,9 @@ pub(super) struct Asking {
     /// Whose logs and cosignatures are believed · 信任文件
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
+    /// Whose head logs and witnesses are believed: needed where the product's terms are `witnessed` · 头部日志信任文件
+    #[arg(long, value_name = "FILE")]
+    head_trust: Option<PathBuf>,
     /// `unit.product`, or `unit.product@version` · 数据产品
     #[arg(long, value_name = "PRODUCT", value_parser = product)]
     product: (ProductId, Option<u32>),
@@ -101,6 +104,11 @@ impl Asking {
             written::must_be_new(&written::beside(path, "opening"))?;
         }
         let trust = trust_file::read(&self.trust)?;
+        let heads = self
+            .head_trust
+            .as_deref()
+            .map(trust_file::read)
+            .transpose()?;
         let question = self.question(arguments);
         // What no node could read is refused here, where the words are, and not sent.
         let request = wire(
@@ -118,6 +126,10 @@ impl Asking {
         let node_id = self.node_id.clone();
         let answered = session.wait(async {
             let node = Node::connect(&self.url, &tls, node_id, trust).await?;
+            let node = match heads {
+                Some(heads) => node.with_heads(heads),
+                None => node,
+            };
             Ok::<_, Failure>(ask(node, &question).await?)
         })??;
         Ok((question, answered))
@@ -193,18 +205,19 @@ pub(super) fn arguments(words: &[Claim], file: Option<&Path>) -> Result<Vec<Clai
     }
 }
 
-/// `R1` or `R2`.
+/// `R1`, `R2` or `R3`.
 pub(crate) fn level(level: Level) -> &'static str {
     match level {
         Level::Local => "R1",
         Level::Mirrored => "R2",
+        Level::Witnessed => "R3",
     }
 }
 
 /// The receipt, and beside it the key that opens its commitments: for the owner alone, since with the claims it shows
 /// what was asked about whom.
 fn keep<T>(path: &Path, verified: &Answered<T>) -> Result<(), Failure> {
-    let text = verified.receipt.tlog_proof().to_string();
+    let text = verified.receipt.to_text();
     written::create(path, text.as_bytes(), Access::Everybody)?;
     let key = hex::encode(verified.opening_key) + "\n";
     written::create(

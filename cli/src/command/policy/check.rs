@@ -77,6 +77,15 @@ fn explain(signed: &SignedPolicy) -> Explanation {
             format!("no answer leaves before the mirror has cosigned its record; a call waits {wait_ms_max} ms at most"),
             format!("记录经镜像联署后答复方可放行，单次调用最多等待 {wait_ms_max} 毫秒"),
         ),
+        AuditTerms::Witnessed { wait_ms_max } => told.add(
+            format!(
+                "no answer leaves before the witnesses that the node pins have cosigned a head log over its record; a call \
+                 waits {wait_ms_max} ms at most, and a node without witnesses answers nothing"
+            ),
+            format!(
+                "节点所配置的见证方对覆盖该记录的头部日志副署后答复方可放行，单次调用最多等待 {wait_ms_max} 毫秒；未配置见证方的节点不予答复"
+            ),
+        ),
         AuditTerms::Lagged { entries_max, age_s_max } => told.add(
             format!(
                 "while the mirror is away, answers leave on the node's own durable record, for {entries_max} records and \

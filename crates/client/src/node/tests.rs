@@ -79,7 +79,12 @@ fn answered(
         opening_key: KEY.to_vec(),
         environment: 0,
     };
-    check(&request, response, &trust, call.lagged_accepted)
+    let trusted = Trusted {
+        streams: &trust,
+        heads: None,
+        lagged_accepted: call.lagged_accepted,
+    };
+    check(&request, response, trusted)
 }
 
 /// The receipt of the only record of a stream.
@@ -100,6 +105,7 @@ fn alone(draft: Draft) -> (Receipt, Trust<Intl>) {
         proof: Vec::new(),
         checkpoint,
         signatures: vec![signature],
+        head: None,
     };
     let key = VerifierKey::note(name, signer.public_key()).unwrap();
     let trust = Trust::of_logs(&[key]).unwrap();

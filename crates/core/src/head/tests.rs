@@ -13,6 +13,24 @@ fn note() -> Note {
 }
 
 #[test]
+fn a_stream_has_one_head_log() {
+    for (stream, log) in [
+        (
+            "coord.example/s/a/4501/2026h2",
+            Some("coord.example/h/4501"),
+        ),
+        ("x/s/y/s/a/45/2026h2", Some("x/s/y/h/45")),
+        ("coord.example/c/gx/45/2026h2", None),
+        ("coord.example/s/a/4501", None),
+        ("coord.example/s/a/4501/2026h2/x", None),
+        ("coord.example/h/4501", None),
+        ("", None),
+    ] {
+        assert_eq!(head_log_of(stream).as_deref(), log, "{stream}");
+    }
+}
+
+#[test]
 fn a_leaf_reads_back_and_has_one_spelling() {
     let leaf = Head::encode(Timestamp(17), &note());
     assert!(leaf.starts_with(b"lingqu/head/v1\n17\ncoord.example/s/a/"));

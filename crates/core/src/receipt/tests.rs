@@ -31,6 +31,7 @@ fn receipts(count: u64) -> (Vec<Receipt>, Trust<Intl>) {
         proof: tree.inclusion_proof(index, count).unwrap(),
         checkpoint: checkpoint.clone(),
         signatures: vec![signature.clone()],
+        head: None,
     };
     let key = VerifierKey::note(name, signer.public_key()).unwrap();
     let trust = Trust::of_logs(&[key]).unwrap();

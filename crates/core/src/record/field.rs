@@ -121,13 +121,13 @@ fields! {
     /// What is spent of it, in millionths of ρ.
     RhoMicro = 61, "rho_micro", Shape::Number;
     /// The unit's signed order that ends a stream: the bytes of its envelope.
-    Order = 70, "order", Shape::UpTo(4_096);
+    Order = 70, "order", Shape::UpTo(crate::succession::ORDER_LEN_MAX);
     /// Verifier key of the stream that follows this one.
     NextKey = 71, "next_key", Shape::Text;
     /// Verifier key of the stream that this one follows.
     PreviousKey = 72, "previous_key", Shape::Text;
     /// Receipt of that stream's last record, as the text of a tlog-proof.
-    PreviousEnd = 73, "previous_end", Shape::UpTo(16_384);
+    PreviousEnd = 73, "previous_end", Shape::UpTo(crate::succession::END_PROOF_LEN_MAX);
     /// Digest of all that is brought forward from one stream to the next.
     ForwardDigest = 74, "forward_digest", Shape::Bytes(32);
     /// A part of it.

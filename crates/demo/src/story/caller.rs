@@ -111,6 +111,7 @@ pub(super) fn level(level: Level) -> &'static str {
     match level {
         Level::Local => "local",
         Level::Mirrored => "mirrored",
+        Level::Witnessed => "witnessed",
     }
 }
 

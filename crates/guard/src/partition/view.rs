@@ -84,33 +84,7 @@ struct Finest {
 impl Finest {
     fn of(product: &StatisticProduct, settled: &Settled) -> Finest {
         let register = &settled.register;
-        // Per axis that the product uses and class of it, the labels that its splitters give.
-        let mut labels: BTreeMap<usize, Vec<(Vec<u32>, bool)>> = BTreeMap::new();
-        for splitter in splitters(&product.template) {
-            let Some(at) = register
-                .axes
-                .iter()
-                .position(|axis| axis.name == splitter.name)
-            else {
-                continue;
-            };
-            let classes = class_count(&register.axes[at]);
-            let known = labels
-                .entry(at)
-                .or_insert_with(|| vec![(Vec::new(), true); classes]);
-            if splitter.is_part {
-                continue;
-            }
-            for (class, (labels, reached)) in known.iter_mut().enumerate() {
-                let place = register.axes[at]
-                    .classes
-                    .iter()
-                    .position(|c| usize::from(*c) == class);
-                let label = place.map_or(0, |place| splitter.labels[place]);
-                labels.push(label);
-                *reached &= !splitter.always || label == 1;
-            }
-        }
+        let labels = labels(product, settled);
         let choices = reached(product, settled);
         let mut cells: HashMap<Vec<&[u32]>, usize> = HashMap::new();
         let blurred: Vec<&Vec<bool>> = { settled.blurred.iter() }
@@ -195,6 +169,41 @@ impl Finest {
         let cells: BTreeSet<usize> = self.cell_of.iter().flatten().flatten().copied().collect();
         cells.len()
     }
+}
+
+/// The labels that a product's splitters give to a class, and whether it is ever asked about.
+type Labelled = (Vec<u32>, bool);
+
+/// Per axis that the product uses, its classes.
+fn labels(product: &StatisticProduct, settled: &Settled) -> BTreeMap<usize, Vec<Labelled>> {
+    let register = &settled.register;
+    let mut labels: BTreeMap<usize, Vec<Labelled>> = BTreeMap::new();
+    for splitter in splitters(&product.template) {
+        let Some(at) = register
+            .axes
+            .iter()
+            .position(|axis| axis.name == splitter.name)
+        else {
+            continue;
+        };
+        let classes = class_count(&register.axes[at]);
+        let known = labels
+            .entry(at)
+            .or_insert_with(|| vec![(Vec::new(), true); classes]);
+        if splitter.is_part {
+            continue;
+        }
+        for (class, (labels, reached)) in known.iter_mut().enumerate() {
+            let place = register.axes[at]
+                .classes
+                .iter()
+                .position(|c| usize::from(*c) == class);
+            let label = place.map_or(0, |place| splitter.labels[place]);
+            labels.push(label);
+            *reached &= !splitter.always || label == 1;
+        }
+    }
+    labels
 }
 
 /// Of each condition in which several comparisons decide together, the classes that each comparison takes for some

@@ -9,6 +9,7 @@ mod mutations;
 mod oracles;
 mod order;
 mod statement;
+mod together;
 mod world;
 
 use proptest::prelude::*;

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use lingqu_tlog::Checkpoint;
 
+use super::heads::CheckedHead;
+
 /// Cosigned sizes that are remembered one by one; later ones count as old as the last of these.
 const RUNS_MAX: usize = 256;
 /// Sizes that are cosigned within this part of the bound count as one, with the age of the first.
@@ -26,6 +28,10 @@ pub(crate) struct Coverage {
     covered: u64,
     /// Whether the present conversation has shown one.
     seen: bool,
+    /// Whether the newest head came with the cosignatures of the pinned quorum of witnesses.
+    is_witnessed: bool,
+    /// The newest head that did.
+    witnessed: Option<CheckedHead>,
     runs: VecDeque<Run>,
 }
 
@@ -43,6 +49,8 @@ impl Coverage {
             accepted,
             covered: 0,
             seen: false,
+            is_witnessed: false,
+            witnessed: None,
             runs: VecDeque::new(),
         }
     }
@@ -66,16 +74,30 @@ impl Coverage {
         }
     }
 
-    /// A verified head covers `size` entries, under a checkpoint of the head log that extends the accepted one.
-    pub(crate) fn headed(&mut self, size: u64, checkpoint: Checkpoint, note: String) {
-        self.accepted = Some((checkpoint, note));
+    /// A checked head, under a checkpoint of the head log that extends the accepted one.
+    pub(crate) fn headed(&mut self, head: CheckedHead) {
+        self.accepted = Some((head.head_log().clone(), head.checkpoint().to_owned()));
         self.seen = true;
-        self.covered = self.covered.max(size);
+        self.covered = self.covered.max(head.covered());
+        self.is_witnessed = head.is_witnessed();
+        if head.is_witnessed() {
+            self.witnessed = Some(head);
+        }
         while let Some(run) = self.runs.front()
             && run.end <= self.covered
         {
             self.runs.pop_front();
         }
+    }
+
+    /// The newest head that enough witnesses cosigned.
+    pub(crate) fn witnessed(&self) -> Option<&CheckedHead> {
+        self.witnessed.as_ref()
+    }
+
+    /// Whether the newest head is one of those.
+    pub(crate) fn is_witnessed(&self) -> bool {
+        self.is_witnessed
     }
 
     /// The conversation with the mirror has ended.

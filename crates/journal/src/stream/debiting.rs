@@ -1,7 +1,6 @@
 //! Spending privacy budget: on record before anything is evaluated, and never given back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lingqu_core::debit::Debit;
 use lingqu_core::decide::Permit;
@@ -15,6 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::Journal;
 use super::budgets::{Limits, SpaceUse};
 use super::charge::Charge;
+use super::mirror::Awaited;
+use super::releasing::ms;
 use super::stage::{Done, Place};
 
 /// What an answer is to cost. Environment and the grant's limit are the permit's: both are signed, and nobody else
@@ -65,7 +66,8 @@ impl Debited {
 impl<S: Suite> Journal<S> {
     /// Spends privacy budget for the call that `charge` was reserved for. Admitted against the account of the space,
     /// which all callers share, and against the grant's limit, counting what is on its way to the disk; then recorded.
-    /// When this returns `Ok` the debit is durable, and cosigned by the mirror if the permit's terms are `Mirrored`.
+    /// When this returns `Ok` the debit is durable, and cosigned by the mirror if the permit's terms are `Mirrored`,
+    /// and by the witnesses if they are `Witnessed`.
     ///
     /// From the moment of admission it is spent, whatever becomes of this future or of the call: there is no way back.
     /// A charge takes one debit, before [`Charge::touch`]; a call whose debit failed or was cancelled is not recorded
@@ -99,8 +101,10 @@ impl<S: Suite> Journal<S> {
         // Held until the mirror has this debit, or has not come.
         let _turn = match terms {
             AuditTerms::Mirrored { wait_ms_max } => {
-                let wait = Duration::from_millis(wait_ms_max.into());
-                Some(self.mirror_follows(wait).await?)
+                Some(self.is_followed(Awaited::Mirrored, wait_ms_max).await?)
+            }
+            AuditTerms::Witnessed { wait_ms_max } => {
+                Some(self.is_followed(Awaited::Witnessed, wait_ms_max).await?)
             }
             AuditTerms::Lagged { .. } => None,
         };
@@ -113,22 +117,37 @@ impl<S: Suite> Journal<S> {
         // otherwise nothing of the call exists.
         charge.debit_admitted();
         let Place { index, entry } = recorded.await.map_err(|_| ErrorCode::AuditUnavailable)?;
-        if let AuditTerms::Mirrored { wait_ms_max } = terms {
-            let wait = Duration::from_millis(wait_ms_max.into());
-            let mirrored = self.wait_for_mirror(index, &entry, wait).await;
-            mirrored.ok_or(ErrorCode::AuditUnavailable)?;
+        let secured = match terms {
+            AuditTerms::Mirrored { wait_ms_max } => self
+                .wait_for_mirror(index, &entry, ms(wait_ms_max))
+                .await
+                .is_some(),
+            AuditTerms::Witnessed { wait_ms_max } => self
+                .wait_for_witnesses(index, &entry, ms(wait_ms_max))
+                .await
+                .is_some(),
+            AuditTerms::Lagged { .. } => true,
+        };
+        if !secured {
+            return Err(ErrorCode::AuditUnavailable);
         }
         charge.debit_recorded(index);
         Ok(Debited { index, debit })
     }
 
-    /// Waits, at most so long, until the mirror has all that is on record by now; meanwhile, and as long as what this
-    /// gives is held, other debits that need the mirror wait. So a mirror that falls silent costs one debit, and not one for
+    /// Waits, at most so long, until the mirror, or the witnesses, have all that is on record by now; meanwhile, and as long as
+    /// what this gives is held, other debits that need them wait. So a mirror or quorum that falls silent costs one debit, and not one for
     /// every call that is tried until it is back: what is spent is never given back, so it must not be spent in vain.
-    async fn mirror_follows(&self, wait: Duration) -> Result<OwnedSemaphorePermit, ErrorCode> {
+    async fn is_followed(
+        &self,
+        awaited: Awaited,
+        wait_ms_max: u32,
+    ) -> Result<OwnedSemaphorePermit, ErrorCode> {
+        let wait = ms(wait_ms_max);
         let follows = async {
             let turn = Arc::clone(&self.inner.mirrored_debit).acquire_owned().await;
-            self.mirrored_to(self.size()).await.then_some(turn.ok()?)
+            let size = self.size();
+            self.reaches(awaited, size).await.then_some(turn.ok()?)
         };
         let followed = tokio::time::timeout(wait, follows).await;
         followed.ok().flatten().ok_or(ErrorCode::AuditUnavailable)

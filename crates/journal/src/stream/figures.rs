@@ -6,6 +6,7 @@ use lingqu_tlog::Suite;
 
 use super::Journal;
 use super::coverage::Coverage;
+use super::heads::CheckedHead;
 use super::state::Phase;
 
 /// Numbers of one moment.
@@ -38,6 +39,8 @@ pub struct Figures {
 pub struct HeadFigures {
     /// Records that the head log covers.
     pub covered: u64,
+    /// Of these, covered by a head log that the pinned quorum of witnesses cosigned.
+    pub witnessed: u64,
     /// Heads in the head log that was accepted last, in this run or an earlier one.
     pub log_size: u64,
     /// For how long the oldest cosigned record that the head log does not cover has been cosigned; zero if there is none.
@@ -51,6 +54,7 @@ impl HeadFigures {
     fn of(coverage: &Coverage, now: Duration) -> HeadFigures {
         HeadFigures {
             covered: coverage.covered(),
+            witnessed: coverage.witnessed().map_or(0, CheckedHead::covered),
             log_size: coverage.accepted().map_or(0, |(accepted, _)| accepted.size),
             oldest_uncovered: coverage.age(now),
             fresh: coverage.is_fresh(now),

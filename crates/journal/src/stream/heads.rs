@@ -7,9 +7,11 @@
 
 use std::time::Duration;
 
-use lingqu_core::head::{Head, HeadShown};
+use lingqu_core::head::{Head, HeadShown, head_log_of};
+use lingqu_core::receipt::HeadProof;
 use lingqu_tlog::{
-    Checkpoint, KeyKind, Note, Suite, VerifierKey, leaf_hash, verify_consistency, verify_inclusion,
+    Checkpoint, KeyKind, NotAccepted, Note, Policy, Suite, VerifierKey, leaf_hash,
+    verify_consistency, verify_inclusion,
 };
 
 use super::Journal;
@@ -24,6 +26,9 @@ pub struct HeadTerms<S: Suite> {
     pub key: VerifierKey<S>,
     /// Longest that a cosigned record may be missing in the head log before no call is begun under `Mirrored` terms.
     pub lag: Duration,
+    /// The witnesses and their quorum, without whom nothing is released under `Witnessed` terms; none if the unit pinned
+    /// none.
+    pub witnesses: Option<Policy<S>>,
     /// The checkpoint of the head log that an earlier run accepted last, as [`CheckedHead::checkpoint`] gave it.
     pub accepted: Option<String>,
 }
@@ -35,12 +40,15 @@ pub enum HeadTermsRefused {
     /// changed.
     #[error("what was accepted of the head log before is not signed by its pinned key")]
     Accepted,
-    /// The key is a cosigner's, or that of another role.
-    #[error("the head log's key is not a log key of its own")]
+    /// The key is a cosigner's, that of another role, or of another head log than this stream's.
+    #[error("the head log's key is not a log key of its own for the region of this stream")]
     Key,
     /// It is followed already.
     #[error("the head log is followed already")]
     Twice,
+    /// The witnesses ask for nobody's cosignature, name logs too, or have the key of another role.
+    #[error("the witnesses must be a quorum of keys of their own, without a log")]
+    Witnesses,
 }
 
 /// Why what is shown of the head log does not count. Nothing has changed, unless it is a contradiction.
@@ -67,8 +75,10 @@ pub enum HeadRefused {
     /// The head covers less than one that was shown before.
     #[error("the head is older than the one before it")]
     Older,
-    /// The head log's own signature is missing or wrong.
-    #[error("the checkpoint is not signed by the pinned key of the head log")]
+    /// The head log's own signature is missing or wrong, or that of a known witness is wrong.
+    #[error(
+        "the checkpoint is not signed by the pinned key of the head log, or a witness's cosignature is wrong"
+    )]
     Signature,
     /// The head holds another history of this stream, signed with this node's key. The journal is closed.
     #[error("the head log holds another history signed with this node's key")]
@@ -104,17 +114,44 @@ impl HeadRefused {
 /// A head that everything was checked of. It counts once [`Journal::take_head`] has it.
 #[derive(Clone, Debug)]
 pub struct CheckedHead {
-    /// Entries of the stream that it covers.
-    covered: u64,
-    checkpoint: Checkpoint,
-    note: String,
+    head: Head,
+    /// The leaf's place in the head log, and the checkpoint as it was shown.
+    place: HeadProof,
+    /// That checkpoint, read.
+    head_log: Checkpoint,
+    /// Whether enough witnesses have cosigned it.
+    is_witnessed: bool,
 }
 
 impl CheckedHead {
     /// The signed checkpoint of the head log: what the node keeps before the head counts.
     #[must_use]
     pub fn checkpoint(&self) -> &str {
-        &self.note
+        &self.place.checkpoint
+    }
+
+    /// Entries of the stream that it covers.
+    pub(crate) fn covered(&self) -> u64 {
+        self.head.checkpoint.size
+    }
+
+    /// The head log's checkpoint.
+    pub(crate) fn head_log(&self) -> &Checkpoint {
+        &self.head_log
+    }
+
+    pub(crate) fn is_witnessed(&self) -> bool {
+        self.is_witnessed
+    }
+
+    /// The stream's checkpoint with both signatures.
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Where it stands.
+    pub(crate) fn place(&self) -> &HeadProof {
+        &self.place
     }
 }
 
@@ -128,8 +165,24 @@ impl<S: Suite> Journal<S> {
         let is_shared = [&shared.log_key, &shared.mirror_key]
             .iter()
             .any(|other| other.public_key() == terms.key.public_key());
-        if terms.key.kind() != KeyKind::Note || is_shared {
+        let is_of_stream =
+            head_log_of(&shared.origin).as_deref() == Some(terms.key.name().as_str());
+        if terms.key.kind() != KeyKind::Note || is_shared || !is_of_stream {
             return Err(HeadTermsRefused::Key);
+        }
+        if let Some(witnesses) = &terms.witnesses {
+            // A cosignature does not name its cosigner: a key in two roles could answer for both.
+            let others = [&shared.log_key, &shared.mirror_key, &terms.key];
+            let is_other = |key: &VerifierKey<S>| {
+                others
+                    .iter()
+                    .any(|other| other.public_key() == key.public_key())
+            };
+            let mut keys = witnesses.witnesses().iter();
+            let is_shared = keys.any(|witness| is_other(&witness.key));
+            if !witnesses.has_quorum() || !witnesses.logs().is_empty() || is_shared {
+                return Err(HeadTermsRefused::Witnesses);
+            }
         }
         let accepted = terms.accepted.map(|note| {
             let checkpoint = signed(&note, &terms.key).map_err(|_| HeadTermsRefused::Accepted)?;
@@ -139,8 +192,8 @@ impl<S: Suite> Journal<S> {
         let now = shared.clock.monotonic();
         let mut coverage = Coverage::new(terms.lag, accepted);
         shared
-            .head_key
-            .set(terms.key)
+            .heads
+            .set((terms.key, terms.witnesses))
             .map_err(|_| HeadTermsRefused::Twice)?;
         let mut state = shared.lock();
         coverage.cosigned(state.mirror.size(), now);
@@ -169,8 +222,8 @@ impl<S: Suite> Journal<S> {
     /// [`HeadRefused`]; after [`HeadRefused::StreamForked`] the journal is closed for ever in this process.
     pub fn check_head(&self, shown: &HeadShown) -> Result<CheckedHead, HeadRefused> {
         let shared = &self.inner.shared;
-        let key = shared.head_key.get().ok_or(HeadRefused::NotFollowed)?;
-        let checkpoint = signed(&shown.checkpoint, key)?;
+        let (key, witnesses) = shared.heads.get().ok_or(HeadRefused::NotFollowed)?;
+        let head_log = signed(&shown.checkpoint, key)?;
         let (accepted, covered) = {
             let state = shared.lock();
             let coverage = state.mirror.coverage.as_ref();
@@ -179,10 +232,10 @@ impl<S: Suite> Journal<S> {
             (accepted, coverage.covered())
         };
         if let Some(accepted) = accepted {
-            extends::<S>(&accepted, &checkpoint, shown)?;
+            extends::<S>(&accepted, &head_log, shown)?;
         }
         let leaf = leaf_hash::<S>(&shown.leaf);
-        let (size, root) = (checkpoint.size, checkpoint.root);
+        let (size, root) = (head_log.size, head_log.root);
         verify_inclusion::<S>(leaf, shown.index, size, root, &shown.proof)
             .map_err(|_| HeadRefused::Inclusion)?;
         let head = Head::decode(&shown.leaf).ok_or(HeadRefused::Leaf)?;
@@ -192,21 +245,26 @@ impl<S: Suite> Journal<S> {
         }
         self.is_ours(&head)?;
         Ok(CheckedHead {
-            covered: head.checkpoint.size,
-            checkpoint,
-            note: shown.checkpoint.clone(),
+            is_witnessed: is_witnessed(&shown.checkpoint, witnesses.as_ref())?,
+            place: HeadProof {
+                received: head.received,
+                index: shown.index,
+                proof: shown.proof.clone(),
+                checkpoint: shown.checkpoint.clone(),
+            },
+            head,
+            head_log,
         })
     }
 
     /// Lets a checked head count. One that was overtaken meanwhile changes nothing.
     pub fn take_head(&self, head: CheckedHead) {
         let mut state = self.inner.shared.lock();
-        let Some(coverage) = state.mirror.coverage.as_mut() else {
-            return;
-        };
-        let newest = coverage.accepted().map_or(0, |(accepted, _)| accepted.size);
-        if head.checkpoint.size >= newest {
-            coverage.headed(head.covered, head.checkpoint, head.note);
+        let coverage = state.mirror.coverage.as_ref();
+        let accepted = coverage.and_then(Coverage::accepted);
+        let newest = accepted.map_or(0, |(accepted, _)| accepted.size);
+        if head.head_log.size >= newest {
+            state.mirror.headed(head);
         }
     }
 
@@ -241,6 +299,25 @@ fn signed<S: Suite>(note: &str, key: &VerifierKey<S>) -> Result<Checkpoint, Head
     Ok(checkpoint)
 }
 
+/// Whether the pinned quorum of witnesses has cosigned a checkpoint.
+fn is_witnessed<S: Suite>(note: &str, witnesses: Option<&Policy<S>>) -> Result<bool, HeadRefused> {
+    let Some(witnesses) = witnesses else {
+        return Ok(false);
+    };
+    let note = Note::parse(note).map_err(|_| HeadRefused::Checkpoint)?;
+    match witnesses.cosigned(&note) {
+        Ok(_) => Ok(true),
+        Err(NotAccepted::QuorumNotMet { .. }) => Ok(false),
+        // A known key's signature that does not verify says that something is very wrong, whatever the quorum.
+        Err(
+            NotAccepted::Checkpoint(_)
+            | NotAccepted::Note(_)
+            | NotAccepted::Signature(_)
+            | NotAccepted::UnknownLog { .. },
+        ) => Err(HeadRefused::Signature),
+    }
+}
+
 /// Whether the head log only grew since the accepted checkpoint.
 fn extends<S: Suite>(
     accepted: &Checkpoint,
@@ -264,4 +341,35 @@ fn extends<S: Suite>(
 }
 
 #[cfg(test)]
+impl CheckedHead {
+    /// A head of nothing in particular, for tests of what follows from its size.
+    pub(crate) fn covering(size: u64, head_log: Checkpoint) -> CheckedHead {
+        let checkpoint = Checkpoint {
+            size,
+            ..head_log.clone()
+        };
+        CheckedHead {
+            head: Head {
+                received: lingqu_core::Timestamp(0),
+                note: Note {
+                    text: checkpoint.to_text(),
+                    signatures: Vec::new(),
+                },
+                checkpoint,
+            },
+            place: HeadProof {
+                received: lingqu_core::Timestamp(0),
+                index: 0,
+                proof: Vec::new(),
+                checkpoint: String::new(),
+            },
+            head_log,
+            is_witnessed: false,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod witnessed;

@@ -88,6 +88,11 @@ impl Life {
         self.begin.is_some() && self.opening.is_none()
     }
 
+    /// Whether it has begun to take balances over, and not all of them have come.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.opening.is_some()
+    }
+
     /// Its first record, if it follows another stream.
     pub(crate) fn begin(&self) -> Option<&StreamBegin> {
         self.begin.as_ref()

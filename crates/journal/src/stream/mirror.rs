@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::coverage::Coverage;
 use super::fold::Applied;
+use super::heads::CheckedHead;
 
 /// Most calls that the lag counts one by one: the ceiling of `AuditTerms::Lagged::entries_max`, and one more.
 const CALLS_COUNTED_MAX: u64 = 1_000_001;
@@ -27,8 +28,44 @@ pub(crate) struct Mirror {
     pub(crate) lag: Lag,
     /// Where the stream stands in the head log; nothing while none is followed.
     pub(crate) coverage: Option<Coverage>,
-    waiters: BTreeMap<(u64, u64), oneshot::Sender<()>>,
-    waiters_made: u64,
+    /// Who waits for a cosignature, and who for a head that enough witnesses cosigned.
+    cosignatures: Waiters,
+    witnesses: Waiters,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// The mirror's cosignature.
+    Mirrored,
+    /// A head log that covers the entry and that the pinned witnesses cosigned.
+    Witnessed,
+}
+
+/// Those who wait until a number of entries has come somewhere.
+#[derive(Default)]
+struct Waiters {
+    waiting: BTreeMap<(u64, u64), oneshot::Sender<()>>,
+    made: u64,
+}
+
+impl Waiters {
+    fn wait(&mut self, index: u64) -> ((u64, u64), oneshot::Receiver<()>) {
+        let (sender, receiver) = oneshot::channel();
+        let key = (index, self.made);
+        self.made += 1;
+        self.waiting.insert(key, sender);
+        (key, receiver)
+    }
+
+    /// Wakes those whose entry is below `size`.
+    fn wake(&mut self, size: u64) {
+        let waiting = self.waiting.split_off(&(size, 0));
+        for (_, waiter) in std::mem::replace(&mut self.waiting, waiting) {
+            // A waiter that has given up is gone.
+            let _ = waiter.send(());
+        }
+    }
 }
 
 /// A checkpoint of ours with the node's signature and the mirror's.
@@ -56,11 +93,7 @@ impl Mirror {
             coverage.cosigned(size, now);
         }
         self.lag.mirrored(size);
-        let waiting = self.waiters.split_off(&(size, 0));
-        for (_, waiter) in std::mem::replace(&mut self.waiters, waiting) {
-            // A waiter that has given up is gone.
-            let _ = waiter.send(());
-        }
+        self.cosignatures.wake(size);
     }
 
     /// Whether supervisors are shown what the mirror cosigned. A node that follows no head log cannot tell, and goes on.
@@ -92,26 +125,62 @@ impl Mirror {
         }
     }
 
-    /// Registers a waiter for the cosignature that covers entry `index`.
-    pub(crate) fn wait(&mut self, index: u64) -> ((u64, u64), oneshot::Receiver<()>) {
-        let (sender, receiver) = oneshot::channel();
-        let key = (index, self.waiters_made);
-        self.waiters_made += 1;
-        self.waiters.insert(key, sender);
-        (key, receiver)
+    /// Takes a checked head in, and wakes those whose entry witnesses have cosigned with it.
+    pub(crate) fn headed(&mut self, head: CheckedHead) {
+        if let Some(coverage) = &mut self.coverage {
+            coverage.headed(head);
+        }
+        let size = self.reached(Awaited::Witnessed);
+        self.witnesses.wake(size);
     }
 
-    pub(crate) fn stop_waiting(&mut self, key: (u64, u64)) {
-        self.waiters.remove(&key);
+    /// The newest head that enough witnesses cosigned.
+    pub(crate) fn witnessed(&self) -> Option<&CheckedHead> {
+        self.coverage.as_ref()?.witnessed()
+    }
+
+    /// Whether the newest head came with enough witnesses. While it did not, no call that needs them is begun.
+    pub(crate) fn is_witnessed(&self) -> bool {
+        let coverage = self.coverage.as_ref();
+        coverage.is_some_and(Coverage::is_witnessed)
+    }
+
+    /// Number of entries that have come so far.
+    pub(crate) fn reached(&self, awaited: Awaited) -> u64 {
+        match awaited {
+            Awaited::Mirrored => self.size(),
+            Awaited::Witnessed => self.witnessed().map_or(0, CheckedHead::covered),
+        }
+    }
+
+    /// Registers a waiter for entry `index`.
+    pub(crate) fn wait(
+        &mut self,
+        awaited: Awaited,
+        index: u64,
+    ) -> ((u64, u64), oneshot::Receiver<()>) {
+        self.waiters_of(awaited).wait(index)
+    }
+
+    pub(crate) fn stop_waiting(&mut self, awaited: Awaited, key: (u64, u64)) {
+        self.waiters_of(awaited).waiting.remove(&key);
     }
 
     pub(crate) fn drop_waiters(&mut self) {
-        self.waiters.clear();
+        self.cosignatures.waiting.clear();
+        self.witnesses.waiting.clear();
+    }
+
+    fn waiters_of(&mut self, awaited: Awaited) -> &mut Waiters {
+        match awaited {
+            Awaited::Mirrored => &mut self.cosignatures,
+            Awaited::Witnessed => &mut self.witnesses,
+        }
     }
 
     #[cfg(test)]
     pub(crate) fn waiters(&self) -> usize {
-        self.waiters.len()
+        self.cosignatures.waiting.len() + self.witnesses.waiting.len()
     }
 }
 

@@ -9,6 +9,7 @@ use lingqu_policy::AuditTerms;
 use lingqu_tlog::{Checkpoint, NoteSignature, Suite};
 
 use super::Journal;
+use super::mirror::Awaited;
 use super::release::{Recorded, Released, Unrecorded};
 use super::state::{Phase, Shared, State};
 
@@ -27,6 +28,11 @@ impl<S: Suite> Journal<S> {
                 AuditTerms::Mirrored { .. } => {
                     state.mirror.connected && state.mirror.is_headed(now)
                 }
+                AuditTerms::Witnessed { .. } => {
+                    state.mirror.connected
+                        && state.mirror.is_headed(now)
+                        && state.mirror.is_witnessed()
+                }
                 AuditTerms::Lagged {
                     entries_max,
                     age_s_max,
@@ -43,7 +49,7 @@ impl<S: Suite> Journal<S> {
     }
 
     /// Releases a recorded call as its permit's terms allow: `Mirrored` waits for the mirror's cosignature, at most
-    /// the time of the terms; `Lagged` goes at once while the mirror is not too far behind. Otherwise the outcome is
+    /// the time of the terms; `Witnessed` for a head log over it that enough witnesses cosigned; `Lagged` goes at once while the mirror is not too far behind. Otherwise the outcome is
     /// `AUDIT_UNAVAILABLE`, and the same record may be released later.
     pub async fn release<T: Clone>(&self, recorded: &Recorded<T>) -> Released<T> {
         let receipt = if recorded.stream != self.inner.shared.stream {
@@ -51,8 +57,11 @@ impl<S: Suite> Journal<S> {
         } else {
             match recorded.permit.audit() {
                 AuditTerms::Mirrored { wait_ms_max } => {
-                    let wait = Duration::from_millis(wait_ms_max.into());
-                    self.wait_for_mirror(recorded.index, &recorded.entry, wait)
+                    self.wait_for_mirror(recorded.index, &recorded.entry, ms(wait_ms_max))
+                        .await
+                }
+                AuditTerms::Witnessed { wait_ms_max } => {
+                    self.wait_for_witnesses(recorded.index, &recorded.entry, ms(wait_ms_max))
                         .await
                 }
                 AuditTerms::Lagged {
@@ -73,33 +82,50 @@ impl<S: Suite> Journal<S> {
         entry: &[u8],
         wait: Duration,
     ) -> Option<(Receipt, Level)> {
-        // Whether it came, too late or not at all does not matter: what counts is what the mirror has now.
-        let _ = tokio::time::timeout(wait, self.mirrored_to(index.saturating_add(1))).await;
+        self.wait_for(Awaited::Mirrored, index, wait).await;
         self.inner.shared.lock().mirrored(index, entry)
     }
 
-    /// Waits until the mirror has the first `size` records; whether it has them. It has not when the journal has ended.
-    pub(super) async fn mirrored_to(&self, size: u64) -> bool {
+    pub(super) async fn wait_for_witnesses(
+        &self,
+        index: u64,
+        entry: &[u8],
+        wait: Duration,
+    ) -> Option<(Receipt, Level)> {
+        self.wait_for(Awaited::Witnessed, index, wait).await;
+        self.inner.shared.lock().witnessed(index, entry)
+    }
+
+    async fn wait_for(&self, awaited: Awaited, index: u64, wait: Duration) {
+        // Whether it came, too late or not at all does not matter: what counts is what is there then.
+        let _ = tokio::time::timeout(wait, self.reaches(awaited, index.saturating_add(1))).await;
+    }
+
+    /// Waits until the first `size` records have come there; whether they have. They have not when the journal has
+    /// ended.
+    pub(super) async fn reaches(&self, awaited: Awaited, size: u64) -> bool {
         let shared = &self.inner.shared;
-        let (_waiter, cosigned) = {
+        let (_waiter, came) = {
             let mut state = shared.lock();
-            let Some(newest) = size.checked_sub(1).filter(|_| state.mirror.size() < size) else {
+            let newest = size.checked_sub(1);
+            let Some(newest) = newest.filter(|_| state.mirror.reached(awaited) < size) else {
                 return true;
             };
             // A journal that has ended wakes nobody any more.
             if state.phase.is_over() {
                 return false;
             }
-            let (key, cosigned) = state.mirror.wait(newest);
+            let (key, came) = state.mirror.wait(awaited, newest);
             let waiter = Waiter {
                 shared: Arc::clone(shared),
+                awaited,
                 key,
             };
-            (waiter, cosigned)
+            (waiter, came)
         };
-        // Woken or let go: what counts is what the mirror has.
-        let _ = cosigned.await;
-        shared.lock().mirror.size() >= size
+        // Woken or let go: what counts is what is there.
+        let _ = came.await;
+        shared.lock().mirror.reached(awaited) >= size
     }
 
     fn within_lag(
@@ -124,6 +150,11 @@ impl<S: Suite> Journal<S> {
     }
 }
 
+/// The bound of a wait, as terms have it.
+pub(super) fn ms(wait_ms_max: u32) -> Duration {
+    Duration::from_millis(wait_ms_max.into())
+}
+
 /// Whether the oldest call that the mirror lacks is not too old, nor the oldest record that the head log lacks: what the
 /// mirror may learn so late, supervisors may learn so late and the bound of the head log later.
 fn is_young<S: Suite>(state: &State<S>, now: Duration, age_s_max: u32) -> bool {
@@ -134,12 +165,14 @@ fn is_young<S: Suite>(state: &State<S>, now: Duration, age_s_max: u32) -> bool {
 /// Somebody who waits; it leaves the list when it stops waiting, for whatever reason.
 struct Waiter<S: Suite> {
     shared: Arc<Shared<S>>,
+    awaited: Awaited,
     key: (u64, u64),
 }
 
 impl<S: Suite> Drop for Waiter<S> {
     fn drop(&mut self) {
-        self.shared.lock().mirror.stop_waiting(self.key);
+        let mut state = self.shared.lock();
+        state.mirror.stop_waiting(self.awaited, self.key);
     }
 }
 
@@ -150,6 +183,20 @@ impl<S: Suite> State<S> {
         let signatures = cosigned.signatures.clone();
         let receipt = self.receipt(index, entry, cosigned.checkpoint.clone(), signatures)?;
         Some((receipt, Level::Mirrored))
+    }
+
+    /// The receipt at R3, if a head log over the entry was cosigned by enough witnesses.
+    fn witnessed(&self, index: u64, entry: &[u8]) -> Option<(Receipt, Level)> {
+        let newest = self.mirror.witnessed()?;
+        let head = newest.head();
+        // The leaf of the head log is this checkpoint with these signatures: not one more, not one less.
+        let signatures = head.note.signatures.clone();
+        let receipt = self.receipt(index, entry, head.checkpoint.clone(), signatures)?;
+        let receipt = Receipt {
+            head: Some(newest.place().clone()),
+            ..receipt
+        };
+        Some((receipt, Level::Witnessed))
     }
 
     /// The receipt at R1.
@@ -183,6 +230,7 @@ impl<S: Suite> State<S> {
             proof,
             checkpoint,
             signatures,
+            head: None,
         })
     }
 }

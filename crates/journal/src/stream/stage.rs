@@ -45,6 +45,8 @@ pub(crate) enum Work {
 pub(crate) struct Ending {
     pub(crate) order: Vec<u8>,
     pub(crate) next_key: String,
+    /// The order is not carried out before.
+    pub(crate) not_before: Timestamp,
     pub(crate) record: Option<Unplaced>,
 }
 
@@ -144,7 +146,7 @@ impl<S: Suite> StreamStage<S> {
 
     /// Makes the last record, whose balances are those after the frame before this one.
     fn place_end(&mut self, ending: &mut Ending, payload: &mut PayloadWriter<'_>) {
-        let time = self.next_time();
+        let time = self.next_time().max(ending.not_before);
         let forward = self.shared.lock().fold.forward(time).encode();
         let end = StreamEnd {
             order: ending.order.clone(),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lingqu_core::record::StreamId;
 use lingqu_core::{Clock, Timestamp};
-use lingqu_tlog::{Note, NoteSignature, Suite, VerifierKey};
+use lingqu_tlog::{Note, NoteSignature, Policy, Suite, VerifierKey};
 use tokio::sync::watch;
 
 use super::fold::Fold;
@@ -48,8 +48,8 @@ pub(crate) struct Shared<S: Suite> {
     pub(crate) stream: StreamId,
     pub(crate) log_key: VerifierKey<S>,
     pub(crate) mirror_key: VerifierKey<S>,
-    /// The key of the head log that is followed, if one is.
-    pub(crate) head_key: OnceLock<VerifierKey<S>>,
+    /// The key of the head log that is followed, if one is, and the witnesses that are asked for, if any are.
+    pub(crate) heads: OnceLock<(VerifierKey<S>, Option<Policy<S>>)>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: JournalLimits,
     /// Whether the stream follows another one.
@@ -129,7 +129,7 @@ impl<S: Suite> Shared<S> {
             origin,
             log_key: fixed.log_key,
             mirror_key: fixed.mirror_key,
-            head_key: OnceLock::new(),
+            heads: OnceLock::new(),
             clock: fixed.clock,
             limits: fixed.limits,
             follows: fixed.follows,
@@ -184,7 +184,7 @@ impl<S: Suite> State<S> {
     pub(crate) fn compared(&self, follows: bool) -> Phase {
         if self.fold.life.end().is_some() || self.phase == Phase::Ended {
             Phase::Ended
-        } else if follows && !self.fold.life.has_begun() {
+        } else if self.fold.life.is_opening() || (follows && !self.fold.life.has_begun()) {
             Phase::Beginning
         } else {
             Phase::Ready

@@ -7,7 +7,10 @@
 use lingqu_core::Timestamp;
 use lingqu_core::forward::Forward;
 use lingqu_core::record::{RECORD_LEN_MAX, Unplaced};
-use lingqu_core::succession::{StreamBegin, Succession, may_follow};
+use lingqu_core::succession::{
+    END_PROOF_LEN_MAX, Link, ORDER_LEN_MAX, StreamBegin, Succession, may_follow,
+};
+use lingqu_core::trust::Trust;
 use lingqu_tlog::{KeyKind, Suite, VerifierKey};
 use tokio::sync::oneshot;
 
@@ -56,11 +59,18 @@ impl<S: Suite> Journal<S> {
     /// and the counts of coalesced denials. Nothing is recorded after it. Blocks until it is durable.
     ///
     /// # Errors
-    /// [`AppendFailed`]; [`AppendFailed::Kind`] if a stream with the key `next` cannot follow this one.
-    pub fn end_stream(&self, order: Vec<u8>, next: &VerifierKey<S>) -> Result<u64, AppendFailed> {
+    /// [`AppendFailed`]; [`AppendFailed::Kind`] if a stream with the key `next` cannot follow this one, or a record has no
+    /// room for the order or the key.
+    pub fn end_stream(
+        &self,
+        order: Vec<u8>,
+        next: &VerifierKey<S>,
+        not_before: Timestamp,
+    ) -> Result<u64, AppendFailed> {
         let shared = &self.inner.shared;
         let origin = next.name().as_str();
-        if next.kind() != KeyKind::Note || !may_follow(&shared.origin, origin) {
+        let fits = (1..=ORDER_LEN_MAX).contains(&order.len()) && next.to_string().len() <= 256;
+        if next.kind() != KeyKind::Note || !may_follow(&shared.origin, origin) || !fits {
             return Err(AppendFailed::Kind);
         }
         {
@@ -72,6 +82,7 @@ impl<S: Suite> Journal<S> {
         let ending = Ending {
             order,
             next_key: next.to_string(),
+            not_before,
             record: None,
         };
         let (sender, receiver) = oneshot::channel();
@@ -134,6 +145,13 @@ impl<S: Suite> Journal<S> {
     /// [`BeginRefused`]
     pub fn begin(&self, predecessor: &Predecessor) -> Result<(), BeginRefused> {
         let shared = &self.inner.shared;
+        if !self.awaits_beginning() {
+            return Err(BeginRefused::NotAwaited);
+        }
+        let has_proof = (1..=END_PROOF_LEN_MAX).contains(&predecessor.end.len());
+        if !has_proof || predecessor.key.len() > 256 {
+            return Err(BeginRefused::Other);
+        }
         let balances = Forward::decode(&predecessor.forward).map_err(|_| BeginRefused::Other)?;
         let parts = Forward::parts(&predecessor.forward);
         let parts = parts.map(|part| Succession::Forward(part.to_vec()));
@@ -143,6 +161,8 @@ impl<S: Suite> Journal<S> {
             forward_records: parts.len() as u64,
             forward_digest: Forward::digest::<S>(&predecessor.forward),
         };
+        let not_before = Timestamp(balances.time.0.saturating_add(1));
+        self.prove(&begin, not_before)?;
         let recorded = {
             let state = shared.lock();
             if state.phase != Phase::Beginning {
@@ -161,7 +181,6 @@ impl<S: Suite> Journal<S> {
         let whole: Vec<Succession> = std::iter::once(Succession::Begin(begin))
             .chain(parts)
             .collect();
-        let not_before = Timestamp(balances.time.0.saturating_add(1));
         let room = shared.limits.frame_room() / RECORD_LEN_MAX;
         let at_once = room.clamp(1, PARTS_AT_ONCE_MAX);
         for few in whole.get(recorded..).unwrap_or_default().chunks(at_once) {
@@ -172,6 +191,25 @@ impl<S: Suite> Journal<S> {
             state.phase = state.compared(shared.follows);
         }
         Ok(())
+    }
+
+    /// Whether the stream before, as this one's key and the mirror's prove it, ended for this one and with these balances:
+    /// what is written down between two streams is believed no more than what comes over a wire.
+    fn prove(&self, begin: &StreamBegin, at: Timestamp) -> Result<(), BeginRefused> {
+        let shared = &self.inner.shared;
+        let trust = format!(
+            "log {}\nwitness mirror {}\nquorum mirror\n",
+            begin.previous_key, shared.mirror_key
+        );
+        let trust = Trust::<S>::parse(&trust).map_err(|_| BeginRefused::Other)?;
+        let first = Succession::Begin(begin.clone()).draft();
+        let first = first.at(shared.stream, 0, at).encode::<S>();
+        let link = Link::prove(&trust, &first).map_err(|_| BeginRefused::Other)?;
+        if link.next == shared.log_key {
+            Ok(())
+        } else {
+            Err(BeginRefused::Other)
+        }
     }
 
     fn record_beginning(

@@ -29,6 +29,7 @@ fn releases() -> impl Strategy<Value = Release> {
 fn audits() -> impl Strategy<Value = AuditTerms> {
     prop_oneof![
         (1..=60_000_u32).prop_map(|wait_ms_max| AuditTerms::Mirrored { wait_ms_max }),
+        (1..=60_000_u32).prop_map(|wait_ms_max| AuditTerms::Witnessed { wait_ms_max }),
         (1..=1_000_000_u64, 1..=86_400_u32).prop_map(|(entries_max, age_s_max)| {
             AuditTerms::Lagged {
                 entries_max,

@@ -78,6 +78,9 @@ fn proof(answer: &Answer, receipt: &Receipt, level: Level) -> HashMap<String, St
         ("lingqu.receipt", STANDARD.encode(binary)),
         ("lingqu.tlog_proof", receipt.tlog_proof().to_string()),
     ];
+    if let Some(head) = receipt.head_tlog_proof() {
+        entries.push(("lingqu.head_proof", head.to_string()));
+    }
     if let Some(as_of) = as_of {
         // The oldest of what the answer was made from: it speaks for no later day.
         entries.push(("lingqu.as_of", as_of.to_string()));

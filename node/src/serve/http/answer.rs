@@ -85,7 +85,7 @@ struct LoadAnswer {
 /// A receipt. 回执。
 #[derive(Serialize, ToSchema)]
 struct ReceiptAnswer {
-    /// `LOCAL`: durable at the node; `MIRRORED`: cosigned by the mirror too. 存证级别。
+    /// `LOCAL`: durable at the node; `MIRRORED`: cosigned by the mirror too; `WITNESSED`: and by witnesses. 存证级别。
     #[schema(example = "MIRRORED")]
     audit_level: &'static str,
     /// Name of the node's stream. 日志流名称。
@@ -100,6 +100,10 @@ struct ReceiptAnswer {
     receipt: String,
     /// The same as a C2SP tlog-proof, for third-party tools. 文本回执（C2SP tlog-proof）。
     tlog_proof: String,
+    /// At the level WITNESSED: that the tlog-proof's checkpoint stands in the head log, as a C2SP tlog-proof of its own.
+    /// 见证级回执另附：检查点在头部日志中的证明。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head_proof: Option<String>,
 }
 
 impl CallAnswer {
@@ -170,6 +174,7 @@ impl ReceiptAnswer {
             root: hex::encode(receipt.checkpoint.root.0),
             receipt: STANDARD.encode(receipt_to_pb(receipt, level).encode_to_vec()),
             tlog_proof: receipt.tlog_proof().to_string(),
+            head_proof: receipt.head_tlog_proof().map(|proof| proof.to_string()),
         }
     }
 }

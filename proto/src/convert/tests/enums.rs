@@ -60,7 +60,7 @@ fn numbers_go_there_and_back() {
         );
         assert_eq!(role_from_pb(wire.into()), Ok(role));
     }
-    for level in [Level::Local, Level::Mirrored] {
+    for level in [Level::Local, Level::Mirrored, Level::Witnessed] {
         assert_eq!(level_from_pb(level_to_pb(level).into()), Ok(level));
     }
     let mut bytes = BTreeSet::new();

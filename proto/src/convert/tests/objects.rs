@@ -421,6 +421,7 @@ pub(super) fn policies() -> impl Strategy<Value = SignedPolicy> {
     let purposes = proptest::collection::btree_set("[A-Z0-9_.-]{1,64}", 0..4);
     let audit = prop_oneof![
         (1..=60_000_u32).prop_map(|wait_ms_max| AuditTerms::Mirrored { wait_ms_max }),
+        (1..=60_000_u32).prop_map(|wait_ms_max| AuditTerms::Witnessed { wait_ms_max }),
         (1..=1_000_000_u64, 1..=86_400_u32).prop_map(|(entries_max, age_s_max)| {
             AuditTerms::Lagged {
                 entries_max,

@@ -121,15 +121,16 @@ impl Make {
         let mut files = Files::new();
         let mut items = Vec::with_capacity(receipts.len());
         for (receipt, number) in receipts.iter().zip(1..) {
-            let trust = pick(trusts, &receipt.checkpoint.origin)
-                .ok_or_else(|| Failure::Unusable("`--trust` is missing".to_owned()))?;
+            if pick(trusts, &receipt.checkpoint.origin).is_none() {
+                return Err(Failure::Unusable("`--trust` is missing".to_owned()));
+            }
             let path = format!("{RECEIPTS}/{number:05}.txt");
             items.push(Item {
                 path: path.clone(),
                 stream: receipt.checkpoint.origin.clone(),
-                proven: prove_receipt(receipt, trust, self.accept_lagged)?,
+                proven: prove_receipt(receipt, trusts, self.accept_lagged)?,
             });
-            files.push((path, receipt.tlog_proof().to_string()));
+            files.push((path, receipt.to_text()));
         }
         Ok((files, items))
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lingqu_core::receipt::Proven;
+use lingqu_core::receipt::{Level, Proven};
 use lingqu_core::record::{Clear, Field, Shape};
 
 use super::manifest::Manifest;
@@ -136,7 +136,9 @@ fn rows(
         record.index.to_string(),
         record.time.to_string(),
         record.draft.call.to_string(),
-        level(proven.level).to_owned(),
+        // What the keys of streams and mirrors prove. Witnesses are looked at too where they are trusted, but a report must say
+        // the same to whoever reads it with fewer keys.
+        level(proven.level.min(Level::Mirrored)).to_owned(),
         mirrored,
         item.path.clone(),
     ];

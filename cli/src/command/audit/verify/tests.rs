@@ -63,6 +63,7 @@ pub(crate) fn receipt(flags: u16, cosigned: bool) -> Receipt {
         proof: vec![sibling],
         checkpoint,
         signatures,
+        head: None,
     }
 }
 

@@ -63,6 +63,7 @@ fn receipt(drafts: Vec<Draft>, seed: u8, is_cosigned: bool) -> Receipt {
         proof: tree.inclusion_proof(size - 1, size).unwrap(),
         checkpoint,
         signatures,
+        head: None,
     }
 }
 

@@ -125,6 +125,8 @@ fn what_computes_with_noisy_figures_is_refused() {
     for sql in [
         "SELECT carrier, count(*) AS n FROM flights GROUP BY carrier HAVING count(*) > 20",
         "SELECT carrier, sum(distance) / count(*) AS n FROM flights GROUP BY carrier",
+        "SELECT carrier, sum(count(*)) OVER () AS n FROM flights GROUP BY carrier",
+        "SELECT carrier, rank() OVER (ORDER BY count(*)) AS n FROM flights GROUP BY carrier ORDER BY n",
     ] {
         let source = TemplateSource {
             sql: sql.to_owned(),

@@ -16,7 +16,7 @@ fn checkpoint() -> Checkpoint {
 }
 
 fn headed(coverage: &mut Coverage, size: u64) {
-    coverage.headed(size, checkpoint(), String::new());
+    coverage.headed(CheckedHead::covering(size, checkpoint()));
 }
 
 fn s(seconds: u64) -> Duration {

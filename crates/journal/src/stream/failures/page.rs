@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Failure, Holds, Step, TABLE};
 
 /// Failures of whole processes and machines, and the test that shows what then holds: file, function, English, Chinese.
-const WHOLE: [(&str, &str, &str, &str); 9] = [
+const WHOLE: [(&str, &str, &str, &str); 13] = [
     (
         "tests/it/crash.rs",
         "a_node_survives_every_kill",
@@ -60,6 +60,30 @@ const WHOLE: [(&str, &str, &str, &str); 9] = [
         "a_mirrored_product_answers_and_charges_nothing_while_the_mirror_is_away",
         "The network to the mirror is cut | Calls of `mirrored` products are refused before they are charged; a batch whose answer was lost is sent again and cosigned again.",
         "与镜像之间的网络中断 | `mirrored` 产品的调用在计费前即被拒绝；未收到答复的批次会重新发送并再次联署。",
+    ),
+    (
+        "tests/it/heads.rs",
+        "a_hidden_head_closes_the_node_and_a_shown_one_opens_it",
+        "The coordinator cosigns and hides the stream from supervisors | Within `head_lag_s` calls of `mirrored` products are refused before they are charged, until the head log covers what is cosigned.",
+        "协调端联署而不让监管部门看到该日志流 | `head_lag_s` 之内即在计费前拒绝 `mirrored` 产品的调用，直至头部日志覆盖已联署的内容。",
+    ),
+    (
+        "tests/it/heads.rs",
+        "a_head_log_that_does_not_extend_what_was_seen_closes_the_node_after_any_restart",
+        "The head log forks or goes back | The node answers nothing until a person has looked, and keeps both checkpoints; also across its own restarts.",
+        "头部日志分叉或倒退 | 节点在人工处理之前不再答复，并保存两个检查点；重启后同样能够发现。",
+    ),
+    (
+        "tests/it/heads.rs",
+        "a_coordinator_restored_from_a_backup_is_not_believed",
+        "The coordinator is restored from an old backup | Nodes tell it what it signed; it publishes nothing more of the region, and calls of `mirrored` products are refused before they are charged.",
+        "协调端由旧备份恢复 | 节点出示其曾签署的内容，该区域停止发布；`mirrored` 产品的调用在计费前即被拒绝。",
+    ),
+    (
+        "tests/it/witnessed.rs",
+        "a_missing_witness_closes_and_its_return_opens",
+        "Witnesses fall silent | A call of a `witnessed` product that was under way is charged and withheld, and released to a retry when they are back; further ones are refused before they are charged.",
+        "见证方失去响应 | 进行中的 `witnessed` 产品调用照常计费、暂不放行，恢复后重试即可取得；其后的调用在计费前即被拒绝。",
     ),
 ];
 

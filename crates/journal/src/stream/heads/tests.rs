@@ -12,37 +12,37 @@ use crate::stream::Reconciled;
 const HEADS: &str = "coord.example/h/45";
 const LAG: Duration = Duration::from_secs(30);
 
-fn head_key() -> VerifierKey<Intl> {
+pub(super) fn head_key() -> VerifierKey<Intl> {
     VerifierKey::note(KeyName::parse(HEADS).unwrap(), head_signer().public_key()).unwrap()
 }
 
-fn head_signer() -> Ed25519Signer {
+pub(super) fn head_signer() -> Ed25519Signer {
     Ed25519Signer::from_seed([3; 32])
 }
 
 /// A head log, honest unless asked otherwise. Cloned, it is two that differ from then on.
 #[derive(Clone)]
-struct HeadLog {
+pub(super) struct HeadLog {
     tree: RecentTree<Intl>,
     leaves: Vec<Vec<u8>>,
 }
 
 impl HeadLog {
-    fn new() -> HeadLog {
+    pub(super) fn new() -> HeadLog {
         HeadLog {
             tree: RecentTree::from_frontier(Frontier::new()),
             leaves: Vec::new(),
         }
     }
 
-    fn push(&mut self, leaf: &[u8]) -> u64 {
+    pub(super) fn push(&mut self, leaf: &[u8]) -> u64 {
         self.tree.push(leaf_hash::<Intl>(leaf));
         self.leaves.push(leaf.to_vec());
         self.tree.size() - 1
     }
 
     /// Adds a head of the journal as it is now.
-    fn head(&mut self, journal: &Journal) -> u64 {
+    pub(super) fn head(&mut self, journal: &Journal) -> u64 {
         self.push(&leaf(journal))
     }
 
@@ -56,7 +56,7 @@ impl HeadLog {
     }
 
     /// Head `index` under the newest checkpoint, to a node that has accepted `accepted` heads.
-    fn shown(&self, index: u64, accepted: u64) -> HeadShown {
+    pub(super) fn shown(&self, index: u64, accepted: u64) -> HeadShown {
         self.shown_at(index, self.tree.size(), accepted)
     }
 
@@ -89,10 +89,11 @@ fn leaf(journal: &Journal) -> Vec<u8> {
     Head::encode(START, &Note::parse(note).unwrap())
 }
 
-fn terms(accepted: Option<String>) -> HeadTerms<Intl> {
+pub(super) fn terms(accepted: Option<String>) -> HeadTerms<Intl> {
     HeadTerms {
         key: head_key(),
         lag: LAG,
+        witnesses: None,
         accepted,
     }
 }
@@ -110,7 +111,7 @@ async fn followed(world: &World, records: u64) -> Journal {
     journal
 }
 
-fn take(journal: &Journal, shown: &HeadShown) -> Result<(), HeadRefused> {
+pub(super) fn take(journal: &Journal, shown: &HeadShown) -> Result<(), HeadRefused> {
     journal
         .check_head(shown)
         .map(|head| journal.take_head(head))

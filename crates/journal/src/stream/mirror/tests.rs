@@ -229,8 +229,8 @@ fn only_the_cosignature_that_covers_it_wakes_a_waiter() {
         },
         signatures: vec![],
     };
-    let (_, mut first) = mirror.wait(4);
-    let (_, mut second) = mirror.wait(5);
+    let (_, mut first) = mirror.wait(Awaited::Mirrored, 4);
+    let (_, mut second) = mirror.wait(Awaited::Mirrored, 5);
     mirror.advance(cosigned(4), Duration::ZERO);
     assert!(first.try_recv().is_err());
     mirror.advance(cosigned(5), Duration::ZERO);

@@ -2,7 +2,7 @@ use lingqu_core::record::{Draft, Field, Kind, StreamId};
 use lingqu_core::succession::Succession;
 use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Signer, VerifierKey};
 
-use super::super::world::{ORIGIN, Terms, World, block_on, record};
+use super::super::world::{ORIGIN, START, Terms, World, block_on, record};
 use super::*;
 
 fn next_key() -> VerifierKey<Intl> {
@@ -23,7 +23,9 @@ fn ended() -> (Vec<Vec<u8>>, Forward) {
         change.clear = change.clear.number(Field::Epoch, 12);
         journal.append(change).await.unwrap();
     });
-    journal.end_stream(b"order".to_vec(), &next_key()).unwrap();
+    journal
+        .end_stream(b"order".to_vec(), &next_key(), START)
+        .unwrap();
     let mut entries = Vec::new();
     while (entries.len() as u64) < journal.size() {
         let batch = block_on(journal.next_batch(entries.len() as u64)).unwrap();

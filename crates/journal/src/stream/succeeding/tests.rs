@@ -62,7 +62,7 @@ impl Next {
 
 fn ended(world: &World, journal: &Journal) -> Predecessor {
     journal
-        .end_stream(b"order".to_vec(), &key_of(NEXT))
+        .end_stream(b"order".to_vec(), &key_of(NEXT), START)
         .unwrap();
     assert_eq!(journal.predecessor(), None, "the mirror has not cosigned");
     world.cosign_newest(journal);
@@ -156,7 +156,8 @@ fn the_end_is_the_last_record_and_says_what_follows() {
         let charge = old.reserve(call.permit()).unwrap();
         let (one, other) = (old.clone(), old.clone());
         let ending = tokio::task::spawn_blocking(move || {
-            one.end_stream(b"order".to_vec(), &key_of(NEXT)).unwrap()
+            one.end_stream(b"order".to_vec(), &key_of(NEXT), START)
+                .unwrap()
         });
         ending.await.unwrap();
         // A call that was under way when the stream ended is not answered.
@@ -168,7 +169,7 @@ fn the_end_is_the_last_record_and_says_what_follows() {
         Err(AppendFailed::Ended)
     );
     assert_eq!(
-        old.end_stream(b"again".to_vec(), &key_of(NEXT)),
+        old.end_stream(b"again".to_vec(), &key_of(NEXT), START),
         Err(AppendFailed::Ended)
     );
     world.cosign_newest(&old);
@@ -198,7 +199,7 @@ fn a_stream_that_cannot_follow_is_refused_and_nothing_ends() {
     let world = World::new();
     let journal = world.ready();
     for origin in [ORIGIN, "coord.example/s/node-b/45/2027h1", "2027h1"] {
-        let refused = journal.end_stream(Vec::new(), &key_of(origin));
+        let refused = journal.end_stream(vec![1], &key_of(origin), START);
         assert_eq!(refused, Err(AppendFailed::Kind));
     }
     assert!(journal.reconciled());
@@ -230,19 +231,17 @@ fn nothing_is_recorded_before_the_beginning_is_whole() {
 
 #[test]
 fn a_beginning_that_was_cut_off_is_completed_by_the_same_stream_alone() {
-    let world = World::new();
+    let mut world = World::new();
+    world.limits.calls_remembered_max = 8_192;
     let old = busy(&world);
-    let time = old.time_floor();
-    let mut balances = old.inner.shared.lock().fold.forward(time);
     let many = (0..4_000_u64).map(|call| lingqu_core::forward::CallMade {
         key: Intl::digest(&[&call.to_be_bytes()]),
         tag: [1; 16],
     });
-    balances.calls = many.collect();
-    let whole = Predecessor {
-        forward: balances.encode(),
-        ..ended(&world, &old)
-    };
+    old.inner.shared.lock().fold.calls.bring(many.collect());
+    let whole = ended(&world, &old);
+    let mut balances = Forward::decode(&whole.forward).unwrap();
+    let time = balances.time;
     let next = Next::new(&world);
     // One part of four is durable, and the process ends.
     {
@@ -357,4 +356,103 @@ fn subjects_are_counted_on_until_their_window_ends() {
     let limit = lingqu_policy::SubjectLimit::new(1, 24);
     let refused = other.reserve(&asked, limit.unwrap(), START);
     assert_eq!(refused, Err(ErrorCode::SubjectLimitReached));
+}
+
+#[test]
+fn what_is_written_down_is_believed_only_with_the_old_streams_proof() {
+    let world = World::new();
+    let good = ended(&world, &busy(&world));
+    let mut less = Forward::decode(&good.forward).unwrap();
+    less.grants.clear();
+    let proof = |change: &dyn Fn(&str) -> String| Predecessor {
+        end: change(&good.end),
+        ..good.clone()
+    };
+    let others = [
+        Predecessor {
+            forward: less.encode(),
+            ..good.clone()
+        },
+        Predecessor {
+            key: key_of(ORIGIN).to_string(),
+            ..good.clone()
+        },
+        proof(&|_| String::new()),
+        // Without the mirror's cosignature, which is the last line.
+        proof(&|end| {
+            let at = end.trim_end().rfind('\n').unwrap();
+            end[..=at].to_owned()
+        }),
+    ];
+    for other in others {
+        let journal = Next::new(&world).compared();
+        assert_eq!(journal.begin(&other), Err(BeginRefused::Other));
+        assert_eq!(journal.size(), 0);
+    }
+    // The right one, but for another stream than it names.
+    let next = Next::new(&world);
+    let options = JournalOptions {
+        origin: NEXT.replace("2027h1", "2027h2"),
+        ..next.options()
+    };
+    let journal = Journal::open(options, Box::new(next.0.disk.store())).unwrap();
+    assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
+    assert_eq!(journal.begin(&good), Err(BeginRefused::Other));
+}
+
+#[test]
+fn an_order_that_no_record_has_room_for_ends_nothing() {
+    let world = World::new();
+    let journal = world.ready();
+    for order in [Vec::new(), vec![7; ORDER_LEN_MAX + 1]] {
+        let refused = journal.end_stream(order, &key_of(NEXT), START);
+        assert_eq!(refused, Err(AppendFailed::Kind));
+    }
+    assert!(journal.reconciled());
+    let full = vec![7; ORDER_LEN_MAX];
+    journal.end_stream(full, &key_of(NEXT), START).unwrap();
+    drop(journal);
+    assert!(world.open().is_ok());
+}
+
+#[test]
+fn the_end_is_never_dated_before_the_order_is_due() {
+    let world = World::new();
+    let journal = world.ready();
+    // The mirror's clock is ahead of ours, within what is tolerated: by its time the order is due.
+    let due = START.plus(std::time::Duration::from_secs(20));
+    journal
+        .end_stream(b"order".to_vec(), &key_of(NEXT), due)
+        .unwrap();
+    assert_eq!(journal.time_floor(), due);
+}
+
+#[test]
+fn a_stream_in_the_middle_of_its_beginning_takes_nothing_else_whatever_it_is_opened_as() {
+    let world = World::new();
+    let whole = ended(&world, &busy(&world));
+    let next = Next::new(&world);
+    {
+        let journal = next.compared();
+        let begin = StreamBegin {
+            previous_key: whole.key.clone(),
+            previous_end: whole.end.clone().into_bytes(),
+            forward_records: 1,
+            forward_digest: Forward::digest::<Intl>(&whole.forward),
+        };
+        let time = Forward::decode(&whole.forward).unwrap().time;
+        let later = Timestamp(time.0 + 1);
+        journal
+            .record_beginning(&[Succession::Begin(begin)], later)
+            .unwrap();
+    }
+    let options = JournalOptions {
+        follows: false,
+        ..next.options()
+    };
+    let journal = Journal::open(options, Box::new(next.0.disk.store())).unwrap();
+    assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
+    assert!(journal.awaits_beginning() && !journal.reconciled());
+    journal.begin(&whole).unwrap();
+    assert!(journal.reconciled());
 }
