@@ -13,15 +13,16 @@ use std::collections::BTreeSet;
 
 use lingqu_core::Region;
 use lingqu_core::head::Head;
-use lingqu_core::record::{Field, Kind, Record, RecordView, StreamId};
-use lingqu_core::succession::{OutOfCourse, Succession};
+use lingqu_core::record::{Field, Kind, Record};
+use lingqu_core::succession::OutOfCourse;
 use lingqu_core::trust::Trust;
 use lingqu_proto::pb;
 use lingqu_proto::pb::audit_client::AuditClient;
-use lingqu_tlog::{Checkpoint, Intl, Note, leaf_hash};
+use lingqu_tlog::{Checkpoint, Frontier, Intl, Note, leaf_hash};
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
+use self::following::Continued;
 pub use self::seen::{Seen, SeenMalformed};
 pub use self::selection::{Outcome, Selection};
 use crate::succession::{Step, StepRefused};
@@ -241,37 +242,21 @@ impl Verifier {
         if origin.rsplit('/').nth(1) != Some(region.as_str()) {
             return Err(FeedBroken::NotAuthentic(origin));
         }
-        let gap = || FeedBroken::StreamGap(origin.clone());
         if self.seen.streams.len() >= STREAMS_MAX || self.seen.heads.len() >= STREAMS_MAX {
             return Err(FeedBroken::Malformed("number of streams"));
         }
-        let mut stream = self.seen.streams.get(&origin).cloned().unwrap_or_default();
-        let first = stream.size();
-        let stream_id = StreamId::of::<Intl>(&origin);
-        let mut course = self.seen.course(&origin);
-        let mut records = Vec::with_capacity(entries.len());
-        for entry in &entries {
-            let record =
-                RecordView::read::<Intl>(entry).map_err(|_| FeedBroken::Malformed("record"))?;
-            if record.index() != stream.size() || record.stream() != stream_id {
-                return Err(gap());
-            }
-            let succession =
-                Succession::of(&record).map_err(|_| FeedBroken::Malformed("record"))?;
-            let taken = course.take(stream.size(), succession.as_ref());
-            taken.map_err(|why| FeedBroken::Course {
-                origin: origin.clone(),
-                why,
-            })?;
-            stream.push(leaf_hash::<Intl>(entry));
-            records.push(record.to_record());
-        }
+        let first = self.seen.streams.get(&origin).map_or(0, Frontier::size);
+        let Continued {
+            stream,
+            course,
+            records,
+        } = self.seen.continued(&origin, &entries)?;
         // The first part of a large span says where it begins; the root says whether it does.
         if stream.size() != checkpoint.size
             || stream.root() != checkpoint.root
             || first > checkpoint.size
         {
-            return Err(gap());
+            return Err(FeedBroken::StreamGap(origin));
         }
         let heads = self.seen.heads.entry(region.clone()).or_default();
         if span.head_index != heads.size() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use lingqu_client::succession::Step;
 use lingqu_client::{Event, FeedBroken, Seen, Selection};
 use lingqu_core::Region;
 use serde_json::json;
@@ -48,11 +49,7 @@ impl Shown {
                 ..
             } => {
                 if let Some(step) = follows {
-                    if self.json {
-                        session.json(&json!({ "follows": links::value(&step) }))?;
-                    } else {
-                        links::tell(std::slice::from_ref(&*step), session);
-                    }
+                    self.tell(&step, session)?;
                 }
                 self.verified += records.len() as u64;
                 for record in &records {
@@ -92,6 +89,15 @@ impl Shown {
                 self.open.remove(&region);
             }
         }
+        Ok(())
+    }
+
+    /// How a stream follows the one before.
+    fn tell(&self, step: &Step, session: &mut Session<'_>) -> Result<(), Failure> {
+        if self.json {
+            return session.json(&json!({ "follows": links::value(step) }));
+        }
+        links::tell(std::slice::from_ref(step), session);
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! The follower's side of the succession of streams: a stream that follows a believed one is believed, once its first
 //! record has proven that it does, and begins with nothing missing.
 
-use lingqu_core::record::{Field, Record};
-use lingqu_core::succession::{Course, OutOfCourse};
+use lingqu_core::record::{Field, Record, RecordView, StreamId};
+use lingqu_core::succession::{Course, OutOfCourse, Succession};
 use lingqu_core::trust::Trust;
-use lingqu_tlog::Intl;
+use lingqu_tlog::{Frontier, Intl, leaf_hash};
 
 use super::{FeedBroken, Seen, Verifier};
 use crate::succession::{Step, StepRefused, begins, follow_all, previous_origin, step, trust_in};
@@ -83,7 +83,46 @@ impl Verifier {
     }
 }
 
+/// A stream as it is after some more entries; nothing of it is kept before a head has proven them.
+pub(super) struct Continued {
+    pub(super) stream: Frontier<Intl>,
+    pub(super) course: Course<Intl>,
+    pub(super) records: Vec<Record>,
+}
+
 impl Seen {
+    /// Continues a stream with entries, each the record of its place and one that a stream has there.
+    pub(super) fn continued(
+        &self,
+        origin: &str,
+        entries: &[Vec<u8>],
+    ) -> Result<Continued, FeedBroken> {
+        let malformed = || FeedBroken::Malformed("record");
+        let id = StreamId::of::<Intl>(origin);
+        let mut stream = self.streams.get(origin).cloned().unwrap_or_default();
+        let mut course = self.course(origin);
+        let mut records = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let record = RecordView::read::<Intl>(entry).map_err(|_| malformed())?;
+            if record.index() != stream.size() || record.stream() != id {
+                return Err(FeedBroken::StreamGap(origin.to_owned()));
+            }
+            let succession = Succession::of(&record).map_err(|_| malformed())?;
+            let taken = course.take(stream.size(), succession.as_ref());
+            taken.map_err(|why| FeedBroken::Course {
+                origin: origin.to_owned(),
+                why,
+            })?;
+            stream.push(leaf_hash::<Intl>(entry));
+            records.push(record.to_record());
+        }
+        Ok(Continued {
+            stream,
+            course,
+            records,
+        })
+    }
+
     /// Where the stream is between its beginning and its end.
     pub(super) fn course(&self, origin: &str) -> Course<Intl> {
         if self.ended.contains_key(origin) {

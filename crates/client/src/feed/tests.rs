@@ -1,10 +1,10 @@
 //! A coordinator that lies: what it leaves out, mislabels or cuts off is noticed.
 
 use lingqu_core::Timestamp;
-use lingqu_core::record::{Draft, Kind};
+use lingqu_core::record::{Draft, Kind, StreamId};
 use lingqu_tlog::{Ed25519Signer, KeyName, Signer, sign_cosignature, sign_note};
 
-use lingqu_tlog::{Frontier, VerifierKey};
+use lingqu_tlog::VerifierKey;
 
 use super::*;
 
