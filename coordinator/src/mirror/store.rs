@@ -280,7 +280,11 @@ impl MirrorStage {
             .filter(|(_, held)| held.size() > held.headed);
         let mut changed = BTreeMap::new();
         let mut added = 0;
-        for (_, held) in grown {
+        for (origin, held) in grown {
+            // A stream that never finished its beginning would keep all who follow from keeping their state.
+            if self.tips.get(origin).is_some_and(Tip::is_opening) {
+                continue;
+            }
             let Some(cosigned) = &held.cosigned else {
                 continue;
             };

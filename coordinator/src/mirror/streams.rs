@@ -246,6 +246,11 @@ impl Tip {
         self.frontier.size()
     }
 
+    /// Whether the stream is bringing balances forward, and not all of them have come.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.course.is_opening()
+    }
+
     pub(crate) fn last_time(&self) -> Option<Timestamp> {
         self.last_time
     }

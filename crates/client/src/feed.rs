@@ -29,8 +29,10 @@ use crate::succession::{Step, StepRefused};
 
 /// Largest message of the feed, in bytes.
 const MESSAGE_LEN_MAX: usize = 8 << 20;
-/// Most streams and regions that a subscriber follows.
+/// Most streams that have not ended, and most regions, that a subscriber follows.
 const STREAMS_MAX: usize = 10_000;
+/// Most streams that it remembers, those that have ended included.
+const STREAMS_REMEMBERED_MAX: usize = 200_000;
 /// Most bytes of one head's span, which is kept until its head has proven it. A mirror adds far less between two heads.
 const SPAN_LEN_MAX: usize = 256 << 20;
 
@@ -242,7 +244,7 @@ impl Verifier {
         if origin.rsplit('/').nth(1) != Some(region.as_str()) {
             return Err(FeedBroken::NotAuthentic(origin));
         }
-        if self.seen.streams.len() >= STREAMS_MAX || self.seen.heads.len() >= STREAMS_MAX {
+        if self.is_full(&origin) {
             return Err(FeedBroken::Malformed("number of streams"));
         }
         let first = self.seen.streams.get(&origin).map_or(0, Frontier::size);
@@ -284,6 +286,21 @@ impl Verifier {
             head: span.head,
             follows,
         }))
+    }
+
+    /// Whether there is no room for another stream or region. Those that have ended take none of the places of others:
+    /// nobody who ends streams often keeps others from being followed.
+    fn is_full(&self, origin: &str) -> bool {
+        if self.seen.heads.len() >= STREAMS_MAX {
+            return true;
+        }
+        let going_on = self
+            .seen
+            .streams
+            .len()
+            .saturating_sub(self.seen.ended.len());
+        !self.seen.streams.contains_key(origin)
+            && (going_on >= STREAMS_MAX || self.seen.streams.len() >= STREAMS_REMEMBERED_MAX)
     }
 
     /// The stream checkpoint in a head, signed by its log and cosigned by the quorum, to whoever has taken the step to
