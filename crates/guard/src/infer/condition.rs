@@ -65,16 +65,7 @@ impl<T> Tree<T> {
         }
     }
 
-    /// The same with a tree in the place of each comparison.
-    pub(crate) fn grow<U>(&self, leaf: &impl Fn(&T) -> Tree<U>) -> Tree<U> {
-        match self {
-            Tree::All(parts) => Tree::All(parts.iter().map(|part| part.grow(leaf)).collect()),
-            Tree::Any(parts) => Tree::Any(parts.iter().map(|part| part.grow(leaf)).collect()),
-            Tree::One(one) => leaf(one),
-        }
-    }
-
-    /// The same where that may be refused.
+    /// The same with a tree in the place of each comparison, where that may be refused.
     pub(crate) fn try_grow<U, E>(
         &self,
         leaf: &impl Fn(&T) -> Result<Tree<U>, E>,

@@ -367,7 +367,10 @@ fn split_choice(template: &Template, choice: &Tree<Atom<Bindable>>, found: &mut 
 }
 
 /// The places that comparisons of one column take together, if no parameter is in them.
-fn fixed_set(template: &Template, choice: &Tree<Atom<Bindable>>) -> Option<(Origin, Vec<bool>)> {
+pub(crate) fn fixed_set(
+    template: &Template,
+    choice: &Tree<Atom<Bindable>>,
+) -> Option<(Origin, Vec<bool>)> {
     let leaves = choice.leaves();
     let (first, rest) = leaves.split_first()?;
     let origin = first.origin;

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use lingqu_policy::Release;
 
-use super::axes::{Axis, AxisName, ever, name, splitters};
+use super::axes::{Axis, AxisName, ever, fixed_set, name, splitters};
 use super::blocks::WITHHELD;
 use super::register::MIXED;
 use super::settle::Settled;
 use super::{OpenProduct, ProductRefused, StatisticProduct, kind_of};
-use crate::infer::Tree;
+use crate::infer::{Origin, Tree};
 use crate::query::{Atom, Bindable, Cell};
 use crate::safeguard::{Safeguard, stands};
+use crate::template::Template;
 
 /// How the product fares, or why it stays closed.
 pub(super) fn view(
@@ -206,27 +207,49 @@ fn labels(product: &StatisticProduct, settled: &Settled) -> BTreeMap<usize, Vec<
     labels
 }
 
-/// Of each condition in which several comparisons decide together, the classes that each comparison takes for some
-/// argument.
-fn reached(product: &StatisticProduct, settled: &Settled) -> Vec<Tree<(usize, Vec<bool>)>> {
-    let template = &product.template;
-    let axes = &settled.register.axes;
-    let classes = |atom: &Atom<Bindable>| {
-        let wanted = name(template, atom.origin);
-        let at = axes.iter().position(|axis| axis.name == wanted);
-        let axis = at.and_then(|at| Some((at, axes[at].domain.as_ref()?)));
-        let Some((at, domain)) = axis else {
-            return Tree::All(Vec::new());
-        };
-        let mut taken = vec![false; class_count(&axes[at])];
-        let places = ever(template, domain, atom);
-        for (class, ever) in axes[at].classes.iter().zip(places) {
-            taken[usize::from(*class)] |= ever;
-        }
-        Tree::One((at, taken))
+/// Which classes of an axis are taken for some argument.
+type Ever = (usize, Vec<bool>);
+
+/// Of each condition in which several comparisons decide together, the classes that are taken for some argument.
+fn reached(product: &StatisticProduct, settled: &Settled) -> Vec<Tree<Ever>> {
+    let choices = product.template.query().choices.iter();
+    choices
+        .map(|choice| reached_by(&product.template, &settled.register.axes, choice))
+        .collect()
+}
+
+/// Comparisons of one column whose values stand in the text share classes, which only together they take as a whole: of
+/// one alone, a class would count as taken for a place that another one leaves out.
+fn reached_by(template: &Template, axes: &[Axis], choice: &Tree<Atom<Bindable>>) -> Tree<Ever> {
+    if let Some((origin, places)) = fixed_set(template, choice) {
+        return classes_of(template, axes, origin, &places);
+    }
+    let each = |parts: &[Tree<Atom<Bindable>>]| {
+        { parts.iter() }
+            .map(|part| reached_by(template, axes, part))
+            .collect()
     };
-    let choices = template.query().choices.iter();
-    choices.map(|choice| choice.grow(&classes)).collect()
+    match choice {
+        Tree::All(parts) => Tree::All(each(parts)),
+        Tree::Any(parts) => Tree::Any(each(parts)),
+        Tree::One(atom) => match template.rules(atom.origin.scan).domain(atom.origin.column) {
+            Some(domain) => classes_of(template, axes, atom.origin, &ever(template, domain, atom)),
+            None => Tree::All(Vec::new()),
+        },
+    }
+}
+
+/// The classes that these places of a column lie in.
+fn classes_of(template: &Template, axes: &[Axis], origin: Origin, places: &[bool]) -> Tree<Ever> {
+    let wanted = name(template, origin);
+    let Some(at) = axes.iter().position(|axis| axis.name == wanted) else {
+        return Tree::All(Vec::new());
+    };
+    let mut taken = vec![false; class_count(&axes[at])];
+    for (class, is_taken) in axes[at].classes.iter().zip(places) {
+        taken[usize::from(*class)] |= is_taken;
+    }
+    Tree::One((at, taken))
 }
 
 fn class_count(axis: &Axis) -> usize {

@@ -34,6 +34,33 @@ fn a_small_cell_is_withheld_from_every_answer() {
     assert_eq!(bench.rows(&alone, &all), [["53", "5300"]]);
 }
 
+/// A range is two comparisons, and neither of them alone says what is asked about.
+#[test]
+fn what_a_range_in_an_alternative_leaves_out_is_not_counted_as_asked() {
+    let bench = Bench::new(lenient_rules());
+    let product = bench.product(
+        "some",
+        "SELECT count(*) AS n FROM flights \
+         WHERE carrier = 'AA' OR flown BETWEEN '2013-02-01' AND '2013-02-28'",
+    );
+    let on = |text: &str, flights: Vec<Flight>| {
+        let day = day(text);
+        flights
+            .into_iter()
+            .map(move |flight| Flight { day, ..flight })
+    };
+    let flights: Vec<Flight> = on("2013-01-15", fleet(0, 10, "AA").collect())
+        .chain(on("2013-02-15", fleet(100, 9, "UA").collect()))
+        .chain(on("2013-03-15", fleet(200, 200, "UA").collect()))
+        .collect();
+    let partition = bench
+        .open(std::slice::from_ref(&product), &flights, None)
+        .unwrap();
+    assert_eq!(bench.rows(&partition, &product), [["10"]]);
+    // Nine of nineteen, not nine of all.
+    assert_eq!(partition.report().open[0].withheld_percent, 48);
+}
+
 #[test]
 fn small_cells_are_merged_with_their_like() {
     let bench = Bench::new(lenient_rules());
