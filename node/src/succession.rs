@@ -226,13 +226,29 @@ pub(crate) fn follows(stream: &CurrentStream, state: &State) -> io::Result<bool>
 
 /// Where the journals of streams that have ended are, by their periods; what is being dropped is left out.
 pub(crate) fn past_journals(state: &State) -> io::Result<Vec<PathBuf>> {
+    let mut found = below_past(state)?;
+    found.retain(|path| !is_dropping(path));
+    Ok(found)
+}
+
+/// Removes what a crash left of journals that were being dropped: that they are is on record already.
+fn remove_half_dropped(state: &State) -> io::Result<()> {
+    let left = below_past(state)?;
+    let mut left = left.into_iter().filter(|path| is_dropping(path));
+    left.try_for_each(std::fs::remove_dir_all)
+}
+
+fn is_dropping(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(DROPPING)
+}
+
+fn below_past(state: &State) -> io::Result<Vec<PathBuf>> {
     let dir = state.dir().join(PAST);
     if !dir.exists() {
         return Ok(Vec::new());
     }
     let paths = std::fs::read_dir(dir)?.map(|entry| Ok(entry?.path()));
     let mut found: Vec<PathBuf> = paths.collect::<io::Result<_>>()?;
-    found.retain(|path| !path.to_string_lossy().ends_with(DROPPING));
     found.sort();
     Ok(found)
 }

@@ -20,7 +20,7 @@ use lingqu_journal::{FileStore, read_past};
 use lingqu_tlog::Intl;
 use serde::{Deserialize, Serialize};
 
-use super::{DROPPING, past_journals};
+use super::{DROPPING, past_journals, remove_half_dropped};
 use crate::Node;
 
 /// Calendar months for which everything of a grant is kept after its end.
@@ -93,8 +93,7 @@ impl Node {
     ///
     /// # Errors
     /// `AUDIT_UNAVAILABLE` if the mirror does not cosign in time that one is dropped; `CLOCK_SET_BACK` or `CLOCK_SKEW` if the
-    /// clock cannot be relied on; `INTERNAL` for files that cannot be
-    /// read or removed.
+    /// clock cannot be relied on; `INTERNAL` for files that cannot be read or removed.
     pub(crate) async fn past_streams(
         self: &Arc<Self>,
         drop: bool,
@@ -103,7 +102,15 @@ impl Node {
             self.compare_clocks().await?;
         }
         let looking = Arc::clone(self);
-        let looked = self.blocking.spawn_blocking(move || looking.look_at_past());
+        let looked = self.blocking.spawn_blocking(move || {
+            if drop {
+                remove_half_dropped(&looking.state).map_err(|error| {
+                    tracing::error!(%error, "what is left of a past stream cannot be removed");
+                    ErrorCode::Internal
+                })?;
+            }
+            looking.look_at_past()
+        });
         let found = looked.await.map_err(|_| ErrorCode::Internal)??;
         let now = self.facts().now();
         let mut streams = Vec::new();

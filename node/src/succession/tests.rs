@@ -192,6 +192,9 @@ fn that_a_stream_follows_is_said_by_more_than_one_trace() {
     let past = data.join(PAST);
     fs::rename(past.join("2026h2"), past.join("2026h2~")).unwrap();
     assert_eq!(past_journals(&state).unwrap(), [] as [PathBuf; 0]);
+    fs::create_dir(past.join("2027h1")).unwrap();
+    remove_half_dropped(&state).unwrap();
+    assert!(!past.join("2026h2~").exists() && past.join("2027h1").exists());
 }
 
 #[test]
