@@ -35,7 +35,7 @@ pub(super) struct Alone {
 impl Alone {
     pub(super) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Alone, Failed> {
         let journal = open(dir, &clock)?;
-        match journal.reconcile(None) {
+        match journal.reconcile(0, None) {
             Ok(Reconciled::Ready) => {}
             other => return Err(Failed::Call(format!("not reconciled: {other:?}"))),
         }
@@ -105,7 +105,7 @@ fn open(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Journal, Failed> {
         JournalOptions {
             origin: ORIGIN.to_owned(),
             signer: Arc::new(log_signer()),
-            mirror_key: mirror_key(),
+            mirrors: MirrorTerms::one(mirror_key()),
             clock: Arc::clone(clock),
             limits: JournalLimits::default(),
             on_fatal: FatalHook::default(),

@@ -249,7 +249,7 @@ impl World {
         JournalOptions {
             origin: ORIGIN.into(),
             signer: Arc::new(signer()),
-            mirror_key: mirror_key(),
+            mirrors: MirrorTerms::one(mirror_key()),
             clock: self.clock.clone(),
             limits: self.limits.clone(),
             on_fatal: FatalHook::new(|_| {}),
@@ -264,7 +264,7 @@ impl World {
     /// Opens and reconciles with a mirror that has nothing.
     pub(crate) fn ready(&self) -> Journal {
         let journal = self.open().unwrap();
-        assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
+        assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
         journal
     }
 

@@ -56,8 +56,8 @@ fn followed(world: &World, witnesses: Option<&str>) -> Journal {
             ..terms(None)
         })
         .unwrap();
-    assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
-    journal.set_mirror_connected(true);
+    assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
+    journal.set_mirror_connected(0, true);
     journal
 }
 
@@ -134,8 +134,8 @@ fn an_answer_waits_for_the_quorum_and_its_receipt_proves_it() {
         take(&journal, &cosigned_by(log.shown(index, 3), &[1, 2, 3])).unwrap();
         assert!(released(&journal, &second).await.is_ok());
         // A conversation that ended takes the readiness with it.
-        journal.set_mirror_connected(false);
-        journal.set_mirror_connected(true);
+        journal.set_mirror_connected(0, false);
+        journal.set_mirror_connected(0, true);
         assert_eq!(
             journal.audit_ready(WITNESSED),
             Err(ErrorCode::AuditUnavailable)
@@ -193,7 +193,7 @@ fn without_pinned_witnesses_nothing_is_witnessed() {
     // Nor where no head log is followed at all.
     let world = World::new();
     let journal = world.ready();
-    journal.set_mirror_connected(true);
+    journal.set_mirror_connected(0, true);
     assert_eq!(journal.audit_ready(MIRRORED), Ok(()));
     assert_eq!(
         journal.audit_ready(WITNESSED),
