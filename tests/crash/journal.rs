@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use lingqu_core::{Clock, ErrorCode};
 use lingqu_journal::{
-    FatalHook, FileStore, Journal, JournalOptions, Outcome, Reconciled, Released, Seen,
-    SystemClock, Unrecorded,
+    FatalHook, FileStore, Journal, JournalOptions, MirrorTerms, Outcome, Reconciled, Released,
+    Seen, SystemClock, Unrecorded,
 };
 use lingqu_policy::AuditTerms;
 use lingqu_tlog::{Checkpoint, Hash, Note};

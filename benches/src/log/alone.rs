@@ -10,7 +10,7 @@ use lingqu_core::Clock;
 use lingqu_core::receipt::Level;
 use lingqu_core::trust::Trust;
 use lingqu_journal::{
-    FatalHook, Figures, FileStore, Journal, JournalLimits, JournalOptions, Reconciled,
+    FatalHook, Figures, FileStore, Journal, JournalLimits, JournalOptions, MirrorTerms, Reconciled,
 };
 use lingqu_policy::AuditTerms;
 use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Note, Signer, VerifierKey, sign_cosignature};

@@ -54,19 +54,19 @@ pub struct HeadFigures {
     pub log_size: u64,
     /// For how long the oldest cosigned record that the head log does not cover has been cosigned; zero if there is none.
     pub oldest_uncovered: Duration,
-    /// Whether the present conversation has shown the stream and nothing is missing beyond the bound: calls under
-    /// `Mirrored` terms may begin.
+    /// Whether the present conversation has shown the stream (while there is none, an earlier one) and nothing is missing
+    /// beyond the bound: calls under `Mirrored` terms may begin.
     pub fresh: bool,
 }
 
 impl HeadFigures {
-    fn of(coverage: &Coverage, now: Duration) -> HeadFigures {
+    fn of(coverage: &Coverage, now: Duration, fresh: bool) -> HeadFigures {
         HeadFigures {
             covered: coverage.covered(),
             witnessed: coverage.witnessed().map_or(0, CheckedHead::covered),
             log_size: coverage.accepted().map_or(0, |(accepted, _)| accepted.size),
             oldest_uncovered: coverage.age(now),
-            fresh: coverage.is_fresh(now),
+            fresh,
         }
     }
 }
@@ -79,6 +79,7 @@ impl<S: Suite> Journal<S> {
         let monotonic = shared.clock.monotonic();
         let state = shared.lock();
         let records = state.fold.tree.size();
+        let fresh = state.mirror.is_headed(monotonic);
         Figures {
             open: matches!(state.phase, Phase::Ready | Phase::Unreconciled { .. }),
             records,
@@ -90,7 +91,7 @@ impl<S: Suite> Journal<S> {
                 .mirror
                 .coverage
                 .as_ref()
-                .map(|coverage| HeadFigures::of(coverage, monotonic)),
+                .map(|coverage| HeadFigures::of(coverage, monotonic, fresh)),
             frames: reader.frames(),
             used_bytes: reader.used_bytes(),
             disk_bytes: reader.disk_bytes(),
