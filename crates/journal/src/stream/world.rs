@@ -304,3 +304,31 @@ pub(crate) fn trust() -> Trust<Intl> {
     ))
     .unwrap()
 }
+
+/// The second of two mirrors.
+pub(crate) fn second_signer() -> Ed25519Signer {
+    Ed25519Signer::from_seed([77; 32])
+}
+
+pub(crate) fn second_key() -> VerifierKey<Intl> {
+    let name = KeyName::parse("second.example/mirror").unwrap();
+    VerifierKey::cosignature(name, second_signer().public_key()).unwrap()
+}
+
+/// What the second mirror shows where the first would show `note`.
+pub(crate) fn by_second(note: &str) -> String {
+    let mut note = Note::parse(note).unwrap();
+    note.signatures.truncate(1);
+    let time = u64::try_from(START.unix_s()).unwrap();
+    let line = sign_cosignature::<Intl>(&note.text, second_key().name(), time, &second_signer());
+    note.signatures.push(line.unwrap());
+    note.to_string()
+}
+
+/// The world's journal with both mirrors.
+pub(crate) fn open_with_two(world: &World, required: usize) -> Journal {
+    let mut options = world.options();
+    options.mirrors.keys.push(second_key());
+    options.mirrors.required = required;
+    Journal::open(options, Box::new(world.disk.store())).unwrap()
+}

@@ -312,33 +312,6 @@ fn a_cosignature_from_the_future_shows_that_the_clock_is_behind() {
     assert_eq!(journal.clock_state(), ClockState::Good);
 }
 
-/// The second of two mirrors.
-fn second_signer() -> Ed25519Signer {
-    Ed25519Signer::from_seed([77; 32])
-}
-
-fn second_key() -> VerifierKey<Intl> {
-    let name = KeyName::parse("second.example/mirror").unwrap();
-    VerifierKey::cosignature(name, second_signer().public_key()).unwrap()
-}
-
-/// What the second mirror shows where the first would show `note`.
-fn by_second(note: &str) -> String {
-    let mut note = Note::parse(note).unwrap();
-    note.signatures.truncate(1);
-    let time = u64::try_from(START.unix_s()).unwrap();
-    let line = sign_cosignature::<Intl>(&note.text, second_key().name(), time, &second_signer());
-    note.signatures.push(line.unwrap());
-    note.to_string()
-}
-
-fn open_with_two(world: &World, required: usize) -> Journal {
-    let mut options = world.options();
-    options.mirrors.keys.push(second_key());
-    options.mirrors.required = required;
-    Journal::open(options, Box::new(world.disk.store())).unwrap()
-}
-
 #[test]
 fn a_journal_that_lost_something_hears_every_mirror_before_it_signs_anything() {
     for required in [1, 2] {
