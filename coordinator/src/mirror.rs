@@ -4,6 +4,7 @@
 //! [`headlog`] what a head is. [`replicate`] and [`feed`] are the two conversations about it, without the wire.
 
 pub(crate) mod archive;
+pub(crate) mod evidence;
 pub(crate) mod feed;
 pub(crate) mod frame;
 pub(crate) mod headed;
@@ -18,6 +19,7 @@ pub(crate) mod view;
 pub(crate) mod witnesses;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use lingqu_core::record::{Draft, Record};
@@ -30,6 +32,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
 use self::archive::{Archive, ArchiveError};
+use self::evidence::Evidence;
 use self::replay::ReplayError;
 use self::store::{HEAD_WEIGHT, Item, MirrorStage, Refused, Work};
 use self::streams::{Cosigned, Stream, Verified};
@@ -55,6 +58,8 @@ pub(crate) struct MirrorOptions {
     pub(crate) streams: Vec<Stream>,
     /// Whether the head logs have witnesses, which are asked before followers are told.
     pub(crate) is_witnessed: bool,
+    /// Directory of the evidence against nodes; made when there is some.
+    pub(crate) evidence: PathBuf,
     /// What happens when the log can no longer be written.
     pub(crate) on_fatal: FatalHook,
 }
@@ -76,6 +81,7 @@ pub(crate) struct Mirror {
     pub(crate) archive: Archive,
     pub(crate) limits: Limits,
     pub(crate) own: Arc<Stream>,
+    pub(crate) evidence: Evidence,
     names: Names,
     /// The public half of what signs the head logs.
     head_log_public: Vec<u8>,
@@ -143,6 +149,7 @@ impl Mirror {
             archive,
             limits,
             own,
+            evidence: Evidence::new(options.evidence),
             names,
             head_log_public,
             committer: Arc::new(committer),
@@ -254,17 +261,8 @@ impl Mirror {
 
     /// Whether the coordinator signs with this key, a unit does, or somebody else than `owner` signs a stream with it.
     pub(crate) fn key_is_taken(&self, public_key: &[u8], owner: Option<&str>) -> bool {
-        let streams = self.shared.streams();
-        let mut streams = streams.iter();
         self.role_keys.iter().any(|key| key == public_key)
-            || streams.any(|stream| {
-                let is_units = stream
-                    .unit
-                    .as_ref()
-                    .is_some_and(|unit| unit.approval_key == public_key);
-                let is_anothers = owner.is_none_or(|owner| owner != stream.owner);
-                is_units || (is_anothers && stream.log_key.public_key() == public_key)
-            })
+            || self.shared.key_is_taken(public_key, owner)
     }
 
     /// The newest cosigned state of a stream.

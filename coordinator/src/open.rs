@@ -120,6 +120,7 @@ impl Coordinator {
             own: own_stream(&config, &store, &keys, &names, clock.as_ref()).await?,
             streams: all_streams(&config, &store).await?,
             is_witnessed: config.witnesses.is_some(),
+            evidence: config.data_dir.join("evidence"),
             on_fatal,
         };
         let witnesses = config.witnesses.as_ref().map(|one| {

@@ -13,6 +13,7 @@ use super::frame::{self, Fact, FrameMalformed, StoredBatch, StoredHead, StoredHe
 use super::headlog::Leaf;
 use super::store::{MirrorStage, publish};
 use super::streams::{Cosigned, reread, signed_checkpoint};
+use super::succession::Judge;
 
 /// Why a stored log was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +70,12 @@ impl MirrorStage {
         )
         .map_err(|_| contradiction())?;
         let tip = self.tips.entry(origin.clone()).or_default();
-        let taken = tip.take(&batch, stored.time).map_err(|_| contradiction())?;
+        let judge = Judge {
+            stream: &stream,
+            is_taken: &|_| false,
+        };
+        let taken = tip.take(&batch, stored.time, &judge);
+        let taken = taken.map_err(|_| contradiction())?;
         if taken != stored.time {
             return Err(contradiction());
         }

@@ -20,7 +20,7 @@ use super::archive::Location;
 use super::frame::{self, Fact, StoredBatch, StoredHead, StoredHeadLog};
 use super::headlog::{Head, HeadLog, HeadTip, Leaf};
 use super::streams::{Cosigned, Held, Stream, TakeRefused, Tip, Verified, verify};
-use super::succession::follower;
+use super::succession::{Judge, follower};
 use super::view::{Shared, State};
 use super::witnesses::Published;
 use crate::keys::{Keys, Names};
@@ -78,7 +78,7 @@ pub(crate) struct Refused {
 }
 
 /// Why a batch was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// See [`TakeRefused`].
     Take(TakeRefused),
@@ -201,16 +201,24 @@ impl MirrorStage {
         if !self.shared.is_writer(&stream.origin, writer) {
             return Err(Refusal::Superseded);
         }
-        self.continue_with(&stream.origin, batch)
-            .map_err(Refusal::Take)
+        self.continue_with(stream, batch).map_err(Refusal::Take)
     }
 
     /// Adds a batch to its stream's tip and to the frame, or leaves both as they are.
-    fn continue_with(&mut self, origin: &str, batch: &mut Verified) -> Result<(), TakeRefused> {
-        let tip = self.tips.entry(origin.to_owned()).or_default();
-        let time = tip.take(batch, self.clock.now())?;
+    fn continue_with(&mut self, stream: &Stream, batch: &mut Verified) -> Result<(), TakeRefused> {
+        let roles = self.keys.roles();
+        let is_taken = |key: &[u8]| {
+            let is_role = roles.iter().any(|(_, role)| *role == key);
+            is_role || self.shared.key_is_taken(key, Some(&stream.owner))
+        };
+        let judge = Judge {
+            stream,
+            is_taken: &is_taken,
+        };
+        let tip = self.tips.entry(stream.origin.clone()).or_default();
+        let time = tip.take(batch, self.clock.now(), &judge)?;
         self.facts.push(Fact::Batch(StoredBatch {
-            origin: origin.to_owned(),
+            origin: stream.origin.clone(),
             first: batch.first,
             time,
             entries: std::mem::take(&mut batch.entries),
@@ -265,7 +273,7 @@ impl MirrorStage {
         .to_string();
         let mut batch = verify(&own, first, entries, &note)
             .expect("a batch made from our own drafts is right in itself");
-        self.continue_with(&own.origin, &mut batch)
+        self.continue_with(&own, &mut batch)
             .expect("a batch made at the tip continues it");
     }
 

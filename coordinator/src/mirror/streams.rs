@@ -6,13 +6,17 @@
 
 use std::sync::Arc;
 
+use lingqu_core::receipt::Receipt;
 use lingqu_core::record::{RecordView, StreamId};
 use lingqu_core::succession::{Course, OutOfCourse, Succession};
 use lingqu_core::{Region, Timestamp};
-use lingqu_tlog::{Checkpoint, Frontier, Hash, Intl, Note, NoteSignature, VerifierKey, leaf_hash};
+use lingqu_proto::EndRefused;
+use lingqu_tlog::{
+    Checkpoint, Frontier, Hash, Intl, Note, NoteSignature, RecentTree, VerifierKey, leaf_hash,
+};
 
 use super::archive::Location;
-use super::succession::{Predecessor, Unit, begins, ends};
+use super::succession::{Judge, Predecessor, Unit, begins};
 use crate::keys::stream_key;
 
 /// A stream that the registry knows, or that follows one.
@@ -86,12 +90,16 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
-    /// The key of the stream that follows, if the batch ends its stream.
-    pub(crate) fn next_key(&self) -> Option<VerifierKey<Intl>> {
-        match self.succession.last() {
-            Some((_, Succession::End(end))) => end.next_key.parse().ok(),
-            Some((_, Succession::Begin(_) | Succession::Forward(_))) | None => None,
-        }
+    /// Where the stream ends, if it does in this batch: the first such record.
+    fn ends_at(&self) -> Option<u64> {
+        let mut steps = self.succession.iter();
+        steps.find_map(|(at, step)| matches!(step, Succession::End(_)).then_some(*at))
+    }
+
+    /// The entry of this index.
+    fn entry(&self, index: u64) -> Option<&[u8]> {
+        let at = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        self.entries.get(at).map(Vec::as_slice)
     }
 
     /// The index after the last entry.
@@ -112,8 +120,8 @@ pub(crate) enum BatchRefused {
     /// The checkpoint is another stream's.
     #[error("the checkpoint is another stream's")]
     OtherStream,
-    /// A record ends the stream without its unit's order, or begins it without the proof of the one before.
-    #[error("the stream may not end or begin like this")]
+    /// A record begins the stream without the proof of the one before.
+    #[error("the stream may not begin like this")]
     Succession,
 }
 
@@ -189,9 +197,6 @@ fn place(
         if begun.is_some_and(|step| !begins(stream, entry, step)) {
             return Err(BatchRefused::Succession);
         }
-        if let Some(Succession::End(end)) = &step {
-            ends(stream, end, record.time()).map_err(|_| BatchRefused::Succession)?;
-        }
         succession.extend(step.map(|step| (index, step)));
         times.push(record.time());
     }
@@ -214,7 +219,7 @@ fn place(
 }
 
 /// Why a batch does not continue what is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TakeRefused {
     /// It begins after the end of what is held.
     #[error("the batch leaves a gap")]
@@ -231,6 +236,10 @@ pub(crate) enum TakeRefused {
     /// The stream has ended, in this batch or before.
     #[error("the stream has ended")]
     Ended,
+    /// The batch ends the stream as it may not end. The receipt of the record under the node's signature proves that it
+    /// was signed.
+    #[error("the stream may not end like this: {0}")]
+    End(EndRefused, Box<Receipt>),
 }
 
 impl From<OutOfCourse> for TakeRefused {
@@ -285,6 +294,7 @@ impl Tip {
         &mut self,
         batch: &Verified,
         now: Timestamp,
+        judge: &Judge<'_>,
     ) -> Result<Timestamp, TakeRefused> {
         if batch.first > self.size() {
             return Err(TakeRefused::Gap);
@@ -304,10 +314,38 @@ impl Tip {
         if goes_back || longer.root() != batch.checkpoint.root {
             return Err(TakeRefused::Contradiction);
         }
+        if let Some(at) = batch.ends_at() {
+            self.end(batch, at, judge)?;
+        }
         (self.frontier, self.course) = (longer, course);
         self.last_time = Some(batch.last_time);
         self.taken = self.taken.max(now);
         Ok(self.taken)
+    }
+
+    /// Whether the stream may end with the entry `at` of the batch, whose root was compared.
+    fn end(&self, batch: &Verified, at: u64, judge: &Judge<'_>) -> Result<(), TakeRefused> {
+        let before = at.checked_sub(1).and_then(|before| batch.entry(before));
+        let after = match before {
+            Some(entry) => RecordView::read::<Intl>(entry).ok().map(|view| view.time()),
+            None => self.last_time,
+        };
+        let entry = batch.entry(at).ok_or(TakeRefused::Contradiction)?;
+        let Err(refused) = judge.end(entry, after) else {
+            return Ok(());
+        };
+        let mut tree = RecentTree::from_frontier(self.frontier.clone());
+        batch.leaf_hashes.iter().for_each(|leaf| tree.push(*leaf));
+        let proof = tree.inclusion_proof(at, batch.end());
+        let shown = Receipt {
+            entry: entry.to_vec(),
+            index: at,
+            proof: proof.map_err(|_| TakeRefused::Contradiction)?,
+            checkpoint: batch.checkpoint.clone(),
+            signatures: batch.note.signatures.clone(),
+            head: None,
+        };
+        Err(TakeRefused::End(refused, Box::new(shown)))
     }
 }
 

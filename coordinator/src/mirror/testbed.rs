@@ -193,6 +193,7 @@ impl Bed {
             streams,
             // A test that makes the log fail asserts on what is refused then.
             is_witnessed: false,
+            evidence: self.dir.path().join("evidence"),
             on_fatal: FatalHook::new(|_| ()),
         };
         Ok(Arc::new(Mirror::open(

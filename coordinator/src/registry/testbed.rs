@@ -110,6 +110,7 @@ impl Net {
             own,
             streams: crate::open::streams(store).await.unwrap(),
             is_witnessed: false,
+            evidence: self.bed.dir.path().join("evidence"),
             on_fatal: lingqu_journal::FatalHook::new(|_| ()),
         };
         let files = lingqu_journal::FileStore::open(self.bed.wal()).unwrap();
