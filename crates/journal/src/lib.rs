@@ -32,4 +32,4 @@ pub use stream::{
     ReconcileRefused, Reconciled, Recorded, Refold, RefoldRefused, Released, Seen, SpaceUse,
     SubjectUse, Summary, Unrecorded, Usage, read_past,
 };
-pub use wal::{ReadError, Wal, WalError, WalOpenError, WalOptions, WalReader};
+pub use wal::{ReadError, Sealed, Start, Wal, WalError, WalOpenError, WalOptions, WalReader};
