@@ -13,7 +13,6 @@ use lingqu_core::{PartyId, Timestamp};
 use lingqu_proto::{EndRefused, EndTerms, check_end, named_key};
 use lingqu_tlog::{Hash, Intl, VerifierKey, leaf_hash};
 
-use super::frame::StoredBatch;
 use super::streams::Stream;
 
 /// The unit whose node writes a stream, as the registry has it.
@@ -83,13 +82,12 @@ pub(super) fn begins(stream: &Stream, entry: &[u8], said: Option<&Succession>) -
     }
 }
 
-/// The stream that follows `stream`, if the stored batch ended it. The batch was checked before it was stored.
+/// The stream that follows `stream`, if this entry ended it. The entry was checked before it was stored.
 pub(super) fn follower(
     stream: &Stream,
-    batch: &StoredBatch,
+    entry: &[u8],
     mirror_key: &VerifierKey<Intl>,
 ) -> Option<Stream> {
-    let entry = batch.entries.last()?;
     let record = RecordView::read::<Intl>(entry).ok()?;
     let Ok(Some(Succession::End(end))) = Succession::of(&record) else {
         return None;

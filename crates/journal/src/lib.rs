@@ -33,4 +33,4 @@ pub use stream::{
     Recorded, Refold, RefoldRefused, Released, Seen, SpaceUse, SubjectUse, Summary, Unrecorded,
     Usage, past_batches, read_past,
 };
-pub use wal::{ReadError, Wal, WalError, WalOpenError, WalOptions, WalReader};
+pub use wal::{ReadError, Sealed, Start, Wal, WalError, WalOpenError, WalOptions, WalReader};

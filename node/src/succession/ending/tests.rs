@@ -78,7 +78,7 @@ fn journal(dir: &std::path::Path) -> Journal {
         on_fatal: FatalHook::new(|_| ()),
     };
     let journal = Journal::open(options, Box::new(FileStore::open(dir).unwrap())).unwrap();
-    assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
+    assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
     journal
 }
 
