@@ -9,9 +9,7 @@ use std::sync::Arc;
 use lingqu_core::Clock;
 use lingqu_core::receipt::Level;
 use lingqu_core::trust::Trust;
-use lingqu_journal::{
-    FatalHook, Figures, FileStore, Journal, JournalLimits, JournalOptions, Reconciled,
-};
+use lingqu_journal::{FatalHook, FileStore, Journal, JournalLimits, JournalOptions, Reconciled};
 use lingqu_policy::AuditTerms;
 use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Note, Signer, VerifierKey, sign_cosignature};
 
@@ -52,10 +50,6 @@ impl Alone {
 
     pub(super) fn recording(&self) -> &Recording {
         &self.recording
-    }
-
-    pub(super) fn figures(&self) -> Figures {
-        self.recording.journal().figures()
     }
 
     /// Bytes of one entry, so that the baseline can write as many. Its call number is one that no round reaches.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use lingqu_core::record::{RecordView, StreamId};
+use lingqu_core::record::{RecordReader, StreamId};
 use lingqu_core::succession::{Course, OutOfCourse, Succession};
 use lingqu_core::{Region, Timestamp};
 use lingqu_tlog::{Checkpoint, Frontier, Hash, Intl, Note, NoteSignature, VerifierKey, leaf_hash};
@@ -168,8 +168,9 @@ fn place(
     }
     let mut times = Vec::with_capacity(entries.len());
     let mut succession = Vec::new();
+    let mut records = RecordReader::<Intl>::new();
     for (entry, index) in entries.iter().zip(first..) {
-        let record = RecordView::read::<Intl>(entry).map_err(|_| BatchRefused::Malformed)?;
+        let record = records.read(entry).map_err(|_| BatchRefused::Malformed)?;
         if record.stream() != id || record.index() != index {
             return Err(BatchRefused::Malformed);
         }

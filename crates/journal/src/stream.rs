@@ -307,7 +307,9 @@ fn replay<S: Suite>(
     ) {
         return Err(FoldRefused::Signature);
     }
-    fold.apply(&frame)
+    let growth = fold.tree.frontier().grow(frame.leaves::<S>());
+    let bytes = fold.copied(bytes);
+    fold.apply(&frame, &growth, bytes)
 }
 
 fn open_error(error: WalOpenError<FoldRefused>) -> OpenError {

@@ -4,6 +4,7 @@
 //! them.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::marker::PhantomData;
 
 use lingqu_core::CallId;
@@ -25,10 +26,64 @@ pub enum Seen {
 /// The newest recorded calls. About 150 bytes each.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls<S> {
-    tags: HashMap<Hash, [u8; 16]>,
+    tags: HashMap<Hash, [u8; 16], Keyed>,
     order: VecDeque<Hash>,
     max: usize,
     suite: PhantomData<S>,
+}
+
+/// Spreads digests over the map. They are even already, but whoever chooses ids of calls could choose such as fall into
+/// one place; so they are mixed with two numbers that are this process's own.
+#[derive(Clone, Debug)]
+struct Keyed([u64; 2]);
+
+impl Keyed {
+    fn random() -> Keyed {
+        let random = RandomState::new();
+        Keyed([random.hash_one(0_u8), random.hash_one(1_u8)])
+    }
+}
+
+impl BuildHasher for Keyed {
+    type Hasher = Mixing;
+
+    fn build_hasher(&self) -> Mixing {
+        Mixing {
+            keys: self.0,
+            mixed: 0,
+        }
+    }
+}
+
+/// See [`Keyed`].
+struct Mixing {
+    keys: [u64; 2],
+    mixed: u64,
+}
+
+impl Hasher for Mixing {
+    fn write(&mut self, bytes: &[u8]) {
+        for half in bytes.chunks(16) {
+            let word = |at: usize| {
+                let mut word = [0; 8];
+                for (to, from) in word.iter_mut().zip(half.iter().skip(at)) {
+                    *to = *from;
+                }
+                u64::from_le_bytes(word)
+            };
+            let left = word(0) ^ self.keys[0] ^ self.mixed;
+            let product = u128::from(left) * u128::from(word(8) ^ self.keys[1]);
+            self.mixed = (product as u64) ^ ((product >> 64) as u64);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {
+        // The length, which is the same for all digests.
+    }
+
+    fn finish(&self) -> u64 {
+        self.mixed
+    }
 }
 
 /// What is remembered of one call.
@@ -55,7 +110,7 @@ impl Remembered {
 impl<S: Suite> Calls<S> {
     pub(crate) fn new(max: usize) -> Calls<S> {
         Calls {
-            tags: HashMap::new(),
+            tags: HashMap::with_hasher(Keyed::random()),
             order: VecDeque::new(),
             max,
             suite: PhantomData,

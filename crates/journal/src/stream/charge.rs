@@ -18,8 +18,7 @@ use super::subjects::Asked;
 pub struct Charge<S: Suite = Intl> {
     shared: Arc<Shared<S>>,
     permit: Permit,
-    /// Whom the call is about, where that is counted.
-    asked: Option<Asked>,
+    held: Held,
     not_before: Timestamp,
     slot: Option<OwnedSemaphorePermit>,
     refundable: bool,
@@ -27,23 +26,39 @@ pub struct Charge<S: Suite = Intl> {
 }
 
 /// What is reserved for one call.
+#[derive(Clone)]
 pub(crate) struct Held {
-    account: AccountId,
-    asked: Option<Asked>,
+    pub(crate) account: Arc<AccountId>,
+    /// Whom the call is about, where that is counted.
+    pub(crate) asked: Option<Box<Asked>>,
 }
 
 impl Held {
-    /// Ends the reservation: it was recorded, or given back.
-    pub(crate) fn end<S: Suite>(&self, fold: &mut Fold<S>) {
-        fold.ledger.end_reservation(&self.account);
-        if let Some(asked) = &self.asked {
-            fold.subjects.end_reservation(asked);
+    /// Ends reservations: they were recorded, or given back. The units of one account that stand next to each other are
+    /// given back together.
+    pub(crate) fn end_all<'h, S: Suite>(all: impl Iterator<Item = &'h Held>, fold: &mut Fold<S>) {
+        let mut run: Option<(&AccountId, u64)> = None;
+        for held in all {
+            if let Some(asked) = &held.asked {
+                fold.subjects.end_reservation(asked);
+            }
+            run = match run {
+                Some((account, count)) if *account == *held.account => Some((account, count + 1)),
+                Some((account, count)) => {
+                    fold.ledger.end_reservations(account, count);
+                    Some((&held.account, 1))
+                }
+                None => Some((&held.account, 1)),
+            };
+        }
+        if let Some((account, count)) = run {
+            fold.ledger.end_reservations(account, count);
         }
     }
 
     /// Whom the call is about, where that is counted.
     pub(crate) fn asked(&self) -> Option<&Asked> {
-        self.asked.as_ref()
+        self.asked.as_deref()
     }
 }
 
@@ -72,14 +87,14 @@ impl<S: Suite> Charge<S> {
     pub(crate) fn new(
         shared: Arc<Shared<S>>,
         permit: Permit,
-        asked: Option<Asked>,
+        held: Held,
         not_before: Timestamp,
         slot: OwnedSemaphorePermit,
     ) -> Charge<S> {
         Charge {
             shared,
             permit,
-            asked,
+            held,
             not_before,
             slot: Some(slot),
             refundable: true,
@@ -113,13 +128,6 @@ impl<S: Suite> Charge<S> {
         &self.permit
     }
 
-    fn held(&self) -> Held {
-        Held {
-            account: AccountId::of(&self.permit),
-            asked: self.asked.clone(),
-        }
-    }
-
     /// Spends it on a record of a call with `permit`. Spent it is either way.
     ///
     /// # Errors
@@ -131,7 +139,7 @@ impl<S: Suite> Charge<S> {
             return Err(AppendFailed::OtherCharge);
         }
         Ok(Spent {
-            settles: self.held(),
+            settles: self.held.clone(),
             not_before: self.not_before,
             slot: self.slot.take(),
             debit: match self.debit {
@@ -146,8 +154,8 @@ impl<S: Suite> Charge<S> {
 impl<S: Suite> Drop for Charge<S> {
     fn drop(&mut self) {
         if self.refundable {
-            let held = self.held();
-            held.end(&mut self.shared.lock().fold);
+            let held = std::iter::once(&self.held);
+            Held::end_all(held, &mut self.shared.lock().fold);
         }
     }
 }

@@ -15,7 +15,7 @@ use lingqu_tlog::Suite;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Journal;
-use super::charge::Charge;
+use super::charge::{Charge, Held};
 use super::denials::{Denials, Noted};
 use super::ledger::{AccountId, Reserved};
 use super::options::DRAFT_LEN_MAX;
@@ -76,6 +76,7 @@ impl<S: Suite> Journal<S> {
             .try_acquire_owned()
             .map_err(|_| ErrorCode::Overloaded)?;
         let shared = &self.inner.shared;
+        let account = AccountId::of(permit);
         let mut state = shared.lock();
         state
             .phase
@@ -85,19 +86,22 @@ impl<S: Suite> Journal<S> {
         if let Some((limit, asked)) = &limited {
             fold.subjects.reserve(asked, *limit, fold.last_time)?;
         }
-        let account = AccountId::of(permit);
         let reserved = fold
             .ledger
             .reserve(&account, permit.quota(), permit.at(), what);
         if let (Err(_), Some((_, asked))) = (&reserved, &limited) {
             fold.subjects.end_reservation(asked);
         }
-        let not_before = reserved?;
+        let (not_before, account) = reserved?;
         drop(state);
+        let held = Held {
+            account,
+            asked: limited.map(|(_, asked)| Box::new(asked)),
+        };
         Ok(Charge::new(
             Arc::clone(shared),
             permit.clone(),
-            limited.map(|(_, asked)| asked),
+            held,
             not_before,
             slot,
         ))
@@ -147,7 +151,7 @@ impl<S: Suite> Journal<S> {
                 .bytes(Field::SubjectTag, &subject.tag)
                 .number(Field::SubjectWindowEnds, ends);
         }
-        let mut item = self.item(vec![draft], Done::Record(sender), spent.slot);
+        let mut item = self.item_of(draft, Done::Record(sender), spent.slot);
         item.settles = Some(spent.settles);
         item.not_before = spent.not_before;
         self.queue(item)?;
@@ -197,7 +201,7 @@ impl<S: Suite> Journal<S> {
             .await
             .map_err(|_| AppendFailed::Closed)?;
         let (sender, receiver) = oneshot::channel();
-        self.queue(self.item(vec![draft], Done::Record(sender), Some(slot)))?;
+        self.queue(self.item_of(draft, Done::Record(sender), Some(slot)))?;
         receiver.await.map_err(|_| AppendFailed::Failed)
     }
 
@@ -242,7 +246,7 @@ impl<S: Suite> Journal<S> {
                 // Without a slot the sender is dropped, and the next refusal of the kind is the first.
                 let slot = Arc::clone(&self.inner.denial_slots).try_acquire_owned();
                 let slot = slot.map_err(|_| Unrecorded::Overloaded)?;
-                let item = self.item(vec![denial.draft(1)], Done::Denial(sender), Some(slot));
+                let item = self.item_of(denial.draft(1), Done::Denial(sender), Some(slot));
                 self.queue(item).map_err(|_| FAILED)?;
                 durable
             }
@@ -296,6 +300,17 @@ impl<S: Suite> Journal<S> {
             .denials
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`Self::item`], for one draft.
+    pub(super) fn item_of(
+        &self,
+        draft: Draft,
+        done: Done,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Item {
+        let record = Unplaced::new::<S>(draft, self.inner.shared.stream);
+        Item::new(Work::Record(record), done, slot)
     }
 
     /// Drafts on their way to the committer, encoded here: on the caller's thread, not on the one that all wait for.

@@ -86,7 +86,7 @@ impl<S: Suite> Journal<S> {
             record: None,
         };
         let (sender, receiver) = oneshot::channel();
-        let item = Item::new(Work::End(ending), Done::Record(sender), None);
+        let item = Item::new(Work::End(Box::new(ending)), Done::Record(sender), None);
         let queued = self.inner.committer.submit_waiting(item);
         queued.map_err(|_| AppendFailed::Failed)?;
         let place = receiver.blocking_recv();
@@ -127,8 +127,8 @@ impl<S: Suite> Journal<S> {
             is_whole.then(|| size.checked_sub(1))??
         };
         let batch = shared.batch(&self.inner.reader, index).ok()??;
-        let entry = batch.entries.last()?;
-        let state = shared.lock();
+        let entry = batch.entries.last()?.clone();
+        let mut state = shared.lock();
         let (receipt, _) = state.mirrored(index, entry)?;
         Some(Predecessor {
             key: shared.log_key.to_string(),
