@@ -15,6 +15,7 @@ use lingqu_core::succession::{Succession, SuccessionMalformed};
 use lingqu_tlog::{Checkpoint, Growth, Hash, RecentTree, Suite, leaf_hash};
 
 use super::budgets::Budgets;
+use super::buffers::Buffers;
 use super::calls::{Calls, Remembered};
 use super::ledger::{Charged, LastNamed, Ledger, Unchargeable};
 use super::life::Life;
@@ -37,7 +38,7 @@ pub(crate) struct Fold<S: Suite> {
     pub(crate) ledger: Ledger,
     pub(crate) budgets: Budgets,
     pub(crate) subjects: Subjects,
-    pub(crate) calls: Calls<S>,
+    pub(crate) calls: Calls,
     pub(crate) life: Life,
     pub(crate) epoch: u64,
     pub(crate) stop: u64,
@@ -49,7 +50,7 @@ pub(crate) struct Fold<S: Suite> {
     /// The newest frames' payloads, up to a number of bytes.
     recent: VecDeque<Recent>,
     recent_bytes: usize,
-    spare: Vec<u8>,
+    pub(crate) buffers: Buffers,
     /// Root and signature of each checkpoint that the tree can still prove to, by size.
     signatures: BTreeMap<u64, (Hash, Vec<u8>)>,
 }
@@ -58,18 +59,6 @@ struct Recent {
     first: u64,
     end: u64,
     payload: Arc<Vec<u8>>,
-}
-
-/// How many times as long as a frame the memory may be that it is kept in.
-const SPARE_FACTOR_MAX: usize = 2;
-
-/// The same bytes, in other memory if theirs is far too large: a small frame must not hold the memory of a large one.
-pub(crate) fn fitting(bytes: Vec<u8>) -> Vec<u8> {
-    if bytes.capacity() > SPARE_FACTOR_MAX * bytes.len() {
-        bytes.as_slice().to_vec()
-    } else {
-        bytes
-    }
 }
 
 /// A frame of durable bytes, with all that follows from them alone.
@@ -254,7 +243,7 @@ impl<S: Suite> Fold<S> {
             marks: Vec::new(),
             recent: VecDeque::new(),
             recent_bytes: 0,
-            spare: Vec::new(),
+            buffers: Buffers::default(),
             signatures: BTreeMap::new(),
         }
     }
@@ -364,17 +353,11 @@ impl<S: Suite> Fold<S> {
         self.stop = self.stop.max(forward.stop);
     }
 
-    /// The memory of a frame that is no longer kept: memory that is fresh from the system costs more than a copy.
-    pub(crate) fn spare(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.spare)
-    }
-
     /// A frame's bytes in memory of their own, to be kept.
     pub(crate) fn copied(&mut self, bytes: &[u8]) -> Arc<Vec<u8>> {
-        let mut copy = self.spare();
-        copy.clear();
+        let mut copy = self.buffers.take(bytes.len());
         copy.extend_from_slice(bytes);
-        Arc::new(fitting(copy))
+        Arc::new(copy)
     }
 
     /// Remembers the frame within bounds.
@@ -387,7 +370,9 @@ impl<S: Suite> Fold<S> {
             && let Some(oldest) = self.recent.pop_front()
         {
             self.recent_bytes -= oldest.payload.capacity();
-            self.spare = Arc::try_unwrap(oldest.payload).unwrap_or_default();
+            // Whoever makes a batch of it drops it.
+            self.buffers
+                .give(Arc::try_unwrap(oldest.payload).unwrap_or_default());
         }
         self.recent_bytes += bytes.capacity();
         // The newest frame stays, however large.

@@ -60,10 +60,18 @@ pub(crate) enum Reserved {
 /// The accounts of all grants.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
-    accounts: HashMap<Arc<AccountId>, Account>,
+    /// An account's number is its place here; it keeps it.
+    accounts: Vec<Account>,
+    numbers: HashMap<Arc<AccountId>, AccountNumber>,
+    /// The one that was charged last: mostly the next one too.
+    charged: Option<(Arc<AccountId>, AccountNumber)>,
     /// The newest recorded time.
     last: Timestamp,
 }
+
+/// Which account of a ledger, for whoever holds a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AccountNumber(usize);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Account {
@@ -139,10 +147,12 @@ impl Ledger {
         let Some(Charged { id, units }) = charged else {
             return;
         };
-        let account = match self.accounts.get_mut(id) {
-            Some(account) => account,
-            None => self.accounts.entry(Arc::clone(id)).or_default(),
+        let number = match &self.charged {
+            Some((last, number)) if Arc::ptr_eq(last, id) => *number,
+            Some(_) | None => self.number(id),
         };
+        self.charged = Some((Arc::clone(id), number));
+        let account = &mut self.accounts[number.0];
         let day = time.day_utc8();
         if account.day != day {
             (account.day, account.of_day, account.explained) = (day, 0, 0);
@@ -161,10 +171,10 @@ impl Ledger {
         quota: &NodeQuota,
         at: Timestamp,
         what: Reserved,
-    ) -> Result<(Timestamp, Arc<AccountId>), ErrorCode> {
+    ) -> Result<(Timestamp, AccountNumber), ErrorCode> {
         let day = at.max(self.last).day_utc8();
-        let known = self.accounts.get_key_value(id);
-        let account = known.map_or(Account::default(), |(_, account)| *account);
+        let known = self.numbers.get(id).copied();
+        let account = known.map_or(Account::default(), |number| self.accounts[number.0]);
         let used = account.usage(day);
         if used.today >= quota.calls_per_day || used.total >= quota.calls_total {
             return Err(ErrorCode::QuotaExhausted);
@@ -178,18 +188,17 @@ impl Ledger {
         if explained >= quota.calls_per_day {
             return Err(ErrorCode::QuotaExhausted);
         }
-        let id = known.map_or_else(|| Arc::new(id.clone()), |(id, _)| Arc::clone(id));
-        match self.accounts.get_mut(&id) {
-            Some(account) => account.reserved += 1,
-            None => self.accounts.entry(Arc::clone(&id)).or_default().reserved += 1,
-        }
+        let number = known.unwrap_or_else(|| self.number(&Arc::new(id.clone())));
+        self.accounts[number.0].reserved += 1;
         let not_before = Timestamp::from_unix_s(day.saturating_mul(DAY_S).saturating_sub(UTC8_S));
-        Ok((not_before, id))
+        Ok((not_before, number))
     }
 
     /// What is recorded, to be brought forward.
     pub(crate) fn forward(&self) -> Vec<GrantUse> {
-        let recorded = self.accounts.iter().map(|(id, account)| GrantUse {
+        let named = self.numbers.iter();
+        let accounts = named.map(|(id, number)| (id, &self.accounts[number.0]));
+        let recorded = accounts.map(|(id, account)| GrantUse {
             grant: id.grant.clone(),
             environment: id.environment,
             day: account.day,
@@ -215,25 +224,36 @@ impl Ledger {
                 grant: used.grant,
                 environment: used.environment,
             };
-            let account = self.accounts.entry(Arc::new(id)).or_default();
+            let number = self.number(&Arc::new(id));
+            let account = &mut self.accounts[number.0];
             (account.day, account.of_day) = (used.day, used.of_day);
             (account.explained, account.total) = (used.explained, used.total);
         }
     }
 
     /// Ends reservations: they were recorded, or given back before any data was touched.
-    pub(crate) fn end_reservations(&mut self, id: &AccountId, count: u64) {
-        if let Some(account) = self.accounts.get_mut(id) {
-            account.reserved = account.reserved.saturating_sub(count);
+    pub(crate) fn end_reservations(&mut self, number: AccountNumber, count: u64) {
+        let account = &mut self.accounts[number.0];
+        account.reserved = account.reserved.saturating_sub(count);
+    }
+
+    /// The account's number, which it gets here if it has none.
+    fn number(&mut self, id: &Arc<AccountId>) -> AccountNumber {
+        if let Some(number) = self.numbers.get(id) {
+            return *number;
         }
+        let number = AccountNumber(self.accounts.len());
+        self.accounts.push(Account::default());
+        self.numbers.insert(Arc::clone(id), number);
+        number
     }
 
     /// What counts against the quota at `now`, or at the newest recorded time if that is later.
     pub(crate) fn usage(&self, id: &AccountId, now: Timestamp) -> Usage {
-        let Some(account) = self.accounts.get(id) else {
+        let Some(number) = self.numbers.get(id) else {
             return Usage::default();
         };
-        account.usage(now.max(self.last).day_utc8())
+        self.accounts[number.0].usage(now.max(self.last).day_utc8())
     }
 }
 

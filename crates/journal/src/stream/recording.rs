@@ -72,9 +72,6 @@ impl<S: Suite> Journal<S> {
         what: Reserved,
         limited: Option<(SubjectLimit, Asked)>,
     ) -> Result<Charge<S>, ErrorCode> {
-        let slot = Arc::clone(&self.inner.call_slots)
-            .try_acquire_owned()
-            .map_err(|_| ErrorCode::Overloaded)?;
         let shared = &self.inner.shared;
         let account = AccountId::of(permit);
         let mut state = shared.lock();
@@ -82,6 +79,9 @@ impl<S: Suite> Journal<S> {
             .phase
             .check()
             .map_err(|_| ErrorCode::AuditUnavailable)?;
+        if state.calls_under_way >= shared.limits.queue_max {
+            return Err(ErrorCode::Overloaded);
+        }
         let fold = &mut state.fold;
         if let Some((limit, asked)) = &limited {
             fold.subjects.reserve(asked, *limit, fold.last_time)?;
@@ -93,6 +93,7 @@ impl<S: Suite> Journal<S> {
             fold.subjects.end_reservation(asked);
         }
         let (not_before, account) = reserved?;
+        state.calls_under_way += 1;
         drop(state);
         let held = Held {
             account,
@@ -103,7 +104,6 @@ impl<S: Suite> Journal<S> {
             permit.clone(),
             held,
             not_before,
-            slot,
         ))
     }
 
@@ -151,11 +151,15 @@ impl<S: Suite> Journal<S> {
                 .bytes(Field::SubjectTag, &subject.tag)
                 .number(Field::SubjectWindowEnds, ends);
         }
-        let mut item = self.item_of(draft, Done::Record(sender), spent.slot);
+        let mut item = self.item_of(draft, Done::Record(sender), None);
         item.settles = Some(spent.settles);
         item.not_before = spent.not_before;
-        self.queue(item)?;
-        Ok(receiver)
+        let queued = self.queue(item);
+        if queued.is_err() {
+            // The unit stays spent; the place in the queue is free.
+            self.inner.shared.lock().calls_under_way -= 1;
+        }
+        queued.map(|()| receiver)
     }
 
     /// Records an act of the node itself: its start, its end, a change of what it may do. Gives the record's index.
@@ -327,7 +331,10 @@ impl<S: Suite> Journal<S> {
     }
 
     pub(super) fn queue(&self, item: Item) -> Result<(), AppendFailed> {
-        self.inner.shared.lock().phase.check()?;
+        let shared = &self.inner.shared;
+        if !shared.glance().is_ready() {
+            shared.lock().phase.check()?;
+        }
         self.inner
             .committer
             .submit(item)

@@ -12,8 +12,8 @@ use lingqu_tlog::{Checkpoint, Frontier, Growth, Hash, Signer, Suite, leaf_hash, 
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::charge::Held;
-use super::fold::{Applied, Frame, fitting};
-use super::payload::{ENTRY_OVERHEAD, PayloadWriter};
+use super::fold::{Applied, Frame};
+use super::payload::{ENTRY_OVERHEAD, HEAD_LEN, PayloadWriter};
 use super::state::{Phase, Shared};
 use crate::commit::Stage;
 
@@ -87,6 +87,22 @@ impl Item {
             Work::Records(records) => records.len(),
             Work::Adopted(entries) => entries.len(),
             Work::Record(_) | Work::End(_) => 1,
+        }
+    }
+
+    /// Bytes that it takes of a frame's payload, as far as they are known before.
+    fn len_in_frame(&self) -> usize {
+        match &self.work {
+            Work::Record(record) => record.len() + ENTRY_OVERHEAD,
+            Work::Records(records) => {
+                let lens = records.iter().map(|record| record.len() + ENTRY_OVERHEAD);
+                lens.sum()
+            }
+            Work::Adopted(entries) => {
+                let lens = entries.iter().map(|entry| entry.len() + ENTRY_OVERHEAD);
+                lens.sum()
+            }
+            Work::End(_) => 0,
         }
     }
 
@@ -242,14 +258,14 @@ impl<S: Suite> StreamStage<S> {
             .blob
     }
 
-    /// What a durable frame changes, in one step under the lock. Leaves the memory of an older frame in `payload`.
+    /// What a durable frame changes, in one step under the lock.
     fn apply(
         &self,
         frame: &Frame<'_>,
         growth: &Growth<S>,
         bytes: Arc<Vec<u8>>,
         items: &[Item],
-    ) -> (Applied, Vec<u8>) {
+    ) -> Applied {
         let now = (self.shared.clock.now(), self.shared.clock.monotonic());
         let mut state = self.shared.lock();
         let applied = state
@@ -257,12 +273,13 @@ impl<S: Suite> StreamStage<S> {
             .apply(frame, growth, bytes)
             .expect("the frame was built to continue this very log");
         let settled = items.iter().filter_map(|item| item.settles.as_ref());
+        state.calls_under_way -= settled.clone().count();
         Held::end_all(settled, &mut state.fold);
         for debit in items.iter().filter_map(|item| item.debits.as_ref()) {
             state.fold.budgets.recorded(debit);
         }
         state.mirror.lag.push(&applied, now);
-        (applied, state.fold.spare())
+        applied
     }
 }
 
@@ -271,29 +288,25 @@ impl<S: Suite> Stage for StreamStage<S> {
 
     fn weight(item: &Item) -> usize {
         match &item.work {
-            Work::Record(record) => record.len() + ENTRY_OVERHEAD,
-            Work::Records(records) => records
-                .iter()
-                .map(|record| record.len() + ENTRY_OVERHEAD)
-                .sum(),
-            Work::Adopted(entries) => entries
-                .iter()
-                .map(|entry| entry.len() + ENTRY_OVERHEAD)
-                .sum(),
             // More than a frame holds beside another item: it is alone.
             Work::End(_) => usize::MAX / 2,
+            Work::Adopted(_) | Work::Record(_) | Work::Records(_) => item.len_in_frame(),
         }
     }
 
     fn prepare(&mut self, items: &mut Vec<Item>, payload: &mut Vec<u8>) {
+        let len: usize = items.iter().map(Item::len_in_frame).sum();
         // After a fork nothing is signed, also not what was queued before it was found; and nothing behind the end.
-        let is_ended = {
-            let state = self.shared.lock();
-            state.phase == Phase::Forked || state.fold.life.end().is_some()
-        };
-        if is_ended {
-            items.clear();
-            return;
+        {
+            let mut state = self.shared.lock();
+            if state.phase == Phase::Forked || state.fold.life.end().is_some() {
+                let calls = items.drain(..).filter(|item| item.settles.is_some());
+                state.calls_under_way -= calls.count();
+                return;
+            }
+            let buffers = &mut state.fold.buffers;
+            let left = std::mem::replace(payload, buffers.take(HEAD_LEN + S::SIGNATURE_LEN + len));
+            buffers.give(left);
         }
         self.now = self.shared.clock.now();
         self.leaves.clear();
@@ -332,7 +345,7 @@ impl<S: Suite> Stage for StreamStage<S> {
     }
 
     fn committed(&mut self, items: &mut Vec<Item>, payload: &mut Vec<u8>) {
-        let bytes = Arc::new(fitting(std::mem::take(payload)));
+        let bytes = Arc::new(std::mem::take(payload));
         // Read from the bytes that went to the disk, before the lock is taken; and they must be those that were hashed:
         // a bit that flipped between the two is found before anybody hears of the frame.
         let frame = Frame::read::<S>(&bytes).expect("the frame was built of records");
@@ -340,8 +353,7 @@ impl<S: Suite> Stage for StreamStage<S> {
         let are_own = items.iter().all(|item| item.wrote(&mut entries));
         assert!(are_own && entries.next().is_none(), "written as hashed");
         let growth = self.growth.take().expect("a frame was prepared");
-        let (applied, spare) = self.apply(&frame, &growth, Arc::clone(&bytes), items);
-        *payload = spare;
+        let applied = self.apply(&frame, &growth, Arc::clone(&bytes), items);
         // At this point every record of the frame is R1: durable, charged, and in a signed checkpoint.
         self.shared.progress.send_modify(|progress| {
             progress.size = applied.end;

@@ -107,8 +107,7 @@ impl<S: Suite> Journal<S> {
 
     /// Calls that hold a reservation: none of them is lost if the stream ends when there are none.
     pub fn calls_under_way(&self) -> usize {
-        let free = self.inner.call_slots.available_permits();
-        self.inner.shared.limits.queue_max.saturating_sub(free)
+        self.inner.shared.lock().calls_under_way
     }
 
     /// The verifier key of the stream that follows, once this one has ended.

@@ -49,6 +49,11 @@ fn fold(ledger: &mut Ledger, record: &Record) -> Result<(), Unchargeable> {
     Ok(())
 }
 
+fn end(ledger: &mut Ledger, id: &AccountId) {
+    let number = ledger.numbers[id];
+    ledger.end_reservations(number, 1);
+}
+
 #[test]
 fn a_record_without_grant_or_units_is_refused() {
     let mut ledger = Ledger::default();
@@ -68,7 +73,7 @@ fn a_reservation_from_before_midnight_counts_after_it() {
     let third = ledger.reserve(&one, &quota, after, Reserved::Call);
     assert_eq!(third, Err(ErrorCode::QuotaExhausted));
     fold(&mut ledger, &call(&one, before.0)).unwrap();
-    ledger.end_reservations(&one, 1);
+    end(&mut ledger, &one);
     // The first was recorded on the old day after all: there is room on the new one.
     ledger.reserve(&one, &quota, after, Reserved::Call).unwrap();
 }
@@ -127,7 +132,7 @@ fn grants_do_not_share_and_a_returned_unit_is_free() {
             .reserve(&grant(1), &quota, at, Reserved::Call)
             .is_err()
     );
-    ledger.end_reservations(&grant(1), 1);
+    end(&mut ledger, &grant(1));
     ledger
         .reserve(&grant(1), &quota, at, Reserved::Call)
         .unwrap();
@@ -189,11 +194,11 @@ proptest! {
                     last = clock.max(last + 1).max(not_before.0);
                     let record = call(&grant, last);
                     fold(&mut ledger, &record).unwrap();
-                    ledger.end_reservations(&grant, 1);
+                    end(&mut ledger, &grant);
                     records.push(record);
                 }
                 Step::Return(which) if which < outstanding.len() => {
-                    ledger.end_reservations(&outstanding.swap_remove(which).0, 1);
+                    end(&mut ledger, &outstanding.swap_remove(which).0);
                 }
                 Step::Record(_) | Step::Return(_) => {}
                 Step::Restart => {
@@ -225,7 +230,7 @@ fn explanations_cost_nothing_and_there_are_as_many_a_day_as_calls() {
         let reserved = ledger.reserve(&one, &quota, Timestamp(time), Reserved::Explanation);
         if reserved.is_ok() {
             fold(ledger, &record_of(&one, time, 0)).unwrap();
-            ledger.end_reservations(&one, 1);
+            end(ledger, &one);
         }
         reserved.is_ok()
     };
