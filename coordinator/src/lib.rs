@@ -45,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{
     AuthorityConfig, Bureau, Config, ConfigError, EpochConfig, Founder, KeysConfig, Limits,
-    TlsConfig, WitnessConfig, WorkflowConfig,
+    MirroredConfig, TlsConfig, WitnessConfig, WorkflowConfig,
 };
 pub use keys::{Keys, KeysError};
 pub use mirror::MirrorOpenError;

@@ -118,7 +118,7 @@ impl Coordinator {
             names: names.clone(),
             limits: config.limits,
             own: own_stream(&config, &store, &keys, &names, clock.as_ref()).await?,
-            streams: streams(&store).await?,
+            streams: all_streams(&config, &store).await?,
             is_witnessed: config.witnesses.is_some(),
             on_fatal,
         };
@@ -210,6 +210,21 @@ pub(crate) async fn own_stream(
         keys.log.public_key(),
     )
     .ok_or(StoreError::Corrupt("own origin"))
+}
+
+/// The first streams of all nodes, and those of other coordinators' nodes.
+async fn all_streams(config: &Config, store: &Store) -> Result<Vec<Stream>, OpenError> {
+    let mut all = streams(store).await?;
+    for one in &config.mirrored {
+        let refused = || ConfigError::Mirrored(one.stream.name().as_str().to_owned());
+        let stream = one.stream().ok_or_else(refused)?;
+        // A node is enrolled here or elsewhere: two streams of one node would be written by one certificate.
+        if all.iter().any(|known| known.owner == stream.owner) {
+            return Err(refused().into());
+        }
+        all.push(stream);
+    }
+    Ok(all)
 }
 
 pub(crate) async fn streams(store: &Store) -> Result<Vec<Stream>, StoreError> {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use lingqu_core::Clock;
 use lingqu_core::receipt::Level;
 use lingqu_core::trust::Trust;
-use lingqu_journal::{FatalHook, FileStore, Journal, JournalLimits, JournalOptions, Reconciled};
+use lingqu_journal::{
+    FatalHook, FileStore, Journal, JournalLimits, JournalOptions, MirrorTerms, Reconciled,
+};
 use lingqu_policy::AuditTerms;
 use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Note, Signer, VerifierKey, sign_cosignature};
 
@@ -33,7 +35,7 @@ pub(super) struct Alone {
 impl Alone {
     pub(super) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Alone, Failed> {
         let journal = open(dir, &clock)?;
-        match journal.reconcile(None) {
+        match journal.reconcile(0, None) {
             Ok(Reconciled::Ready) => {}
             other => return Err(Failed::Call(format!("not reconciled: {other:?}"))),
         }
@@ -99,7 +101,7 @@ fn open(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Journal, Failed> {
         JournalOptions {
             origin: ORIGIN.to_owned(),
             signer: Arc::new(log_signer()),
-            mirror_key: mirror_key(),
+            mirrors: MirrorTerms::one(mirror_key()),
             clock: Arc::clone(clock),
             limits: JournalLimits::default(),
             on_fatal: FatalHook::default(),

@@ -30,6 +30,8 @@ pub(crate) struct Stream {
     pub(crate) unit: Option<Unit>,
     /// The stream that it follows, if it does.
     pub(crate) follows: Option<Arc<Predecessor>>,
+    /// Whether another coordinator has enrolled its node: then it may follow a stream that is not known here.
+    pub(crate) is_anothers: bool,
 }
 
 impl Stream {
@@ -47,6 +49,7 @@ impl Stream {
             log_key: stream_key(origin, public_key)?,
             unit: None,
             follows: None,
+            is_anothers: false,
         })
     }
 
@@ -54,6 +57,14 @@ impl Stream {
     pub(crate) fn of_unit(self, unit: Unit) -> Stream {
         Stream {
             unit: Some(unit),
+            ..self
+        }
+    }
+
+    /// The same stream, of a node that another coordinator has enrolled.
+    pub(crate) fn of_another_coordinator(self) -> Stream {
+        Stream {
+            is_anothers: true,
             ..self
         }
     }

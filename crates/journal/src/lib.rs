@@ -28,8 +28,8 @@ pub use store::{FileStore, Segment, Store, StoreError};
 pub use stream::{
     AppendFailed, Batch, BeginRefused, Charge, CheckedHead, ClosedError, CosignatureRefused,
     Debited, DpCharge, Figures, HeadFigures, HeadRefused, HeadTerms, HeadTermsRefused, Journal,
-    JournalLimits, JournalOptions, OpenError, Outcome, PastUnreadable, Predecessor,
-    ReconcileRefused, Reconciled, Recorded, Refold, RefoldRefused, Released, Seen, SpaceUse,
-    SubjectUse, Summary, Unrecorded, Usage, read_past,
+    JournalLimits, JournalOptions, MIRRORS_MAX, MirrorFigures, MirrorTerms, OpenError, Outcome,
+    PastUnreadable, Predecessor, ReconcileRefused, Reconciled, Recorded, Refold, RefoldRefused,
+    Released, Seen, SpaceUse, SubjectUse, Summary, Unrecorded, Usage, read_past,
 };
 pub use wal::{ReadError, Wal, WalError, WalOpenError, WalOptions, WalReader};

@@ -44,7 +44,7 @@ use lingqu_core::decide::ClockState;
 use lingqu_core::grant::Environment;
 use lingqu_core::record::StreamId;
 use lingqu_core::{GrantId, Timestamp};
-use lingqu_tlog::{Checkpoint, Intl, KeyKind, KeyName, Suite, VerifierKey};
+use lingqu_tlog::{Checkpoint, Intl, KeyName, Suite, VerifierKey};
 use tokio::sync::Semaphore;
 
 pub use batch::{Batch, ClosedError};
@@ -52,10 +52,10 @@ pub use budgets::SpaceUse;
 pub use calls::Seen;
 pub use charge::Charge;
 pub use debiting::{Debited, DpCharge};
-pub use figures::{Figures, HeadFigures};
+pub use figures::{Figures, HeadFigures, MirrorFigures};
 pub use heads::{CheckedHead, HeadRefused, HeadTerms, HeadTermsRefused};
 pub use ledger::Usage;
-pub use options::{JournalLimits, JournalOptions, OpenError};
+pub use options::{JournalLimits, JournalOptions, MIRRORS_MAX, MirrorTerms, OpenError};
 pub use past::{PastUnreadable, read_past};
 pub use reconcile::{ReconcileRefused, Reconciled};
 pub use refold::{Refold, RefoldRefused};
@@ -136,16 +136,10 @@ impl<S: Suite> Journal<S> {
         let name = KeyName::parse(&options.origin).map_err(|_| OpenError::Origin)?;
         let log_key = VerifierKey::<S>::note(name, options.signer.public_key())
             .map_err(|_| OpenError::Origin)?;
-        // A cosignature does not name its cosigner: one key in two roles could answer for both.
-        let mirror_key = options.mirror_key;
-        if mirror_key.kind() != KeyKind::Cosignature
-            || mirror_key.public_key() == log_key.public_key()
-        {
-            return Err(OpenError::MirrorKey);
-        }
+        options.mirrors.check(&log_key)?;
         let now = (options.clock.now(), options.clock.monotonic());
         let mut fold = Fold::new(&options.origin, &limits);
-        let mut mirror = Mirror::default();
+        let mut mirror = Mirror::new(&options.mirrors);
         let wal_options = WalOptions {
             log: LogId(StreamId::of::<S>(&options.origin).0),
             segment_len: limits.segment_len,
@@ -157,9 +151,12 @@ impl<S: Suite> Journal<S> {
             Ok(())
         })
         .map_err(open_error)?;
+        if fold.tree.size() == 0 {
+            mirror.lost_something();
+        }
         let fixed = Fixed {
             log_key,
-            mirror_key,
+            mirrors: options.mirrors,
             clock: options.clock,
             limits,
             follows: options.follows,
@@ -211,9 +208,14 @@ impl<S: Suite> Journal<S> {
         self.inner.shared.lock().fold.tree.size()
     }
 
-    /// Number of records that the mirror has cosigned, as far as this process knows.
+    /// Number of records that enough mirrors have cosigned, as far as this process knows.
     pub fn mirrored_size(&self) -> u64 {
         self.inner.shared.lock().mirror.size()
+    }
+
+    /// Number of records that this mirror has cosigned, as far as this process knows.
+    pub fn mirrored_by(&self, mirror: usize) -> u64 {
+        self.inner.shared.lock().mirror.size_of(mirror)
     }
 
     /// The newest signed checkpoint as a note; none while the journal is empty.

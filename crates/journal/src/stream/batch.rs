@@ -1,4 +1,4 @@
-//! What goes to the mirror: whole frames, several at a time, under the checkpoint after the last.
+//! What goes to the mirrors: whole frames, several at a time, under the checkpoint after the last.
 
 use std::ops::ControlFlow;
 
@@ -37,6 +37,8 @@ pub(crate) type Signed = (Checkpoint, Vec<u8>);
 /// Gathers frames up to the limits.
 struct Gathering<'l> {
     from: u64,
+    /// The size that is not gone beyond.
+    to: u64,
     limits: &'l JournalLimits,
     entries: Vec<Vec<u8>>,
     bytes: usize,
@@ -49,6 +51,9 @@ impl Gathering<'_> {
     fn take(&mut self, payload: &Payload<'_>) -> ControlFlow<()> {
         if payload.end() <= self.from {
             return ControlFlow::Continue(());
+        }
+        if payload.first >= self.to {
+            return ControlFlow::Break(());
         }
         let skipped = usize::try_from(self.from.saturating_sub(payload.first)).unwrap_or(0);
         let entries = &payload.entries[skipped..];
@@ -67,22 +72,25 @@ impl Gathering<'_> {
 }
 
 impl<S: Suite> Shared<S> {
-    /// The durable entries from `from` on, up to the limits; nothing if there are none.
+    /// The durable entries from `from` on, up to the next mark and the limits; nothing if there are none.
     pub(crate) fn batch(
         &self,
         reader: &WalReader,
         from: u64,
     ) -> Result<Option<Batch>, ClosedError> {
+        let (to, recent, frame) = {
+            let mut state = self.lock();
+            let newest = state.fold.tree.size();
+            let to = state.mirror.marks.next(from, newest);
+            (to, state.fold.recent(from), state.fold.frame_before(from))
+        };
         let mut gathering = Gathering {
             from,
+            to,
             limits: &self.limits,
             entries: Vec::new(),
             bytes: 0,
             last: None,
-        };
-        let (recent, frame) = {
-            let state = self.lock();
-            (state.fold.recent(from), state.fold.frame_before(from))
         };
         match recent {
             Some(payloads) => {

@@ -26,10 +26,10 @@ impl<S: Suite> Journal<S> {
         let ready = state.phase == Phase::Ready
             && match terms {
                 AuditTerms::Mirrored { .. } => {
-                    state.mirror.connected && state.mirror.is_headed(now)
+                    state.mirror.is_connected() && state.mirror.is_headed(now)
                 }
                 AuditTerms::Witnessed { .. } => {
-                    state.mirror.connected
+                    state.mirror.is_connected()
                         && state.mirror.is_headed(now)
                         && state.mirror.is_witnessed()
                 }
@@ -48,9 +48,10 @@ impl<S: Suite> Journal<S> {
         }
     }
 
-    /// Releases a recorded call as its permit's terms allow: `Mirrored` waits for the mirror's cosignature, at most
-    /// the time of the terms; `Witnessed` for a head log over it that enough witnesses cosigned; `Lagged` goes at once while the mirror is not too far behind. Otherwise the outcome is
-    /// `AUDIT_UNAVAILABLE`, and the same record may be released later.
+    /// Releases a recorded call as its permit's terms allow: `Mirrored` waits for the cosignatures of enough mirrors, at
+    /// most the time of the terms; `Witnessed` for a head log over it that enough witnesses cosigned; `Lagged` goes at
+    /// once while the mirrors are not too far behind. Otherwise the outcome is `AUDIT_UNAVAILABLE`, and the same record
+    /// may be released later.
     pub async fn release<T: Clone>(&self, recorded: &Recorded<T>) -> Released<T> {
         let receipt = if recorded.stream != self.inner.shared.stream {
             None
@@ -184,17 +185,16 @@ impl<S: Suite> State<S> {
     /// The receipt at R2, if the mirror has cosigned the entry.
     pub(super) fn mirrored(&mut self, index: u64, entry: Vec<u8>) -> Option<(Receipt, Level)> {
         let cosigned = self.mirror.cosigned.as_ref()?;
-        let (checkpoint, signatures) = (cosigned.checkpoint.clone(), cosigned.signatures.clone());
+        let (checkpoint, signatures) = (cosigned.checkpoint.clone(), cosigned.signatures());
         let receipt = self.receipt(index, entry, checkpoint, signatures)?;
         Some((receipt, Level::Mirrored))
     }
 
     /// The receipt at R3, if a head log over the entry was cosigned by enough witnesses.
     fn witnessed(&mut self, index: u64, entry: Vec<u8>) -> Option<(Receipt, Level)> {
-        let newest = self.mirror.witnessed()?;
-        let head = newest.head();
-        // The leaf of the head log is this checkpoint with these signatures: not one more, not one less.
-        let (checkpoint, signatures) = (head.checkpoint.clone(), head.note.signatures.clone());
+        let (newest, signatures) = self.mirror.witnessed()?;
+        // The signatures of the head log's leaf come first.
+        let (checkpoint, signatures) = (newest.head().checkpoint.clone(), signatures.clone());
         let place = newest.place().clone();
         let receipt = self.receipt(index, entry, checkpoint, signatures)?;
         let receipt = Receipt {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::fold::Fold;
 use super::mirror::Mirror;
-use super::options::JournalLimits;
+use super::options::{JournalLimits, MirrorTerms};
 
 /// Why nothing was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +49,7 @@ pub(crate) struct Shared<S: Suite> {
     pub(crate) origin: String,
     pub(crate) stream: StreamId,
     pub(crate) log_key: VerifierKey<S>,
-    pub(crate) mirror_key: VerifierKey<S>,
+    pub(crate) mirrors: MirrorTerms<S>,
     /// The key of the head log that is followed, if one is, and the witnesses that are asked for, if any are.
     pub(crate) heads: OnceLock<(VerifierKey<S>, Option<Policy<S>>)>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -72,7 +72,7 @@ pub(crate) struct Progress {
 pub(crate) struct State<S: Suite> {
     /// Follows from the durable frames alone.
     pub(crate) fold: Fold<S>,
-    /// What the mirror is known to have.
+    /// What the mirrors are known to have.
     pub(crate) mirror: Mirror,
     pub(crate) phase: Phase,
     /// Calls that hold a reservation and a place in the queue.
@@ -195,7 +195,7 @@ impl Phase {
 /// What does not change while a journal is open.
 pub(crate) struct Fixed<S: Suite> {
     pub(crate) log_key: VerifierKey<S>,
-    pub(crate) mirror_key: VerifierKey<S>,
+    pub(crate) mirrors: MirrorTerms<S>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: JournalLimits,
     pub(crate) follows: bool,
@@ -212,7 +212,7 @@ impl<S: Suite> Shared<S> {
             stream: StreamId::of::<S>(&origin),
             origin,
             log_key: fixed.log_key,
-            mirror_key: fixed.mirror_key,
+            mirrors: fixed.mirrors,
             heads: OnceLock::new(),
             clock: fixed.clock,
             limits: fixed.limits,

@@ -116,13 +116,14 @@ impl<S: Suite> Journal<S> {
         state.fold.life.end().map(|end| end.next_key.clone())
     }
 
-    /// What this stream leaves to the next one: there once the stream has ended and the mirror has cosigned its end.
+    /// What this stream leaves to the next one: there once the stream has ended and every mirror has cosigned its end, so
+    /// that each of them finds its own word in the proof.
     pub fn predecessor(&self) -> Option<Predecessor> {
         let shared = &self.inner.shared;
         let index = {
             let state = shared.lock();
             let size = state.fold.tree.size();
-            let is_whole = state.fold.life.end().is_some() && state.mirror.size() == size;
+            let is_whole = state.fold.life.end().is_some() && state.mirror.is_everywhere(size);
             is_whole.then(|| size.checked_sub(1))??
         };
         let batch = shared.batch(&self.inner.reader, index).ok()??;
@@ -196,10 +197,7 @@ impl<S: Suite> Journal<S> {
     /// what is written down between two streams is believed no more than what comes over a wire.
     fn prove(&self, begin: &StreamBegin, at: Timestamp) -> Result<(), BeginRefused> {
         let shared = &self.inner.shared;
-        let trust = format!(
-            "log {}\nwitness mirror {}\nquorum mirror\n",
-            begin.previous_key, shared.mirror_key
-        );
+        let trust = shared.mirrors.all_of(&begin.previous_key);
         let trust = Trust::<S>::parse(&trust).map_err(|_| BeginRefused::Other)?;
         let first = Succession::Begin(begin.clone()).draft();
         let first = first.at(shared.stream, 0, at).encode::<S>();
