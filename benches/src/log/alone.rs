@@ -10,7 +10,7 @@ use lingqu_core::Clock;
 use lingqu_core::receipt::Level;
 use lingqu_core::trust::Trust;
 use lingqu_journal::{
-    FatalHook, Figures, FileStore, Journal, JournalLimits, JournalOptions, MirrorTerms, Reconciled,
+    FatalHook, FileStore, Journal, JournalLimits, JournalOptions, MirrorTerms, Reconciled,
 };
 use lingqu_policy::AuditTerms;
 use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Note, Signer, VerifierKey, sign_cosignature};
@@ -52,10 +52,6 @@ impl Alone {
 
     pub(super) fn recording(&self) -> &Recording {
         &self.recording
-    }
-
-    pub(super) fn figures(&self) -> Figures {
-        self.recording.journal().figures()
     }
 
     /// Bytes of one entry, so that the baseline can write as many. Its call number is one that no round reaches.

@@ -156,7 +156,7 @@ impl Stage for MirrorStage {
         }
     }
 
-    fn committed(&mut self, items: Vec<Item>) {
+    fn committed(&mut self, items: &mut Vec<Item>, _: &mut Vec<u8>) {
         // At this point the frame is durable. A crash from here on finds it at replay, which cosigns and tells the same.
         let facts = std::mem::take(&mut self.facts);
         let more = self.heads_left(&facts);
@@ -175,7 +175,7 @@ impl Stage for MirrorStage {
         if is_headed {
             self.shared.announce_published();
         }
-        for item in items {
+        for item in items.drain(..) {
             // Whoever hung up does not need the answer.
             match item.work {
                 Work::Batch { reply, .. } => {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use lingqu_core::receipt::Receipt;
-use lingqu_core::record::{RecordView, StreamId};
+use lingqu_core::record::{RecordReader, RecordView, StreamId};
 use lingqu_core::succession::{Course, OutOfCourse, Succession};
 use lingqu_core::{Region, Timestamp};
 use lingqu_proto::EndRefused;
@@ -189,8 +189,9 @@ fn place(
     }
     let mut times = Vec::with_capacity(entries.len());
     let mut succession = Vec::new();
+    let mut records = RecordReader::<Intl>::new();
     for (entry, index) in entries.iter().zip(first..) {
-        let record = RecordView::read::<Intl>(entry).map_err(|_| BatchRefused::Malformed)?;
+        let record = records.read(entry).map_err(|_| BatchRefused::Malformed)?;
         if record.stream() != id || record.index() != index {
             return Err(BatchRefused::Malformed);
         }
@@ -360,7 +361,7 @@ impl Tip {
             return Err(TakeRefused::Contradiction);
         }
         if let Some(at) = batch.ends_at() {
-            self.end(batch, at, judge)?;
+            self.judge_end(batch, at, judge)?;
         }
         if course.has_ended() {
             self.end = proven_last(&self.frontier, batch);
@@ -372,7 +373,7 @@ impl Tip {
     }
 
     /// Whether the stream may end with the entry `at` of the batch, whose root was compared.
-    fn end(&self, batch: &Verified, at: u64, judge: &Judge<'_>) -> Result<(), TakeRefused> {
+    fn judge_end(&self, batch: &Verified, at: u64, judge: &Judge<'_>) -> Result<(), TakeRefused> {
         let before = at.checked_sub(1).and_then(|before| batch.entry(before));
         let after = match before {
             Some(entry) => RecordView::read::<Intl>(entry).ok().map(|view| view.time()),

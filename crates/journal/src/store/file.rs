@@ -206,6 +206,8 @@ fn fill(path: &Path, head: &[u8], len: u64) -> io::Result<()> {
     while left > 0 {
         let piece = left.min(zeros.len() as u64);
         file.write_all(&zeros[..usize::try_from(piece).unwrap_or(zeros.len())])?;
+        // Piece by piece onto the disk: frames of the segment in use would otherwise wait behind all of it.
+        file.sync_data()?;
         left -= piece;
     }
     file.sync_all()

@@ -111,7 +111,7 @@ pub struct JournalLimits {
     pub recent_entries_max: u64,
     /// Bytes of newest frames kept in memory for the mirror. Default 16 MiB.
     pub recent_bytes_max: usize,
-    /// Newest calls whose ids are remembered. About 150 bytes each. Default 262,144.
+    /// Newest calls whose ids are remembered. About 64 bytes each. Default 262,144.
     pub calls_remembered_max: usize,
     /// Pairs of subject and grant that are counted at one time; beyond it, calls about others under a limit are
     /// refused. About 120 bytes each. Default 262,144.

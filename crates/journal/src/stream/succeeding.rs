@@ -119,7 +119,7 @@ impl<S: Suite> Journal<S> {
             record: None,
         };
         let (sender, receiver) = oneshot::channel();
-        let item = Item::new(Work::End(ending), Done::Record(sender), None);
+        let item = Item::new(Work::End(Box::new(ending)), Done::Record(sender), None);
         let queued = self.inner.committer.submit_waiting(item);
         queued.map_err(|_| AppendFailed::Failed)?;
         if let Ok(place) = receiver.blocking_recv() {
@@ -146,8 +146,7 @@ impl<S: Suite> Journal<S> {
 
     /// Calls that hold a reservation: none of them is lost if the stream ends when there are none.
     pub fn calls_under_way(&self) -> usize {
-        let free = self.inner.call_slots.available_permits();
-        self.inner.shared.limits.queue_max.saturating_sub(free)
+        self.inner.shared.lock().calls_under_way
     }
 
     /// The verifier key of the stream that follows, once this one has ended.
@@ -172,8 +171,8 @@ impl<S: Suite> Journal<S> {
             is_whole.then(|| size.checked_sub(1))??
         };
         let batch = shared.batch(&self.inner.reader, index).ok()??;
-        let entry = batch.entries.last()?;
-        let state = shared.lock();
+        let entry = batch.entries.last()?.clone();
+        let mut state = shared.lock();
         let (receipt, _) = state.mirrored(index, entry)?;
         Some(Predecessor {
             key: shared.log_key.to_string(),
