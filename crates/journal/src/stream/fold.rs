@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use lingqu_core::Timestamp;
 use lingqu_core::debit::{Debit, DebitMalformed};
-use lingqu_core::forward::Forward;
+use lingqu_core::forward::{CALLS_MAX, Forward};
 use lingqu_core::record::{Field, Kind, RecordMalformed, RecordView, StreamId};
 use lingqu_core::succession::{Succession, SuccessionMalformed};
 use lingqu_tlog::{Checkpoint, Hash, RecentTree, Suite, leaf_hash};
@@ -176,7 +176,7 @@ impl<S: Suite> Fold<S> {
             ledger: Ledger::default(),
             budgets: Budgets::default(),
             subjects: Subjects::new(limits.subjects_max),
-            calls: Calls::new(limits.calls_remembered_max),
+            calls: Calls::new(CALLS_MAX),
             life: Life::default(),
             epoch: 0,
             stop: 0,

@@ -32,7 +32,8 @@ pub struct JournalOptions<S: Suite = Intl> {
     pub follows: bool,
 }
 
-/// Sizes and bounds of a journal. The defaults take about 130 MB of memory at most.
+/// Sizes and bounds of a journal. The defaults take about 130 MB of memory at most, some 40 of them for the ids of the
+/// newest calls, whose number is fixed ([`lingqu_core::forward::CALLS_MAX`]). None of them changes what records lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalLimits {
     /// Length of a segment file in bytes, a multiple of 4,096. Default 32 MiB.
@@ -49,8 +50,6 @@ pub struct JournalLimits {
     pub recent_entries_max: u64,
     /// Bytes of newest frames kept in memory for the mirror. Default 16 MiB.
     pub recent_bytes_max: usize,
-    /// Newest calls whose ids are remembered. About 150 bytes each. Default 262,144.
-    pub calls_remembered_max: usize,
     /// Pairs of subject and grant that are counted at one time; beyond it, calls about others under a limit are
     /// refused. About 120 bytes each. Default 262,144.
     pub subjects_max: usize,
@@ -73,7 +72,6 @@ impl Default for JournalLimits {
             denial_keys_max: 4_096,
             recent_entries_max: 262_144,
             recent_bytes_max: 16 << 20,
-            calls_remembered_max: 262_144,
             subjects_max: 262_144,
             frame_entries_max: 1_024,
             frame_bytes_max: 8 << 20,
@@ -106,7 +104,6 @@ impl JournalLimits {
             self.queue_max,
             self.denial_queue_max,
             self.denial_keys_max,
-            self.calls_remembered_max,
             self.subjects_max,
             self.frame_entries_max,
             self.batch_entries_max,
