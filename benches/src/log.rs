@@ -45,6 +45,11 @@ const CASES: [(&str, Place, usize); 6] = [
     ("mirrored-c512", Place::Mirrored, 512),
 ];
 
+/// The names of the cases, as the command line takes them.
+pub(crate) fn case_names() -> [&'static str; CASES.len()] {
+    CASES.map(|(name, ..)| name)
+}
+
 /// What came of a run.
 #[derive(Debug)]
 pub(crate) struct Measured {
@@ -135,17 +140,27 @@ struct Bench {
     clock: Arc<dyn Clock>,
     callers: tokio::runtime::Runtime,
     alone: Alone,
-    mirrored: Mirrored,
+    /// Nothing if no case asks for it.
+    mirrored: Option<Mirrored>,
     bare: Bare,
 }
 
-/// Measures.
-pub(crate) fn run(settings: &Settings) -> Result<Measured, Failed> {
+/// Measures these cases, or all of them if none is named.
+pub(crate) fn run(settings: &Settings, names: &[String]) -> Result<Measured, Failed> {
+    let is_named = |name: &str| names.is_empty() || names.iter().any(|named| named == name);
+    let mut cases: Vec<Case> = CASES
+        .into_iter()
+        .filter(|(name, ..)| is_named(name))
+        .map(Case::new)
+        .collect();
+    let is_mirrored = cases.iter().any(|case| case.place == Place::Mirrored);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let dir = machine::directory(settings.dir.as_deref())?;
     let mut notes = machine::limits(dir.path(), clock.as_ref())?;
     let alone = Alone::open(&dir.path().join("alone"), Arc::clone(&clock))?;
-    let mirrored = Mirrored::start(&dir.path().join("network"), Arc::clone(&clock))?;
+    let mirrored = is_mirrored
+        .then(|| Mirrored::start(&dir.path().join("network"), Arc::clone(&clock)))
+        .transpose()?;
     let callers = runtime("callers")?;
     let entry_len = callers.block_on(alone.entry_len())?;
     let bench = Bench {
@@ -156,7 +171,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Measured, Failed> {
         alone,
         mirrored,
     };
-    let cases = bench.rounds()?;
+    bench.rounds(&mut cases)?;
     notes.push(String::new());
     notes.extend(cases.iter().map(Case::used));
     notes.push(String::new());
@@ -169,9 +184,11 @@ pub(crate) fn run(settings: &Settings) -> Result<Measured, Failed> {
     } = bench;
     let Recovered { entries, took, .. } = alone.recovered()?;
     notes.push(rate("recovery of a journal", entries, took));
-    let (entries, took) = mirrored.catch_up(&callers, clock.as_ref())?;
-    notes.push(rate("catching up over the feed, verified", entries, took));
-    mirrored.stop()?;
+    if let Some(mirrored) = mirrored {
+        let (entries, took) = mirrored.catch_up(&callers, clock.as_ref())?;
+        notes.push(rate("catching up over the feed, verified", entries, took));
+        mirrored.stop()?;
+    }
     let rows = cases.iter().flat_map(Case::rows).collect();
     Ok(Measured { rows, notes })
 }
@@ -183,15 +200,15 @@ struct Recovered {
 }
 
 impl Bench {
-    fn rounds(&self) -> Result<Vec<Case>, Failed> {
-        let mut cases: Vec<Case> = CASES.map(Case::new).into();
+    fn rounds(&self, cases: &mut [Case]) -> Result<(), Failed> {
         let bar = progress(self.plan.rounds * cases.len() * 2);
-        for place in [Place::Alone, Place::Mirrored] {
-            self.ours(place, 64, self.plan.warm_up)?;
+        self.ours(Place::Alone, 64, self.plan.warm_up)?;
+        if self.mirrored.is_some() {
+            self.ours(Place::Mirrored, 64, self.plan.warm_up)?;
         }
         self.round(&self.bare, 64, self.plan.warm_up)?;
         for round in 0..self.plan.rounds {
-            for case in &mut cases {
+            for case in cases.iter_mut() {
                 bar.set_message(case.name);
                 // Whoever is second finds the other's writes still on their way to the disk; so they take turns.
                 for turn in [round % 2, 1 - round % 2] {
@@ -208,14 +225,12 @@ impl Bench {
             }
         }
         bar.finish_and_clear();
-        Ok(cases)
+        Ok(())
     }
 
     fn measure(&self, case: &mut Case) -> Result<(), Failed> {
-        let figures = || match case.place {
-            Place::Alone => self.alone.figures(),
-            Place::Mirrored => self.mirrored.figures(),
-        };
+        let recording = self.recording(case.place);
+        let figures = || recording.journal().figures();
         let (used, stood) = (Usages::now(), figures());
         let round = self.ours(case.place, case.callers, self.plan.round)?;
         let stands = figures();
@@ -225,11 +240,16 @@ impl Bench {
         Ok(())
     }
 
+    fn recording(&self, place: Place) -> &Recording {
+        match (place, &self.mirrored) {
+            (Place::Mirrored, Some(mirrored)) => mirrored.recording(),
+            (Place::Mirrored, None) => unreachable!("the network runs when a case asks for it"),
+            (Place::Alone, _) => self.alone.recording(),
+        }
+    }
+
     fn ours(&self, place: Place, callers: usize, time: Duration) -> Result<Round, Failed> {
-        let recording: &Recording = match place {
-            Place::Alone => self.alone.recording(),
-            Place::Mirrored => self.mirrored.recording(),
-        };
+        let recording = self.recording(place);
         let round = self.round(recording, callers, time)?;
         recording.check_samples()?;
         if place == Place::Alone {

@@ -53,7 +53,13 @@ enum Scenario {
     /// Statistics from their cells, beside the plain aggregate and one with a count(distinct entity) in bare DataFusion.
     Guard(Settings),
     /// Recorded calls through group commit, beside a bare group commit of the same bytes.
-    Log(Settings),
+    Log {
+        #[command(flatten)]
+        settings: Settings,
+        /// Measure this case only; may be repeated.
+        #[arg(long = "case", value_name = "CASE", value_parser = log::case_names())]
+        cases: Vec<String>,
+    },
     /// Scores of exported models, beside onnxruntime in a Python process.
     Score(Settings),
     /// Governed statistics, beside the same SQL ungoverned: in bare DataFusion and in roapi.
@@ -129,8 +135,8 @@ fn measure(scenario: &Scenario) -> Result<(), Failed> {
             let measured = guard::run(settings)?;
             print(settings, &measured.rows, &measured.notes)
         }
-        Scenario::Log(settings) => {
-            let measured = log::run(settings)?;
+        Scenario::Log { settings, cases } => {
+            let measured = log::run(settings, cases)?;
             print(settings, &measured.rows, &measured.notes)
         }
         Scenario::Score(settings) => {

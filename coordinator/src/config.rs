@@ -3,6 +3,7 @@
 //! Unknown keys are refused, every number has a unit in its name and a default beside it, and relative paths are
 //! relative to the file. Key files are read by [`crate::keys`]; no secret stands in the configuration itself.
 
+mod mirrored;
 mod workflow;
 
 use std::fmt::Display;
@@ -15,6 +16,7 @@ use lingqu_core::id::IdPrefix;
 use lingqu_core::{CoordinatorId, PartyId, Region, Role};
 use serde::{Deserialize, Deserializer};
 
+pub use mirrored::MirroredConfig;
 pub use workflow::{Bureau, WorkflowConfig};
 
 /// The whole configuration of one coordinator.
@@ -40,6 +42,10 @@ pub struct Config {
     pub keys: KeysConfig,
     /// Parties that are enrolled from the start. At least one operating agency: somebody must issue the first code.
     pub founders: Vec<Founder>,
+    /// Streams of other coordinators' nodes that this one mirrors as well; none unless configured. An entry stays for as
+    /// long as the log holds the stream.
+    #[serde(default)]
+    pub mirrored: Vec<MirroredConfig>,
     /// How the revocation epoch is renewed.
     #[serde(default)]
     pub epoch: EpochConfig,
@@ -273,6 +279,9 @@ pub enum ConfigError {
     /// No founder is an operating agency, or one is named twice.
     #[error("`founders` names no operating agency, or one party twice")]
     Founders,
+    /// An entry under `mirrored` names a stream twice, one of this coordinator's own, or no stream.
+    #[error("`mirrored`: `{0}` is named twice, is this coordinator's own, or is no stream")]
+    Mirrored(String),
     /// There is nothing to trace.
     #[error("the coordinator makes no traces: remove `observe.otlp`")]
     NoTraces,
@@ -340,6 +349,7 @@ impl Config {
         {
             return Err(ConfigError::Bound("witnesses.patience_ms"));
         }
+        mirrored::check(&self.mirrored, &self.origin_name)?;
         self.workflow.check()?;
         self.observe.check()?;
         if self.observe.otlp.is_some() {

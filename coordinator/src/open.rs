@@ -13,6 +13,7 @@ use lingqu_transport::{Connections, PeerId, ReloadableTls, TlsFiles};
 use crate::Coordinator;
 use crate::config::{Config, ConfigError, TlsConfig};
 use crate::keys::{Keys, KeysError, Names};
+use crate::mirror::files::Files;
 use crate::mirror::streams::Stream;
 use crate::mirror::witnesses::Witnesses;
 use crate::mirror::{Mirror, MirrorOpenError, MirrorOptions};
@@ -101,7 +102,12 @@ impl Coordinator {
         let observe = observe.map_err(OpenError::Observe)?;
         let keys = Keys::load(&config.keys)?;
         let tls = Arc::new(certificate(&config, &clock)?);
-        let (files, store) = data(&config).await?;
+        let (segments, store) = data(&config).await?;
+        let beside = Files::open(&config.data_dir.join("mirror-base"));
+        let beside = beside.map_err(|source| OpenError::DataDir {
+            path: config.data_dir.join("mirror-base"),
+            source,
+        })?;
         let names = Names::new(&config.origin_name);
         let founders = &config.founders;
         found(
@@ -118,7 +124,7 @@ impl Coordinator {
             names: names.clone(),
             limits: config.limits,
             own: own_stream(&config, &store, &keys, &names, clock.as_ref()).await?,
-            streams: streams(&store).await?,
+            streams: all_streams(&config, &store).await?,
             is_witnessed: config.witnesses.is_some(),
             evidence: config.data_dir.join("evidence"),
             on_fatal,
@@ -128,7 +134,7 @@ impl Coordinator {
             loaded.map_err(ConfigError::Witnesses)
         });
         let witnesses = witnesses.transpose()?;
-        let opened = move || Mirror::open(options, Arc::new(files));
+        let opened = move || Mirror::open(options, Arc::new(segments), Arc::new(beside));
         let mirror = tokio::task::spawn_blocking(opened)
             .await
             .map_err(|_| OpenError::Task)??;
@@ -211,6 +217,21 @@ pub(crate) async fn own_stream(
         keys.log.public_key(),
     )
     .ok_or(StoreError::Corrupt("own origin"))
+}
+
+/// The first streams of all nodes, and those of other coordinators' nodes.
+async fn all_streams(config: &Config, store: &Store) -> Result<Vec<Stream>, OpenError> {
+    let mut all = streams(store).await?;
+    for one in &config.mirrored {
+        let refused = || ConfigError::Mirrored(one.stream.name().as_str().to_owned());
+        let stream = one.stream().ok_or_else(refused)?;
+        // A node is enrolled here or elsewhere: two streams of one node would be written by one certificate.
+        if all.iter().any(|known| known.owner == stream.owner) {
+            return Err(refused().into());
+        }
+        all.push(stream);
+    }
+    Ok(all)
 }
 
 pub(crate) async fn streams(store: &Store) -> Result<Vec<Stream>, StoreError> {

@@ -14,7 +14,7 @@ pub(crate) mod revocations;
 pub(crate) mod suspensions;
 pub(crate) mod watch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -50,6 +50,8 @@ pub(crate) struct Registry {
     epoch_config: EpochConfig,
     /// Who takes part, for questions that cannot wait for the database. Written by acts only.
     pub(crate) directory: ArcSwap<Directory>,
+    /// Nodes that another coordinator has enrolled, and whose streams are mirrored here.
+    mirrored: HashSet<NodeId>,
     /// Held by whoever carries out an act.
     acting: tokio::sync::Mutex<()>,
     /// Changes when something was filed.
@@ -115,6 +117,7 @@ impl Registry {
             workflow: config.workflow.clone(),
             epoch_config: config.epoch,
             directory: ArcSwap::from_pointee(directory),
+            mirrored: config.mirrored.iter().map(|one| one.node.clone()).collect(),
             acting: tokio::sync::Mutex::new(()),
             filed: tokio::sync::watch::Sender::new(0),
             failures: Mutex::new(Failures::new(&config.limits)),
@@ -139,9 +142,10 @@ impl Registry {
         peer: Result<&Peer, ErrorCode>,
     ) -> Result<(), ErrorCode> {
         let peer = peer?;
+        let rpc = Rpc::from_path(path);
         let row = match access::beside(Server::Coordinator, path) {
             Some(row) => row,
-            None => access::admission(Rpc::from_path(path).ok_or(ErrorCode::RequestInvalid)?),
+            None => access::admission(rpc.ok_or(ErrorCode::RequestInvalid)?),
         };
         if row.server != Server::Coordinator {
             return Err(ErrorCode::RequestInvalid);
@@ -151,7 +155,9 @@ impl Registry {
             PeerId::Coordinator(_) => row.admits(Some(Kind::Coordinator), false, &[]),
             PeerId::Node(id) => {
                 let enrolled = directory.nodes.contains_key(id);
-                row.admits(Some(Kind::Node), enrolled, &[])?;
+                let replicates = matches!(rpc, Some(Rpc::MirrorReplicate | Rpc::MirrorEntries));
+                let is_mirrored = replicates && self.mirrored.contains(id);
+                row.admits(Some(Kind::Node), enrolled || is_mirrored, &[])?;
                 if enrolled {
                     self.contacts.heard(id, self.clock.now());
                 }

@@ -155,6 +155,17 @@ pub struct Sources {
     pub order_number: u64,
 }
 
+/// One mirror of the node's stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MirrorStatus {
+    /// The coordinator that keeps it.
+    pub id: String,
+    /// Whether it can be reached.
+    pub connected: bool,
+    /// Records that it has not cosigned.
+    pub missing: u64,
+}
+
 /// How the node is. Counts and names only.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -166,8 +177,11 @@ pub struct Status {
     pub stream: String,
     /// Records in the journal.
     pub journal_size: u64,
-    /// Of these, cosigned by the mirror.
+    /// Of these, cosigned by as many mirrors as are required.
     pub mirrored_size: u64,
+    /// Each mirror; none from a node of an earlier version.
+    #[serde(default)]
+    pub mirrors: Vec<MirrorStatus>,
     /// Of these, covered by the head log, as far as this run was shown; none if no key of the head log is pinned.
     #[serde(default)]
     pub headed_size: Option<u64>,
@@ -385,6 +399,7 @@ fn status(node: &Node) -> Status {
         stream: node.journal.origin().to_owned(),
         journal_size: node.journal.size(),
         mirrored_size: node.journal.mirrored_size(),
+        mirrors: mirrors(node),
         headed_size: node.journal.figures().heads.map(|heads| heads.covered),
         witnessed_size: node.journal.figures().heads.map(|heads| heads.witnessed),
         headed: node.headed(),
@@ -397,6 +412,17 @@ fn status(node: &Node) -> Status {
         connections: node.connections.count(),
         budgets: node.budgets().into_iter().map(Into::into).collect(),
     }
+}
+
+fn mirrors(node: &Node) -> Vec<MirrorStatus> {
+    let addresses = node.config.mirror_addresses().into_iter();
+    let each = addresses.zip(node.journal.mirror_figures());
+    each.map(|(address, figures)| MirrorStatus {
+        id: address.at.id.to_string(),
+        connected: figures.connected,
+        missing: figures.records_missing,
+    })
+    .collect()
 }
 
 /// Asks the node at `socket`.

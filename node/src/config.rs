@@ -1,5 +1,7 @@
 //! `node.toml`: this struct is its manual. Unknown keys are refused; relative paths are relative to the file.
 
+mod mirrors;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +11,9 @@ use lingqu_journal::{JournalLimits, StateKey, StateKeyUnreadable};
 use lingqu_tlog::{Intl, Suite, VerifierKey};
 use lingqu_transport::TlsFiles;
 use serde::Deserialize;
+
+pub(crate) use mirrors::MirrorAddress;
+pub use mirrors::MirrorSection;
 
 /// Everything a node is told.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,6 +43,9 @@ pub struct NodeConfig {
     pub trust: TrustSection,
     /// How the coordinator is reached.
     pub coordinator: CoordinatorSection,
+    /// Further mirrors of the node's stream, besides the coordinator's; at most seven. None by default.
+    #[serde(default, rename = "mirror")]
+    pub mirrors: Vec<MirrorSection>,
     /// Where it may read.
     #[serde(default, rename = "source")]
     pub sources: Vec<SourceSection>,
@@ -92,9 +100,14 @@ pub struct TrustSection {
     /// narrows what the unit has signed.
     #[serde(deserialize_with = "public_key")]
     pub coordinator_key: Vec<u8>,
-    /// The mirror's cosignature key as a C2SP verifier key.
+    /// The cosignature key of the coordinator's mirror as a C2SP verifier key.
     #[serde(deserialize_with = "typed")]
     pub mirror_key: VerifierKey<Intl>,
+    /// How many mirrors must have cosigned a call's record before it counts as mirrored, the coordinator's counted like
+    /// any other. Default: all. With fewer, `head_key` has to be pinned: what leaves while the coordinator is away must
+    /// stand in its head log within `limits.head_lag_s`, or no further call is begun.
+    #[serde(default)]
+    pub mirrors_min: Option<usize>,
     /// The key of the head log of this node's region as a C2SP verifier key; its name ends with `/h/` and the region's
     /// code. With it the node sees its own head in what supervisors are shown, or begins no call that waits for the
     /// mirror (`limits.head_lag_s`). Without it nothing here notices what the coordinator leaves out.

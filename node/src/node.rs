@@ -51,6 +51,8 @@ pub struct Node {
     // What it holds. Written by `adopt_*` and `carry_out`, read by every call.
     holdings: ArcSwap<Holdings>,
     adopting: Mutex<()>,
+    /// Whether the start of this run is on record; held while the journal is compared with a mirror.
+    pub(crate) starting: tokio::sync::Mutex<bool>,
     pub(crate) epochs: EpochKeeper,
     pub(crate) stops: StopKeeper,
     pub(crate) products: Arc<Products>,

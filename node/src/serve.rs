@@ -160,7 +160,13 @@ impl Beside {
         };
         let client = ClientTls::new(Arc::clone(tls));
         let reload = Duration::from_secs(node.config.limits.tls_reload_s.max(1));
-        beside.run(ship::replicate::run(Arc::clone(node), client.clone()));
+        for mirror in node.config.mirror_addresses() {
+            beside.run(ship::replicate::run(
+                Arc::clone(node),
+                mirror,
+                client.clone(),
+            ));
+        }
         beside.run(ship::watch::run(Arc::clone(node), client));
         beside.run(admin::run(Arc::clone(node), admin_listener));
         beside.run(loads::run(Arc::clone(node)));

@@ -1,4 +1,4 @@
-//! What the node exchanges with its coordinator; the node dials, in both directions of content.
+//! What the node exchanges with its coordinator and its other mirrors; the node dials, in both directions of content.
 
 mod past;
 pub mod replicate;
@@ -10,7 +10,7 @@ use lingqu_proto::pb;
 use lingqu_transport::{ClientTls, PeerId};
 use tonic::transport::Channel;
 
-use crate::Node;
+use crate::config::CoordinatorSection;
 
 /// Pause before the next attempt after a lost connection; doubled up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
@@ -37,8 +37,7 @@ impl Pause {
     }
 }
 
-async fn dial(node: &Node, tls: &ClientTls) -> Result<Channel, String> {
-    let coordinator = &node.config.coordinator;
+async fn dial(coordinator: &CoordinatorSection, tls: &ClientTls) -> Result<Channel, String> {
     let expected = PeerId::Coordinator(coordinator.id.clone());
     lingqu_transport::connect(&coordinator.url, tls, expected)
         .await

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use lingqu_core::{Clock, ErrorCode};
 use lingqu_journal::{
-    FatalHook, FileStore, Journal, JournalOptions, Outcome, Reconciled, Released, Seen,
-    SystemClock, Unrecorded,
+    FatalHook, FileStore, Journal, JournalOptions, MirrorTerms, Outcome, Reconciled, Released,
+    Seen, SystemClock, Unrecorded,
 };
 use lingqu_policy::AuditTerms;
 use lingqu_tlog::{Checkpoint, Hash, Note};
@@ -52,7 +52,7 @@ fn open(dir: &Path) -> Journal {
     let options = JournalOptions {
         origin: world::ORIGIN.to_owned(),
         signer: Arc::new(world::log_signer()),
-        mirror_key: world::mirror_key(),
+        mirrors: MirrorTerms::one(world::mirror_key()),
         clock: Arc::new(SystemClock),
         limits: world::limits(),
         on_fatal: FatalHook::default(),
@@ -78,7 +78,7 @@ pub(crate) async fn reconcile(
     voice: &Voice,
 ) -> Vec<Told> {
     let mut early = Vec::new();
-    let reconciled = journal.reconcile(mirror);
+    let reconciled = journal.reconcile(0, mirror);
     if let Reconciled::MirrorAhead { from } = reconciled.expect("journal and mirror agree") {
         voice.say(&Said::Behind(from));
         while let Some(next) = told.recv().await {
@@ -93,15 +93,15 @@ pub(crate) async fn reconcile(
             let entries = entries
                 .iter()
                 .map(|entry| hex::decode(entry).expect("hexadecimal"));
-            let adopted = journal.adopt(entries.collect(), &checkpoint);
+            let adopted = journal.adopt(0, entries.collect(), &checkpoint);
             adopted.expect("the mirror's entries lead to its checkpoint");
             // Only a second look, at what it then holds, opens the journal.
-            let reconciled = journal.reconcile(Some(&checkpoint));
+            let reconciled = journal.reconcile(0, Some(&checkpoint));
             assert_eq!(reconciled.expect("they agree now"), Reconciled::Ready);
             break;
         }
     }
-    journal.set_mirror_connected(true);
+    journal.set_mirror_connected(0, true);
     early
 }
 

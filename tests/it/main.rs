@@ -31,6 +31,7 @@ mod http;
 mod impostor;
 mod lagged;
 mod loads;
+mod mirrors;
 mod network;
 mod noisy;
 mod observed;

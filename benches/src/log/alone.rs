@@ -10,7 +10,7 @@ use lingqu_core::Clock;
 use lingqu_core::receipt::Level;
 use lingqu_core::trust::Trust;
 use lingqu_journal::{
-    FatalHook, Figures, FileStore, Journal, JournalLimits, JournalOptions, Reconciled,
+    FatalHook, FileStore, Journal, JournalLimits, JournalOptions, MirrorTerms, Reconciled,
 };
 use lingqu_policy::AuditTerms;
 use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Note, Signer, VerifierKey, sign_cosignature};
@@ -35,7 +35,7 @@ pub(super) struct Alone {
 impl Alone {
     pub(super) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Alone, Failed> {
         let journal = open(dir, &clock)?;
-        match journal.reconcile(None) {
+        match journal.reconcile(0, None) {
             Ok(Reconciled::Ready) => {}
             other => return Err(Failed::Call(format!("not reconciled: {other:?}"))),
         }
@@ -52,10 +52,6 @@ impl Alone {
 
     pub(super) fn recording(&self) -> &Recording {
         &self.recording
-    }
-
-    pub(super) fn figures(&self) -> Figures {
-        self.recording.journal().figures()
     }
 
     /// Bytes of one entry, so that the baseline can write as many. Its call number is one that no round reaches.
@@ -105,7 +101,7 @@ fn open(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Journal, Failed> {
         JournalOptions {
             origin: ORIGIN.to_owned(),
             signer: Arc::new(log_signer()),
-            mirror_key: mirror_key(),
+            mirrors: MirrorTerms::one(mirror_key()),
             clock: Arc::clone(clock),
             limits: JournalLimits::default(),
             on_fatal: FatalHook::default(),

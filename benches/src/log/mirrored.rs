@@ -13,7 +13,6 @@ use lingqu_core::receipt::Level;
 use lingqu_core::trust::Trust;
 use lingqu_demo::cast::{self, Party};
 use lingqu_demo::network::{Network, wait_until};
-use lingqu_journal::Figures;
 use lingqu_policy::AuditTerms;
 use tokio::runtime::Runtime;
 
@@ -68,10 +67,6 @@ impl Mirrored {
 
     pub(super) fn recording(&self) -> &Recording {
         &self.recording
-    }
-
-    pub(super) fn figures(&self) -> Figures {
-        self.recording.journal().figures()
     }
 
     /// Follows the feed of the whole region from the beginning, verifying everything; gives the number of entries and

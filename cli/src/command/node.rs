@@ -126,7 +126,9 @@ fn not_opened(error: OpenError) -> Failure {
             ErrorCode::DataDirUnusable
         }
         OpenError::Journal(Journal::Thread(_)) => ErrorCode::SystemRefused,
-        OpenError::Journal(Journal::Limits(_) | Journal::MirrorKey | Journal::Origin)
+        OpenError::Journal(
+            Journal::Limits(_) | Journal::MirrorKey | Journal::Mirrors | Journal::Origin,
+        )
         | OpenError::Heads(
             HeadTermsRefused::Key | HeadTermsRefused::Twice | HeadTermsRefused::Witnesses,
         )

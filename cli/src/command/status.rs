@@ -59,6 +59,14 @@ impl Status {
         for (name, value) in rows {
             session.line(format_args!("{name}: {value}"))?;
         }
+        // One mirror is told of by the rows above.
+        for mirror in status.mirrors.iter().filter(|_| status.mirrors.len() > 1) {
+            let (id, missing) = (&mirror.id, mirror.missing);
+            let state = if mirror.connected { "reached" } else { "AWAY" };
+            session.line(format_args!(
+                "mirror `{id}`: {state}, lacks {missing} records"
+            ))?;
+        }
         session.line(format_args!("connections: {}", status.connections))?;
         for budget in status.budgets {
             let data = match budget.production {

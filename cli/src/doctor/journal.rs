@@ -73,11 +73,18 @@ fn node(config: &NodeConfig, dir: &Path, clock: &Arc<dyn Clock>, findings: &mut 
             return findings.fail("journal", ErrorCode::KeyUnreadable, error.clone(), error);
         }
     };
+    let mirrors = match config.mirror_terms() {
+        Ok(mirrors) => mirrors,
+        Err(error) => {
+            let error = error.to_string();
+            return findings.fail("journal", ErrorCode::ConfigInvalid, error.clone(), error);
+        }
+    };
     let options = JournalOptions {
         follows: stream.key.is_some(),
         origin: stream.origin,
         signer: Arc::new(signer),
-        mirror_key: config.trust.mirror_key.clone(),
+        mirrors,
         clock: Arc::clone(clock),
         limits: config.limits.journal(),
         on_fatal: FatalHook::default(),

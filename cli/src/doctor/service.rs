@@ -160,6 +160,12 @@ impl Service {
                         trust.mirror_key.public_key().to_vec(),
                     ),
                 ];
+                keys.extend(config.mirrors.iter().map(|mirror| {
+                    (
+                        format!("the mirror key of {}", mirror.id),
+                        mirror.key.public_key().to_vec(),
+                    )
+                }));
                 let head = trust.head_key.iter();
                 keys.extend(
                     head.map(|key| ("trust.head_key".to_owned(), key.public_key().to_vec())),

@@ -12,7 +12,7 @@ use lingqu_core::record::{Draft, StreamId};
 use lingqu_core::{Clock, Region, Timestamp};
 use lingqu_journal::Stage;
 use lingqu_tlog::{
-    Checkpoint, Intl, Note, NoteSignature, VerifierKey, leaf_hash, sign_cosignature, sign_note,
+    Checkpoint, Intl, Note, NoteSignature, VerifierKey, sign_cosignature, sign_note,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -156,7 +156,7 @@ impl Stage for MirrorStage {
         }
     }
 
-    fn committed(&mut self, items: Vec<Item>) {
+    fn committed(&mut self, items: &mut Vec<Item>, _: &mut Vec<u8>) {
         // At this point the frame is durable. A crash from here on finds it at replay, which cosigns and tells the same.
         let facts = std::mem::take(&mut self.facts);
         let more = self.heads_left(&facts);
@@ -175,7 +175,7 @@ impl Stage for MirrorStage {
         if is_headed {
             self.shared.announce_published();
         }
-        for item in items {
+        for item in items.drain(..) {
             // Whoever hung up does not need the answer.
             match item.work {
                 Work::Batch { reply, .. } => {
@@ -197,6 +197,27 @@ impl Stage for MirrorStage {
 }
 
 impl MirrorStage {
+    /// A stage that nothing was added to.
+    pub(super) fn new(
+        clock: Arc<dyn Clock>,
+        keys: Keys,
+        names: Names,
+        (shared, own): (Arc<Shared>, Arc<Stream>),
+    ) -> MirrorStage {
+        MirrorStage {
+            clock,
+            keys,
+            names,
+            shared,
+            own,
+            heads_max: usize::MAX,
+            tips: HashMap::new(),
+            head_tips: BTreeMap::new(),
+            facts: Vec::new(),
+            frame: 0,
+        }
+    }
+
     fn take(&mut self, stream: &Stream, batch: &mut Verified, writer: u64) -> Result<(), Refusal> {
         if !self.shared.is_writer(&stream.origin, writer) {
             return Err(Refusal::Superseded);
@@ -233,7 +254,10 @@ impl MirrorStage {
             return;
         };
         let ended = self.shared.stream(&batch.origin);
-        let next = ended.and_then(|ended| follower(&ended, batch, &self.mirror_key()));
+        let entry = batch.entries.last();
+        let next = ended
+            .zip(entry)
+            .and_then(|(ended, entry)| follower(&ended, entry, &self.mirror_key()));
         if let Some(next) = next {
             tracing::info!(
                 ended = batch.origin,
@@ -244,7 +268,7 @@ impl MirrorStage {
         }
     }
 
-    fn mirror_key(&self) -> VerifierKey<Intl> {
+    pub(super) fn mirror_key(&self) -> VerifierKey<Intl> {
         VerifierKey::cosignature(self.names.mirror(), self.keys.mirror.public_key())
             .expect("a key that a private key belongs to has full order")
     }
@@ -406,13 +430,13 @@ pub(super) fn publish(
                 .entry(head.region.clone())
                 .or_insert_with(|| HeadLog::new(head.region));
             held.heads.push(log.size());
-            log.tree.push(leaf_hash::<Intl>(&head.leaf));
-            log.heads.push(Head {
+            let place = Head {
                 origin,
                 first,
                 size,
-                location,
-            });
+                location: Some(location),
+            };
+            log.push(place, &head.leaf);
         }
         Fact::HeadLog(log) => {
             let is_witnessed = state.is_witnessed;

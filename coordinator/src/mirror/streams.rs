@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use lingqu_core::receipt::Receipt;
-use lingqu_core::record::{RecordView, StreamId};
+use lingqu_core::record::{RecordReader, RecordView, StreamId};
 use lingqu_core::succession::{Course, OutOfCourse, Succession};
 use lingqu_core::{Region, Timestamp};
 use lingqu_proto::EndRefused;
@@ -16,6 +16,8 @@ use lingqu_tlog::{
 };
 
 use super::archive::Location;
+use super::base;
+use super::kept::Kept;
 use super::succession::{Judge, Predecessor, Unit, begins};
 use crate::keys::stream_key;
 
@@ -34,6 +36,8 @@ pub(crate) struct Stream {
     pub(crate) unit: Option<Unit>,
     /// The stream that it follows, if it does.
     pub(crate) follows: Option<Arc<Predecessor>>,
+    /// Whether another coordinator has enrolled its node: then it may follow a stream that is not known here.
+    pub(crate) is_anothers: bool,
 }
 
 impl Stream {
@@ -51,6 +55,7 @@ impl Stream {
             log_key: stream_key(origin, public_key)?,
             unit: None,
             follows: None,
+            is_anothers: false,
         })
     }
 
@@ -58,6 +63,14 @@ impl Stream {
     pub(crate) fn of_unit(self, unit: Unit) -> Stream {
         Stream {
             unit: Some(unit),
+            ..self
+        }
+    }
+
+    /// The same stream, of a node that another coordinator has enrolled.
+    pub(crate) fn of_another_coordinator(self) -> Stream {
+        Stream {
+            is_anothers: true,
             ..self
         }
     }
@@ -176,8 +189,9 @@ fn place(
     }
     let mut times = Vec::with_capacity(entries.len());
     let mut succession = Vec::new();
+    let mut records = RecordReader::<Intl>::new();
     for (entry, index) in entries.iter().zip(first..) {
-        let record = RecordView::read::<Intl>(entry).map_err(|_| BatchRefused::Malformed)?;
+        let record = records.read(entry).map_err(|_| BatchRefused::Malformed)?;
         if record.stream() != id || record.index() != index {
             return Err(BatchRefused::Malformed);
         }
@@ -248,9 +262,52 @@ pub(crate) struct Tip {
     /// Time of the last cosignature: the next one is never earlier.
     taken: Timestamp,
     course: Course<Intl>,
+    /// Its last record and the proof that it is, if it has ended.
+    end: Option<(Vec<u8>, Vec<Hash>)>,
 }
 
 impl Tip {
+    /// The tip of a stream as a base has it; nothing for an opening that is none.
+    pub(crate) fn of_base(of: &base::OfStream) -> Option<Tip> {
+        let mut course = Course::default();
+        let mut end = None;
+        match &of.course {
+            base::OfCourse::Open => {}
+            base::OfCourse::Ended(entry, proof) => {
+                course = Course::ended();
+                end = Some((entry.clone(), proof.clone()));
+            }
+            base::OfCourse::Opening(entries) => {
+                for (entry, index) in entries.iter().zip(0..) {
+                    let record = RecordView::read::<Intl>(entry).ok()?;
+                    let step = Succession::of(&record).ok()?;
+                    course.take(index, step.as_ref()).ok()?;
+                }
+            }
+        }
+        Some(Tip {
+            frontier: of.frontier.clone(),
+            last_time: (of.frontier.size() > 0).then_some(of.last_time),
+            taken: of.taken,
+            course,
+            end,
+        })
+    }
+
+    pub(crate) fn frontier(&self) -> &Frontier<Intl> {
+        &self.frontier
+    }
+
+    /// Time of the last cosignature.
+    pub(crate) fn taken(&self) -> Timestamp {
+        self.taken
+    }
+
+    /// Its last record and the proof that it is, if it has ended.
+    pub(crate) fn end(&self) -> Option<&(Vec<u8>, Vec<Hash>)> {
+        self.end.as_ref()
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.frontier.size()
     }
@@ -304,7 +361,10 @@ impl Tip {
             return Err(TakeRefused::Contradiction);
         }
         if let Some(at) = batch.ends_at() {
-            self.end(batch, at, judge)?;
+            self.judge_end(batch, at, judge)?;
+        }
+        if course.has_ended() {
+            self.end = proven_last(&self.frontier, batch);
         }
         (self.frontier, self.course) = (longer, course);
         self.last_time = Some(batch.last_time);
@@ -313,7 +373,7 @@ impl Tip {
     }
 
     /// Whether the stream may end with the entry `at` of the batch, whose root was compared.
-    fn end(&self, batch: &Verified, at: u64, judge: &Judge<'_>) -> Result<(), TakeRefused> {
+    fn judge_end(&self, batch: &Verified, at: u64, judge: &Judge<'_>) -> Result<(), TakeRefused> {
         let before = at.checked_sub(1).and_then(|before| batch.entry(before));
         let after = match before {
             Some(entry) => RecordView::read::<Intl>(entry).ok().map(|view| view.time()),
@@ -338,6 +398,15 @@ impl Tip {
     }
 }
 
+/// The last entry of a batch, and the proof that it is the last one of the tree that the batch makes of `before`.
+fn proven_last(before: &Frontier<Intl>, batch: &Verified) -> Option<(Vec<u8>, Vec<Hash>)> {
+    let mut tree = RecentTree::from_frontier(before.clone());
+    batch.leaf_hashes.iter().for_each(|leaf| tree.push(*leaf));
+    let size = tree.size();
+    let proof = tree.inclusion_proof(size.checked_sub(1)?, size).ok()?;
+    Some((batch.entries.last()?.clone(), proof))
+}
+
 /// A stream's newest cosigned state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cosigned {
@@ -354,12 +423,27 @@ pub(crate) struct Cosigned {
 pub(crate) struct Held {
     pub(crate) region: Region,
     pub(crate) cosigned: Option<Cosigned>,
-    /// Where each batch lies: its first index and its frame, in ascending order.
+    /// Its entries that are kept apart from the log, from the first on: the own stream's, up to the base.
+    pub(crate) kept: Option<Kept>,
+    /// The segments before the base with entries of it: the index of the first of them there, and the segment's number.
+    pub(crate) sealed: Vec<(u64, u64)>,
+    /// Where each batch since the base lies: its first index and its frame, in ascending order.
     pub(crate) batches: Vec<(u64, Location)>,
     /// Entries that the region's head log covers.
     pub(crate) headed: u64,
-    /// The indices of its heads in the region's head log, in ascending order.
+    /// The indices of its heads in the region's head log, in ascending order: the last one before the base, and all since.
     pub(crate) heads: Vec<u64>,
+    /// Whether its entries were dropped. What stays is its end ([`Tip::end`]) and its newest checkpoint.
+    pub(crate) is_dropped: bool,
+}
+
+/// Where an entry is to be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In this frame, with all entries before the given index.
+    Frame(Location, u64),
+    /// In this segment, whose index says where.
+    Segment(u64),
 }
 
 impl Held {
@@ -367,9 +451,12 @@ impl Held {
         Held {
             region,
             cosigned: None,
+            kept: None,
+            sealed: Vec::new(),
             batches: Vec::new(),
             headed: 0,
             heads: Vec::new(),
+            is_dropped: false,
         }
     }
 
@@ -377,17 +464,22 @@ impl Held {
         self.cosigned.as_ref().map_or(0, |cosigned| cosigned.size)
     }
 
-    /// The frame that holds entry `index`, and the index of the first entry after that batch.
-    pub(crate) fn batch_of(&self, index: u64) -> Option<(Location, u64)> {
+    /// Where entry `index` is to be looked for.
+    pub(crate) fn place_of(&self, index: u64) -> Option<Place> {
         if index >= self.size() {
             return None;
         }
         let after = self.batches.partition_point(|(first, _)| *first <= index);
-        let (_, location) = self.batches.get(after.checked_sub(1)?)?;
+        let Some(at) = after.checked_sub(1) else {
+            let after = self.sealed.partition_point(|(first, _)| *first <= index);
+            let (_, segment) = self.sealed.get(after.checked_sub(1)?)?;
+            return Some(Place::Segment(*segment));
+        };
+        let (_, location) = self.batches.get(at)?;
         let end = self
             .batches
             .get(after)
             .map_or(self.size(), |(first, _)| *first);
-        Some((*location, end))
+        Some(Place::Frame(*location, end))
     }
 }

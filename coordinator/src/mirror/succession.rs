@@ -13,7 +13,6 @@ use lingqu_core::{PartyId, Timestamp};
 use lingqu_proto::{EndRefused, EndTerms, check_end, named_key};
 use lingqu_tlog::{Hash, Intl, VerifierKey, leaf_hash};
 
-use super::frame::StoredBatch;
 use super::streams::Stream;
 
 /// The unit whose node writes a stream, as the registry has it.
@@ -65,24 +64,30 @@ fn next_stream_key(stream: &Stream, end: &StreamEnd) -> Option<VerifierKey<Intl>
 }
 
 /// Whether `entry`, which says this of the succession, is what the stream must begin with: the proof of the end of the
-/// one before if it follows one, and nothing of the kind otherwise.
+/// one before if it follows one, and nothing of the kind otherwise. A stream of another coordinator's node may follow one
+/// that was never mirrored here: then that one's own key must prove its end.
 pub(super) fn begins(stream: &Stream, entry: &[u8], said: Option<&Succession>) -> bool {
     match (&stream.follows, said) {
         (None, None | Some(Succession::End(_))) => true,
         (Some(before), Some(Succession::Begin(_))) => Link::prove(&before.trust, entry)
             .is_ok_and(|link| link.next == stream.log_key && link.end_leaf == before.end),
+        (None, Some(Succession::Begin(begin))) if stream.is_anothers => {
+            let trust = format!("log {}\nquorum none\n", begin.previous_key);
+            Trust::parse(&trust).is_ok_and(|trust| {
+                Link::prove(&trust, entry).is_ok_and(|link| link.next == stream.log_key)
+            })
+        }
         (None, Some(Succession::Begin(_) | Succession::Forward(_)))
         | (Some(_), None | Some(Succession::End(_) | Succession::Forward(_))) => false,
     }
 }
 
-/// The stream that follows `stream`, if the stored batch ended it. The batch was checked before it was stored.
+/// The stream that follows `stream`, if this entry ended it. The entry was checked before it was stored.
 pub(super) fn follower(
     stream: &Stream,
-    batch: &StoredBatch,
+    entry: &[u8],
     mirror_key: &VerifierKey<Intl>,
 ) -> Option<Stream> {
-    let entry = batch.entries.last()?;
     let record = RecordView::read::<Intl>(entry).ok()?;
     let Ok(Some(Succession::End(end))) = Succession::of(&record) else {
         return None;
@@ -104,6 +109,7 @@ pub(super) fn follower(
         log_key,
         unit: stream.unit.clone(),
         follows: Some(Arc::new(before)),
+        is_anothers: stream.is_anothers,
     })
 }
 

@@ -19,7 +19,7 @@ impl Registry {
         log_key: Vec<u8>,
         now: Timestamp,
     ) -> Result<Node, Refusal> {
-        if self.node(&id).is_ok() {
+        if self.node(&id).is_ok() || self.mirrored.contains(&id) {
             return Err(ErrorCode::AlreadyEnrolled.into());
         }
         let unit = code.unit.ok_or(ErrorCode::CodeInvalid)?;

@@ -199,17 +199,24 @@ impl<T> Call<Evaluated<T>> {
             .as_ref()
             .err()
             .map_or("ANSWERED", |code| code.as_str());
-        let header = &self.header;
-        let mut clear = stated(caller(&header.caller, &header.certificate), &header.asked)
+        let (header, asked) = (&self.header, &self.header.asked);
+        // In the order of the fields' numbers, so that each is added at the end. The decision has found each word that
+        // the call states about itself in its grant.
+        let mut clear = caller(&header.caller, &header.certificate)
+            .text(Field::EndUser, &asked.end_user)
             .text(Field::Grant, permit.grant().as_str())
             .number(Field::GrantVersion, permit.grant_version().into())
+            .text(Field::Scenario, &asked.scenario)
+            .text(Field::Purpose, &asked.purpose)
+            .text(Field::Product, asked.product.as_str())
             .number(Field::ProductVersion, permit.product().version.into())
-            .bytes(Field::ProductDigest, &permit.product_digest().0)
+            .bytes(Field::ProductDigest, &permit.product_digest().0);
+        clear = from_loads(clear, loads)
+            .text(Field::Environment, asked.environment.as_str())
             .text(Field::Action, action)
             .text(Field::Outcome, outcome)
             .number(Field::Units, *units)
-            .bytes(Field::RequestTag, &self.header.request_tag);
-        clear = from_loads(clear, loads);
+            .bytes(Field::RequestTag, &header.request_tag);
         let mut draft = Draft::new(Kind::Call);
         draft.call = self.header.id;
         draft.body_root = *body_root;
@@ -315,14 +322,4 @@ fn caller(party: &PartyId, certificate: &[u8; 32]) -> Clear {
     Clear::default()
         .text(Field::Caller, party.as_str())
         .bytes(Field::CallerCertificate, certificate)
-}
-
-/// What a permitted call states about itself: the decision has found each word in its grant.
-fn stated(clear: Clear, asked: &Asked) -> Clear {
-    clear
-        .text(Field::EndUser, &asked.end_user)
-        .text(Field::Scenario, &asked.scenario)
-        .text(Field::Purpose, &asked.purpose)
-        .text(Field::Product, asked.product.as_str())
-        .text(Field::Environment, asked.environment.as_str())
 }

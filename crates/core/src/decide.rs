@@ -4,6 +4,7 @@
 //! the refusal. [`Permit`] is made here and nowhere else, so that whatever needs one cannot be reached without a
 //! decision that was "allow". The rows use only what lies at the node: no network, no coordinator.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lingqu_policy::{AuditTerms, BodyTerms, Policy, SubjectLimit};
@@ -104,9 +105,13 @@ pub struct Facts<'a> {
     pub product: ProductFact<'a>,
 }
 
-/// Proof that a decision was "allow", and what was allowed. Private fields; made by [`decide`] alone.
+/// Proof that a decision was "allow", and what was allowed. Private fields; made by [`decide`] alone. Clones are handles
+/// of the same permit: it goes with its call, its charge and its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Permit {
+pub struct Permit(Arc<Allowed>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Allowed {
     grant: GrantId,
     grant_version: u32,
     licensee: PartyId,
@@ -127,72 +132,68 @@ pub struct Permit {
 impl Permit {
     /// The grant that the call runs under.
     pub fn grant(&self) -> &GrantId {
-        &self.grant
+        &self.0.grant
     }
     /// Its version.
     pub fn grant_version(&self) -> u32 {
-        self.grant_version
+        self.0.grant_version
     }
     /// Whom it was granted to.
     pub fn licensee(&self) -> &PartyId {
-        &self.licensee
+        &self.0.licensee
     }
     /// The product version that may be evaluated.
     pub fn product(&self) -> &ProductRef {
-        &self.product
+        &self.0.product
     }
     /// Digest of the product's signed bytes.
     pub fn product_digest(&self) -> Hash {
-        self.product_digest
+        self.0.product_digest
     }
     /// The product's kind.
     pub fn kind(&self) -> ProductKind {
-        self.kind
+        self.0.kind
     }
     /// Where it may be evaluated: over the sources of this environment and no other.
     pub fn environment(&self) -> Environment {
-        self.environment
+        self.0.environment
     }
     /// How much this node may answer under the grant in this environment.
     pub fn quota(&self) -> &NodeQuota {
-        &self.quota
+        &self.0.quota
     }
     /// What must be true of the record before the answer leaves.
     pub fn audit(&self) -> AuditTerms {
-        self.audit
+        self.0.audit
     }
     /// Under which terms request and answer are kept, sealed; none: they are not kept.
     pub fn bodies(&self) -> Option<BodyTerms> {
-        self.bodies
+        self.0.bodies
     }
     /// How often one subject may be asked about.
     pub fn subject_limit(&self) -> Option<SubjectLimit> {
-        self.subject_limit
+        self.0.subject_limit
     }
     /// First instant at which the grant no longer holds.
     pub fn grant_ends(&self) -> Timestamp {
-        self.grant_ends
+        self.0.grant_ends
     }
     /// Whether NOT_FOUND may be told.
     pub fn reveals_not_found(&self) -> bool {
-        self.reveals_not_found
+        self.0.reveals_not_found
     }
     /// Whether INDETERMINATE may be told.
     pub fn reveals_indeterminate(&self) -> bool {
-        self.reveals_indeterminate
+        self.0.reveals_indeterminate
     }
     /// When it was decided.
     pub fn at(&self) -> Timestamp {
-        self.at
+        self.0.at
     }
 }
 
 /// Allow, or the code of the first row that does not hold. A refusal is a value, not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one lives at a time, on the stack of its call"
-)]
 pub enum Decision {
     /// Every row holds.
     Allow(Permit),
@@ -290,7 +291,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     let (Some(quota), Some(granted)) = (quota, granted(grant, facts)) else {
         return Decision::Deny(ErrorCode::ProductNotGranted);
     };
-    Decision::Allow(Permit {
+    Decision::Allow(Permit(Arc::new(Allowed {
         grant: grant.id.clone(),
         grant_version: grant.version,
         licensee: grant.licensee.clone(),
@@ -306,7 +307,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         reveals_not_found: granted.reveals_not_found,
         reveals_indeterminate: granted.reveals_indeterminate,
         at: facts.now,
-    })
+    })))
 }
 
 fn stopped(facts: &Facts<'_>) -> bool {

@@ -2,6 +2,8 @@
 
 mod definition;
 
+use std::borrow::Cow;
+
 use lingqu_policy::{Policy, Use};
 use lingqu_tlog::Hash;
 
@@ -159,14 +161,20 @@ pub const RESOURCES_MAX: usize = 5;
 
 impl Load {
     /// The resources of `loads`, as a record names them: apart by a space.
-    pub fn resource_names(loads: &[Load]) -> String {
+    pub fn resource_names(loads: &[Load]) -> Cow<'_, str> {
+        if let [load] = loads {
+            return Cow::Borrowed(&load.resource);
+        }
         let names: Vec<&str> = loads.iter().map(|load| load.resource.as_str()).collect();
-        names.join(" ")
+        Cow::Owned(names.join(" "))
     }
 
     /// The ids of `loads`, as a record names them: apart by a space.
-    pub fn ids(loads: &[Load]) -> String {
+    pub fn ids(loads: &[Load]) -> Cow<'_, str> {
+        if let [load] = loads {
+            return Cow::Borrowed(load.id.as_str());
+        }
         let ids: Vec<&str> = loads.iter().map(|load| load.id.as_str()).collect();
-        ids.join(" ")
+        Cow::Owned(ids.join(" "))
     }
 }

@@ -33,11 +33,15 @@ pub struct Receipt {
     pub proof: Vec<Hash>,
     /// The checkpoint that the proof leads to.
     pub checkpoint: Checkpoint,
-    /// The node's signature on it, and cosignatures.
+    /// The node's signature on it, and cosignatures; at the witnessed level the node's first and then that of the mirror
+    /// which keeps the head log.
     pub signatures: Vec<NoteSignature>,
-    /// At the witnessed level: that this checkpoint, with exactly these signatures, stands in the head log.
+    /// At the witnessed level: that this checkpoint, with exactly the first two signatures, stands in the head log.
     pub head: Option<HeadProof>,
 }
+
+/// Signatures in a head log's leaf: the stream's and its mirror's.
+const HEAD_SIGNATURES: usize = 2;
 
 /// That a stream's checkpoint stands in the head log of its region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +151,7 @@ impl Receipt {
         if checkpoint.origin != origin {
             return Err(ReceiptRefused::Head);
         }
-        let leaf = leaf_hash::<S>(&Head::encode(head.received, &self.note()));
+        let leaf = leaf_hash::<S>(&Head::encode(head.received, &self.head_note()));
         let (size, root) = (checkpoint.size, checkpoint.root);
         verify_inclusion::<S>(leaf, head.index, size, root, &head.proof)
             .map_err(|_| ReceiptRefused::Head)?;
@@ -179,6 +183,13 @@ impl Receipt {
         }
     }
 
+    /// The same note as it stands in a head log: cosigned by that log's own mirror, and by no other.
+    fn head_note(&self) -> Note {
+        let mut note = self.note();
+        note.signatures.truncate(HEAD_SIGNATURES);
+        note
+    }
+
     /// The published text form of the proof in the stream, which third-party tools read; the entry travels as its `extra`
     /// line.
     pub fn tlog_proof(&self) -> lingqu_tlog::TlogProof {
@@ -194,7 +205,7 @@ impl Receipt {
     pub fn head_tlog_proof(&self) -> Option<lingqu_tlog::TlogProof> {
         let head = self.head.as_ref()?;
         Some(lingqu_tlog::TlogProof {
-            extra: Some(Head::encode(head.received, &self.note())),
+            extra: Some(Head::encode(head.received, &self.head_note())),
             index: head.index,
             hashes: head.proof.clone(),
             checkpoint: head.checkpoint.clone(),

@@ -4,14 +4,16 @@
 //! needs and what is not personal stands in clear; subjects, parameters and results are commitments
 //! ([`crate::commitment`]). Parsing is strict: a record has exactly one encoding.
 
+mod clear;
 mod field;
 mod view;
 mod visibility;
 
 use lingqu_tlog::{Hash, Suite};
 
-pub use field::{Clear, Field, FieldRefused, Shape};
-pub use view::{RecordView, Unplaced};
+pub use clear::Clear;
+pub use field::{Field, FieldRefused, Shape};
+pub use view::{RecordReader, RecordView, Unplaced};
 pub use visibility::{Reader, visibility_table};
 
 use crate::{CallId, Timestamp};

@@ -4,7 +4,6 @@
 //! While one frame is on its way to the disk the next one gathers, so that a slow disk makes larger frames, not longer
 //! queues of frames. What items mean is the [`Stage`]'s affair; nodes and coordinators have one each.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,8 +26,9 @@ pub trait Stage: Send + 'static {
     /// answered and removed; if the payload stays empty, nothing is written. Nothing of it may be told to anybody yet.
     fn prepare(&mut self, items: &mut Vec<Self::Item>, payload: &mut Vec<u8>);
 
-    /// The payload is durable: now it may be told.
-    fn committed(&mut self, items: Vec<Self::Item>);
+    /// The payload is durable: now it may be told. The stage may keep the payload, and leave another buffer in its place;
+    /// items that it leaves are dropped.
+    fn committed(&mut self, items: &mut Vec<Self::Item>, payload: &mut Vec<u8>);
 
     /// The queue is empty and the thread is about to wait.
     fn idle(&mut self) {}
@@ -115,7 +115,9 @@ struct Shared<I> {
 }
 
 struct Queue<I> {
-    items: VecDeque<I>,
+    items: Vec<I>,
+    /// What they weigh together.
+    weight: u128,
     end: Option<NotQueued>,
     // Waking is a system call whether or not somebody sleeps, and most items come while a frame is on its way to the
     // disk; so it is known here who sleeps.
@@ -136,7 +138,8 @@ impl<I: Send + 'static> Committer<I> {
     ) -> io::Result<Committer<I>> {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue {
-                items: VecDeque::new(),
+                items: Vec::new(),
+                weight: 0,
                 end: None,
                 committer_sleeps: false,
                 wait_for_room: 0,
@@ -217,12 +220,14 @@ impl<I> Shared<I> {
         item: I,
         until_room: impl FnOnce(MutexGuard<'a, Queue<I>>, &'a Self) -> MutexGuard<'a, Queue<I>>,
     ) -> Result<(), QueueFull<I>> {
+        let weight = (self.weight)(&item) as u128;
         let mut queue = until_room(self.lock(), self);
         let full = (queue.items.len() >= self.options.queue_max).then_some(NotQueued::Full);
         if let Some(reason) = queue.end.or(full) {
             return Err(QueueFull { item, reason });
         }
-        queue.items.push_back(item);
+        queue.items.push(item);
+        queue.weight += weight;
         let wakes = std::mem::take(&mut queue.committer_sleeps);
         drop(queue);
         if wakes {
@@ -244,8 +249,8 @@ impl<I> Shared<I> {
         self.taken.notify_all();
     }
 
-    /// What the next frame is made of; nothing when the committer has come to its end.
-    fn take<S: Stage<Item = I>>(&self, stage: &mut S) -> Option<Vec<I>> {
+    /// Puts what the next frame is made of into `items`, which is empty. `false` when the committer has come to its end.
+    fn take<S: Stage<Item = I>>(&self, stage: &mut S, items: &mut Vec<I>) -> bool {
         let mut queue = self.lock();
         if queue.items.is_empty() && queue.end.is_none() {
             drop(queue);
@@ -254,29 +259,45 @@ impl<I> Shared<I> {
         }
         while queue.items.is_empty() {
             if queue.end.is_some() {
-                return None;
+                return false;
             }
             queue.committer_sleeps = true;
             queue = wait(&self.filled, queue);
             queue.committer_sleeps = false;
         }
-        let at_most = queue.items.len().min(self.options.frame_items_max);
-        let (mut items, mut weight) = (Vec::with_capacity(at_most), 0);
-        while let Some(item) = queue.items.front()
-            && items.len() < self.options.frame_items_max
-        {
-            weight += (self.weight)(item);
-            if weight > self.options.frame_bytes_max && !items.is_empty() {
-                break;
-            }
-            items.extend(queue.items.pop_front());
-        }
+        queue.take(&self.options, self.weight, items);
         let somebody_waits = queue.wait_for_room > 0;
         drop(queue);
         if somebody_waits {
             self.taken.notify_all();
         }
-        Some(items)
+        true
+    }
+}
+
+impl<I> Queue<I> {
+    /// Takes what one frame can hold. Mostly that is everything, and only two buffers change places: whoever queues waits
+    /// for this.
+    fn take(&mut self, options: &CommitterOptions, weight: fn(&I) -> usize, items: &mut Vec<I>) {
+        let bytes_max = options.frame_bytes_max as u128;
+        if self.items.len() <= options.frame_items_max && self.weight <= bytes_max {
+            std::mem::swap(&mut self.items, items);
+            self.weight = 0;
+            return;
+        }
+        let mut taken = 0;
+        let fitting = self.items.iter().take(options.frame_items_max);
+        let fitting = fitting.enumerate().take_while(|(at, item)| {
+            let heavier = taken + weight(item) as u128;
+            let fits = *at == 0 || heavier <= bytes_max;
+            if fits {
+                taken = heavier;
+            }
+            fits
+        });
+        let count = fitting.count();
+        self.weight -= taken;
+        items.extend(self.items.drain(..count));
     }
 }
 
@@ -316,17 +337,15 @@ fn commit_all<S: Stage>(
     items: &mut Vec<S::Item>,
 ) -> Result<(), WalError> {
     let mut payload = Vec::new();
-    while let Some(taken) = shared.take(stage) {
-        *items = taken;
+    while shared.take(stage, items) {
         payload.clear();
         stage.prepare(items, &mut payload);
-        if payload.is_empty() {
-            items.clear();
-            continue;
+        if !payload.is_empty() {
+            wal.append(&payload)?;
+            // Only here may anything of the frame be told (I1).
+            stage.committed(items, &mut payload);
         }
-        wal.append(&payload)?;
-        // Only here may anything of the frame be told (I1).
-        stage.committed(std::mem::take(items));
+        items.clear();
     }
     Ok(())
 }

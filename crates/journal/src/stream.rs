@@ -6,6 +6,7 @@
 
 mod batch;
 mod budgets;
+mod buffers;
 mod calls;
 mod charge;
 mod coverage;
@@ -43,7 +44,7 @@ use lingqu_core::decide::ClockState;
 use lingqu_core::grant::Environment;
 use lingqu_core::record::StreamId;
 use lingqu_core::{GrantId, Timestamp};
-use lingqu_tlog::{Checkpoint, Intl, KeyKind, KeyName, Suite, VerifierKey};
+use lingqu_tlog::{Checkpoint, Intl, KeyName, Suite, VerifierKey};
 use tokio::sync::Semaphore;
 
 pub use batch::{Batch, ClosedError};
@@ -51,10 +52,10 @@ pub use budgets::SpaceUse;
 pub use calls::Seen;
 pub use charge::Charge;
 pub use debiting::{Debited, DpCharge};
-pub use figures::{Figures, HeadFigures};
+pub use figures::{Figures, HeadFigures, MirrorFigures};
 pub use heads::{CheckedHead, HeadRefused, HeadTerms, HeadTermsRefused};
 pub use ledger::Usage;
-pub use options::{JournalLimits, JournalOptions, OpenError};
+pub use options::{JournalLimits, JournalOptions, MIRRORS_MAX, MirrorTerms, OpenError};
 pub use past::{PastUnreadable, past_batches, read_past};
 pub use reconcile::{ReconcileRefused, Reconciled};
 pub use refold::{Refold, RefoldRefused};
@@ -69,6 +70,7 @@ use crate::frame::LogId;
 use crate::seal::StateKeys;
 use crate::store::Store;
 use crate::wal::{Wal, WalOpenError, WalOptions, WalReader};
+use calls::Remembered;
 use denials::Denials;
 use fold::{Applied, Fold, FoldRefused, Frame};
 use mirror::Mirror;
@@ -96,8 +98,8 @@ struct Inner<S: Suite> {
     committer: Committer<Item>,
     reader: WalReader,
 
-    // Each kind of record has places of its own, so that a flood of one cannot take those of another.
-    call_slots: Arc<Semaphore>,
+    // Each kind of record has places of its own, so that a flood of one cannot take those of another; those of calls are
+    // counted in the state.
     denial_slots: Arc<Semaphore>,
     control_slots: Arc<Semaphore>,
     debit_slots: Arc<Semaphore>,
@@ -134,16 +136,10 @@ impl<S: Suite> Journal<S> {
         let name = KeyName::parse(&options.origin).map_err(|_| OpenError::Origin)?;
         let log_key = VerifierKey::<S>::note(name, options.signer.public_key())
             .map_err(|_| OpenError::Origin)?;
-        // A cosignature does not name its cosigner: one key in two roles could answer for both.
-        let mirror_key = options.mirror_key;
-        if mirror_key.kind() != KeyKind::Cosignature
-            || mirror_key.public_key() == log_key.public_key()
-        {
-            return Err(OpenError::MirrorKey);
-        }
+        options.mirrors.check(&log_key)?;
         let now = (options.clock.now(), options.clock.monotonic());
         let mut fold = Fold::new(&options.origin, &limits);
-        let mut mirror = Mirror::default();
+        let mut mirror = Mirror::new(&options.mirrors);
         let wal_options = WalOptions {
             log: LogId(StreamId::of::<S>(&options.origin).0),
             segment_len: limits.segment_len,
@@ -155,9 +151,12 @@ impl<S: Suite> Journal<S> {
             Ok(())
         })
         .map_err(open_error)?;
+        if fold.tree.size() == 0 {
+            mirror.lost_something();
+        }
         let fixed = Fixed {
             log_key,
-            mirror_key,
+            mirrors: options.mirrors,
             clock: options.clock,
             limits,
             follows: options.follows,
@@ -189,7 +188,6 @@ impl<S: Suite> Journal<S> {
             inner: Arc::new(Inner {
                 committer: Committer::spawn(committer_options, wal, stage, on_fatal)?,
                 reader,
-                call_slots: Arc::new(Semaphore::new(limits.queue_max)),
                 denial_slots: Arc::new(Semaphore::new(limits.denial_queue_max)),
                 control_slots: Arc::new(Semaphore::new(CONTROL_QUEUE_MAX)),
                 debit_slots: Arc::new(Semaphore::new(DEBIT_QUEUE_MAX)),
@@ -210,9 +208,14 @@ impl<S: Suite> Journal<S> {
         self.inner.shared.lock().fold.tree.size()
     }
 
-    /// Number of records that the mirror has cosigned, as far as this process knows.
+    /// Number of records that enough mirrors have cosigned, as far as this process knows.
     pub fn mirrored_size(&self) -> u64 {
         self.inner.shared.lock().mirror.size()
+    }
+
+    /// Number of records that this mirror has cosigned, as far as this process knows.
+    pub fn mirrored_by(&self, mirror: usize) -> u64 {
+        self.inner.shared.lock().mirror.size_of(mirror)
     }
 
     /// The newest signed checkpoint as a note; none while the journal is empty.
@@ -224,7 +227,7 @@ impl<S: Suite> Journal<S> {
 
     /// The highest time recorded or cosigned: decisions are never dated before it.
     pub fn time_floor(&self) -> Timestamp {
-        self.inner.shared.lock().time_floor()
+        self.inner.shared.glance().time_floor()
     }
 
     /// The highest revocation epoch that is on record.
@@ -240,11 +243,10 @@ impl<S: Suite> Journal<S> {
     /// What the clock is worth: `SetBack` if it is more than 2 s behind the newest record, `Skewed` if it was more
     /// than 30 s away from the coordinator's at the last cosignature.
     pub fn clock_state(&self) -> ClockState {
-        let now = self.inner.shared.clock.now();
-        let state = self.inner.shared.lock();
-        if now.plus(SET_BACK_MAX) < state.fold.last_time {
+        let shared = &self.inner.shared;
+        if shared.clock.now().plus(SET_BACK_MAX) < shared.glance().last_time() {
             ClockState::SetBack
-        } else if state.mirror.skewed {
+        } else if shared.glance().is_skewed() {
             ClockState::Skewed
         } else {
             ClockState::Good
@@ -267,12 +269,13 @@ impl<S: Suite> Journal<S> {
 
     /// Whether a recorded call of this caller under `grant` has the call's id. Calls in flight are not known here.
     pub fn seen(&self, header: &Header, grant: &GrantId) -> Seen {
-        self.inner.shared.lock().fold.calls.seen(
+        let call = Remembered::made::<S>(
             header.caller.as_str(),
             grant.as_str(),
             header.id,
             header.request_tag,
-        )
+        );
+        self.inner.shared.lock().fold.calls.seen(&call)
     }
 
     /// Ends the journal in order: takes nothing more, writes what is queued and the counts of coalesced denials, and
@@ -307,7 +310,9 @@ fn replay<S: Suite>(
     ) {
         return Err(FoldRefused::Signature);
     }
-    fold.apply(&frame)
+    let growth = fold.tree.frontier().grow(frame.leaves::<S>());
+    let bytes = fold.copied(bytes);
+    fold.apply(&frame, &growth, bytes)
 }
 
 fn open_error(error: WalOpenError<FoldRefused>) -> OpenError {

@@ -69,6 +69,49 @@ impl<S: Suite> Frontier<S> {
         self.size += 1;
     }
 
+    /// Appends leaves, given as their leaf hashes, and gives all the nodes that they complete: what a
+    /// [`crate::RecentTree`] of the same leaves needs to grow by them without hashing anything again.
+    pub fn grow(&mut self, leaf_hashes: Vec<Hash>) -> Growth<S> {
+        let from = self.size;
+        let size = from + leaf_hashes.len() as u64;
+        let mut peaks = std::mem::take(&mut self.hashes);
+        let mut levels = vec![leaf_hashes];
+        let mut edge = Vec::new();
+        loop {
+            let level = levels.len() - 1;
+            let new = &levels[level];
+            // A subtree of this size that is there already is the left sibling of the first new one.
+            let left = (from >> level & 1 == 1).then(|| {
+                peaks
+                    .pop()
+                    .expect("one hash stands for each bit set in the size")
+            });
+            if new.is_empty() {
+                edge.extend(left);
+                break;
+            }
+            let mut next = Vec::with_capacity(new.len() / 2 + 1);
+            let mut rest = new.as_slice();
+            if let (Some(left), Some((first, after))) = (left, new.split_first()) {
+                next.push(node_hash::<S>(&left, first));
+                rest = after;
+            }
+            let pairs = rest.chunks_exact(2);
+            edge.extend(pairs.remainder());
+            next.extend(pairs.map(|pair| node_hash::<S>(&pair[0], &pair[1])));
+            levels.push(next);
+        }
+        levels.pop();
+        peaks.extend(edge.into_iter().rev());
+        self.hashes = peaks;
+        self.size = size;
+        Growth {
+            from,
+            levels,
+            suite: PhantomData,
+        }
+    }
+
     /// Number of leaves.
     pub fn size(&self) -> u64 {
         self.size
@@ -88,6 +131,31 @@ impl<S: Suite> Frontier<S> {
 impl<S: Suite> Default for Frontier<S> {
     fn default() -> Self {
         Frontier::new()
+    }
+}
+
+/// The nodes by which a tree has grown, see [`Frontier::grow`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Growth<S: Suite = Intl> {
+    from: u64,
+    /// The new complete subtrees of `2^k` leaves at `levels[k]`, from left to right.
+    levels: Vec<Vec<Hash>>,
+    suite: PhantomData<S>,
+}
+
+impl<S: Suite> Growth<S> {
+    /// Size of the tree before.
+    pub fn from(&self) -> u64 {
+        self.from
+    }
+
+    /// The leaf hashes that came.
+    pub fn leaves(&self) -> &[Hash] {
+        self.levels.first().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn levels(&self) -> &[Vec<Hash>] {
+        &self.levels
     }
 }
 

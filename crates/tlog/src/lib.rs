@@ -63,7 +63,7 @@ pub use cosignature::{
     CosignError, CosignatureRefused, cosignature_time, sign_cosignature, verify_cosignature,
 };
 pub use fork::{Fork, NoFork};
-pub use frontier::{Frontier, FrontierRefused};
+pub use frontier::{Frontier, FrontierRefused, Growth};
 pub use key::{KeyKind, KeyName, MAX_NAME_BYTES, NameRefused, VerifierKey, VkeyRefused, key_id};
 pub use merkle::{empty_root, leaf_hash, node_hash};
 pub use mirror::{

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 
-use crate::frontier::Frontier;
+use crate::frontier::{Frontier, Growth};
 use crate::merkle::{node_hash, root_of_peaks};
 use crate::suite::{Hash, Intl, Suite};
 
@@ -20,8 +20,21 @@ pub struct RecentTree<S: Suite = Intl> {
     /// `levels[k]` starts at node number `first_node(base, k)`; levels that hold nothing yet may
     /// be missing at the end.
     levels: Vec<VecDeque<Hash>>,
+    /// What proofs in the trees that were asked for last share.
+    rests: VecDeque<Rests>,
     suite: PhantomData<S>,
 }
+
+/// The roots of what follows the last complete subtree of each level in the tree of `size` leaves, once they were asked
+/// for: all proofs of one size have them in common.
+#[derive(Clone, Debug)]
+struct Rests {
+    size: u64,
+    roots: [Option<Hash>; 64],
+}
+
+/// Sizes whose rests are remembered: a log proves to its newest checkpoint and to the newest cosigned one.
+const RESTS_MAX: usize = 4;
 
 impl<S: Suite> RecentTree<S> {
     /// The tree of which `frontier` is the right edge; nothing before it can be proved.
@@ -35,8 +48,24 @@ impl<S: Suite> RecentTree<S> {
             base,
             size: base,
             levels,
+            rests: VecDeque::new(),
             suite: PhantomData,
         }
+    }
+
+    /// Grows by what a frontier of the same tree grew by, which was hashed there. `false` and no change if it is not the
+    /// growth of a tree of this size. The hashes themselves are not checked: compare [`RecentTree::root`] with a root
+    /// you trust.
+    #[must_use]
+    pub fn extend(&mut self, growth: &Growth<S>) -> bool {
+        if growth.from() != self.size {
+            return false;
+        }
+        for (level, nodes) in growth.levels().iter().enumerate() {
+            self.level(level).extend(nodes);
+        }
+        self.size += growth.leaves().len() as u64;
+        true
     }
 
     /// Appends one leaf, given as its leaf hash.
@@ -89,6 +118,35 @@ impl<S: Suite> RecentTree<S> {
     /// [`ProofError`] when the leaf is not in that tree, is before the base, or the tree has not
     /// grown to `size`.
     pub fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<Hash>, ProofError> {
+        self.provable(index, size)?;
+        Ok(self.path(0, index, size, |level| self.rest_root(size, level)))
+    }
+
+    /// As [`RecentTree::inclusion_proof`], for whoever asks for many proofs in trees of few sizes: what they share is
+    /// hashed once.
+    ///
+    /// # Errors
+    /// As [`RecentTree::inclusion_proof`].
+    pub fn prove_inclusion(&mut self, index: u64, size: u64) -> Result<Vec<Hash>, ProofError> {
+        self.provable(index, size)?;
+        // Taken out, so that the tree can be read while what it remembers is filled in.
+        let mut rests = std::mem::take(&mut self.rests);
+        let at = rests.iter().position(|rests| rests.size == size);
+        let at = at.unwrap_or_else(|| {
+            rests.truncate(RESTS_MAX - 1);
+            let roots = [None; 64];
+            rests.push_front(Rests { size, roots });
+            0
+        });
+        let roots = &mut rests[at].roots;
+        let proof = self.path(0, index, size, |level| {
+            *roots[level].get_or_insert_with(|| self.rest_root(size, level))
+        });
+        self.rests = rests;
+        Ok(proof)
+    }
+
+    fn provable(&self, index: u64, size: u64) -> Result<(), ProofError> {
         if size > self.size {
             return Err(ProofError::BeyondEnd {
                 wanted: size,
@@ -104,7 +162,7 @@ impl<S: Suite> RecentTree<S> {
                 base: self.base,
             });
         }
-        Ok(self.path(0, index, size))
+        Ok(())
     }
 
     /// The consistency proof between the trees of the first `old` and the first `new` leaves
@@ -140,7 +198,7 @@ impl<S: Suite> RecentTree<S> {
         if node != 0 {
             proof.push(self.node(level, node));
         }
-        proof.extend(self.path(level, node, new));
+        proof.extend(self.path(level, node, new, |level| self.rest_root(new, level)));
         Ok(proof)
     }
 
@@ -162,8 +220,15 @@ impl<S: Suite> RecentTree<S> {
     }
 
     /// The siblings on the way from a complete node up to the root of the tree of `size` leaves.
-    fn path(&self, start_level: usize, start_node: u64, size: u64) -> Vec<Hash> {
-        let mut proof = Vec::new();
+    /// `rest_root` gives what [`Self::rest_root`] gives.
+    fn path(
+        &self,
+        start_level: usize,
+        start_node: u64,
+        size: u64,
+        mut rest_root: impl FnMut(usize) -> Hash,
+    ) -> Vec<Hash> {
+        let mut proof = Vec::with_capacity(bit_length(size));
         let mut node = start_node;
         for level in start_level..bit_length(size) {
             let complete = size >> level;
@@ -173,11 +238,16 @@ impl<S: Suite> RecentTree<S> {
             } else if sibling == complete && has_rest(size, level) {
                 // The right sibling is cut off by the end of the tree: its hash is the root of
                 // the complete subtrees it consists of.
-                proof.push(root_of_peaks::<S>(&self.rest_peaks(size, level)));
+                proof.push(rest_root(level));
             }
             node >>= 1;
         }
         proof
+    }
+
+    /// The root of what follows the last complete subtree at `level` in the tree of `size` leaves.
+    fn rest_root(&self, size: u64, level: usize) -> Hash {
+        root_of_peaks::<S>(&self.rest_peaks(size, level))
     }
 
     /// The roots of the complete subtrees of the tree of `size` leaves, the largest first.

@@ -61,8 +61,8 @@ impl Stage for Bundling {
         }
     }
 
-    fn committed(&mut self, items: Vec<Item>) {
-        for item in items {
+    fn committed(&mut self, items: &mut Vec<Item>, _: &mut Vec<u8>) {
+        for item in items.drain(..) {
             // Whoever waited may be gone; the body is there all the same.
             let _ = item.done.send(());
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use lingqu_core::decide::ClockState;
 use lingqu_core::grant::{Environment, Grant};
 use lingqu_core::{ErrorCode, GrantId, Timestamp};
+use lingqu_journal::MirrorFigures;
 use lingqu_policy::MicroRho;
 use lingqu_telemetry::listener::Told;
 use lingqu_telemetry::{Exposition, Health, Observed};
@@ -112,12 +113,12 @@ fn journal(node: &Node, exposition: &mut Exposition) {
         ),
         (
             "lingqu_node_mirror_connected",
-            "1 if the mirror can be reached.",
+            "1 if as many mirrors can be reached as answers under mirrored terms need.",
             flag(figures.mirror_connected),
         ),
         (
             "lingqu_node_mirror_lag_records",
-            "Records that the mirror has not cosigned.",
+            "Records that not enough mirrors have cosigned.",
             number(figures.records_unmirrored),
         ),
         (
@@ -127,7 +128,7 @@ fn journal(node: &Node, exposition: &mut Exposition) {
         ),
         (
             "lingqu_node_mirror_lag_seconds",
-            "Age of the oldest call that the mirror has not cosigned.",
+            "Age of the oldest call that not enough mirrors have cosigned.",
             figures.oldest_unmirrored.as_secs_f64(),
         ),
         (
@@ -139,6 +140,28 @@ fn journal(node: &Node, exposition: &mut Exposition) {
     for (name, help, value) in gauges {
         exposition.gauge(name, help, Some(value));
     }
+    let mirrors: Vec<_> = mirrors(node).collect();
+    let of = |measure: fn(&MirrorFigures) -> f64| {
+        let each = mirrors.iter();
+        each.map(move |(id, figures)| (vec![("mirror", id.clone())], measure(figures)))
+    };
+    exposition.gauges(
+        "lingqu_node_mirror_up",
+        "1 if this mirror can be reached.",
+        of(|figures| flag(figures.connected)),
+    );
+    exposition.gauges(
+        "lingqu_node_mirror_missing_records",
+        "Records that this mirror has not cosigned.",
+        of(|figures| number(figures.records_missing)),
+    );
+}
+
+/// Each mirror by its coordinator's id.
+fn mirrors(node: &Node) -> impl Iterator<Item = (String, MirrorFigures)> {
+    let ids = node.config.mirror_addresses().into_iter();
+    let figures = node.journal.mirror_figures();
+    ids.map(|address| address.at.id.to_string()).zip(figures)
 }
 
 /// Where the stream stands in the head log, where its key is pinned.

@@ -1,11 +1,11 @@
-//! Journal → mirror. The journal is compared with the mirror before anything is signed; then batches flow, a bounded
-//! number unanswered, and each cosignature that comes back is verified before it counts.
+//! Journal → mirrors, one conversation each. The journal is compared with them before anything is signed; then batches
+//! flow, a bounded number unanswered, and each cosignature that comes back is verified before it counts.
 
 use std::sync::Arc;
 
 use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_core::{ErrorCode, PartyId};
-use lingqu_journal::Reconciled;
+use lingqu_journal::{ReconcileRefused, Reconciled};
 use lingqu_proto::pb::mirror_conflict::Kind as ConflictKind;
 use lingqu_proto::pb::replicate_request::Message as ToMirror;
 use lingqu_proto::pb::replicate_response::Message as FromMirror;
@@ -18,6 +18,7 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use super::{Pause, dial, mirror_client, past};
+use crate::config::MirrorAddress;
 use crate::{Node, TakeHeadFailed};
 
 /// Largest window that is believed, in batches.
@@ -42,18 +43,25 @@ impl From<tonic::Status> for Ended {
     }
 }
 
-/// Replicates for ever; connects again whenever the stream ends, except after a contradiction.
-pub(crate) async fn run(node: Arc<Node>, tls: ClientTls) {
+/// One mirror, as the node converses with it.
+struct Peer {
+    node: Arc<Node>,
+    mirror: MirrorAddress,
+}
+
+/// Replicates to one mirror for ever; connects again whenever the stream ends, except after a contradiction.
+pub(crate) async fn run(node: Arc<Node>, mirror: MirrorAddress, tls: ClientTls) {
     let mut pause = Pause::new();
-    let mut started = false;
+    let (place, id) = (mirror.place, mirror.at.id.clone());
+    let peer = Peer { node, mirror };
     loop {
-        let ended = replicate(&node, &tls, &mut pause, &mut started).await;
-        node.journal.set_mirror_connected(false);
+        let ended = replicate(&peer, &tls, &mut pause).await;
+        peer.node.journal.set_mirror_connected(place, false);
         match ended {
-            Err(Ended::Away(reason)) => tracing::warn!(%reason, "the mirror is away"),
+            Err(Ended::Away(reason)) => tracing::warn!(%id, %reason, "the mirror is away"),
             Err(Ended::Contradiction(reason)) => {
-                node.contradict();
-                tracing::error!(%reason, "journal and mirror contradict each other: no more answers");
+                peer.node.contradict();
+                tracing::error!(%id, %reason, "journal and mirror contradict each other: no more answers");
                 return;
             }
             Ok(()) => {}
@@ -62,18 +70,14 @@ pub(crate) async fn run(node: Arc<Node>, tls: ClientTls) {
     }
 }
 
-async fn replicate(
-    node: &Arc<Node>,
-    tls: &ClientTls,
-    pause: &mut Pause,
-    started: &mut bool,
-) -> Result<(), Ended> {
-    let channel = dial(node, tls).await.map_err(Ended::Away)?;
+async fn replicate(peer: &Peer, tls: &ClientTls, pause: &mut Pause) -> Result<(), Ended> {
+    let (node, place) = (&peer.node, peer.mirror.place);
+    let channel = dial(&peer.mirror.at, tls).await.map_err(Ended::Away)?;
     let (requests, stream) = mpsc::channel(usize::try_from(WINDOW_MAX).expect("64 fits"));
     let open = pb::MirrorOpen {
         origin: node.journal.origin().to_owned(),
         checkpoint: node.journal.checkpoint().unwrap_or_default(),
-        heads: node.config.trust.head_key.is_some(),
+        heads: peer.shows_heads() && node.config.trust.head_key.is_some(),
         head_checkpoint: node.journal.accepted_head().unwrap_or_default(),
     };
     send(&requests, ToMirror::Open(open)).await?;
@@ -91,13 +95,35 @@ async fn replicate(
                 "the mirror has the end of the stream before again".to_owned(),
             ));
         }
-        FromMirror::Conflict(conflict) => return Err(conflict_ends(node, &conflict)),
+        FromMirror::Conflict(conflict) => return Err(conflict_ends(peer, &conflict)),
         FromMirror::Cosigned(_) | FromMirror::Headed(_) => {
             return Err(Ended::Away("an answer out of order".to_owned()));
         }
     };
-    reconcile(node, channel, &resume).await?;
+    open_journal(peer, channel, &resume).await?;
     pause.reset();
+    // With something to send, the mirror is there once it has cosigned it: only then is it known that it does, and how
+    // far its clock is from ours. No call under `Mirrored` terms is begun before.
+    let from = begin(peer, &resume);
+    if from == node.journal.size() {
+        node.journal.set_mirror_connected(place, true);
+    }
+    pump(peer, resume.window, from, requests, responses).await
+}
+
+/// Compares the journal with this mirror and, when enough were heard, opens it for records: what the stream before left
+/// is taken over, and the start of this run is put on record. One mirror at a time.
+async fn open_journal(
+    peer: &Peer,
+    channel: Channel,
+    resume: &pb::MirrorResume,
+) -> Result<(), Ended> {
+    let node = &peer.node;
+    let mut started = node.starting.lock().await;
+    if !reconcile(peer, channel, resume).await? {
+        tracing::info!(id = %peer.mirror.at.id, "journal and mirror agree; other mirrors are still to be heard");
+        return Ok(());
+    }
     begin_stream(node).await?;
     if !*started && !node.journal.has_ended() {
         node.journal
@@ -107,13 +133,7 @@ async fn replicate(
         *started = true;
     }
     node.record_pending().await;
-    // With something to send, the mirror is there once it has cosigned it: only then is it known that it does, and how
-    // far its clock is from ours. No call under `Mirrored` terms is begun before.
-    let from = begin(node, &resume);
-    if from == node.journal.size() {
-        node.journal.set_mirror_connected(true);
-    }
-    pump(node, resume.window, from, requests, responses).await
+    Ok(())
 }
 
 /// Takes over what the stream before left, where this one follows another, and what follows from that.
@@ -135,8 +155,8 @@ async fn begin_stream(node: &Arc<Node>) -> Result<(), Ended> {
 
 /// Where replication begins. A mirror that was restored from a backup has less than it once cosigned: it gets again what
 /// it lacks. It is never believed to have more than what its cosignatures show.
-fn begin(node: &Node, resume: &pb::MirrorResume) -> u64 {
-    let mirrored = node.journal.mirrored_size();
+fn begin(peer: &Peer, resume: &pb::MirrorResume) -> u64 {
+    let mirrored = peer.node.journal.mirrored_by(peer.mirror.place);
     if resume.size < mirrored {
         tracing::warn!(
             from = resume.size,
@@ -147,54 +167,80 @@ fn begin(node: &Node, resume: &pb::MirrorResume) -> u64 {
     resume.size.min(mirrored)
 }
 
-/// Takes over what the mirror has and this journal lost, or finds that both are one log.
+/// Takes over what the mirror has and this journal lost, or finds that both are one log. Gives whether records can be made.
 async fn reconcile(
-    node: &Arc<Node>,
+    peer: &Peer,
     channel: Channel,
     resume: &pb::MirrorResume,
-) -> Result<(), Ended> {
+) -> Result<bool, Ended> {
+    let (journal, place) = (&peer.node.journal, peer.mirror.place);
     let checkpoint = (!resume.checkpoint.is_empty()).then_some(resume.checkpoint.as_str());
-    let refused = |error: lingqu_journal::ReconcileRefused| Ended::Contradiction(error.to_string());
-    match node.journal.reconcile(checkpoint).map_err(refused)? {
-        Reconciled::Ready => Ok(()),
-        Reconciled::MirrorAhead { from } => {
-            tracing::warn!(
-                from,
-                size = resume.size,
-                "the mirror holds entries that this journal lost"
-            );
-            let request = pb::EntriesRequest {
-                origin: node.journal.origin().to_owned(),
-                first: from,
-            };
-            let mut chunks = mirror_client(channel).entries(request).await?.into_inner();
-            let mut entries = Vec::new();
-            let mut last = String::new();
-            while let Some(chunk) = chunks.next().await {
-                let chunk = chunk?;
-                entries.extend(chunk.entries);
-                last = chunk.checkpoint;
-                if entries.len() > ADOPTED_ENTRIES_MAX {
-                    return Err(Ended::Away(
-                        "more entries than can be taken over at once".to_owned(),
-                    ));
-                }
-            }
-            // It waits for the disk: not on a thread that others wait for.
-            let journal = node.journal.clone();
-            let (adopted, newest) = (last.clone(), last);
-            node.blocking
-                .spawn_blocking(move || journal.adopt(entries, &adopted))
-                .await
-                .map_err(|_| Ended::Away("taking over was interrupted".to_owned()))?
-                .map_err(refused)?;
-            heed_what_came_back(node)?;
-            match node.journal.reconcile(Some(&newest)).map_err(refused)? {
-                Reconciled::Ready => Ok(()),
-                Reconciled::MirrorAhead { .. } => Err(Ended::Away(
-                    "the mirror holds still more entries".to_owned(),
-                )),
-            }
+    let refused = |error| peer.refused(error);
+    let from = match journal.reconcile(place, checkpoint).map_err(refused)? {
+        Reconciled::Ready => return Ok(true),
+        Reconciled::Waiting => return Ok(false),
+        Reconciled::MirrorAhead { from } => from,
+    };
+    tracing::warn!(
+        from,
+        size = resume.size,
+        "the mirror holds entries that this journal lost"
+    );
+    let (entries, newest) = entries(journal.origin().to_owned(), from, channel).await?;
+    // It waits for the disk: not on a thread that others wait for.
+    let (adopting, adopted) = (journal.clone(), newest.clone());
+    peer.node
+        .blocking
+        .spawn_blocking(move || adopting.adopt(place, entries, &adopted))
+        .await
+        .map_err(|_| Ended::Away("taking over was interrupted".to_owned()))?
+        .map_err(refused)?;
+    heed_what_came_back(&peer.node)?;
+    match journal.reconcile(place, Some(&newest)).map_err(refused)? {
+        Reconciled::Ready => Ok(true),
+        Reconciled::Waiting => Ok(false),
+        Reconciled::MirrorAhead { .. } => Err(Ended::Away(
+            "the mirror holds still more entries".to_owned(),
+        )),
+    }
+}
+
+/// All entries that the mirror has from `first` on, and the checkpoint after the last.
+async fn entries(
+    origin: String,
+    first: u64,
+    channel: Channel,
+) -> Result<(Vec<Vec<u8>>, String), Ended> {
+    let request = pb::EntriesRequest { origin, first };
+    let mut chunks = mirror_client(channel).entries(request).await?.into_inner();
+    let mut entries = Vec::new();
+    let mut newest = String::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        entries.extend(chunk.entries);
+        newest = chunk.checkpoint;
+        if entries.len() > ADOPTED_ENTRIES_MAX {
+            return Err(Ended::Away(
+                "more entries than can be taken over at once".to_owned(),
+            ));
+        }
+    }
+    Ok((entries, newest))
+}
+
+impl Peer {
+    /// Whether it is the coordinator, which shows the head log.
+    fn shows_heads(&self) -> bool {
+        self.mirror.place == 0
+    }
+
+    /// What it means that the journal does not accept what this mirror shows. Another history signed with our own key is a
+    /// contradiction whoever shows it; anything else from a mirror beside the coordinator's is its own trouble.
+    fn refused(&self, error: ReconcileRefused) -> Ended {
+        if self.shows_heads() || error == ReconcileRefused::Fork {
+            Ended::Contradiction(error.to_string())
+        } else {
+            Ended::Away(error.to_string())
         }
     }
 }
@@ -213,12 +259,13 @@ fn heed_what_came_back(node: &Node) -> Result<(), Ended> {
 
 /// Sends batches from entry `from` on and takes cosignatures, at most `window` batches unanswered.
 async fn pump(
-    node: &Arc<Node>,
+    peer: &Peer,
     window: u32,
     mut from: u64,
     requests: mpsc::Sender<pb::ReplicateRequest>,
     mut responses: Streaming<pb::ReplicateResponse>,
 ) -> Result<(), Ended> {
+    let node = &peer.node;
     let window = window.clamp(1, WINDOW_MAX);
     let mut unanswered = 0;
     loop {
@@ -226,12 +273,14 @@ async fn pump(
             response = next(&mut responses) => {
                 match response? {
                     FromMirror::Cosigned(cosigned) => {
-                        accept(node, cosigned)?;
+                        accept(peer, cosigned)?;
                         unanswered = u32::saturating_sub(unanswered, 1);
                     }
-                    FromMirror::Headed(headed) => take_head(node, headed).await?,
-                    FromMirror::Conflict(conflict) => return Err(conflict_ends(node, &conflict)),
-                    FromMirror::Resume(_) => return Err(Ended::Away("an answer out of order".to_owned())),
+                    FromMirror::Headed(headed) if peer.shows_heads() => {
+                        take_head(node, headed).await?;
+                    }
+                    FromMirror::Conflict(conflict) => return Err(conflict_ends(peer, &conflict)),
+                    FromMirror::Headed(_) | FromMirror::Resume(_) => return Err(Ended::Away("an answer out of order".to_owned())),
                 }
             }
             batch = node.journal.next_batch(from), if unanswered < window => {
@@ -249,14 +298,15 @@ async fn pump(
     }
 }
 
-fn accept(node: &Arc<Node>, cosigned: pb::MirrorCosigned) -> Result<(), Ended> {
+fn accept(peer: &Peer, cosigned: pb::MirrorCosigned) -> Result<(), Ended> {
+    let journal = &peer.node.journal;
     let line = cosigned.cosignature.as_ref().map(note_signature_from_pb);
     let Some(Ok(line)) = line else {
         return Err(Ended::Away("an unreadable cosignature".to_owned()));
     };
-    let accepted = node.journal.accept_cosignature(cosigned.size, &line);
+    let accepted = journal.accept_cosignature(cosigned.size, &line);
     accepted.map_err(|error| Ended::Away(format!("{}: {error}", ErrorCode::AuditUnavailable)))?;
-    node.journal.set_mirror_connected(true);
+    journal.set_mirror_connected(peer.mirror.place, true);
     Ok(())
 }
 
@@ -293,13 +343,14 @@ fn node_start(unit: &PartyId) -> Draft {
 
 /// What a conflict means. A fork is believed only with evidence: a checkpoint by our own key, cosigned, that contradicts
 /// this journal. Without it the mirror may simply be lying, and then it is no better than away.
-fn conflict_ends(node: &Node, conflict: &pb::MirrorConflict) -> Ended {
+fn conflict_ends(peer: &Peer, conflict: &pb::MirrorConflict) -> Ended {
     use pb::mirror_conflict::Kind;
     let kind = conflict.kind();
     match kind {
         Kind::Fork if !conflict.checkpoint.is_empty() => {
-            match node.journal.reconcile(Some(&conflict.checkpoint)) {
-                Err(error) => Ended::Contradiction(error.to_string()),
+            let journal = &peer.node.journal;
+            match journal.reconcile(peer.mirror.place, Some(&conflict.checkpoint)) {
+                Err(error) => peer.refused(error),
                 Ok(_) => Ended::Away("the mirror claims a fork and shows none".to_owned()),
             }
         }

@@ -23,7 +23,7 @@ pub(crate) async fn run(node: Arc<Node>, tls: ClientTls) {
 }
 
 async fn watch(node: &Arc<Node>, tls: &ClientTls, pause: &mut Pause) -> Result<(), String> {
-    let channel = dial(node, tls).await?;
+    let channel = dial(&node.config.coordinator, tls).await?;
     let mut client =
         pb::sync_client::SyncClient::new(channel).max_decoding_message_size(MESSAGE_LEN_MAX);
     let request = pb::WatchRequest {

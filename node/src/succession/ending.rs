@@ -50,7 +50,9 @@ fn judge(
     let trust = &config.trust;
     let is_taken = |key: &[u8]| {
         let heads = trust.head_key.as_ref();
+        let mut mirrors = config.mirrors.iter().map(|mirror| &mirror.key);
         trust.mirror_key.public_key() == key
+            || mirrors.any(|mirror| mirror.public_key() == key)
             || heads.is_some_and(|heads| heads.public_key() == key)
             || trust.coordinator_key == key
             || trust.agencies.iter().any(|agency| agency.key == key)

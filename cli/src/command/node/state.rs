@@ -207,7 +207,7 @@ impl Drill {
             signer: Arc::new(stream.signer(config).map_err(not_opened)?),
             follows: stream.key.is_some(),
             origin: stream.origin,
-            mirror_key: config.trust.mirror_key.clone(),
+            mirrors: config.mirror_terms().map_err(not_opened)?,
             clock: Arc::clone(&session.clock),
             limits: config.limits.journal(),
             on_fatal: FatalHook::default(),
@@ -219,8 +219,13 @@ impl Drill {
 
 /// How many records the backup lacks.
 fn compare(journal: &Journal, note: &str) -> Result<u64, Failure> {
-    match journal.reconcile(Some(note)) {
-        Ok(Reconciled::Ready) => Ok(0),
+    // The checkpoint may be of any mirror that the node pins.
+    let places = 0..journal.mirror_figures().len();
+    let mut compared = places.map(|mirror| journal.reconcile(mirror, Some(note)));
+    let is_of_it = |compared: &Result<_, _>| *compared != Err(ReconcileRefused::Cosignature);
+    let compared = compared.find(is_of_it);
+    match compared.unwrap_or(Err(ReconcileRefused::Cosignature)) {
+        Ok(Reconciled::Ready | Reconciled::Waiting) => Ok(0),
         Ok(Reconciled::MirrorAhead { from }) => Ok(journal.ahead_to().saturating_sub(from)),
         Err(ReconcileRefused::Fork) => Err(Failure::CheckFailed {
             en: "the backup and the mirror hold two histories of this stream".to_owned(),

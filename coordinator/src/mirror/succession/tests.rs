@@ -9,7 +9,7 @@ use lingqu_testkit::{BadEnd, EndPlace, EndSeeds, HandWritten, bad_ends};
 use lingqu_tlog::{Ed25519Signer, Signer};
 
 use super::super::replicate::{Answer, Conflict, Said};
-use super::super::testbed::{Bed, region, say};
+use super::super::testbed::{Bed, heads, region, say};
 use super::super::{Mirror, testbed};
 use super::*;
 
@@ -167,8 +167,7 @@ async fn a_stream_that_ended_is_followed_by_the_one_that_its_end_names() {
     assert_eq!(send(&mirror, &next, "node_a").await, None);
     mirror.tick().await.unwrap();
     // Both stand in the region's head log, the one that ended for good.
-    let state = mirror.shared.state();
-    let heads = &state.logs[&region("4501")].heads;
+    let heads = heads(&mirror, &region("4501"));
     let newest = |origin| heads.iter().rfind(|head| head.origin == origin);
     assert_eq!(newest(OLD).map(|head| head.size), Some(2));
     assert_eq!(newest(NEXT).map(|head| head.size), Some(4));

@@ -1,7 +1,7 @@
 //! The follower's side of the succession of streams: a stream that follows a believed one is believed, once its first
 //! record has proven that it does, and begins with nothing missing.
 
-use lingqu_core::record::{Field, Record, RecordView, StreamId};
+use lingqu_core::record::{Field, Record, RecordReader, StreamId};
 use lingqu_core::succession::{Course, OutOfCourse, Succession};
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{Frontier, Intl, leaf_hash};
@@ -102,8 +102,9 @@ impl Seen {
         let mut stream = self.streams.get(origin).cloned().unwrap_or_default();
         let mut course = self.course(origin);
         let mut records = Vec::with_capacity(entries.len());
+        let mut reader = RecordReader::<Intl>::new();
         for entry in entries {
-            let record = RecordView::read::<Intl>(entry).map_err(|_| malformed())?;
+            let record = reader.read(entry).map_err(|_| malformed())?;
             if record.index() != stream.size() || record.stream() != id {
                 return Err(FeedBroken::StreamGap(origin.to_owned()));
             }

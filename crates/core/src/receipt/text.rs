@@ -48,7 +48,7 @@ impl Receipt {
         let head = TlogProof::parse(head).map_err(|_| malformed)?;
         let leaf = head.extra.as_deref().and_then(Head::decode);
         // One leaf, said once: it is about this very checkpoint.
-        let leaf = leaf.filter(|leaf| leaf.note == receipt.note());
+        let leaf = leaf.filter(|leaf| leaf.note == receipt.head_note());
         receipt.head = Some(HeadProof {
             received: leaf.ok_or(malformed)?.received,
             index: head.index,

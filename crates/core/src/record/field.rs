@@ -1,9 +1,7 @@
-//! The clear fields of a record: their numbers, shapes and strict encoding.
-
-use lingqu_tlog::{Hash, Suite};
+//! The clear fields of a record: their numbers and shapes. How they are encoded stands in `clear.rs`.
 
 /// Longest text field, in bytes.
-const TEXT_LEN_MAX: usize = 256;
+pub(super) const TEXT_LEN_MAX: usize = 256;
 
 /// How a field's value is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +35,11 @@ macro_rules! fields {
             /// How its value is read.
             pub const fn shape(self) -> Shape {
                 match self { $(Field::$variant => $shape,)* }
+            }
+
+            /// The field with this number.
+            pub(super) fn numbered(number: u16) -> Option<Field> {
+                NUMBERED.get(usize::from(number)).copied().flatten()
             }
         }
     };
@@ -134,6 +137,43 @@ fields! {
     Forward = 75, "forward", Shape::UpTo(crate::forward::PART_LEN_MAX);
 }
 
+/// One more than the highest number of a field.
+pub(super) const NUMBERS_END: usize = Field::ALL[Field::ALL.len() - 1] as usize + 1;
+/// The fields by number: every field of every record is looked up here, at the node and at everybody who reads along.
+const NUMBERED: [Option<Field>; NUMBERS_END] = numbered();
+
+const fn numbered() -> [Option<Field>; NUMBERS_END] {
+    let mut table = [None; NUMBERS_END];
+    let mut at = 0;
+    while at < Field::ALL.len() {
+        table[Field::ALL[at] as usize] = Some(Field::ALL[at]);
+        at += 1;
+    }
+    table
+}
+
+impl Shape {
+    /// Whether a value has this shape.
+    pub(super) fn fits(self, value: &[u8]) -> bool {
+        match self {
+            Shape::Number => value.len() == 8,
+            Shape::Bytes(length) => value.len() == length,
+            Shape::UpTo(most) => (1..=most).contains(&value.len()),
+            Shape::Text => (1..=TEXT_LEN_MAX).contains(&value.len()) && is_clean(value),
+        }
+    }
+}
+
+/// UTF-8 without control characters. Nearly every text is ASCII, and that is decided without reading characters; all
+/// bytes are looked at before anything is concluded, so that several are looked at in one step.
+fn is_clean(value: &[u8]) -> bool {
+    let is_plain = |byte: &u8| (0x20..0x7f).contains(byte);
+    value
+        .iter()
+        .fold(true, |plain, byte| plain & is_plain(byte))
+        || std::str::from_utf8(value).is_ok_and(|text| !text.chars().any(char::is_control))
+}
+
 /// Why a clear field is refused. Names the field, never its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldRefused {
@@ -149,208 +189,4 @@ pub enum FieldRefused {
     /// The value does not have the field's shape.
     #[error("clear field `{0}` is malformed")]
     Shape(&'static str),
-}
-
-/// The clear fields of one record. They are kept as they are encoded: a record is made once and read often, and in few
-/// of its fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Clear(Vec<u8>);
-
-/// Bytes that the fields of a call take, about: room for them is made at once.
-const USUAL_LEN: usize = 384;
-
-impl Clear {
-    /// Adds a text; an empty one is left out. Control characters become `?` and the text is cut at 256 bytes, since a
-    /// record must never fail for what a caller put into a name.
-    #[must_use]
-    pub fn text(mut self, field: Field, value: &str) -> Self {
-        debug_assert_eq!(field.shape(), Shape::Text);
-        if has_shape(Shape::Text, value.as_bytes()) {
-            self.insert(field, value.as_bytes());
-            return self;
-        }
-        let mut clean: String = value
-            .chars()
-            .map(|c| if c.is_control() { '?' } else { c })
-            .collect();
-        while clean.len() > TEXT_LEN_MAX {
-            clean.pop();
-        }
-        if !clean.is_empty() {
-            self.insert(field, clean.as_bytes());
-        }
-        self
-    }
-
-    /// Adds a number.
-    #[must_use]
-    pub fn number(mut self, field: Field, value: u64) -> Self {
-        debug_assert_eq!(field.shape(), Shape::Number);
-        self.insert(field, &value.to_be_bytes());
-        self
-    }
-
-    /// Adds bytes of the field's length.
-    #[must_use]
-    pub fn bytes(mut self, field: Field, value: &[u8]) -> Self {
-        debug_assert!(!matches!(field.shape(), Shape::Number | Shape::Text));
-        debug_assert!(has_shape(field.shape(), value));
-        self.insert(field, value);
-        self
-    }
-
-    /// A text field's value.
-    pub fn get_text(&self, field: Field) -> Option<&str> {
-        std::str::from_utf8(self.get_bytes(field)?).ok()
-    }
-
-    /// A number field's value.
-    pub fn get_number(&self, field: Field) -> Option<u64> {
-        let value = self.get_bytes(field)?.try_into().ok()?;
-        Some(u64::from_be_bytes(value))
-    }
-
-    /// A field's bytes.
-    pub fn get_bytes(&self, field: Field) -> Option<&[u8]> {
-        ClearView(&self.0).get(field)
-    }
-
-    /// The fields that are present, in ascending order.
-    pub fn fields(&self) -> impl Iterator<Item = Field> {
-        let numbers = ClearView(&self.0).fields().map(|(number, _)| number);
-        numbers.filter_map(numbered)
-    }
-
-    /// Digest of grant id and version; all zero when the record names no grant.
-    pub(super) fn grant_reference<S: Suite>(&self) -> Hash {
-        ClearView(&self.0).grant_reference::<S>()
-    }
-
-    /// The fields' bytes, in ascending order of number, each once.
-    pub(super) fn as_encoded(&self) -> &[u8] {
-        &self.0
-    }
-
-    #[cfg(test)]
-    pub(super) fn decode(bytes: &[u8]) -> Result<Clear, FieldRefused> {
-        ClearView::read(bytes).map(|view| view.to_clear())
-    }
-
-    /// Puts a value into its place, instead of one that is there.
-    fn insert(&mut self, field: Field, value: &[u8]) {
-        let number = field as u16;
-        let mut at = 0;
-        let mut replaced = 0;
-        for (found, there) in ClearView(&self.0).fields() {
-            if found > number {
-                break;
-            }
-            if found == number {
-                replaced = TAG_LEN + there.len();
-                break;
-            }
-            at += TAG_LEN + there.len();
-        }
-        let length = u16::try_from(value.len()).expect("every shape is shorter than 64 KiB");
-        let mut tag = [0; TAG_LEN];
-        tag[..2].copy_from_slice(&number.to_be_bytes());
-        tag[2..].copy_from_slice(&length.to_be_bytes());
-        if self.0.capacity() == 0 {
-            self.0.reserve(USUAL_LEN);
-        }
-        let bytes = tag.iter().chain(value).copied();
-        if at == self.0.len() {
-            self.0.extend_from_slice(&tag);
-            self.0.extend_from_slice(value);
-        } else {
-            self.0.splice(at..at + replaced, bytes);
-        }
-    }
-}
-
-/// Bytes of a field's number and length.
-const TAG_LEN: usize = 4;
-
-/// The clear fields of one record, read in place. Made only of bytes that are exactly what [`Clear`] holds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ClearView<'a>(&'a [u8]);
-
-impl<'a> ClearView<'a> {
-    pub(super) fn read(bytes: &'a [u8]) -> Result<ClearView<'a>, FieldRefused> {
-        let (mut rest, mut last) = (bytes, None);
-        while !rest.is_empty() {
-            let (number, value, after) = first(rest).ok_or(FieldRefused::Truncated)?;
-            let field = numbered(number).ok_or(FieldRefused::Unknown(number))?;
-            if last >= Some(field) {
-                return Err(FieldRefused::Order);
-            }
-            if !has_shape(field.shape(), value) {
-                return Err(FieldRefused::Shape(field.name()));
-            }
-            last = Some(field);
-            rest = after;
-        }
-        Ok(ClearView(bytes))
-    }
-
-    pub(super) fn get(&self, field: Field) -> Option<&'a [u8]> {
-        self.fields()
-            .take_while(|(number, _)| *number <= field as u16)
-            .find(|(number, _)| *number == field as u16)
-            .map(|(_, value)| value)
-    }
-
-    pub(super) fn grant_reference<S: Suite>(&self) -> Hash {
-        grant_reference::<S>(self.get(Field::Grant), self.get(Field::GrantVersion))
-    }
-
-    pub(super) fn to_clear(self) -> Clear {
-        Clear(self.0.to_vec())
-    }
-
-    fn fields(self) -> impl Iterator<Item = (u16, &'a [u8])> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || {
-            let (number, value, after) = first(rest)?;
-            rest = after;
-            Some((number, value))
-        })
-    }
-}
-
-/// The first field's number and value, and what follows.
-fn first(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let (tag, rest) = bytes.split_first_chunk::<TAG_LEN>()?;
-    let length = usize::from(u16::from_be_bytes([tag[2], tag[3]]));
-    let (value, rest) = rest.split_at_checked(length)?;
-    Some((u16::from_be_bytes([tag[0], tag[1]]), value, rest))
-}
-
-fn numbered(number: u16) -> Option<Field> {
-    let at = Field::ALL.binary_search_by_key(&number, |field| *field as u16);
-    at.ok().map(|at| Field::ALL[at])
-}
-
-/// Digest of grant id and version; all zero when one of them is missing.
-fn grant_reference<S: Suite>(grant: Option<&[u8]>, version: Option<&[u8]>) -> Hash {
-    match (grant, version) {
-        (Some(grant), Some(version)) => S::digest(&[b"cal1/authz\0", grant, b"\0", version]),
-        _ => Hash([0; 32]),
-    }
-}
-
-fn has_shape(shape: Shape, value: &[u8]) -> bool {
-    match shape {
-        Shape::Number => value.len() == 8,
-        Shape::Bytes(length) => value.len() == length,
-        Shape::UpTo(most) => (1..=most).contains(&value.len()),
-        Shape::Text => (1..=TEXT_LEN_MAX).contains(&value.len()) && is_clean(value),
-    }
-}
-
-/// UTF-8 without control characters. Nearly every text is ASCII, and that is decided without reading characters.
-fn is_clean(value: &[u8]) -> bool {
-    let is_plain = |byte: &u8| (0x20..0x7f).contains(byte);
-    value.iter().all(is_plain)
-        || std::str::from_utf8(value).is_ok_and(|text| !text.chars().any(char::is_control))
 }

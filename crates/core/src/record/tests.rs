@@ -194,3 +194,42 @@ fn the_order_in_which_fields_are_added_does_not_matter_and_the_last_value_of_one
         [Field::Caller, Field::Grant, Field::Units, Field::RequestTag]
     );
 }
+
+#[test]
+fn a_reader_of_many_records_checks_the_grant_reference_of_each() {
+    let of = |grant: String, version| {
+        let mut record = record();
+        let clear = record.draft.clear.text(Field::Grant, &grant);
+        record.draft.clear = clear.number(Field::GrantVersion, version);
+        record.encode::<Intl>()
+    };
+    // More grants than are remembered, and each again after it was forgotten; one without a grant between.
+    let mut grants: Vec<Vec<u8>> = (0..20_u64)
+        .map(|number| of(format!("grant_{}", number / 2), number))
+        .collect();
+    grants.push(
+        Draft::new(Kind::NodeStart)
+            .at(record().stream, 8, Timestamp(12))
+            .encode::<Intl>(),
+    );
+    let mut spoiled = grants.clone();
+    // The reference of another grant, or of another version of the same one: known to the reader by then.
+    let reference = |bytes: &[u8]| bytes[64..96].to_vec();
+    for (at, bytes) in spoiled.iter_mut().enumerate() {
+        bytes[64..96].copy_from_slice(&reference(&grants[(at + 1) % 20]));
+    }
+    let mut reader = RecordReader::<Intl>::new();
+    for (bytes, spoiled) in grants
+        .iter()
+        .zip(&spoiled)
+        .chain(grants.iter().zip(&spoiled).rev())
+    {
+        let view = reader.read(bytes).unwrap();
+        let alone = RecordView::read::<Intl>(bytes).unwrap();
+        assert_eq!(view.to_record(), alone.to_record());
+        for _ in 0..2 {
+            let refused = reader.read(spoiled).err();
+            assert_eq!(refused, Some(RecordMalformed::Unknown("grant reference")));
+        }
+    }
+}

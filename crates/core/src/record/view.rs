@@ -3,9 +3,11 @@
 //! [`Record::decode`] is built on it. Whoever reads every record of a stream as it passes (the journal's fold, the
 //! mirror) uses it directly, since a record has some twenty fields and few of them are asked for.
 
+use std::marker::PhantomData;
+
 use lingqu_tlog::{Hash, Suite};
 
-use super::field::ClearView;
+use super::clear::ClearView;
 use super::{
     Draft, Field, HEADER_LEN, Kind, MAGIC, NO_REFERENCE, RECORD_LEN_MAX, Record, RecordMalformed,
     StreamId, array, flag,
@@ -31,6 +33,14 @@ impl<'a> RecordView<'a> {
     /// # Errors
     /// [`RecordMalformed`]
     pub fn read<S: Suite>(bytes: &'a [u8]) -> Result<RecordView<'a>, RecordMalformed> {
+        RecordView::parse(bytes, |clear| clear.grant_reference::<S>())
+    }
+
+    /// Reads a record whose grant reference must be what `reference` gives for its fields.
+    fn parse(
+        bytes: &'a [u8],
+        reference: impl FnOnce(&ClearView<'a>) -> Hash,
+    ) -> Result<RecordView<'a>, RecordMalformed> {
         if bytes.len() < HEADER_LEN || bytes.len() > RECORD_LEN_MAX || &bytes[..4] != MAGIC {
             return Err(RecordMalformed::Frame);
         }
@@ -44,7 +54,7 @@ impl<'a> RecordView<'a> {
             return Err(RecordMalformed::Unknown("flags"));
         }
         let clear = ClearView::read(fields)?;
-        if header[64..96] != clear.grant_reference::<S>().0 {
+        if header[64..96] != reference(&clear).0 {
             return Err(RecordMalformed::Unknown("grant reference"));
         }
         if header[128..160] != [0; 32] {
@@ -123,6 +133,62 @@ impl<'a> RecordView<'a> {
     }
 }
 
+/// Reads many records, one after another, with every check of [`RecordView::read`]. The records of a stream name few
+/// grants: the references of those that came last are remembered, so that they are not hashed again for each record.
+#[derive(Debug)]
+pub struct RecordReader<'a, S: Suite> {
+    /// What a record states of its grant, and the reference that follows from it.
+    known: Vec<(&'a [u8], Hash)>,
+    /// The one that makes room next.
+    oldest: usize,
+    suite: PhantomData<S>,
+}
+
+/// Most references that a reader remembers: few enough that looking through all of them is cheaper than a hash.
+const KNOWN_MAX: usize = 8;
+
+impl<'a, S: Suite> RecordReader<'a, S> {
+    /// A reader that knows nothing yet.
+    pub fn new() -> RecordReader<'a, S> {
+        RecordReader {
+            known: Vec::new(),
+            oldest: 0,
+            suite: PhantomData,
+        }
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`RecordMalformed`]
+    pub fn read(&mut self, bytes: &'a [u8]) -> Result<RecordView<'a>, RecordMalformed> {
+        RecordView::parse(bytes, |clear| self.reference(clear))
+    }
+
+    fn reference(&mut self, clear: &ClearView<'a>) -> Hash {
+        let Some(stated) = clear.stated_grant() else {
+            return clear.grant_reference::<S>();
+        };
+        if let Some((_, reference)) = self.known.iter().find(|(known, _)| *known == stated) {
+            return *reference;
+        }
+        let reference = clear.grant_reference::<S>();
+        if self.known.len() < KNOWN_MAX {
+            self.known.push((stated, reference));
+        } else {
+            self.known[self.oldest] = (stated, reference);
+            self.oldest = (self.oldest + 1) % KNOWN_MAX;
+        }
+        reference
+    }
+}
+
+impl<S: Suite> Default for RecordReader<'_, S> {
+    fn default() -> Self {
+        RecordReader::new()
+    }
+}
+
 /// The bytes of a record that has no place yet. Most of the work of a record is in its fields: it is done before the
 /// one thread that gives out places sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +218,11 @@ impl Unplaced {
     }
 
     /// The bytes as they were placed last.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The same bytes, taken out.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }

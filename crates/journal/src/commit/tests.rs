@@ -47,11 +47,11 @@ impl Stage for Numbers {
         }
     }
 
-    fn committed(&mut self, items: Vec<Number>) {
+    fn committed(&mut self, items: &mut Vec<Number>, _: &mut Vec<u8>) {
         let _ = self
             .frames
             .send(items.iter().map(|item| item.value).collect());
-        for item in items {
+        for item in items.drain(..) {
             let _ = item.done.send(item.value);
         }
     }

@@ -206,6 +206,8 @@ fn fill(path: &Path, head: &[u8], len: u64) -> io::Result<()> {
     while left > 0 {
         let piece = left.min(zeros.len() as u64);
         file.write_all(&zeros[..usize::try_from(piece).unwrap_or(zeros.len())])?;
+        // Piece by piece onto the disk: frames of the segment in use would otherwise wait behind all of it.
+        file.sync_data()?;
         left -= piece;
     }
     file.sync_all()
@@ -258,6 +260,16 @@ impl Store for FileStore {
         open.file.sync_data().map_err(StoreError::io("sync"))?;
         self.look_ahead(&open, offset);
         Ok(())
+    }
+
+    fn remove(&self, id: u64) -> Result<(), StoreError> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if reading.as_ref().is_some_and(|open| open.id == id) {
+            *reading = None;
+        }
+        drop(reading);
+        fs::remove_file(self.path(id)).map_err(StoreError::io("remove"))?;
+        self.sync_dir()
     }
 
     fn read(&self, id: u64, offset: u64, into: &mut [u8]) -> Result<(), StoreError> {

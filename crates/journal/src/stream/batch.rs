@@ -1,4 +1,4 @@
-//! What goes to the mirror: whole frames, several at a time, under the checkpoint after the last.
+//! What goes to the mirrors: whole frames, several at a time, under the checkpoint after the last.
 
 use std::ops::ControlFlow;
 
@@ -37,6 +37,8 @@ pub(crate) type Signed = (Checkpoint, Vec<u8>);
 /// Gathers frames up to the limits.
 pub(super) struct Gathering<'l> {
     pub(super) from: u64,
+    /// The size that is not gone beyond.
+    to: u64,
     limits: &'l JournalLimits,
     pub(super) entries: Vec<Vec<u8>>,
     bytes: usize,
@@ -49,6 +51,7 @@ impl<'l> Gathering<'l> {
     pub(super) fn new(from: u64, limits: &'l JournalLimits) -> Gathering<'l> {
         Gathering {
             from,
+            to: u64::MAX,
             limits,
             entries: Vec::new(),
             bytes: 0,
@@ -61,6 +64,9 @@ impl<'l> Gathering<'l> {
     pub(super) fn take(&mut self, payload: &Payload<'_>) -> ControlFlow<()> {
         if payload.end() <= self.from {
             return ControlFlow::Continue(());
+        }
+        if payload.first >= self.to {
+            return ControlFlow::Break(());
         }
         let skipped = usize::try_from(self.from.saturating_sub(payload.first)).unwrap_or(0);
         let entries = &payload.entries[skipped..];
@@ -79,16 +85,21 @@ impl<'l> Gathering<'l> {
 }
 
 impl<S: Suite> Shared<S> {
-    /// The durable entries from `from` on, up to the limits; nothing if there are none.
+    /// The durable entries from `from` on, up to the next mark and the limits; nothing if there are none.
     pub(crate) fn batch(
         &self,
         reader: &WalReader,
         from: u64,
     ) -> Result<Option<Batch>, ClosedError> {
-        let mut gathering = Gathering::new(from, &self.limits);
-        let (recent, frame) = {
-            let state = self.lock();
-            (state.fold.recent(from), state.fold.frame_before(from))
+        let (to, recent, frame) = {
+            let mut state = self.lock();
+            let newest = state.fold.tree.size();
+            let to = state.mirror.marks.next(from, newest);
+            (to, state.fold.recent(from), state.fold.frame_before(from))
+        };
+        let mut gathering = Gathering {
+            to,
+            ..Gathering::new(from, &self.limits)
         };
         match recent {
             Some(payloads) => {

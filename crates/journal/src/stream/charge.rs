@@ -6,10 +6,9 @@ use std::sync::Arc;
 use lingqu_core::Timestamp;
 use lingqu_core::decide::Permit;
 use lingqu_tlog::{Intl, Suite};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::fold::Fold;
-use super::ledger::AccountId;
+use super::ledger::AccountNumber;
 use super::state::{AppendFailed, Shared};
 use super::subjects::Asked;
 
@@ -18,32 +17,46 @@ use super::subjects::Asked;
 pub struct Charge<S: Suite = Intl> {
     shared: Arc<Shared<S>>,
     permit: Permit,
-    /// Whom the call is about, where that is counted.
-    asked: Option<Asked>,
+    /// Gone once it is spent on a record, and with it the place in the queue.
+    held: Option<Held>,
     not_before: Timestamp,
-    slot: Option<OwnedSemaphorePermit>,
     refundable: bool,
     debit: DebitState,
 }
 
-/// What is reserved for one call.
+/// What is reserved for one call. Whoever has it has a place in the queue, which `State::calls_under_way` counts.
 pub(crate) struct Held {
-    account: AccountId,
-    asked: Option<Asked>,
+    pub(crate) account: AccountNumber,
+    /// Whom the call is about, where that is counted.
+    pub(crate) asked: Option<Box<Asked>>,
 }
 
 impl Held {
-    /// Ends the reservation: it was recorded, or given back.
-    pub(crate) fn end<S: Suite>(&self, fold: &mut Fold<S>) {
-        fold.ledger.end_reservation(&self.account);
-        if let Some(asked) = &self.asked {
-            fold.subjects.end_reservation(asked);
+    /// Ends reservations: they were recorded, or given back. The units of one account that stand next to each other are
+    /// given back together.
+    pub(crate) fn end_all<'h, S: Suite>(all: impl Iterator<Item = &'h Held>, fold: &mut Fold<S>) {
+        let mut run: Option<(AccountNumber, u64)> = None;
+        for held in all {
+            if let Some(asked) = &held.asked {
+                fold.subjects.end_reservation(asked);
+            }
+            run = match run {
+                Some((account, count)) if account == held.account => Some((account, count + 1)),
+                Some((account, count)) => {
+                    fold.ledger.end_reservations(account, count);
+                    Some((held.account, 1))
+                }
+                None => Some((held.account, 1)),
+            };
+        }
+        if let Some((account, count)) = run {
+            fold.ledger.end_reservations(account, count);
         }
     }
 
     /// Whom the call is about, where that is counted.
     pub(crate) fn asked(&self) -> Option<&Asked> {
-        self.asked.as_ref()
+        self.asked.as_deref()
     }
 }
 
@@ -62,7 +75,6 @@ enum DebitState {
 pub(crate) struct Spent {
     pub(crate) settles: Held,
     pub(crate) not_before: Timestamp,
-    pub(crate) slot: Option<OwnedSemaphorePermit>,
     /// The index of the call's debit, if it has one.
     pub(crate) debit: Option<u64>,
 }
@@ -72,16 +84,14 @@ impl<S: Suite> Charge<S> {
     pub(crate) fn new(
         shared: Arc<Shared<S>>,
         permit: Permit,
-        asked: Option<Asked>,
+        held: Held,
         not_before: Timestamp,
-        slot: OwnedSemaphorePermit,
     ) -> Charge<S> {
         Charge {
             shared,
             permit,
-            asked,
+            held: Some(held),
             not_before,
-            slot: Some(slot),
             refundable: true,
             debit: DebitState::None,
         }
@@ -113,13 +123,6 @@ impl<S: Suite> Charge<S> {
         &self.permit
     }
 
-    fn held(&self) -> Held {
-        Held {
-            account: AccountId::of(&self.permit),
-            asked: self.asked.clone(),
-        }
-    }
-
     /// Spends it on a record of a call with `permit`. Spent it is either way.
     ///
     /// # Errors
@@ -130,24 +133,27 @@ impl<S: Suite> Charge<S> {
         if self.permit != *permit {
             return Err(AppendFailed::OtherCharge);
         }
+        let debit = match self.debit {
+            DebitState::None => None,
+            DebitState::Admitted => return Err(AppendFailed::Undebited),
+            DebitState::Recorded(index) => Some(index),
+        };
         Ok(Spent {
-            settles: self.held(),
+            settles: self.held.take().expect("a charge is spent once"),
             not_before: self.not_before,
-            slot: self.slot.take(),
-            debit: match self.debit {
-                DebitState::None => None,
-                DebitState::Admitted => return Err(AppendFailed::Undebited),
-                DebitState::Recorded(index) => Some(index),
-            },
+            debit,
         })
     }
 }
 
 impl<S: Suite> Drop for Charge<S> {
     fn drop(&mut self) {
-        if self.refundable {
-            let held = self.held();
-            held.end(&mut self.shared.lock().fold);
+        if let Some(held) = &self.held {
+            let mut state = self.shared.lock();
+            state.calls_under_way -= 1;
+            if self.refundable {
+                Held::end_all(std::iter::once(held), &mut state.fold);
+            }
         }
     }
 }

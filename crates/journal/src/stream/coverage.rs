@@ -28,6 +28,8 @@ pub(crate) struct Coverage {
     covered: u64,
     /// Whether the present conversation has shown one.
     seen: bool,
+    /// Whether any conversation of this run has.
+    was_seen: bool,
     /// Whether the newest head came with the cosignatures of the pinned quorum of witnesses.
     is_witnessed: bool,
     /// The newest head that did.
@@ -49,6 +51,7 @@ impl Coverage {
             accepted,
             covered: 0,
             seen: false,
+            was_seen: false,
             is_witnessed: false,
             witnessed: None,
             runs: VecDeque::new(),
@@ -78,6 +81,7 @@ impl Coverage {
     pub(crate) fn headed(&mut self, head: CheckedHead) {
         self.accepted = Some((head.head_log().clone(), head.checkpoint().to_owned()));
         self.seen = true;
+        self.was_seen = true;
         self.covered = self.covered.max(head.covered());
         self.is_witnessed = head.is_witnessed();
         if head.is_witnessed() {
@@ -126,6 +130,12 @@ impl Coverage {
     /// and a mirror that was restored from a backup has to say so or to show what it has.
     pub(crate) fn is_fresh(&self, now: Duration) -> bool {
         self.seen && self.age(now) <= self.lag
+    }
+
+    /// The same while there is no conversation, for a node whose other mirrors are enough: an earlier one of this run
+    /// counts, and what was cosigned since is missing for no longer than the bound.
+    pub(crate) fn was_fresh(&self, now: Duration) -> bool {
+        self.was_seen && self.age(now) <= self.lag
     }
 
     /// Whether nothing cosigned is missing in the head log for more than the bound and `longer`.

@@ -161,8 +161,8 @@ impl<S: Suite> Journal<S> {
         slot: OwnedSemaphorePermit,
     ) -> Result<oneshot::Receiver<Place>, ErrorCode> {
         let (sender, receiver) = oneshot::channel();
-        let mut item = self.item(vec![draft], Done::Record(sender), Some(slot));
-        item.debits = Some(debit.clone());
+        let mut item = self.item_of(draft, Done::Record(sender), Some(slot));
+        item.debits = Some(Box::new(debit.clone()));
         {
             let mut state = self.inner.shared.lock();
             state

@@ -211,7 +211,7 @@ fn cell(step: Step, variant: &Variant, holds: Holds, context: &str) -> bool {
     if let Some(shown) = &shown {
         let shown = cosigned(shown, START);
         assert!(
-            journal.reconcile(Some(&shown)).is_ok(),
+            journal.reconcile(0, Some(&shown)).is_ok(),
             "{context}: two histories"
         );
     }
@@ -250,12 +250,12 @@ fn goes_on(
 ) {
     world.clock.advance(Duration::from_millis(1));
     let last = journal.time_floor();
-    let reconciled = journal.reconcile(mirror);
+    let reconciled = journal.reconcile(0, mirror);
     if let (Ok(Reconciled::MirrorAhead { from }), Some(copy)) = (reconciled, copy) {
         let lost = copy.entries[usize::try_from(from).unwrap()..].to_vec();
-        journal.adopt(lost, &copy.checkpoint).unwrap();
+        journal.adopt(0, lost, &copy.checkpoint).unwrap();
         assert_eq!(
-            journal.reconcile(mirror),
+            journal.reconcile(0, mirror),
             Ok(Reconciled::Ready),
             "{context}"
         );

@@ -16,13 +16,13 @@ pub struct Figures {
     pub open: bool,
     /// Durable records.
     pub records: u64,
-    /// Records that the mirror has not cosigned, as far as this process knows.
+    /// Records that not enough mirrors have cosigned, as far as this process knows.
     pub records_unmirrored: u64,
     /// Of these, calls: what the limits of lagging terms count.
     pub calls_unmirrored: u64,
     /// Age of the oldest of these calls; zero if there is none.
     pub oldest_unmirrored: Duration,
-    /// Whether the mirror can be reached.
+    /// Whether enough mirrors can be reached.
     pub mirror_connected: bool,
     /// Where the stream stands in the head log; nothing if none is followed.
     pub heads: Option<HeadFigures>,
@@ -32,6 +32,15 @@ pub struct Figures {
     pub used_bytes: u64,
     /// Bytes that the journal takes of the disk, room for further records included.
     pub disk_bytes: u64,
+}
+
+/// How one mirror stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MirrorFigures {
+    /// Records that it has not cosigned, as far as this process knows.
+    pub records_missing: u64,
+    /// Whether it can be reached.
+    pub connected: bool,
 }
 
 /// Where the stream stands in the head log, as far as this run was shown.
@@ -45,19 +54,19 @@ pub struct HeadFigures {
     pub log_size: u64,
     /// For how long the oldest cosigned record that the head log does not cover has been cosigned; zero if there is none.
     pub oldest_uncovered: Duration,
-    /// Whether the present conversation has shown the stream and nothing is missing beyond the bound: calls under
-    /// `Mirrored` terms may begin.
+    /// Whether the present conversation has shown the stream (while there is none, an earlier one) and nothing is missing
+    /// beyond the bound: calls under `Mirrored` terms may begin.
     pub fresh: bool,
 }
 
 impl HeadFigures {
-    fn of(coverage: &Coverage, now: Duration) -> HeadFigures {
+    fn of(coverage: &Coverage, now: Duration, fresh: bool) -> HeadFigures {
         HeadFigures {
             covered: coverage.covered(),
             witnessed: coverage.witnessed().map_or(0, CheckedHead::covered),
             log_size: coverage.accepted().map_or(0, |(accepted, _)| accepted.size),
             oldest_uncovered: coverage.age(now),
-            fresh: coverage.is_fresh(now),
+            fresh,
         }
     }
 }
@@ -70,21 +79,33 @@ impl<S: Suite> Journal<S> {
         let monotonic = shared.clock.monotonic();
         let state = shared.lock();
         let records = state.fold.tree.size();
+        let fresh = state.mirror.is_headed(monotonic);
         Figures {
             open: matches!(state.phase, Phase::Ready | Phase::Unreconciled { .. }),
             records,
             records_unmirrored: records.saturating_sub(state.mirror.size()),
             calls_unmirrored: state.mirror.lag.calls(),
             oldest_unmirrored: state.mirror.lag.age(monotonic),
-            mirror_connected: state.mirror.connected,
+            mirror_connected: state.mirror.is_connected(),
             heads: state
                 .mirror
                 .coverage
                 .as_ref()
-                .map(|coverage| HeadFigures::of(coverage, monotonic)),
+                .map(|coverage| HeadFigures::of(coverage, monotonic, fresh)),
             frames: reader.frames(),
             used_bytes: reader.used_bytes(),
             disk_bytes: reader.disk_bytes(),
         }
+    }
+
+    /// The mirrors in numbers, by their places.
+    pub fn mirror_figures(&self) -> Vec<MirrorFigures> {
+        let state = self.inner.shared.lock();
+        let records = state.fold.tree.size();
+        let of = |mirror| MirrorFigures {
+            records_missing: records.saturating_sub(state.mirror.size_of(mirror)),
+            connected: state.mirror.reaches(mirror),
+        };
+        (0..state.mirror.count()).map(of).collect()
     }
 }

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use lingqu_core::Timestamp;
 use lingqu_core::debit::{Debit, DebitMalformed};
 use lingqu_core::forward::{CALLS_MAX, Forward};
-use lingqu_core::record::{Field, Kind, RecordMalformed, RecordView, StreamId};
+use lingqu_core::record::{Field, Kind, RecordMalformed, RecordReader, RecordView, StreamId};
 use lingqu_core::succession::{Succession, SuccessionMalformed};
-use lingqu_tlog::{Checkpoint, Hash, RecentTree, Suite, leaf_hash};
+use lingqu_tlog::{Checkpoint, Growth, Hash, RecentTree, Suite, leaf_hash};
 
 use super::budgets::Budgets;
+use super::buffers::Buffers;
 use super::calls::{Calls, Remembered};
-use super::ledger::{Charged, Ledger, Unchargeable};
+use super::ledger::{Charged, LastNamed, Ledger, Unchargeable};
 use super::life::Life;
 use super::options::JournalLimits;
 use super::payload::Payload;
@@ -24,8 +25,6 @@ use super::subjects::{Asked, Subjects};
 
 /// Frames from one mark to the next.
 const MARK_EVERY: u64 = 64;
-/// How many times as long as a frame the memory may be that it is kept in.
-const SPARE_FACTOR_MAX: usize = 2;
 
 /// The state that the log determines.
 pub(crate) struct Fold<S: Suite> {
@@ -39,7 +38,7 @@ pub(crate) struct Fold<S: Suite> {
     pub(crate) ledger: Ledger,
     pub(crate) budgets: Budgets,
     pub(crate) subjects: Subjects,
-    pub(crate) calls: Calls<S>,
+    pub(crate) calls: Calls,
     pub(crate) life: Life,
     pub(crate) epoch: u64,
     pub(crate) stop: u64,
@@ -51,6 +50,7 @@ pub(crate) struct Fold<S: Suite> {
     /// The newest frames' payloads, up to a number of bytes.
     recent: VecDeque<Recent>,
     recent_bytes: usize,
+    pub(crate) buffers: Buffers,
     /// Root and signature of each checkpoint that the tree can still prove to, by size.
     signatures: BTreeMap<u64, (Hash, Vec<u8>)>,
 }
@@ -64,62 +64,121 @@ struct Recent {
 /// A frame of durable bytes, with all that follows from them alone.
 pub(crate) struct Frame<'a> {
     pub(crate) payload: Payload<'a>,
-    bytes: &'a [u8],
     records: Vec<Effect>,
 }
 
 /// What one record changes.
 struct Effect {
-    stream: StreamId,
-    index: u64,
     time: Timestamp,
-    leaf: Hash,
     charged: Option<Charged>,
-    asked: Option<Box<Asked>>,
-    /// Boxed, since few records are debits and every record has an effect.
-    debit: Option<Box<Debit>>,
     remembered: Option<Remembered>,
-    /// Boxed for the same reason.
-    succession: Option<Box<Succession>>,
+    /// Boxed, since few records have it and every record has an effect.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few records change.
+#[derive(Default)]
+struct Rare {
+    asked: Option<Asked>,
+    debit: Option<Debit>,
+    succession: Option<Succession>,
     epoch: u64,
     stop: u64,
 }
 
+/// Reads the records of one frame, or of one stream, one after another.
+struct Reading<'a, S: Suite> {
+    records: RecordReader<'a, S>,
+    account: LastNamed<'a>,
+}
+
 impl<'a> Frame<'a> {
-    /// Reads a frame's payload and every record in it.
+    /// Reads a frame's payload and every record in it, and whether these stand where and when the payload says.
     pub(crate) fn read<S: Suite>(bytes: &'a [u8]) -> Result<Frame<'a>, FoldRefused> {
         let payload = Payload::read(bytes).ok_or(FoldRefused::Form)?;
-        let records = payload.entries.iter();
-        Ok(Frame {
-            records: records
-                .map(|entry| Effect::of::<S>(entry))
-                .collect::<Result<_, _>>()?,
-            payload,
-            bytes,
+        let mut reading = Reading::<S>::new();
+        let mut records: Vec<Effect> = Vec::with_capacity(payload.entries.len());
+        for (entry, index) in payload.entries.iter().zip(payload.first..) {
+            let effect = reading.effect(entry, (payload.stream, index))?;
+            let follows = records.last().is_none_or(|last| last.time < effect.time);
+            if !follows {
+                return Err(FoldRefused::Time);
+            }
+            records.push(effect);
+        }
+        Ok(Frame { payload, records })
+    }
+
+    /// The leaf hashes of its entries.
+    pub(crate) fn leaves<S: Suite>(&self) -> Vec<Hash> {
+        let entries = self.payload.entries.iter();
+        entries.map(|entry| leaf_hash::<S>(entry)).collect()
+    }
+}
+
+impl<'a, S: Suite> Reading<'a, S> {
+    fn new() -> Reading<'a, S> {
+        Reading {
+            records: RecordReader::new(),
+            account: LastNamed::default(),
+        }
+    }
+
+    /// What the record changes that must stand at this place.
+    fn effect(
+        &mut self,
+        entry: &'a [u8],
+        (stream, index): (StreamId, u64),
+    ) -> Result<Effect, FoldRefused> {
+        let record = self.records.read(entry)?;
+        if record.stream() != stream {
+            return Err(FoldRefused::Stream);
+        }
+        if record.index() != index {
+            return Err(FoldRefused::Place);
+        }
+        Ok(Effect {
+            time: record.time(),
+            charged: Charged::by(&record, &mut self.account)?,
+            remembered: Remembered::of::<S>(&record),
+            rare: Rare::of(&record)?,
         })
     }
 }
 
-impl Effect {
-    fn of<S: Suite>(entry: &[u8]) -> Result<Effect, FoldRefused> {
-        let record = RecordView::read::<S>(entry)?;
-        let changes = |field| match record.kind() {
-            Kind::AuthorizationChange => record.number(field).unwrap_or(0),
-            _ => 0,
+impl Rare {
+    fn of(record: &RecordView<'_>) -> Result<Option<Box<Rare>>, FoldRefused> {
+        let rare = match record.kind() {
+            Kind::Call => {
+                let Some(asked) = Asked::named(record) else {
+                    return Ok(None);
+                };
+                Rare {
+                    asked: Some(asked),
+                    ..Rare::default()
+                }
+            }
+            Kind::AuthorizationChange => Rare {
+                epoch: record.number(Field::Epoch).unwrap_or(0),
+                stop: record.number(Field::StopNumber).unwrap_or(0),
+                ..Rare::default()
+            },
+            Kind::Control
+            | Kind::Debit
+            | Kind::Denials
+            | Kind::Forward
+            | Kind::Heartbeat
+            | Kind::Load
+            | Kind::NodeStart
+            | Kind::NodeStop
+            | Kind::StreamBegin
+            | Kind::StreamEnd => Rare {
+                debit: Debit::of(record)?,
+                succession: Succession::of(record)?,
+                ..Rare::default()
+            },
         };
-        Ok(Effect {
-            stream: record.stream(),
-            index: record.index(),
-            time: record.time(),
-            leaf: leaf_hash::<S>(entry),
-            charged: Charged::by(&record)?,
-            asked: Asked::named(&record).map(Box::new),
-            debit: Debit::of(&record)?.map(Box::new),
-            remembered: Remembered::of::<S>(&record),
-            succession: Succession::of(&record)?.map(Box::new),
-            epoch: changes(Field::Epoch),
-            stop: changes(Field::StopNumber),
-        })
+        Ok(Some(Box::new(rare)))
     }
 }
 
@@ -184,17 +243,25 @@ impl<S: Suite> Fold<S> {
             marks: Vec::new(),
             recent: VecDeque::new(),
             recent_bytes: 0,
+            buffers: Buffers::default(),
             signatures: BTreeMap::new(),
         }
     }
 
-    /// Lets one durable frame take effect.
-    pub(crate) fn apply(&mut self, frame: &Frame<'_>) -> Result<Applied, FoldRefused> {
+    /// Lets one durable frame take effect. `growth` is what its leaves do to the tree, and `bytes` are the frame's, to be
+    /// kept.
+    pub(crate) fn apply(
+        &mut self,
+        frame: &Frame<'_>,
+        growth: &Growth<S>,
+        bytes: Arc<Vec<u8>>,
+    ) -> Result<Applied, FoldRefused> {
         let payload = &frame.payload;
         if payload.stream != self.stream {
             return Err(FoldRefused::Stream);
         }
-        if payload.first != self.tree.size() || payload.entries.is_empty() {
+        let is_whole = growth.leaves().len() == payload.entries.len();
+        if payload.first != self.tree.size() || payload.entries.is_empty() || !is_whole {
             return Err(FoldRefused::Place);
         }
         let mut applied = Applied {
@@ -202,61 +269,58 @@ impl<S: Suite> Fold<S> {
             calls: 0,
             oldest_call: None,
         };
-        for record in &frame.records {
-            self.apply_record(record)?;
+        for (record, index) in frame.records.iter().zip(payload.first..) {
+            self.apply_record(index, record)?;
             if record.charged.as_ref().is_some_and(Charged::costs) {
                 applied.calls += 1;
                 applied.oldest_call.get_or_insert(record.time);
             }
-            self.tree.push(record.leaf);
         }
-        // The root is computed here from the durable bytes and compared with the one that was signed: a bit that
-        // flipped between the two is found before anybody hears of the frame.
-        if self.tree.root() != payload.root {
+        // The root is computed here from the tree that answers are proved in and compared with the one that was signed,
+        // before anybody hears of the frame. Where the leaves come from is for the caller of this: recovery hashes what
+        // it read, operation compares what it hashed with what it wrote.
+        if !self.tree.extend(growth) || self.tree.root() != payload.root {
             return Err(FoldRefused::Root);
         }
-        self.keep(frame);
+        self.keep(payload, bytes);
         Ok(applied)
     }
 
     /// Lets one record take effect that is in no frame here, for whoever has the records of a stream alone. After a
     /// refusal it is only known what the records led to before, and after a [`FoldRefused::Forward`] with them.
     pub(crate) fn apply_entry(&mut self, entry: &[u8]) -> Result<(), FoldRefused> {
-        let record = Effect::of::<S>(entry)?;
-        let applied = self.apply_record(&record);
-        self.tree.push(record.leaf);
+        let index = self.tree.size();
+        let record = Reading::<S>::new().effect(entry, (self.stream, index))?;
+        let applied = self.apply_record(index, &record);
+        self.tree.push(leaf_hash::<S>(entry));
         self.tree.forget_before(self.tree.size());
         applied
     }
 
-    fn apply_record(&mut self, record: &Effect) -> Result<(), FoldRefused> {
-        if record.stream != self.stream {
-            return Err(FoldRefused::Stream);
-        }
-        if record.index != self.tree.size() {
-            return Err(FoldRefused::Place);
-        }
+    fn apply_record(&mut self, index: u64, record: &Effect) -> Result<(), FoldRefused> {
         if record.time <= self.last_time {
             return Err(FoldRefused::Time);
         }
-        let place = (record.index, record.time);
-        let brought = self.life.take::<S>(place, record.succession.as_deref())?;
+        let rare = record.rare.as_deref();
+        let succession = rare.and_then(|rare| rare.succession.as_ref());
+        let brought = self.life.take::<S>((index, record.time), succession)?;
         self.last_time = record.time;
         self.ledger.fold(record.time, record.charged.as_ref());
-        self.subjects.fold(record.time, record.asked.as_deref());
-        if let Some(debit) = &record.debit {
-            self.budgets.fold(debit);
-        }
+        let asked = rare.and_then(|rare| rare.asked.as_ref());
+        self.subjects.fold(record.time, asked);
         if let Some(call) = &record.remembered {
             self.calls.fold(call);
         }
-        self.epoch = self.epoch.max(record.epoch);
-        self.stop = self.stop.max(record.stop);
+        if let Some(rare) = rare {
+            rare.debit.iter().for_each(|debit| self.budgets.fold(debit));
+            self.epoch = self.epoch.max(rare.epoch);
+            self.stop = self.stop.max(rare.stop);
+        }
         if let Some(forward) = brought {
             self.bring(forward);
         }
         // Whoever signs the end signs the balances: they are what the records lead to, here and at every reading.
-        if let Some(Succession::End(end)) = record.succession.as_deref()
+        if let Some(Succession::End(end)) = succession
             && Forward::digest::<S>(&self.forward(record.time).encode()) != end.forward_digest
         {
             return Err(FoldRefused::Forward);
@@ -289,33 +353,33 @@ impl<S: Suite> Fold<S> {
         self.stop = self.stop.max(forward.stop);
     }
 
+    /// A frame's bytes in memory of their own, to be kept.
+    pub(crate) fn copied(&mut self, bytes: &[u8]) -> Arc<Vec<u8>> {
+        let mut copy = self.buffers.take(bytes.len());
+        copy.extend_from_slice(bytes);
+        Arc::new(copy)
+    }
+
     /// Remembers the frame within bounds.
-    fn keep(&mut self, frame: &Frame<'_>) {
-        let Frame { payload, bytes, .. } = frame;
+    fn keep(&mut self, payload: &Payload<'_>, bytes: Arc<Vec<u8>>) {
         if self.frames.is_multiple_of(MARK_EVERY) {
             self.marks.push(payload.first);
         }
         self.frames += 1;
-        // What the oldest frames leave is used again: memory that is fresh from the system costs more than the copy.
-        let mut spare = Vec::new();
-        while self.recent_bytes + bytes.len() > self.limits.recent_bytes_max
+        while self.recent_bytes + bytes.capacity() > self.limits.recent_bytes_max
             && let Some(oldest) = self.recent.pop_front()
         {
             self.recent_bytes -= oldest.payload.capacity();
-            spare = Arc::try_unwrap(oldest.payload).unwrap_or_default();
+            // Whoever makes a batch of it drops it.
+            self.buffers
+                .give(Arc::try_unwrap(oldest.payload).unwrap_or_default());
         }
-        // A small frame must not hold the memory of a large one.
-        if spare.capacity() > SPARE_FACTOR_MAX * bytes.len() {
-            spare = Vec::new();
-        }
-        spare.clear();
-        spare.extend_from_slice(bytes);
-        self.recent_bytes += spare.capacity();
+        self.recent_bytes += bytes.capacity();
         // The newest frame stays, however large.
         self.recent.push_back(Recent {
             first: payload.first,
             end: payload.end(),
-            payload: Arc::new(spare),
+            payload: bytes,
         });
         self.signatures
             .insert(payload.end(), (payload.root, payload.signature.to_vec()));

@@ -16,6 +16,7 @@ use lingqu_tlog::{
 
 use super::Journal;
 use super::coverage::Coverage;
+use super::mirror::COORDINATOR;
 use super::reconcile::{ReconcileRefused, check, root_at};
 use super::state::Phase;
 
@@ -162,7 +163,9 @@ impl<S: Suite> Journal<S> {
     /// [`HeadTermsRefused`], and none is followed.
     pub fn follow_heads(&self, terms: HeadTerms<S>) -> Result<(), HeadTermsRefused> {
         let shared = &self.inner.shared;
-        let is_shared = [&shared.log_key, &shared.mirror_key]
+        let mut others: Vec<&VerifierKey<S>> = vec![&shared.log_key];
+        others.extend(&shared.mirrors.keys);
+        let is_shared = others
             .iter()
             .any(|other| other.public_key() == terms.key.public_key());
         let is_of_stream =
@@ -172,7 +175,7 @@ impl<S: Suite> Journal<S> {
         }
         if let Some(witnesses) = &terms.witnesses {
             // A cosignature does not name its cosigner: a key in two roles could answer for both.
-            let others = [&shared.log_key, &shared.mirror_key, &terms.key];
+            others.push(&terms.key);
             let is_other = |key: &VerifierKey<S>| {
                 others
                     .iter()
@@ -239,7 +242,7 @@ impl<S: Suite> Journal<S> {
         verify_inclusion::<S>(leaf, shown.index, size, root, &shown.proof)
             .map_err(|_| HeadRefused::Inclusion)?;
         let head = Head::decode(&shown.leaf).ok_or(HeadRefused::Leaf)?;
-        check::<S>(shared, &head.note.to_string()).map_err(|_| HeadRefused::Leaf)?;
+        check::<S>(shared, COORDINATOR, &head.note.to_string()).map_err(|_| HeadRefused::Leaf)?;
         if head.checkpoint.size < covered {
             return Err(HeadRefused::Older);
         }

@@ -11,6 +11,7 @@
 //! likewise. A record takes effect and its reservation ends in one step under one lock, so none is ever missed between.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use lingqu_core::decide::Permit;
 use lingqu_core::forward::GrantUse;
@@ -45,13 +46,6 @@ impl AccountId {
             environment: permit.environment(),
         }
     }
-
-    fn named(record: &RecordView<'_>) -> Option<AccountId> {
-        Some(AccountId {
-            grant: record.text(Field::Grant)?.parse().ok()?,
-            environment: record.text(Field::Environment)?.parse().ok()?,
-        })
-    }
 }
 
 /// What a unit is reserved for.
@@ -66,10 +60,18 @@ pub(crate) enum Reserved {
 /// The accounts of all grants.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
-    accounts: HashMap<AccountId, Account>,
+    /// An account's number is its place here; it keeps it.
+    accounts: Vec<Account>,
+    numbers: HashMap<Arc<AccountId>, AccountNumber>,
+    /// The one that was charged last: mostly the next one too.
+    charged: Option<(Arc<AccountId>, AccountNumber)>,
     /// The newest recorded time.
     last: Timestamp,
 }
+
+/// Which account of a ledger, for whoever holds a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AccountNumber(usize);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Account {
@@ -91,8 +93,30 @@ pub(crate) struct Unchargeable;
 /// What a record charges to which account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Charged {
-    id: AccountId,
+    id: Arc<AccountId>,
     units: u64,
+}
+
+/// The account that the record before named: most records name the one of the record before.
+#[derive(Debug, Default)]
+pub(crate) struct LastNamed<'a>(Option<([&'a str; 2], Arc<AccountId>)>);
+
+impl<'a> LastNamed<'a> {
+    /// The account that a record names.
+    fn named(&mut self, record: &RecordView<'a>) -> Option<Arc<AccountId>> {
+        let texts = [record.text(Field::Grant)?, record.text(Field::Environment)?];
+        if let Some((last, id)) = &self.0
+            && *last == texts
+        {
+            return Some(Arc::clone(id));
+        }
+        let id = Arc::new(AccountId {
+            grant: texts[0].parse().ok()?,
+            environment: texts[1].parse().ok()?,
+        });
+        self.0 = Some((texts, Arc::clone(&id)));
+        Some(id)
+    }
 }
 
 impl Charged {
@@ -103,11 +127,14 @@ impl Charged {
     }
 
     /// What the record charges; nothing unless it is a call's.
-    pub(crate) fn by(record: &RecordView<'_>) -> Result<Option<Charged>, Unchargeable> {
+    pub(crate) fn by<'a>(
+        record: &RecordView<'a>,
+        last: &mut LastNamed<'a>,
+    ) -> Result<Option<Charged>, Unchargeable> {
         if record.kind() != Kind::Call {
             return Ok(None);
         }
-        let id = AccountId::named(record).ok_or(Unchargeable)?;
+        let id = last.named(record).ok_or(Unchargeable)?;
         let units = record.number(Field::Units).ok_or(Unchargeable)?;
         Ok(Some(Charged { id, units }))
     }
@@ -120,12 +147,12 @@ impl Ledger {
         let Some(Charged { id, units }) = charged else {
             return;
         };
-        if !self.accounts.contains_key(id) {
-            self.accounts.insert(id.clone(), Account::default());
-        }
-        let Some(account) = self.accounts.get_mut(id) else {
-            return;
+        let number = match &self.charged {
+            Some((last, number)) if Arc::ptr_eq(last, id) => *number,
+            Some(_) | None => self.number(id),
         };
+        self.charged = Some((Arc::clone(id), number));
+        let account = &mut self.accounts[number.0];
         let day = time.day_utc8();
         if account.day != day {
             (account.day, account.of_day, account.explained) = (day, 0, 0);
@@ -135,39 +162,43 @@ impl Ledger {
         account.total = account.total.saturating_add(*units);
     }
 
-    /// Reserves one unit decided `at` an instant, and gives the earliest time that its record may carry. An explanation
-    /// needs a free unit like a call and gives it back with its record; there are as many a day as calls, so that the log
-    /// grows no faster than the unit has signed.
+    /// Reserves one unit decided `at` an instant, and gives the account and the earliest time that its record may carry.
+    /// An explanation needs a free unit like a call and gives it back with its record; there are as many a day as calls,
+    /// so that the log grows no faster than the unit has signed.
     pub(crate) fn reserve(
         &mut self,
         id: &AccountId,
         quota: &NodeQuota,
         at: Timestamp,
         what: Reserved,
-    ) -> Result<Timestamp, ErrorCode> {
+    ) -> Result<(Timestamp, AccountNumber), ErrorCode> {
         let day = at.max(self.last).day_utc8();
-        let used = self.usage(id, at);
+        let known = self.numbers.get(id).copied();
+        let account = known.map_or(Account::default(), |number| self.accounts[number.0]);
+        let used = account.usage(day);
         if used.today >= quota.calls_per_day || used.total >= quota.calls_total {
             return Err(ErrorCode::QuotaExhausted);
         }
-        let explained = match (what, self.accounts.get(id)) {
-            (Reserved::Explanation, Some(account)) if account.day == day => {
+        let explained = match what {
+            Reserved::Explanation if account.day == day => {
                 account.explained.saturating_add(account.reserved)
             }
-            (Reserved::Call | Reserved::Explanation, _) => 0,
+            Reserved::Call | Reserved::Explanation => 0,
         };
         if explained >= quota.calls_per_day {
             return Err(ErrorCode::QuotaExhausted);
         }
-        self.accounts.entry(id.clone()).or_default().reserved += 1;
-        Ok(Timestamp::from_unix_s(
-            day.saturating_mul(DAY_S).saturating_sub(UTC8_S),
-        ))
+        let number = known.unwrap_or_else(|| self.number(&Arc::new(id.clone())));
+        self.accounts[number.0].reserved += 1;
+        let not_before = Timestamp::from_unix_s(day.saturating_mul(DAY_S).saturating_sub(UTC8_S));
+        Ok((not_before, number))
     }
 
     /// What is recorded, to be brought forward.
     pub(crate) fn forward(&self) -> Vec<GrantUse> {
-        let recorded = self.accounts.iter().map(|(id, account)| GrantUse {
+        let named = self.numbers.iter();
+        let accounts = named.map(|(id, number)| (id, &self.accounts[number.0]));
+        let recorded = accounts.map(|(id, account)| GrantUse {
             grant: id.grant.clone(),
             environment: id.environment,
             day: account.day,
@@ -193,33 +224,46 @@ impl Ledger {
                 grant: used.grant,
                 environment: used.environment,
             };
-            let account = self.accounts.entry(id).or_default();
+            let number = self.number(&Arc::new(id));
+            let account = &mut self.accounts[number.0];
             (account.day, account.of_day) = (used.day, used.of_day);
             (account.explained, account.total) = (used.explained, used.total);
         }
     }
 
-    /// Ends a reservation: it was recorded, or given back before any data was touched.
-    pub(crate) fn end_reservation(&mut self, id: &AccountId) {
-        if let Some(account) = self.accounts.get_mut(id) {
-            account.reserved = account.reserved.saturating_sub(1);
+    /// Ends reservations: they were recorded, or given back before any data was touched.
+    pub(crate) fn end_reservations(&mut self, number: AccountNumber, count: u64) {
+        let account = &mut self.accounts[number.0];
+        account.reserved = account.reserved.saturating_sub(count);
+    }
+
+    /// The account's number, which it gets here if it has none.
+    fn number(&mut self, id: &Arc<AccountId>) -> AccountNumber {
+        if let Some(number) = self.numbers.get(id) {
+            return *number;
         }
+        let number = AccountNumber(self.accounts.len());
+        self.accounts.push(Account::default());
+        self.numbers.insert(Arc::clone(id), number);
+        number
     }
 
     /// What counts against the quota at `now`, or at the newest recorded time if that is later.
     pub(crate) fn usage(&self, id: &AccountId, now: Timestamp) -> Usage {
-        let Some(account) = self.accounts.get(id) else {
+        let Some(number) = self.numbers.get(id) else {
             return Usage::default();
         };
-        let day = now.max(self.last).day_utc8();
-        let recorded = if account.day == day {
-            account.of_day
-        } else {
-            0
-        };
+        self.accounts[number.0].usage(now.max(self.last).day_utc8())
+    }
+}
+
+impl Account {
+    /// What counts on `day`.
+    fn usage(&self, day: i64) -> Usage {
+        let recorded = if self.day == day { self.of_day } else { 0 };
         Usage {
-            today: recorded.saturating_add(account.reserved),
-            total: account.total.saturating_add(account.reserved),
+            today: recorded.saturating_add(self.reserved),
+            total: self.total.saturating_add(self.reserved),
         }
     }
 }

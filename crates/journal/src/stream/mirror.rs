@@ -1,42 +1,70 @@
-//! What the mirror has: its newest cosignature, who waits for one, and how far it is behind.
+//! What the mirrors have: their newest cosignatures, who waits for them, and how far they are behind.
 //!
-//! Everything here is in memory. After a restart the mirror tells again (`stream/reconcile.rs`).
+//! A checkpoint counts as mirrored when as many mirrors have cosigned it as the unit requires; until then each
+//! cosignature is kept beside those of others over the same checkpoint ([`statements`]). That there are such checkpoints
+//! at all is for [`marks`]. Everything here is in memory: after a restart the mirrors tell again
+//! (`stream/reconcile.rs`).
 
-use std::collections::{BTreeMap, VecDeque};
+mod lag;
+pub(crate) mod marks;
+mod statements;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lingqu_core::Timestamp;
-use lingqu_tlog::{Checkpoint, NoteSignature};
+use lingqu_tlog::{Checkpoint, NoteSignature, Suite};
 use tokio::sync::oneshot;
 
+use self::lag::Lag;
+use self::marks::Marks;
+pub(crate) use self::statements::Cosigned;
+use self::statements::Statements;
 use super::coverage::Coverage;
-use super::fold::Applied;
 use super::heads::CheckedHead;
+use super::options::MirrorTerms;
 
-/// Most calls that the lag counts one by one: the ceiling of `AuditTerms::Lagged::entries_max`, and one more.
-const CALLS_COUNTED_MAX: u64 = 1_000_001;
 /// How far the coordinator's clock and the node's may be apart.
 const SKEW_MAX: Duration = Duration::from_secs(30);
+/// The coordinator's mirror, which also shows the head log, and whose clock is compared.
+pub(crate) const COORDINATOR: usize = 0;
 
-#[derive(Default)]
 pub(crate) struct Mirror {
+    /// How each mirror stands, by its place in [`MirrorTerms`].
+    each: Vec<Standing>,
+    required: usize,
+    /// Whether the journal is known to lack records that it once had, or may: then every mirror has to be heard.
+    lost: bool,
+    statements: Statements,
     pub(crate) cosigned: Option<Cosigned>,
-    pub(crate) connected: bool,
-    /// The coordinator's time in the newest cosignature that was not skewed.
+    pub(crate) marks: Marks,
+    /// The coordinator's time in its newest cosignature that was not skewed.
     pub(crate) time_floor: Timestamp,
     pub(crate) skewed: bool,
     pub(crate) lag: Lag,
     /// Where the stream stands in the head log; nothing while none is followed.
     pub(crate) coverage: Option<Coverage>,
+    /// The newest head that enough witnesses cosigned, over a checkpoint that enough mirrors did.
+    witnessed: Option<(CheckedHead, Vec<NoteSignature>)>,
     /// Who waits for a cosignature, and who for a head that enough witnesses cosigned.
     cosignatures: Waiters,
     witnesses: Waiters,
 }
 
+/// How one mirror stands.
+#[derive(Clone, Debug, Default)]
+struct Standing {
+    /// Entries that it has cosigned.
+    size: u64,
+    connected: bool,
+    /// Whether the journal was compared with it since the start.
+    heard: bool,
+}
+
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awaited {
-    /// The mirror's cosignature.
+    /// The cosignatures of enough mirrors.
     Mirrored,
     /// A head log that covers the entry and that the pinned witnesses cosigned.
     Witnessed,
@@ -68,38 +96,134 @@ impl Waiters {
     }
 }
 
-/// A checkpoint of ours with the node's signature and the mirror's.
-pub(crate) struct Cosigned {
-    pub(crate) checkpoint: Checkpoint,
-    pub(crate) signatures: Vec<NoteSignature>,
-}
-
 impl Mirror {
-    /// Number of entries that the mirror has cosigned.
+    pub(crate) fn new<S: Suite>(terms: &MirrorTerms<S>) -> Mirror {
+        Mirror {
+            each: vec![Standing::default(); terms.keys.len()],
+            required: terms.required,
+            lost: false,
+            statements: Statements::default(),
+            cosigned: None,
+            marks: Marks::default(),
+            time_floor: Timestamp::default(),
+            skewed: false,
+            lag: Lag::default(),
+            coverage: None,
+            witnessed: None,
+            cosignatures: Waiters::default(),
+            witnesses: Waiters::default(),
+        }
+    }
+
+    /// Number of entries that enough mirrors have cosigned.
     pub(crate) fn size(&self) -> u64 {
         self.cosigned
             .as_ref()
             .map_or(0, |cosigned| cosigned.checkpoint.size)
     }
 
-    /// Takes a verified cosignature in, and wakes those whose entry it covers. Never moves back.
-    pub(crate) fn advance(&mut self, cosigned: Cosigned, now: Duration) {
-        let size = cosigned.checkpoint.size;
-        if size < self.size() {
-            return;
-        }
-        self.cosigned = Some(cosigned);
-        if let Some(coverage) = &mut self.coverage {
-            coverage.cosigned(size, now);
-        }
-        self.lag.mirrored(size);
-        self.cosignatures.wake(size);
+    /// Number of entries that this mirror has cosigned.
+    pub(crate) fn size_of(&self, mirror: usize) -> u64 {
+        self.each.get(mirror).map_or(0, |standing| standing.size)
     }
 
-    /// Whether supervisors are shown what the mirror cosigned. A node that follows no head log cannot tell, and goes on.
+    /// Number of mirrors.
+    pub(crate) fn count(&self) -> usize {
+        self.each.len()
+    }
+
+    /// Takes a mirror's verified cosignature `line` of our checkpoint in, whose own signature is `own`. Once enough have
+    /// cosigned it, those are woken whose entry it covers. What is mirrored never moves back.
+    pub(crate) fn advance(
+        &mut self,
+        mirror: usize,
+        checkpoint: Checkpoint,
+        (own, line): (NoteSignature, NoteSignature),
+        now: Duration,
+    ) {
+        let size = checkpoint.size;
+        if let Some(standing) = self.each.get_mut(mirror) {
+            standing.size = standing.size.max(size);
+        }
+        let count = self.each.len();
+        let statement = self.statements.take(checkpoint, own, (mirror, line), count);
+        let Some(cosigned) = statement.filter(|one| one.mirrors() >= self.required) else {
+            return;
+        };
+        if size >= self.size() {
+            self.cosigned = Some(cosigned);
+            if let Some(coverage) = &mut self.coverage {
+                coverage.cosigned(size, now);
+            }
+            self.lag.mirrored(size);
+            self.cosignatures.wake(size);
+        }
+        self.settle_head();
+    }
+
+    /// Whether enough mirrors can be reached.
+    pub(crate) fn is_connected(&self) -> bool {
+        let connected = self.each.iter().filter(|standing| standing.connected);
+        connected.count() >= self.required
+    }
+
+    /// Whether this mirror can be reached.
+    pub(crate) fn reaches(&self, mirror: usize) -> bool {
+        let standing = self.each.get(mirror);
+        standing.is_some_and(|standing| standing.connected)
+    }
+
+    pub(crate) fn set_connected(&mut self, mirror: usize, connected: bool) {
+        if let Some(standing) = self.each.get_mut(mirror) {
+            standing.connected = connected;
+        }
+        if mirror == COORDINATOR
+            && !connected
+            && let Some(coverage) = &mut self.coverage
+        {
+            coverage.interrupted();
+        }
+    }
+
+    /// The journal lacks records, or cannot know that it does not.
+    pub(crate) fn lost_something(&mut self) {
+        self.lost = true;
+    }
+
+    /// This mirror was compared with the journal.
+    pub(crate) fn heard(&mut self, mirror: usize) {
+        if let Some(standing) = self.each.get_mut(mirror) {
+            standing.heard = true;
+        }
+    }
+
+    /// Whether so many mirrors were heard that the journal has every record that may have been answered for. One of any
+    /// `required` is among all but `required - 1`; but a journal that lost something could still sign over what only one
+    /// of them has, so that it waits for all.
+    pub(crate) fn has_heard_enough(&self) -> bool {
+        let heard = self.each.iter().filter(|standing| standing.heard).count();
+        let needed = match self.lost {
+            true => self.each.len(),
+            false => self.each.len() - self.required + 1,
+        };
+        heard >= needed
+    }
+
+    /// Whether every mirror has cosigned exactly `size` entries.
+    pub(crate) fn is_everywhere(&self, size: u64) -> bool {
+        let cosigned = self.cosigned.as_ref();
+        cosigned.is_some_and(|one| one.checkpoint.size == size && one.mirrors() == self.each.len())
+    }
+
+    /// Whether supervisors are shown what the mirrors cosigned. A node that follows no head log cannot tell, and goes on.
+    /// Where other mirrors are enough, the coordinator may be away for as long as a record may be missing in the head log.
     pub(crate) fn is_headed(&self, now: Duration) -> bool {
+        let is_there = self.reaches(COORDINATOR);
         let coverage = self.coverage.as_ref();
-        coverage.is_none_or(|coverage| coverage.is_fresh(now))
+        coverage.is_none_or(|coverage| match is_there {
+            true => coverage.is_fresh(now),
+            false => coverage.was_fresh(now),
+        })
     }
 
     /// The same for terms under which the mirror itself may be behind for so long.
@@ -108,7 +232,7 @@ impl Mirror {
         coverage.is_none_or(|coverage| coverage.is_within(now, behind))
     }
 
-    /// Compares the clocks, with a cosignature that was made just now.
+    /// Compares the clocks, with a cosignature of the coordinator's mirror that was made just now.
     pub(crate) fn compare_clocks(&mut self, now: Timestamp, theirs: Timestamp) {
         self.skewed = now.since(theirs).max(theirs.since(now)) > SKEW_MAX;
         if !self.skewed {
@@ -130,13 +254,38 @@ impl Mirror {
         if let Some(coverage) = &mut self.coverage {
             coverage.headed(head);
         }
-        let size = self.reached(Awaited::Witnessed);
+        self.settle_head();
+    }
+
+    /// Moves on to the newest witnessed head, if enough mirrors have cosigned its checkpoint. The head's own leaf has the
+    /// signatures of the stream and of the coordinator's mirror.
+    fn settle_head(&mut self) {
+        let newest = self.coverage.as_ref().and_then(Coverage::witnessed);
+        let Some(head) = newest else {
+            return;
+        };
+        let size = head.covered();
+        let known = self
+            .witnessed
+            .as_ref()
+            .map_or(0, |(head, _)| head.covered());
+        let mut signatures = head.head().note.signatures.clone();
+        if self.required > 1 {
+            let others = self.statements.others(size, COORDINATOR);
+            signatures.extend(others.cloned());
+        }
+        // One line is the stream's own.
+        if size < known || signatures.len() <= self.required {
+            return;
+        }
+        self.witnessed = Some((head.clone(), signatures));
         self.witnesses.wake(size);
     }
 
-    /// The newest head that enough witnesses cosigned.
-    pub(crate) fn witnessed(&self) -> Option<&CheckedHead> {
-        self.coverage.as_ref()?.witnessed()
+    /// The newest head that enough witnesses cosigned, and the signatures of the stream and of enough mirrors on its
+    /// checkpoint, those of the head's leaf first.
+    pub(crate) fn witnessed(&self) -> Option<&(CheckedHead, Vec<NoteSignature>)> {
+        self.witnessed.as_ref()
     }
 
     /// Whether the newest head came with enough witnesses. While it did not, no call that needs them is begun.
@@ -149,7 +298,7 @@ impl Mirror {
     pub(crate) fn reached(&self, awaited: Awaited) -> u64 {
         match awaited {
             Awaited::Mirrored => self.size(),
-            Awaited::Witnessed => self.witnessed().map_or(0, CheckedHead::covered),
+            Awaited::Witnessed => self.witnessed().map_or(0, |(head, _)| head.covered()),
         }
     }
 
@@ -182,76 +331,6 @@ impl Mirror {
     pub(crate) fn waiters(&self) -> usize {
         self.cosignatures.waiting.len() + self.witnesses.waiting.len()
     }
-}
-
-/// The calls that the mirror does not have. Denials and the node's own records never count: nobody could otherwise be
-/// kept from closing the node by asking for what is refused.
-#[derive(Debug, Default)]
-pub(crate) struct Lag {
-    runs: VecDeque<Run>,
-    calls: u64,
-}
-
-/// The calls of one frame.
-#[derive(Debug)]
-struct Run {
-    end: u64,
-    calls: u64,
-    /// When the first of them was recorded, on the monotonic clock, in µs. Negative if before its beginning.
-    recorded_us: i64,
-}
-
-impl Lag {
-    /// Counts a frame. A call's age is taken from its recorded time once, here, and from the monotonic clock from then
-    /// on; so a restart does not make an old record young.
-    pub(crate) fn push(&mut self, applied: &Applied, now: (Timestamp, Duration)) {
-        let Some(oldest) = applied.oldest_call else {
-            return;
-        };
-        let age_us = now.0.0.saturating_sub(oldest.0).max(0);
-        self.runs.push_back(Run {
-            end: applied.end,
-            calls: applied.calls,
-            recorded_us: micros(now.1).saturating_sub(age_us),
-        });
-        self.calls += applied.calls;
-        // What is left after this still exceeds every limit, so that nothing changes but the memory.
-        while let Some(run) = self.runs.front()
-            && self.calls - run.calls >= CALLS_COUNTED_MAX
-        {
-            self.calls -= run.calls;
-            self.runs.pop_front();
-        }
-    }
-
-    /// The mirror has everything up to `size`. It cosigns whole frames; after a restart of either side it may stand
-    /// within one, which then counts until it is covered.
-    pub(crate) fn mirrored(&mut self, size: u64) {
-        while let Some(run) = self.runs.front()
-            && run.end <= size
-        {
-            self.calls -= run.calls;
-            self.runs.pop_front();
-        }
-    }
-
-    /// Calls that the mirror does not have.
-    pub(crate) fn calls(&self) -> u64 {
-        self.calls
-    }
-
-    /// Age of the oldest of them.
-    pub(crate) fn age(&self, monotonic: Duration) -> Duration {
-        // Runs stand in the order of their recording, so that the first is the oldest.
-        self.runs.front().map_or(Duration::ZERO, |run| {
-            let age_us = micros(monotonic).saturating_sub(run.recorded_us);
-            Duration::from_micros(u64::try_from(age_us).unwrap_or(0))
-        })
-    }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

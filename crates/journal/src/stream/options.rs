@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lingqu_core::Clock;
 use lingqu_core::record::{Field, RECORD_LEN_MAX};
-use lingqu_tlog::{Intl, Signer, Suite, VerifierKey};
+use lingqu_tlog::{Intl, KeyKind, NoteSignature, Signer, Suite, VerifierKey};
 
 use super::payload::{ENTRY_OVERHEAD, PAYLOAD_OVERHEAD};
 use crate::commit::FatalHook;
@@ -20,8 +20,8 @@ pub struct JournalOptions<S: Suite = Intl> {
     pub origin: String,
     /// The log key. It signs checkpoints of this stream and nothing else.
     pub signer: Arc<dyn Signer>,
-    /// The mirror's cosignature key, as the unit pinned it.
-    pub mirror_key: VerifierKey<S>,
+    /// The mirrors, as the unit pinned them.
+    pub mirrors: MirrorTerms<S>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Sizes and bounds.
@@ -32,7 +32,69 @@ pub struct JournalOptions<S: Suite = Intl> {
     pub follows: bool,
 }
 
-/// Sizes and bounds of a journal. The defaults take about 130 MB of memory at most, some 40 of them for the ids of the
+/// Most mirrors of one stream.
+pub const MIRRORS_MAX: usize = 8;
+
+/// Who mirrors a stream, and how many of them must have cosigned a checkpoint before it counts as mirrored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorTerms<S: Suite = Intl> {
+    /// Their cosignature keys; the first is the coordinator's, which also shows the head log. A mirror is named by its
+    /// place here. At most [`MIRRORS_MAX`].
+    pub keys: Vec<VerifierKey<S>>,
+    /// How many of them it takes, from 1 to all.
+    pub required: usize,
+}
+
+impl<S: Suite> MirrorTerms<S> {
+    /// The coordinator's mirror alone.
+    #[must_use]
+    pub fn one(key: VerifierKey<S>) -> MirrorTerms<S> {
+        MirrorTerms {
+            keys: vec![key],
+            required: 1,
+        }
+    }
+
+    /// A cosignature does not name its cosigner: one key in two roles could answer for both.
+    pub(crate) fn check(&self, log_key: &VerifierKey<S>) -> Result<(), OpenError> {
+        let mut seen = vec![log_key];
+        for key in &self.keys {
+            let is_other = seen
+                .iter()
+                .all(|other| other.public_key() != key.public_key());
+            if key.kind() != KeyKind::Cosignature || !is_other {
+                return Err(OpenError::MirrorKey);
+            }
+            seen.push(key);
+        }
+        if (1..=MIRRORS_MAX).contains(&self.keys.len())
+            && (1..=self.keys.len()).contains(&self.required)
+        {
+            Ok(())
+        } else {
+            Err(OpenError::Mirrors)
+        }
+    }
+
+    /// The mirror that made this cosignature, by the name and number of its key.
+    pub(crate) fn of_line(&self, line: &NoteSignature) -> Option<usize> {
+        let is_by = |key: &VerifierKey<S>| line.name == *key.name() && line.id == key.id();
+        self.keys.iter().position(is_by)
+    }
+
+    /// Belief in `log` and in all mirrors together, as a policy.
+    pub(crate) fn all_of(&self, log: &str) -> String {
+        let mut policy = format!("log {log}\n");
+        let mut group = String::from("group all all");
+        for (place, key) in self.keys.iter().enumerate() {
+            policy.push_str(&format!("witness mirror{place} {key}\n"));
+            group.push_str(&format!(" mirror{place}"));
+        }
+        policy + &group + "\nquorum all\n"
+    }
+}
+
+/// Sizes and bounds of a journal. The defaults take about 130 MB of memory at most, some 20 of them for the ids of the
 /// newest calls, whose number is fixed ([`lingqu_core::forward::CALLS_MAX`]). None of them changes what records lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalLimits {
@@ -129,9 +191,12 @@ pub enum OpenError {
     /// The limits do not fit together.
     #[error("limits: {0}")]
     Limits(&'static str),
-    /// The mirror's key is no cosignature key, or the log's own.
-    #[error("the mirror's key is not a cosignature key of its own")]
+    /// A mirror's key is no cosignature key, or the log's own, or another mirror's.
+    #[error("a mirror's key is not a cosignature key of its own")]
     MirrorKey,
+    /// No mirror, too many of them, or more required than there are.
+    #[error("the number of mirrors, or of those that are required, is impossible")]
+    Mirrors,
     /// The origin is no key name, or the signer's key is not admitted.
     #[error("the origin or the log key is refused")]
     Origin,

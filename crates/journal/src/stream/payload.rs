@@ -7,12 +7,14 @@
 use lingqu_core::record::StreamId;
 use lingqu_tlog::Hash;
 
-/// Bytes before the signature.
-const HEAD_LEN: usize = 16 + 8 + 4 + 32;
+/// Bytes before the signature's length.
+const BEFORE_SIGNATURE: usize = 16 + 8 + 4 + 32;
+/// Bytes that a payload takes besides its signature and its entries.
+pub(crate) const HEAD_LEN: usize = BEFORE_SIGNATURE + 2;
 /// Bytes that an entry takes besides its own.
 pub(crate) const ENTRY_OVERHEAD: usize = 2;
 /// Bytes that a payload takes besides its entries, with room for the signatures of any suite.
-pub(crate) const PAYLOAD_OVERHEAD: usize = HEAD_LEN + 2 + 8 * 1024;
+pub(crate) const PAYLOAD_OVERHEAD: usize = HEAD_LEN + 8 * 1024;
 
 /// A payload, read in place.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl<'a> Payload<'a> {
 
     /// Reads a payload; nothing for whatever [`Payload::write`] would not write.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Payload<'a>> {
-        let (head, rest) = bytes.split_first_chunk::<HEAD_LEN>()?;
+        let (head, rest) = bytes.split_first_chunk::<BEFORE_SIGNATURE>()?;
         let count = u32::from_be_bytes(head[24..28].try_into().ok()?);
         let (signature, mut rest) = read_part(rest)?;
         // The count may lie: what is set aside is bounded by what is there.
@@ -92,9 +94,9 @@ impl<'b> PayloadWriter<'b> {
         bytes.extend_from_slice(&stream.0);
         bytes.extend_from_slice(&first.to_be_bytes());
         let len = u16::try_from(signature_len).expect("signatures are shorter than 64 KiB");
-        bytes.resize(HEAD_LEN, 0);
+        bytes.resize(BEFORE_SIGNATURE, 0);
         bytes.extend_from_slice(&len.to_be_bytes());
-        bytes.resize(HEAD_LEN + 2 + signature_len, 0);
+        bytes.resize(HEAD_LEN + signature_len, 0);
         PayloadWriter {
             bytes,
             signature_len,
@@ -117,8 +119,8 @@ impl<'b> PayloadWriter<'b> {
     pub(crate) fn finish(self, root: Hash, signature: &[u8]) {
         assert_eq!(signature.len(), self.signature_len, "as long as announced");
         self.bytes[COUNT_AT..ROOT_AT].copy_from_slice(&self.count.to_be_bytes());
-        self.bytes[ROOT_AT..HEAD_LEN].copy_from_slice(&root.0);
-        self.bytes[HEAD_LEN + 2..][..self.signature_len].copy_from_slice(signature);
+        self.bytes[ROOT_AT..BEFORE_SIGNATURE].copy_from_slice(&root.0);
+        self.bytes[HEAD_LEN..][..self.signature_len].copy_from_slice(signature);
     }
 
     /// Takes everything back: there is no payload.

@@ -1,10 +1,12 @@
-//! Comparing the journal with its mirror before anything is signed (I3), and taking back what the mirror has more of.
+//! Comparing the journal with its mirrors before anything is signed (I3), and taking back what a mirror has more of.
 //!
-//! The mirror shows its newest checkpoint of this stream. It counts only if both this node's log key and the pinned
-//! mirror key signed it. Then either it is a prefix of the journal, or the journal lost its end and takes it back from
-//! the mirror, or the two contradict each other: somebody else signs with the node's key, or the journal was changed.
-//! In that last case the journal closes for ever in this process, since whatever it signed next would be a second
-//! history.
+//! A mirror shows its newest checkpoint of this stream. It counts only if both this node's log key and that mirror's pinned
+//! key signed it. Then either it is a prefix of the journal, or the journal lost its end and takes it back from the
+//! mirror, or the two contradict each other: somebody else signs with the node's key, or the journal was changed. In that
+//! last case the journal closes for ever in this process, since whatever it signed next would be a second history.
+//!
+//! Of several mirrors so many are heard first that what any quorum of them cosigned is known; all of them, once the
+//! journal is known to have lost something (`Mirror::has_heard_enough`).
 
 use std::ops::ControlFlow;
 use std::sync::mpsc;
@@ -15,7 +17,7 @@ use lingqu_tlog::{Checkpoint, Frontier, Hash, Note, NoteSignature, Suite, Verifi
 
 use super::Journal;
 use super::batch::{ClosedError, read};
-use super::mirror::Cosigned;
+use super::mirror::COORDINATOR;
 use super::payload::ENTRY_OVERHEAD;
 use super::stage::{Done, Item, Work};
 use super::state::{Phase, Shared};
@@ -24,8 +26,10 @@ use crate::wal::WalReader;
 /// How journal and mirror stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reconciled {
-    /// The mirror has a prefix of the journal: records may be made.
+    /// The mirror has a prefix of the journal, and enough mirrors were heard: records may be made.
     Ready,
+    /// The mirror has a prefix of the journal, and others have to be heard before records may be made.
+    Waiting,
     /// The mirror has more: [`Journal::adopt`] its entries from this index on.
     MirrorAhead {
         /// Size of the journal.
@@ -64,44 +68,48 @@ pub enum ReconcileRefused {
 
 /// A checkpoint that both keys signed.
 pub(super) struct Shown {
-    cosigned: Cosigned,
+    checkpoint: Checkpoint,
+    /// The stream's signature, and the mirror's.
+    lines: (NoteSignature, NoteSignature),
     time: Timestamp,
 }
 
 impl<S: Suite> Journal<S> {
-    /// Compares the journal with the mirror's newest cosigned checkpoint of it; none if the mirror has nothing.
-    /// To be called after each start before anything is recorded, and on each new connection to the mirror.
+    /// Compares the journal with this mirror's newest cosigned checkpoint of it; none if the mirror has nothing.
+    /// To be called after each start before anything is recorded, and on each new connection to a mirror.
     ///
     /// # Errors
     /// [`ReconcileRefused`]; after [`ReconcileRefused::Fork`] the journal is closed for ever in this process.
-    pub fn reconcile(&self, mirror: Option<&str>) -> Result<Reconciled, ReconcileRefused> {
+    pub fn reconcile(
+        &self,
+        mirror: usize,
+        checkpoint: Option<&str>,
+    ) -> Result<Reconciled, ReconcileRefused> {
         let shared = &self.inner.shared;
-        let shown = mirror.map(|note| check::<S>(shared, note)).transpose()?;
-        let size = shown
-            .as_ref()
-            .map_or(0, |shown| shown.cosigned.checkpoint.size);
+        let shown = checkpoint
+            .map(|note| check::<S>(shared, mirror, note))
+            .transpose()?;
+        let size = shown.as_ref().map_or(0, |shown| shown.checkpoint.size);
         let local = {
             let mut state = shared.lock();
             let local = state.fold.tree.size();
             match state.phase {
                 Phase::Forked => return Err(ReconcileRefused::Fork),
                 Phase::Closed | Phase::Failed => return Err(ReconcileRefused::Closed),
-                Phase::Unreconciled { ahead_to } => {
+                Phase::Unreconciled { ahead_to } if size > local => {
                     // What was shown once, signed with our own key, does not become untrue when less is shown later.
-                    let ahead_to = size.max(ahead_to.unwrap_or(0));
-                    if ahead_to > local {
-                        state.phase = Phase::Unreconciled {
-                            ahead_to: Some(ahead_to),
-                        };
-                        return Ok(Reconciled::MirrorAhead { from: local });
-                    }
+                    let ahead_to = Some(size.max(ahead_to.unwrap_or(0)));
+                    state.phase = Phase::Unreconciled { ahead_to };
+                    state.mirror.lost_something();
+                    return Ok(Reconciled::MirrorAhead { from: local });
+                }
+                Phase::Beginning | Phase::Ended | Phase::Ready | Phase::Unreconciled { .. } => {
                     local
                 }
-                Phase::Beginning | Phase::Ended | Phase::Ready => local,
             }
         };
         let Some(shown) = shown else {
-            return ready(shared, None);
+            return ready(shared, mirror, None);
         };
         // A journal that has been writing cannot be behind its own mirror: somebody else signs with its key (I4).
         let root = if size > local {
@@ -109,7 +117,7 @@ impl<S: Suite> Journal<S> {
         } else {
             Some(root_at(shared, &self.inner.reader, size)?)
         };
-        if root != Some(shown.cosigned.checkpoint.root) {
+        if root != Some(shown.checkpoint.root) {
             tracing::error!(
                 size,
                 local,
@@ -118,10 +126,10 @@ impl<S: Suite> Journal<S> {
             shared.end(Phase::Forked);
             return Err(ReconcileRefused::Fork);
         }
-        ready(shared, Some(shown))
+        ready(shared, mirror, Some(shown))
     }
 
-    /// Takes back entries that the journal lost: all from its end up to `checkpoint`, which the mirror cosigned. They
+    /// Takes back entries that the journal lost: all from its end up to `checkpoint`, which this mirror cosigned. They
     /// are made durable and folded like any others. Blocks until they are.
     ///
     /// Records can be made only after the next [`Journal::reconcile`]: what was taken back may say that the node has to
@@ -129,9 +137,14 @@ impl<S: Suite> Journal<S> {
     ///
     /// # Errors
     /// [`ReconcileRefused`]; nothing was taken then, unless it is [`ReconcileRefused::Closed`].
-    pub fn adopt(&self, entries: Vec<Vec<u8>>, checkpoint: &str) -> Result<(), ReconcileRefused> {
+    pub fn adopt(
+        &self,
+        mirror: usize,
+        entries: Vec<Vec<u8>>,
+        checkpoint: &str,
+    ) -> Result<(), ReconcileRefused> {
         let shared = &self.inner.shared;
-        let shown = check::<S>(shared, checkpoint)?;
+        let shown = check::<S>(shared, mirror, checkpoint)?;
         {
             let state = shared.lock();
             match state.phase {
@@ -145,16 +158,19 @@ impl<S: Suite> Journal<S> {
                 Phase::Closed | Phase::Failed => return Err(ReconcileRefused::Closed),
             }
         }
-        check_entries(shared, &entries, &shown.cosigned.checkpoint)?;
+        check_entries(shared, &entries, &shown.checkpoint)?;
         for piece in pieces(entries, shared.limits.frame_room()) {
             self.adopt_piece(piece)?;
         }
         let now = shared.clock.monotonic();
-        shared.lock().mirror.advance(shown.cosigned, now);
+        let mut state = shared.lock();
+        state
+            .mirror
+            .advance(mirror, shown.checkpoint, shown.lines, now);
         Ok(())
     }
 
-    /// Size of the mirror's copy, as far as it has shown more than this journal has; otherwise the journal's own size.
+    /// Size of the longest copy of a mirror, as far as it has shown more than this journal has; otherwise the journal's own size.
     pub fn ahead_to(&self) -> u64 {
         let state = self.inner.shared.lock();
         let shown = match state.phase {
@@ -169,7 +185,7 @@ impl<S: Suite> Journal<S> {
         shown.max(state.fold.tree.size())
     }
 
-    /// Whether records may be made: the journal was compared with the mirror since the start.
+    /// Whether records may be made: the journal was compared with enough mirrors since the start.
     pub fn reconciled(&self) -> bool {
         self.inner.shared.lock().phase == Phase::Ready
     }
@@ -184,55 +200,74 @@ impl<S: Suite> Journal<S> {
     }
 }
 
-/// Opens the journal for records.
+/// Opens the journal for records, once enough mirrors were heard and none of them has shown more.
 fn ready<S: Suite>(
     shared: &Shared<S>,
+    mirror: usize,
     shown: Option<Shown>,
 ) -> Result<Reconciled, ReconcileRefused> {
-    let now = shared.clock.now();
+    let (now, monotonic) = (shared.clock.now(), shared.clock.monotonic());
     let mut state = shared.lock();
-    match state.phase {
+    state.mirror.heard(mirror);
+    let is_ready = match state.phase {
         Phase::Forked => return Err(ReconcileRefused::Fork),
         Phase::Closed | Phase::Failed => return Err(ReconcileRefused::Closed),
-        Phase::Beginning | Phase::Ended | Phase::Ready | Phase::Unreconciled { .. } => {
-            state.phase = state.compared(shared.follows);
+        Phase::Beginning | Phase::Ended | Phase::Ready => true,
+        Phase::Unreconciled { ahead_to } => {
+            let is_whole = ahead_to.unwrap_or(0) <= state.fold.tree.size();
+            is_whole && state.mirror.has_heard_enough()
         }
+    };
+    if is_ready {
+        state.phase = state.compared(shared.follows);
     }
     if let Some(shown) = shown {
-        state.mirror.compare_past(now, shown.time);
-        let monotonic = shared.clock.monotonic();
-        state.mirror.advance(shown.cosigned, monotonic);
+        if mirror == COORDINATOR {
+            state.mirror.compare_past(now, shown.time);
+        }
+        state
+            .mirror
+            .advance(mirror, shown.checkpoint, shown.lines, monotonic);
     }
-    Ok(Reconciled::Ready)
+    Ok(match is_ready {
+        true => Reconciled::Ready,
+        false => Reconciled::Waiting,
+    })
 }
 
-/// Reads a checkpoint that the mirror shows. It must be this stream's, signed by both keys.
-pub(super) fn check<S: Suite>(shared: &Shared<S>, note: &str) -> Result<Shown, ReconcileRefused> {
+/// Reads a checkpoint that a mirror shows. It must be this stream's, signed by its key and by the mirror's.
+pub(super) fn check<S: Suite>(
+    shared: &Shared<S>,
+    mirror: usize,
+    note: &str,
+) -> Result<Shown, ReconcileRefused> {
     let note = Note::parse(note).map_err(|_| ReconcileRefused::Checkpoint)?;
     let checkpoint = Checkpoint::parse(&note.text).map_err(|_| ReconcileRefused::Checkpoint)?;
     if checkpoint.origin != shared.origin {
         return Err(ReconcileRefused::Checkpoint);
     }
-    note.verify(std::slice::from_ref(&shared.log_key))
+    let own_key = &shared.log_key;
+    let mirror_key = shared.mirrors.keys.get(mirror);
+    let mirror_key = mirror_key.ok_or(ReconcileRefused::Cosignature)?;
+    note.verify(std::slice::from_ref(own_key))
         .map_err(|_| ReconcileRefused::LogSignature)?;
     let verified = note
-        .verify(std::slice::from_ref(&shared.mirror_key))
+        .verify(std::slice::from_ref(mirror_key))
         .map_err(|_| ReconcileRefused::Cosignature)?;
     let unix_s = verified
         .iter()
         .filter_map(|signature| signature.time_unix_s)
         .max()
         .ok_or(ReconcileRefused::Cosignature)?;
-    let is_by = |line: &NoteSignature, key: &VerifierKey<S>| {
-        line.name == *key.name() && line.id == key.id()
+    let line_by = |key: &VerifierKey<S>| {
+        let is_its = |line: &&NoteSignature| line.name == *key.name() && line.id == key.id();
+        note.signatures.iter().find(is_its).cloned()
     };
-    let mut signatures = note.signatures;
-    signatures.retain(|line| is_by(line, &shared.log_key) || is_by(line, &shared.mirror_key));
+    let own = line_by(own_key).ok_or(ReconcileRefused::LogSignature)?;
+    let line = line_by(mirror_key).ok_or(ReconcileRefused::Cosignature)?;
     Ok(Shown {
-        cosigned: Cosigned {
-            checkpoint,
-            signatures,
-        },
+        lines: (own, line),
+        checkpoint,
         time: Timestamp::from_unix_s(i64::try_from(unix_s).unwrap_or(i64::MAX)),
     })
 }

@@ -15,7 +15,7 @@ use lingqu_tlog::Suite;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Journal;
-use super::charge::Charge;
+use super::charge::{Charge, Held};
 use super::denials::{Denials, Noted};
 use super::ledger::{AccountId, Reserved};
 use super::options::DRAFT_LEN_MAX;
@@ -72,34 +72,38 @@ impl<S: Suite> Journal<S> {
         what: Reserved,
         limited: Option<(SubjectLimit, Asked)>,
     ) -> Result<Charge<S>, ErrorCode> {
-        let slot = Arc::clone(&self.inner.call_slots)
-            .try_acquire_owned()
-            .map_err(|_| ErrorCode::Overloaded)?;
         let shared = &self.inner.shared;
+        let account = AccountId::of(permit);
         let mut state = shared.lock();
         state
             .phase
             .check()
             .map_err(|_| ErrorCode::AuditUnavailable)?;
+        if state.calls_under_way >= shared.limits.queue_max {
+            return Err(ErrorCode::Overloaded);
+        }
         let fold = &mut state.fold;
         if let Some((limit, asked)) = &limited {
             fold.subjects.reserve(asked, *limit, fold.last_time)?;
         }
-        let account = AccountId::of(permit);
         let reserved = fold
             .ledger
             .reserve(&account, permit.quota(), permit.at(), what);
         if let (Err(_), Some((_, asked))) = (&reserved, &limited) {
             fold.subjects.end_reservation(asked);
         }
-        let not_before = reserved?;
+        let (not_before, account) = reserved?;
+        state.calls_under_way += 1;
         drop(state);
+        let held = Held {
+            account,
+            asked: limited.map(|(_, asked)| Box::new(asked)),
+        };
         Ok(Charge::new(
             Arc::clone(shared),
             permit.clone(),
-            limited.map(|(_, asked)| asked),
+            held,
             not_before,
-            slot,
         ))
     }
 
@@ -147,11 +151,15 @@ impl<S: Suite> Journal<S> {
                 .bytes(Field::SubjectTag, &subject.tag)
                 .number(Field::SubjectWindowEnds, ends);
         }
-        let mut item = self.item(vec![draft], Done::Record(sender), spent.slot);
+        let mut item = self.item_of(draft, Done::Record(sender), None);
         item.settles = Some(spent.settles);
         item.not_before = spent.not_before;
-        self.queue(item)?;
-        Ok(receiver)
+        let queued = self.queue(item);
+        if queued.is_err() {
+            // The unit stays spent; the place in the queue is free.
+            self.inner.shared.lock().calls_under_way -= 1;
+        }
+        queued.map(|()| receiver)
     }
 
     /// Records an act of the node itself: its start, its end, a change of what it may do. Gives the record's index.
@@ -197,7 +205,7 @@ impl<S: Suite> Journal<S> {
             .await
             .map_err(|_| AppendFailed::Closed)?;
         let (sender, receiver) = oneshot::channel();
-        self.queue(self.item(vec![draft], Done::Record(sender), Some(slot)))?;
+        self.queue(self.item_of(draft, Done::Record(sender), Some(slot)))?;
         receiver.await.map_err(|_| AppendFailed::Failed)
     }
 
@@ -242,7 +250,7 @@ impl<S: Suite> Journal<S> {
                 // Without a slot the sender is dropped, and the next refusal of the kind is the first.
                 let slot = Arc::clone(&self.inner.denial_slots).try_acquire_owned();
                 let slot = slot.map_err(|_| Unrecorded::Overloaded)?;
-                let item = self.item(vec![denial.draft(1)], Done::Denial(sender), Some(slot));
+                let item = self.item_of(denial.draft(1), Done::Denial(sender), Some(slot));
                 self.queue(item).map_err(|_| FAILED)?;
                 durable
             }
@@ -298,6 +306,17 @@ impl<S: Suite> Journal<S> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As [`Self::item`], for one draft.
+    pub(super) fn item_of(
+        &self,
+        draft: Draft,
+        done: Done,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Item {
+        let record = Unplaced::new::<S>(draft, self.inner.shared.stream);
+        Item::new(Work::Record(record), done, slot)
+    }
+
     /// Drafts on their way to the committer, encoded here: on the caller's thread, not on the one that all wait for.
     pub(super) fn item(
         &self,
@@ -312,7 +331,10 @@ impl<S: Suite> Journal<S> {
     }
 
     pub(super) fn queue(&self, item: Item) -> Result<(), AppendFailed> {
-        self.inner.shared.lock().phase.check()?;
+        let shared = &self.inner.shared;
+        if !shared.glance().is_ready() {
+            shared.lock().phase.check()?;
+        }
         self.inner
             .committer
             .submit(item)

@@ -26,10 +26,10 @@ impl<S: Suite> Journal<S> {
         let ready = state.phase == Phase::Ready
             && match terms {
                 AuditTerms::Mirrored { .. } => {
-                    state.mirror.connected && state.mirror.is_headed(now)
+                    state.mirror.is_connected() && state.mirror.is_headed(now)
                 }
                 AuditTerms::Witnessed { .. } => {
-                    state.mirror.connected
+                    state.mirror.is_connected()
                         && state.mirror.is_headed(now)
                         && state.mirror.is_witnessed()
                 }
@@ -48,9 +48,10 @@ impl<S: Suite> Journal<S> {
         }
     }
 
-    /// Releases a recorded call as its permit's terms allow: `Mirrored` waits for the mirror's cosignature, at most
-    /// the time of the terms; `Witnessed` for a head log over it that enough witnesses cosigned; `Lagged` goes at once while the mirror is not too far behind. Otherwise the outcome is
-    /// `AUDIT_UNAVAILABLE`, and the same record may be released later.
+    /// Releases a recorded call as its permit's terms allow: `Mirrored` waits for the cosignatures of enough mirrors, at
+    /// most the time of the terms; `Witnessed` for a head log over it that enough witnesses cosigned; `Lagged` goes at
+    /// once while the mirrors are not too far behind. Otherwise the outcome is `AUDIT_UNAVAILABLE`, and the same record
+    /// may be released later.
     pub async fn release<T: Clone>(&self, recorded: &Recorded<T>) -> Released<T> {
         let receipt = if recorded.stream != self.inner.shared.stream {
             None
@@ -83,6 +84,7 @@ impl<S: Suite> Journal<S> {
         wait: Duration,
     ) -> Option<(Receipt, Level)> {
         self.wait_for(Awaited::Mirrored, index, wait).await;
+        let entry = entry.to_vec();
         self.inner.shared.lock().mirrored(index, entry)
     }
 
@@ -93,6 +95,7 @@ impl<S: Suite> Journal<S> {
         wait: Duration,
     ) -> Option<(Receipt, Level)> {
         self.wait_for(Awaited::Witnessed, index, wait).await;
+        let entry = entry.to_vec();
         self.inner.shared.lock().witnessed(index, entry)
     }
 
@@ -137,7 +140,9 @@ impl<S: Suite> Journal<S> {
     ) -> Option<(Receipt, Level)> {
         let shared = &self.inner.shared;
         let now = shared.clock.monotonic();
-        let state = shared.lock();
+        // Copied before the lock is taken, which everybody waits for.
+        let entry = entry.to_vec();
+        let mut state = shared.lock();
         if state.mirror.size() > index {
             return state.mirrored(index, entry);
         }
@@ -178,29 +183,34 @@ impl<S: Suite> Drop for Waiter<S> {
 
 impl<S: Suite> State<S> {
     /// The receipt at R2, if the mirror has cosigned the entry.
-    pub(super) fn mirrored(&self, index: u64, entry: &[u8]) -> Option<(Receipt, Level)> {
+    pub(super) fn mirrored(&mut self, index: u64, entry: Vec<u8>) -> Option<(Receipt, Level)> {
         let cosigned = self.mirror.cosigned.as_ref()?;
-        let signatures = cosigned.signatures.clone();
-        let receipt = self.receipt(index, entry, cosigned.checkpoint.clone(), signatures)?;
+        let (checkpoint, signatures) = (cosigned.checkpoint.clone(), cosigned.signatures());
+        let receipt = self.receipt(index, entry, checkpoint, signatures)?;
         Some((receipt, Level::Mirrored))
     }
 
     /// The receipt at R3, if a head log over the entry was cosigned by enough witnesses.
-    fn witnessed(&self, index: u64, entry: &[u8]) -> Option<(Receipt, Level)> {
-        let newest = self.mirror.witnessed()?;
-        let head = newest.head();
-        // The leaf of the head log is this checkpoint with these signatures: not one more, not one less.
-        let signatures = head.note.signatures.clone();
-        let receipt = self.receipt(index, entry, head.checkpoint.clone(), signatures)?;
+    fn witnessed(&mut self, index: u64, entry: Vec<u8>) -> Option<(Receipt, Level)> {
+        let (newest, signatures) = self.mirror.witnessed()?;
+        // The signatures of the head log's leaf come first.
+        let (checkpoint, signatures) = (newest.head().checkpoint.clone(), signatures.clone());
+        let place = newest.place().clone();
+        let receipt = self.receipt(index, entry, checkpoint, signatures)?;
         let receipt = Receipt {
-            head: Some(newest.place().clone()),
+            head: Some(place),
             ..receipt
         };
         Some((receipt, Level::Witnessed))
     }
 
     /// The receipt at R1.
-    fn local(&self, shared: &Shared<S>, index: u64, entry: &[u8]) -> Option<(Receipt, Level)> {
+    fn local(
+        &mut self,
+        shared: &Shared<S>,
+        index: u64,
+        entry: Vec<u8>,
+    ) -> Option<(Receipt, Level)> {
         let (checkpoint, blob) = self.fold.signed(self.fold.tree.size())?;
         let signatures = vec![shared.own_signature(blob)];
         let receipt = self.receipt(index, entry, checkpoint, signatures)?;
@@ -210,22 +220,19 @@ impl<S: Suite> State<S> {
     /// Nothing after a fork or a failed write, whatever was recorded before: the caller could be holding a proof of
     /// one of two histories.
     fn receipt(
-        &self,
+        &mut self,
         index: u64,
-        entry: &[u8],
+        entry: Vec<u8>,
         checkpoint: Checkpoint,
         signatures: Vec<NoteSignature>,
     ) -> Option<Receipt> {
         if matches!(self.phase, Phase::Failed | Phase::Forked) {
             return None;
         }
-        let proof = self
-            .fold
-            .tree
-            .inclusion_proof(index, checkpoint.size)
-            .ok()?;
+        let tree = &mut self.fold.tree;
+        let proof = tree.prove_inclusion(index, checkpoint.size).ok()?;
         Some(Receipt {
-            entry: entry.to_vec(),
+            entry,
             index,
             proof,
             checkpoint,

@@ -1,16 +1,16 @@
-//! To the mirror and back: batches out, cosignatures in.
+//! To the mirrors and back: batches out, cosignatures in.
 
 use lingqu_core::Timestamp;
 use lingqu_tlog::{NoteSignature, Suite, verify_cosignature};
 
 use super::Journal;
 use super::batch::{Batch, ClosedError};
-use super::mirror::Cosigned;
+use super::mirror::COORDINATOR;
 
 /// Why a cosignature is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CosignatureRefused {
-    /// It does not verify with the pinned mirror key over this node's checkpoint of that size.
+    /// It does not verify with the key of a pinned mirror over this node's checkpoint of that size.
     #[error(transparent)]
     Signature(#[from] lingqu_tlog::CosignatureRefused),
     /// This node signed no checkpoint of that size.
@@ -22,8 +22,8 @@ pub enum CosignatureRefused {
 }
 
 impl<S: Suite> Journal<S> {
-    /// Waits until there are entries from index `from` on, and gives them: whole frames, up to the limits of a batch.
-    /// Frames that are no longer in memory are read from the store.
+    /// Waits until there are entries from index `from` on, and gives them: whole frames, up to the limits of a batch and
+    /// to where the batches for other mirrors end. Frames that are no longer in memory are read from the store.
     ///
     /// # Errors
     /// [`ClosedError`] when nothing will come any more.
@@ -43,8 +43,8 @@ impl<S: Suite> Journal<S> {
             .ok_or(ClosedError::Unreadable)
     }
 
-    /// Takes the mirror's cosignature of this node's checkpoint of `size` entries in. Answers that wait for it may
-    /// leave. One that comes late changes nothing.
+    /// Takes a mirror's cosignature of this node's checkpoint of `size` entries in. Answers that wait for it may leave,
+    /// once enough mirrors have made theirs. One that comes late changes nothing.
     ///
     /// # Errors
     /// [`CosignatureRefused`], and nothing has changed.
@@ -59,28 +59,27 @@ impl<S: Suite> Journal<S> {
             .map_err(|_| CosignatureRefused::Unreadable)?
             .ok_or(CosignatureRefused::UnknownSize)?;
         let text = checkpoint.to_text();
-        let unix_s = verify_cosignature::<S>(&text, &shared.mirror_key, cosignature)?;
+        // One that names no pinned key is refused as the first mirror's.
+        let mirror = shared.mirrors.of_line(cosignature).unwrap_or(COORDINATOR);
+        let key = &shared.mirrors.keys[mirror];
+        let unix_s = verify_cosignature::<S>(&text, key, cosignature)?;
         let theirs = Timestamp::from_unix_s(i64::try_from(unix_s).unwrap_or(i64::MAX));
         let (now, monotonic) = (shared.clock.now(), shared.clock.monotonic());
         let mut state = shared.lock();
-        if size < state.mirror.size() {
+        if size < state.mirror.size_of(mirror) {
             return Ok(());
         }
-        state.mirror.compare_clocks(now, theirs);
-        let cosigned = Cosigned {
-            checkpoint,
-            signatures: vec![shared.own_signature(signature), cosignature.clone()],
-        };
-        state.mirror.advance(cosigned, monotonic);
+        if mirror == COORDINATOR {
+            state.mirror.compare_clocks(now, theirs);
+        }
+        let lines = (shared.own_signature(signature), cosignature.clone());
+        state.mirror.advance(mirror, checkpoint, lines, monotonic);
         Ok(())
     }
 
-    /// Says whether the mirror can be reached. While it cannot, no call under `Mirrored` terms is begun.
-    pub fn set_mirror_connected(&self, connected: bool) {
+    /// Says whether this mirror can be reached. While too few can, no call under `Mirrored` terms is begun.
+    pub fn set_mirror_connected(&self, mirror: usize, connected: bool) {
         let mut state = self.inner.shared.lock();
-        state.mirror.connected = connected;
-        if !connected && let Some(coverage) = &mut state.mirror.coverage {
-            coverage.interrupted();
-        }
+        state.mirror.set_connected(mirror, connected);
     }
 }

@@ -8,12 +8,12 @@ use lingqu_core::debit::Debit;
 use lingqu_core::forward::Forward;
 use lingqu_core::record::{RecordView, Unplaced};
 use lingqu_core::succession::{StreamEnd, Succession};
-use lingqu_tlog::{Checkpoint, Frontier, Signer, Suite, leaf_hash, sign_note};
+use lingqu_tlog::{Checkpoint, Frontier, Growth, Hash, Signer, Suite, leaf_hash, sign_note};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::charge::Held;
 use super::fold::{Applied, Frame};
-use super::payload::{ENTRY_OVERHEAD, PayloadWriter};
+use super::payload::{ENTRY_OVERHEAD, HEAD_LEN, PayloadWriter};
 use super::state::{Phase, Shared};
 use super::succeeding::EndCheck;
 use crate::commit::Stage;
@@ -25,7 +25,7 @@ pub(crate) struct Item {
     /// What was reserved and ends with this record.
     pub(crate) settles: Option<Held>,
     /// The debit that it puts on record.
-    pub(crate) debits: Option<Debit>,
+    pub(crate) debits: Option<Box<Debit>>,
     /// The earliest time that the record may carry.
     pub(crate) not_before: Timestamp,
     /// The place in the queue, given back when the item is gone.
@@ -33,13 +33,15 @@ pub(crate) struct Item {
 }
 
 pub(crate) enum Work {
-    /// Records that have no place yet.
+    /// A record that has no place yet.
+    Record(Unplaced),
+    /// Several of them.
     Records(Vec<Unplaced>),
     /// Entries that this stream had once, as the mirror gave them back.
     Adopted(Vec<Vec<u8>>),
     /// The end of the stream, in a frame of its own: what it says follows from all that is before it. The unit's order,
     /// the next stream's key, and the record once it is made.
-    End(Ending),
+    End(Box<Ending>),
 }
 
 /// See [`Work::End`].
@@ -89,7 +91,61 @@ impl Item {
         match &self.work {
             Work::Records(records) => records.len(),
             Work::Adopted(entries) => entries.len(),
-            Work::End(_) => 1,
+            Work::Record(_) | Work::End(_) => 1,
+        }
+    }
+
+    /// Bytes that it takes of a frame's payload, as far as they are known before.
+    fn len_in_frame(&self) -> usize {
+        match &self.work {
+            Work::Record(record) => record.len() + ENTRY_OVERHEAD,
+            Work::Records(records) => {
+                let lens = records.iter().map(|record| record.len() + ENTRY_OVERHEAD);
+                lens.sum()
+            }
+            Work::Adopted(entries) => {
+                let lens = entries.iter().map(|entry| entry.len() + ENTRY_OVERHEAD);
+                lens.sum()
+            }
+            Work::End(_) => 0,
+        }
+    }
+
+    /// Whether the next of these entries are exactly its own, as they were hashed.
+    fn wrote<'e>(&self, entries: &mut impl Iterator<Item = &'e [u8]>) -> bool {
+        let mut is_next = |bytes: &[u8]| entries.next() == Some(bytes);
+        match &self.work {
+            Work::Record(record) => is_next(record.as_bytes()),
+            Work::Records(records) => records.iter().all(|record| is_next(record.as_bytes())),
+            Work::Adopted(adopted) => adopted.iter().all(|entry| is_next(entry)),
+            Work::End(ending) => {
+                let record = ending.record.as_ref();
+                record.is_some_and(|record| is_next(record.as_bytes()))
+            }
+        }
+    }
+
+    /// Tells whoever waits that it is durable; its first record has this index.
+    fn tell(self, index: u64) {
+        let entry = match self.work {
+            Work::Record(record) => Some(record),
+            Work::Records(records) => records.into_iter().next(),
+            Work::End(ending) => ending.record,
+            Work::Adopted(_) => None,
+        };
+        match self.done {
+            Done::Record(done) => {
+                // A caller that has gone away takes nothing from the record.
+                let entry = entry.map(Unplaced::into_bytes);
+                let _ = entry.map(|entry| done.send(Place { index, entry }));
+            }
+            Done::Denial(done) => {
+                done.send_replace(true);
+            }
+            Done::Adopted(done) => {
+                let _ = done.send(());
+            }
+            Done::Nobody => {}
         }
     }
 }
@@ -98,11 +154,15 @@ impl Item {
 pub(crate) struct StreamStage<S: Suite> {
     shared: Arc<Shared<S>>,
     signer: Arc<dyn Signer>,
-    /// The tree and the time after the last prepared frame.
+    /// The tree after the last prepared frame, and the time after the last placed record.
     frontier: Frontier<S>,
     last_time: Timestamp,
-    /// The payload of the frame that is on its way to the disk.
-    payload: Vec<u8>,
+    /// The clock as it was when the frame was begun, which all its records are dated by.
+    now: Timestamp,
+    /// The leaves of the frame that is being made.
+    leaves: Vec<Hash>,
+    /// What the frame that is on its way to the disk does to the tree.
+    growth: Option<Growth<S>>,
 }
 
 impl<S: Suite> StreamStage<S> {
@@ -116,7 +176,9 @@ impl<S: Suite> StreamStage<S> {
             signer,
             frontier,
             last_time,
-            payload: Vec::new(),
+            now: Timestamp::default(),
+            leaves: Vec::new(),
+            growth: None,
         }
     }
 
@@ -134,7 +196,12 @@ impl<S: Suite> StreamStage<S> {
 
     fn next_time(&self) -> Timestamp {
         let next = Timestamp(self.last_time.0.saturating_add(1));
-        self.shared.clock.now().max(next)
+        self.now.max(next)
+    }
+
+    /// The index of the next record.
+    fn next_index(&self) -> u64 {
+        self.frontier.size() + self.leaves.len() as u64
     }
 
     fn place_at(
@@ -143,9 +210,9 @@ impl<S: Suite> StreamStage<S> {
         time: Timestamp,
         payload: &mut PayloadWriter<'_>,
     ) {
-        let entry = record.at(self.frontier.size(), time);
+        let entry = record.at(self.next_index(), time);
         self.last_time = time;
-        self.frontier.push(leaf_hash::<S>(entry));
+        self.leaves.push(leaf_hash::<S>(entry));
         payload.push(entry);
     }
 
@@ -175,21 +242,20 @@ impl<S: Suite> StreamStage<S> {
 
     /// Takes adopted entries over if they stand exactly here.
     fn adopt(&mut self, adopted: &[Vec<u8>]) -> bool {
-        let mut frontier = self.frontier.clone();
-        let mut last_time = self.last_time;
-        for entry in adopted {
+        let (mut leaves, mut last_time) = (Vec::with_capacity(adopted.len()), self.last_time);
+        for (entry, index) in adopted.iter().zip(self.next_index()..) {
             let Ok(record) = RecordView::read::<S>(entry) else {
                 return false;
             };
-            let in_place =
-                record.stream() == self.shared.stream && record.index() == frontier.size();
+            let in_place = record.stream() == self.shared.stream && record.index() == index;
             if !in_place || record.time() <= last_time {
                 return false;
             }
             last_time = record.time();
-            frontier.push(leaf_hash::<S>(entry));
+            leaves.push(leaf_hash::<S>(entry));
         }
-        (self.frontier, self.last_time) = (frontier, last_time);
+        self.leaves.append(&mut leaves);
+        self.last_time = last_time;
         true
     }
 
@@ -206,16 +272,22 @@ impl<S: Suite> StreamStage<S> {
     }
 
     /// What a durable frame changes, in one step under the lock.
-    fn apply(&self, frame: &Frame<'_>, items: &[Item]) -> Applied {
+    fn apply(
+        &self,
+        frame: &Frame<'_>,
+        growth: &Growth<S>,
+        bytes: Arc<Vec<u8>>,
+        items: &[Item],
+    ) -> Applied {
         let now = (self.shared.clock.now(), self.shared.clock.monotonic());
         let mut state = self.shared.lock();
         let applied = state
             .fold
-            .apply(frame)
+            .apply(frame, growth, bytes)
             .expect("the frame was built to continue this very log");
-        for held in items.iter().filter_map(|item| item.settles.as_ref()) {
-            held.end(&mut state.fold);
-        }
+        let settled = items.iter().filter_map(|item| item.settles.as_ref());
+        state.calls_under_way -= settled.clone().count();
+        Held::end_all(settled, &mut state.fold);
         for debit in items.iter().filter_map(|item| item.debits.as_ref()) {
             state.fold.budgets.recorded(debit);
         }
@@ -229,32 +301,35 @@ impl<S: Suite> Stage for StreamStage<S> {
 
     fn weight(item: &Item) -> usize {
         match &item.work {
-            Work::Records(records) => records
-                .iter()
-                .map(|record| record.len() + ENTRY_OVERHEAD)
-                .sum(),
-            Work::Adopted(entries) => entries
-                .iter()
-                .map(|entry| entry.len() + ENTRY_OVERHEAD)
-                .sum(),
             // More than a frame holds beside another item: it is alone.
             Work::End(_) => usize::MAX / 2,
+            Work::Adopted(_) | Work::Record(_) | Work::Records(_) => item.len_in_frame(),
         }
     }
 
     fn prepare(&mut self, items: &mut Vec<Item>, payload: &mut Vec<u8>) {
+        let len: usize = items.iter().map(Item::len_in_frame).sum();
         // After a fork nothing is signed, also not what was queued before it was found; and nothing behind the end.
-        let is_ended = {
-            let state = self.shared.lock();
-            state.phase == Phase::Forked || state.fold.life.end().is_some()
-        };
-        if is_ended {
-            items.clear();
-            return;
+        {
+            let mut state = self.shared.lock();
+            if state.phase == Phase::Forked || state.fold.life.end().is_some() {
+                let calls = items.drain(..).filter(|item| item.settles.is_some());
+                state.calls_under_way -= calls.count();
+                return;
+            }
+            let buffers = &mut state.fold.buffers;
+            let left = std::mem::replace(payload, buffers.take(HEAD_LEN + S::SIGNATURE_LEN + len));
+            buffers.give(left);
         }
+        self.now = self.shared.clock.now();
+        self.leaves.clear();
         let (stream, first) = (self.shared.stream, self.frontier.size());
         let mut writer = PayloadWriter::new(payload, stream, first, S::SIGNATURE_LEN);
         items.retain_mut(|item| match &mut item.work {
+            Work::Record(record) => {
+                self.place(record, item.not_before, &mut writer);
+                true
+            }
             Work::Records(records) => {
                 for record in records {
                     self.place(record, item.not_before, &mut writer);
@@ -274,51 +349,30 @@ impl<S: Suite> Stage for StreamStage<S> {
             writer.abandon();
             return;
         }
+        self.growth = Some(self.frontier.grow(std::mem::take(&mut self.leaves)));
         // The signature exists from here on, in this thread's memory only. It leaves it after the disk has the frame.
         writer.finish(self.frontier.root(), &self.sign());
-        self.payload.clone_from(payload);
     }
 
-    fn committed(&mut self, items: Vec<Item>) {
-        // Read back from the bytes that went to the disk, before the lock is taken.
-        let frame = Frame::read::<S>(&self.payload).expect("the frame was built of records");
-        let applied = self.apply(&frame, &items);
+    fn committed(&mut self, items: &mut Vec<Item>, payload: &mut Vec<u8>) {
+        let bytes = Arc::new(std::mem::take(payload));
+        // Read from the bytes that went to the disk, before the lock is taken; and they must be those that were hashed:
+        // a bit that flipped between the two is found before anybody hears of the frame.
+        let frame = Frame::read::<S>(&bytes).expect("the frame was built of records");
+        let mut entries = frame.payload.entries.iter().copied();
+        let are_own = items.iter().all(|item| item.wrote(&mut entries));
+        assert!(are_own && entries.next().is_none(), "written as hashed");
+        let growth = self.growth.take().expect("a frame was prepared");
+        let applied = self.apply(&frame, &growth, Arc::clone(&bytes), items);
         // At this point every record of the frame is R1: durable, charged, and in a signed checkpoint.
         self.shared.progress.send_modify(|progress| {
             progress.size = applied.end;
         });
         let mut index = frame.payload.first;
-        for item in items {
+        for item in items.drain(..) {
             let first = index;
             index += item.len() as u64;
-            match (item.done, item.work) {
-                (Done::Record(done), Work::Records(records)) => {
-                    // A caller that has gone away takes nothing from the record.
-                    let entry = records.into_iter().next().map(Unplaced::into_bytes);
-                    let _ = entry.map(|entry| {
-                        done.send(Place {
-                            index: first,
-                            entry,
-                        })
-                    });
-                }
-                (Done::Record(done), Work::End(Ending { record, .. })) => {
-                    let entry = record.map(Unplaced::into_bytes);
-                    let _ = entry.map(|entry| {
-                        done.send(Place {
-                            index: first,
-                            entry,
-                        })
-                    });
-                }
-                (Done::Denial(done), _) => {
-                    done.send_replace(true);
-                }
-                (Done::Adopted(done), _) => {
-                    let _ = done.send(());
-                }
-                (Done::Record(_) | Done::Nobody, _) => {}
-            }
+            item.tell(first);
         }
     }
 

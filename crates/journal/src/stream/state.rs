@@ -1,5 +1,7 @@
 //! What the committer's thread and the callers share, behind one lock that is never held across I/O.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lingqu_core::record::StreamId;
@@ -9,7 +11,7 @@ use tokio::sync::watch;
 
 use super::fold::Fold;
 use super::mirror::Mirror;
-use super::options::JournalLimits;
+use super::options::{JournalLimits, MirrorTerms};
 
 /// Why nothing was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +49,7 @@ pub(crate) struct Shared<S: Suite> {
     pub(crate) origin: String,
     pub(crate) stream: StreamId,
     pub(crate) log_key: VerifierKey<S>,
-    pub(crate) mirror_key: VerifierKey<S>,
+    pub(crate) mirrors: MirrorTerms<S>,
     /// The key of the head log that is followed, if one is, and the witnesses that are asked for, if any are.
     pub(crate) heads: OnceLock<(VerifierKey<S>, Option<Policy<S>>)>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -55,6 +57,7 @@ pub(crate) struct Shared<S: Suite> {
     /// Whether the stream follows another one.
     pub(crate) follows: bool,
     state: Mutex<State<S>>,
+    glance: Glance,
     /// The durable size, for whoever waits for more.
     pub(crate) progress: watch::Sender<Progress>,
 }
@@ -69,9 +72,90 @@ pub(crate) struct Progress {
 pub(crate) struct State<S: Suite> {
     /// Follows from the durable frames alone.
     pub(crate) fold: Fold<S>,
-    /// What the mirror is known to have.
+    /// What the mirrors are known to have.
     pub(crate) mirror: Mirror,
     pub(crate) phase: Phase,
+    /// Calls that hold a reservation and a place in the queue.
+    pub(crate) calls_under_way: usize,
+}
+
+/// Few numbers of the state, as whoever held the lock last left them: every call asks for them, and must not wait for
+/// the lock each time.
+#[derive(Debug, Default)]
+pub(crate) struct Glance {
+    is_ready: AtomicBool,
+    is_skewed: AtomicBool,
+    last_time: AtomicI64,
+    time_floor: AtomicI64,
+}
+
+impl Glance {
+    /// Whether the journal is open for records.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::Acquire)
+    }
+
+    /// Whether the clock was too far from the mirror's.
+    pub(crate) fn is_skewed(&self) -> bool {
+        self.is_skewed.load(Ordering::Acquire)
+    }
+
+    /// Time of the newest record.
+    pub(crate) fn last_time(&self) -> Timestamp {
+        Timestamp(self.last_time.load(Ordering::Acquire))
+    }
+
+    /// The highest time recorded or cosigned.
+    pub(crate) fn time_floor(&self) -> Timestamp {
+        Timestamp(self.time_floor.load(Ordering::Acquire))
+    }
+
+    /// Takes over what has changed. What has not is not written, so that those who read it keep it close.
+    fn update<S: Suite>(&self, state: &State<S>) {
+        let is_ready = state.phase == Phase::Ready;
+        if self.is_ready.load(Ordering::Relaxed) != is_ready {
+            self.is_ready.store(is_ready, Ordering::Release);
+        }
+        if self.is_skewed.load(Ordering::Relaxed) != state.mirror.skewed {
+            self.is_skewed.store(state.mirror.skewed, Ordering::Release);
+        }
+        let times = [
+            (&self.last_time, state.fold.last_time),
+            (&self.time_floor, state.time_floor()),
+        ];
+        for (known, time) in times {
+            if known.load(Ordering::Relaxed) != time.0 {
+                known.store(time.0, Ordering::Release);
+            }
+        }
+    }
+}
+
+/// The state, locked. Whoever lets it go shows at a glance what has changed.
+pub(crate) struct Locked<'a, S: Suite> {
+    state: MutexGuard<'a, State<S>>,
+    glance: &'a Glance,
+}
+
+impl<S: Suite> Deref for Locked<'_, S> {
+    type Target = State<S>;
+
+    fn deref(&self) -> &State<S> {
+        &self.state
+    }
+}
+
+impl<S: Suite> DerefMut for Locked<'_, S> {
+    fn deref_mut(&mut self) -> &mut State<S> {
+        &mut self.state
+    }
+}
+
+impl<S: Suite> Drop for Locked<'_, S> {
+    fn drop(&mut self) {
+        // Still under the lock, so that an older state is never shown after a newer one.
+        self.glance.update(&self.state);
+    }
 }
 
 /// Where the journal is in its life.
@@ -111,7 +195,7 @@ impl Phase {
 /// What does not change while a journal is open.
 pub(crate) struct Fixed<S: Suite> {
     pub(crate) log_key: VerifierKey<S>,
-    pub(crate) mirror_key: VerifierKey<S>,
+    pub(crate) mirrors: MirrorTerms<S>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: JournalLimits,
     pub(crate) follows: bool,
@@ -124,11 +208,11 @@ impl<S: Suite> Shared<S> {
             size: fold.tree.size(),
             ended: false,
         };
-        Shared {
+        let shared = Shared {
             stream: StreamId::of::<S>(&origin),
             origin,
             log_key: fixed.log_key,
-            mirror_key: fixed.mirror_key,
+            mirrors: fixed.mirrors,
             heads: OnceLock::new(),
             clock: fixed.clock,
             limits: fixed.limits,
@@ -137,15 +221,28 @@ impl<S: Suite> Shared<S> {
                 fold,
                 mirror,
                 phase: Phase::Unreconciled { ahead_to: None },
+                calls_under_way: 0,
             }),
+            glance: Glance::default(),
             progress: watch::Sender::new(progress),
-        }
+        };
+        // What the log says is shown from the beginning.
+        drop(shared.lock());
+        shared
     }
 
     /// A holder that panics is the committer, which then sets [`Phase::Failed`]: nothing is appended or released on a
     /// state that is only half changed.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State<S>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> Locked<'_, S> {
+        Locked {
+            state: self.state.lock().unwrap_or_else(PoisonError::into_inner),
+            glance: &self.glance,
+        }
+    }
+
+    /// What every call asks and what is known without the lock.
+    pub(crate) fn glance(&self) -> &Glance {
+        &self.glance
     }
 
     /// Ends the journal, unless it has ended already, and tells everybody who waits.

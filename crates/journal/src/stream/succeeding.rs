@@ -119,7 +119,7 @@ impl<S: Suite> Journal<S> {
             record: None,
         };
         let (sender, receiver) = oneshot::channel();
-        let item = Item::new(Work::End(ending), Done::Record(sender), None);
+        let item = Item::new(Work::End(Box::new(ending)), Done::Record(sender), None);
         let queued = self.inner.committer.submit_waiting(item);
         queued.map_err(|_| AppendFailed::Failed)?;
         if let Ok(place) = receiver.blocking_recv() {
@@ -146,8 +146,7 @@ impl<S: Suite> Journal<S> {
 
     /// Calls that hold a reservation: none of them is lost if the stream ends when there are none.
     pub fn calls_under_way(&self) -> usize {
-        let free = self.inner.call_slots.available_permits();
-        self.inner.shared.limits.queue_max.saturating_sub(free)
+        self.inner.shared.lock().calls_under_way
     }
 
     /// The verifier key of the stream that follows, once this one has ended.
@@ -170,18 +169,19 @@ impl<S: Suite> Journal<S> {
         self.inner.shared.lock().fold.life.begin().cloned()
     }
 
-    /// What this stream leaves to the next one: there once the stream has ended and the mirror has cosigned its end.
+    /// What this stream leaves to the next one: there once the stream has ended and every mirror has cosigned its end, so
+    /// that each of them finds its own word in the proof.
     pub fn predecessor(&self) -> Option<Predecessor> {
         let shared = &self.inner.shared;
         let index = {
             let state = shared.lock();
             let size = state.fold.tree.size();
-            let is_whole = state.fold.life.end().is_some() && state.mirror.size() == size;
+            let is_whole = state.fold.life.end().is_some() && state.mirror.is_everywhere(size);
             is_whole.then(|| size.checked_sub(1))??
         };
         let batch = shared.batch(&self.inner.reader, index).ok()??;
-        let entry = batch.entries.last()?;
-        let state = shared.lock();
+        let entry = batch.entries.last()?.clone();
+        let mut state = shared.lock();
         let (receipt, _) = state.mirrored(index, entry)?;
         Some(Predecessor {
             key: shared.log_key.to_string(),
@@ -250,10 +250,7 @@ impl<S: Suite> Journal<S> {
     /// what is written down between two streams is believed no more than what comes over a wire.
     fn prove(&self, begin: &StreamBegin, at: Timestamp) -> Result<(), BeginRefused> {
         let shared = &self.inner.shared;
-        let trust = format!(
-            "log {}\nwitness mirror {}\nquorum mirror\n",
-            begin.previous_key, shared.mirror_key
-        );
+        let trust = shared.mirrors.all_of(&begin.previous_key);
         let trust = Trust::<S>::parse(&trust).map_err(|_| BeginRefused::Other)?;
         let first = Succession::Begin(begin.clone()).draft();
         let first = first.at(shared.stream, 0, at).encode::<S>();

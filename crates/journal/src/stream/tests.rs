@@ -60,7 +60,7 @@ fn nothing_is_signed_before_the_mirror_was_asked() {
         Some(ErrorCode::AuditUnavailable)
     );
     assert_eq!(journal.checkpoint(), None);
-    journal.reconcile(None).unwrap();
+    journal.reconcile(0, None).unwrap();
     assert_eq!(block_on(journal.append(start())), Ok(0));
 }
 
@@ -77,7 +77,7 @@ fn receipts_verify_under_group_commit() {
         )
     };
     let journal = open().unwrap();
-    journal.reconcile(None).unwrap();
+    journal.reconcile(0, None).unwrap();
     let audit = AuditTerms::Lagged {
         entries_max: 1_000,
         age_s_max: 60,
@@ -179,7 +179,7 @@ fn a_record_of_another_journal_is_not_released() {
     let mut options = other.options();
     options.origin = "coord.example/s/node-b/45/2026h2".into();
     let other = Journal::open(options, Box::new(other.disk.store())).unwrap();
-    other.reconcile(None).unwrap();
+    other.reconcile(0, None).unwrap();
     block_on(async {
         record(&journal, 1, &Terms::default()).await.unwrap();
         let foreign = record(&other, 1, &Terms::default()).await.unwrap();

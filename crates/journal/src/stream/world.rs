@@ -258,7 +258,7 @@ impl World {
         JournalOptions {
             origin: ORIGIN.into(),
             signer: Arc::new(signer()),
-            mirror_key: mirror_key(),
+            mirrors: MirrorTerms::one(mirror_key()),
             clock: self.clock.clone(),
             limits: self.limits.clone(),
             on_fatal: FatalHook::new(|_| {}),
@@ -273,7 +273,7 @@ impl World {
     /// Opens and reconciles with a mirror that has nothing.
     pub(crate) fn ready(&self) -> Journal {
         let journal = self.open().unwrap();
-        assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
+        assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
         journal
     }
 
@@ -312,4 +312,32 @@ pub(crate) fn trust() -> Trust<Intl> {
         mirror_key()
     ))
     .unwrap()
+}
+
+/// The second of two mirrors.
+pub(crate) fn second_signer() -> Ed25519Signer {
+    Ed25519Signer::from_seed([77; 32])
+}
+
+pub(crate) fn second_key() -> VerifierKey<Intl> {
+    let name = KeyName::parse("second.example/mirror").unwrap();
+    VerifierKey::cosignature(name, second_signer().public_key()).unwrap()
+}
+
+/// What the second mirror shows where the first would show `note`.
+pub(crate) fn by_second(note: &str) -> String {
+    let mut note = Note::parse(note).unwrap();
+    note.signatures.truncate(1);
+    let time = u64::try_from(START.unix_s()).unwrap();
+    let line = sign_cosignature::<Intl>(&note.text, second_key().name(), time, &second_signer());
+    note.signatures.push(line.unwrap());
+    note.to_string()
+}
+
+/// The world's journal with both mirrors.
+pub(crate) fn open_with_two(world: &World, required: usize) -> Journal {
+    let mut options = world.options();
+    options.mirrors.keys.push(second_key());
+    options.mirrors.required = required;
+    Journal::open(options, Box::new(world.disk.store())).unwrap()
 }

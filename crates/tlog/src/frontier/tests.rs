@@ -16,6 +16,25 @@ fn every_prefix_has_the_recursive_definitions_root() {
 }
 
 #[test]
+fn growing_by_many_leaves_is_pushing_them_one_by_one() {
+    let leaves = leaves(70);
+    for from in 0..=35 {
+        for to in from..=leaves.len() {
+            let mut pushed: Frontier = Frontier::new();
+            leaves[..from].iter().for_each(|leaf| pushed.push(*leaf));
+            let mut grown = pushed.clone();
+            leaves[from..to].iter().for_each(|leaf| pushed.push(*leaf));
+            let growth = grown.grow(leaves[from..to].to_vec());
+            assert_eq!(grown, pushed, "{from} to {to}");
+            assert_eq!(
+                (growth.from(), growth.leaves()),
+                (from as u64, &leaves[from..to])
+            );
+        }
+    }
+}
+
+#[test]
 fn a_restored_frontier_continues_the_tree() {
     let leaves = leaves(40);
     let mut tree: Frontier = Frontier::default();

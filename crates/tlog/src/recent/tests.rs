@@ -83,6 +83,44 @@ fn all_small_trees_with_all_bases_prove_what_the_recursive_definitions_do() {
 }
 
 #[test]
+fn a_tree_that_grew_by_what_its_frontier_grew_by_is_the_tree_of_the_leaves() {
+    let leaves = leaves(70);
+    for base in 0..=20 {
+        for middle in base..=40 {
+            let mut tree = tree_with_base(&leaves[..middle], base);
+            let mut frontier = tree.frontier();
+            let growth = frontier.grow(leaves[middle..].to_vec());
+            assert!(tree.extend(&growth));
+            assert_eq!(tree.root(), frontier.root());
+            assert_eq!(tree.levels, tree_with_base(&leaves, base).levels);
+            // What has been taken in does not fit a second time.
+            assert!(middle == leaves.len() || !tree.extend(&growth));
+            assert_eq!(tree.size(), leaves.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn proofs_that_share_their_rests_are_the_proofs_that_do_not() {
+    let leaves = leaves(75);
+    let mut tree = tree_with_base(&leaves, 3);
+    // More sizes than are remembered, some of them asked for again, and refusals between.
+    for size in [75, 70, 3, 64, 13, 75, 31, 70, 4, 75] {
+        for index in 0..size + 2 {
+            let proven = tree.prove_inclusion(index, size);
+            assert_eq!(
+                proven,
+                tree.inclusion_proof(index, size),
+                "{index} of {size}"
+            );
+        }
+    }
+    tree.forget_before(70);
+    assert_eq!(tree.prove_inclusion(71, 75), tree.inclusion_proof(71, 75));
+    assert_eq!(tree.prove_inclusion(69, 75), tree.inclusion_proof(69, 75));
+}
+
+#[test]
 fn proofs_agree_with_ct_merkle_and_tlog_tiles() {
     let leaves = leaves(100);
     let tree = tree_with_base(&leaves, 0);

@@ -71,14 +71,14 @@ fn journal(dir: &std::path::Path) -> Journal {
     let options = JournalOptions {
         origin: OLD.to_owned(),
         signer: std::sync::Arc::new(Ed25519Signer::from_seed([SEEDS.log; 32])),
-        mirror_key: config().trust.mirror_key,
+        mirrors: config().mirror_terms().unwrap(),
         clock: ManualClock::at(NOW),
         limits: JournalLimits::default(),
         follows: false,
         on_fatal: FatalHook::new(|_| ()),
     };
     let journal = Journal::open(options, Box::new(FileStore::open(dir).unwrap())).unwrap();
-    assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
+    assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
     journal
 }
 

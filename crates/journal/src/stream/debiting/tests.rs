@@ -304,7 +304,7 @@ proptest! {
         let mut recorded_before = 0;
         for Attempt { asked, fault } in attempts {
             let journal = world.open().unwrap();
-            prop_assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
+            prop_assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
             prop_assert!(spent(&journal) >= recorded_before, "refunded by a restart");
             if let Some(fault) = fault {
                 world.disk.plan(0, fault);

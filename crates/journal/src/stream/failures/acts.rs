@@ -93,7 +93,7 @@ fn open_and_record(world: &World) -> bool {
     let Ok(journal) = world.open() else {
         return false;
     };
-    journal.reconcile(None).unwrap();
+    journal.reconcile(0, None).unwrap();
     records(&journal, 0)
 }
 
@@ -163,9 +163,9 @@ fn taken_back(world: &World) -> Act {
     };
     let (entries, checkpoint) = (copy.entries.clone(), copy.checkpoint.clone());
     let fresh = world.open().unwrap();
-    let ahead = fresh.reconcile(Some(&checkpoint));
+    let ahead = fresh.reconcile(0, Some(&checkpoint));
     assert_eq!(ahead, Ok(Reconciled::MirrorAhead { from: 0 }));
-    let run = Run::unknown(move |_: &World| fresh.adopt(entries, &checkpoint).is_ok());
+    let run = Run::unknown(move |_: &World| fresh.adopt(0, entries, &checkpoint).is_ok());
     Act::new(
         0,
         Some(2),

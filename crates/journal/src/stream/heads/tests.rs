@@ -102,12 +102,12 @@ pub(super) fn terms(accepted: Option<String>) -> HeadTerms<Intl> {
 async fn followed(world: &World, records: u64) -> Journal {
     let journal = world.open().unwrap();
     journal.follow_heads(terms(None)).unwrap();
-    assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
+    assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
     for call in 0..records {
         record(&journal, call, &Terms::default()).await.unwrap();
     }
     world.cosign_newest(&journal);
-    journal.set_mirror_connected(true);
+    journal.set_mirror_connected(0, true);
     journal
 }
 
@@ -150,8 +150,8 @@ fn a_head_of_ones_own_counts_and_opens() {
         assert_eq!(journal.audit_ready(MIRRORED), Ok(()));
         assert!(journal.heads_fresh());
         // Another conversation has to show it too: perhaps it is with a mirror that was restored from a backup.
-        journal.set_mirror_connected(false);
-        journal.set_mirror_connected(true);
+        journal.set_mirror_connected(0, false);
+        journal.set_mirror_connected(0, true);
         assert_eq!(journal.audit_ready(MIRRORED), closed);
         // The same again, under the same checkpoint and a larger one.
         assert_eq!(take(&journal, &log.shown(index, 3)), Ok(()));
@@ -169,7 +169,7 @@ fn what_is_not_followed_is_not_taken_and_closes_nothing() {
         let journal = world.ready();
         record(&journal, 1, &Terms::default()).await.unwrap();
         world.cosign_newest(&journal);
-        journal.set_mirror_connected(true);
+        journal.set_mirror_connected(0, true);
         world.clock.advance(Duration::from_secs(86_400));
         assert_eq!(journal.audit_ready(MIRRORED), Ok(()));
         assert!(journal.heads_fresh());
@@ -462,8 +462,8 @@ fn what_an_earlier_run_accepted_is_never_gone_behind() {
 
         let journal = world.open().unwrap();
         journal.follow_heads(terms(Some(kept))).unwrap();
-        journal.reconcile(Some(&note)).unwrap();
-        journal.set_mirror_connected(true);
+        journal.reconcile(0, Some(&note)).unwrap();
+        journal.set_mirror_connected(0, true);
         // What the earlier run saw opens nothing.
         assert_eq!(covered(&journal), (0, 2));
         assert!(journal.audit_ready(MIRRORED).is_err());
@@ -564,7 +564,7 @@ fn a_hidden_head_closes_lagged_terms_at_release_too() {
         let outcome = journal.release(&recorded).await.into_outcome();
         assert!(matches!(outcome, crate::Outcome::Answered { .. }));
         world.clock.advance(Duration::from_millis(1));
-        journal.set_mirror_connected(false);
+        journal.set_mirror_connected(0, false);
         let outcome = journal.release(&recorded).await.into_outcome();
         assert!(matches!(
             outcome,

@@ -56,8 +56,8 @@ fn followed(world: &World, witnesses: Option<&str>) -> Journal {
             ..terms(None)
         })
         .unwrap();
-    assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
-    journal.set_mirror_connected(true);
+    assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
+    journal.set_mirror_connected(0, true);
     journal
 }
 
@@ -134,8 +134,8 @@ fn an_answer_waits_for_the_quorum_and_its_receipt_proves_it() {
         take(&journal, &cosigned_by(log.shown(index, 3), &[1, 2, 3])).unwrap();
         assert!(released(&journal, &second).await.is_ok());
         // A conversation that ended takes the readiness with it.
-        journal.set_mirror_connected(false);
-        journal.set_mirror_connected(true);
+        journal.set_mirror_connected(0, false);
+        journal.set_mirror_connected(0, true);
         assert_eq!(
             journal.audit_ready(WITNESSED),
             Err(ErrorCode::AuditUnavailable)
@@ -193,7 +193,7 @@ fn without_pinned_witnesses_nothing_is_witnessed() {
     // Nor where no head log is followed at all.
     let world = World::new();
     let journal = world.ready();
-    journal.set_mirror_connected(true);
+    journal.set_mirror_connected(0, true);
     assert_eq!(journal.audit_ready(MIRRORED), Ok(()));
     assert_eq!(
         journal.audit_ready(WITNESSED),
@@ -280,8 +280,11 @@ fn a_receipt_without_its_witnesses_is_refused() {
         assert_eq!(head(|head| head.received.0 += 1), ReceiptRefused::Head);
         assert_eq!(head(|head| head.proof.truncate(1)), ReceiptRefused::Head);
         assert_eq!(head(|head| head.checkpoint.clear()), ReceiptRefused::Head);
-        // Another signature on the stream's checkpoint makes another leaf.
-        let twice = |receipt: &mut Receipt| receipt.signatures.push(receipt.signatures[1].clone());
+        // Other signatures on the stream's checkpoint, or in another order, make another leaf.
+        let swapped = |receipt: &mut Receipt| receipt.signatures.swap(0, 1);
+        assert_eq!(refused(&swapped, &heads), ReceiptRefused::Head);
+        let twice =
+            |receipt: &mut Receipt| receipt.signatures.insert(1, receipt.signatures[0].clone());
         assert_eq!(refused(&twice, &heads), ReceiptRefused::Head);
         // Fewer witnesses than asked for, also when the file asks for none of those that it knows.
         let fewer = |receipt: &mut Receipt| {
@@ -384,4 +387,60 @@ fn silent_witnesses_cost_one_debit() {
     take(&journal, &cosigned_by(log.shown(index, 1), &[1, 2])).unwrap();
     assert_eq!(debit(), Err(ErrorCode::AuditUnavailable));
     assert_eq!(journal.size(), 2);
+}
+
+#[test]
+fn with_several_mirrors_the_head_s_own_checkpoint_must_be_cosigned_by_enough() {
+    let world = World::new();
+    block_on(async {
+        let journal = open_with_two(&world, 2);
+        let witnesses = Some(Policy::parse(&quorum()).unwrap());
+        journal
+            .follow_heads(HeadTerms {
+                witnesses,
+                ..terms(None)
+            })
+            .unwrap();
+        journal.reconcile(0, None).unwrap();
+        assert_eq!(journal.reconcile(1, None), Ok(Reconciled::Ready));
+        let mut log = HeadLog::new();
+        let first = recorded(&journal, &world, 1).await;
+        let earlier = journal.checkpoint().unwrap();
+        let index = log.head(&journal);
+        take(&journal, &cosigned_by(log.shown(index, 0), &[1, 2])).unwrap();
+        assert_eq!(released(&journal, &first).await, UNAVAILABLE);
+        assert_eq!(journal.figures().heads.unwrap().witnessed, 1);
+        let second = |note: &str| Note::parse(by_second(note)).unwrap().signatures.remove(1);
+        let accepted = journal.accept_cosignature(1, &second(&earlier));
+        accepted.unwrap();
+        let receipt = released(&journal, &first).await.unwrap();
+        let log_key =
+            VerifierKey::<Intl>::note(KeyName::parse(ORIGIN).unwrap(), signer().public_key());
+        let both = Trust::parse(&format!(
+            "log {}\nwitness a {}\nwitness b {}\ngroup both all a b\nquorum both\n",
+            log_key.unwrap(),
+            mirror_key(),
+            second_key()
+        ))
+        .unwrap();
+        let heads = heads_trust(&quorum());
+        let proven = receipt.verify_witnessed(&both, &heads).unwrap();
+        assert_eq!(proven.level, Level::Witnessed);
+        assert_eq!(Receipt::from_text(&receipt.to_text()), Ok(receipt.clone()));
+        // The leaf has the signatures of the stream and of the head log's own mirror, in this order.
+        let mut swapped = receipt.clone();
+        swapped.signatures.swap(1, 2);
+        let refused = swapped.verify_witnessed(&both, &heads);
+        assert_eq!(refused, Err(ReceiptRefused::Head));
+        // The second mirror's word on a later checkpoint is none on the head's.
+        let next = recorded(&journal, &world, 2).await;
+        let index = log.head(&journal);
+        recorded(&journal, &world, 3).await;
+        let later = second(&journal.checkpoint().unwrap());
+        journal.accept_cosignature(3, &later).unwrap();
+        take(&journal, &cosigned_by(log.shown(index, 1), &[1, 2])).unwrap();
+        assert_eq!(journal.figures().heads.unwrap().witnessed, 2);
+        assert_eq!(released(&journal, &next).await, UNAVAILABLE);
+        assert!(released(&journal, &first).await.is_ok());
+    });
 }

@@ -42,8 +42,16 @@ fn record_of(id: &AccountId, time: i64, units: u64) -> Record {
 fn fold(ledger: &mut Ledger, record: &Record) -> Result<(), Unchargeable> {
     let bytes = record.encode::<Intl>();
     let view = RecordView::read::<Intl>(&bytes).unwrap();
-    ledger.fold(view.time(), Charged::by(&view)?.as_ref());
+    ledger.fold(
+        view.time(),
+        Charged::by(&view, &mut LastNamed::default())?.as_ref(),
+    );
     Ok(())
+}
+
+fn end(ledger: &mut Ledger, id: &AccountId) {
+    let number = ledger.numbers[id];
+    ledger.end_reservations(number, 1);
 }
 
 #[test]
@@ -62,12 +70,10 @@ fn a_reservation_from_before_midnight_counts_after_it() {
         .unwrap();
     ledger.reserve(&one, &quota, after, Reserved::Call).unwrap();
     // Both may be recorded on the new day, so a third must not.
-    assert_eq!(
-        ledger.reserve(&one, &quota, after, Reserved::Call),
-        Err(ErrorCode::QuotaExhausted)
-    );
+    let third = ledger.reserve(&one, &quota, after, Reserved::Call);
+    assert_eq!(third, Err(ErrorCode::QuotaExhausted));
     fold(&mut ledger, &call(&one, before.0)).unwrap();
-    ledger.end_reservation(&one);
+    end(&mut ledger, &one);
     // The first was recorded on the old day after all: there is room on the new one.
     ledger.reserve(&one, &quota, after, Reserved::Call).unwrap();
 }
@@ -84,7 +90,7 @@ fn a_late_decision_of_yesterday_is_held_against_today() {
 #[test]
 fn a_record_is_not_dated_before_the_day_it_was_counted_on() {
     let (mut ledger, one) = (Ledger::default(), grant(1));
-    let not_before = ledger
+    let (not_before, _) = ledger
         .reserve(&one, &quota(1, 1), Timestamp(MIDNIGHT + 5), Reserved::Call)
         .unwrap();
     assert_eq!(not_before, Timestamp(MIDNIGHT));
@@ -126,7 +132,7 @@ fn grants_do_not_share_and_a_returned_unit_is_free() {
             .reserve(&grant(1), &quota, at, Reserved::Call)
             .is_err()
     );
-    ledger.end_reservation(&grant(1));
+    end(&mut ledger, &grant(1));
     ledger
         .reserve(&grant(1), &quota, at, Reserved::Call)
         .unwrap();
@@ -178,7 +184,7 @@ proptest! {
                     let grant = grant(number);
                     let at = Timestamp(clock);
                     clock += late;
-                    if let Ok(not_before) = ledger.reserve(&grant, &quota, at, Reserved::Call) {
+                    if let Ok((not_before, _)) = ledger.reserve(&grant, &quota, at, Reserved::Call) {
                         outstanding.push((grant, not_before));
                     }
                 }
@@ -188,11 +194,11 @@ proptest! {
                     last = clock.max(last + 1).max(not_before.0);
                     let record = call(&grant, last);
                     fold(&mut ledger, &record).unwrap();
-                    ledger.end_reservation(&grant);
+                    end(&mut ledger, &grant);
                     records.push(record);
                 }
                 Step::Return(which) if which < outstanding.len() => {
-                    ledger.end_reservation(&outstanding.swap_remove(which).0);
+                    end(&mut ledger, &outstanding.swap_remove(which).0);
                 }
                 Step::Record(_) | Step::Return(_) => {}
                 Step::Restart => {
@@ -224,7 +230,7 @@ fn explanations_cost_nothing_and_there_are_as_many_a_day_as_calls() {
         let reserved = ledger.reserve(&one, &quota, Timestamp(time), Reserved::Explanation);
         if reserved.is_ok() {
             fold(ledger, &record_of(&one, time, 0)).unwrap();
-            ledger.end_reservation(&one);
+            end(ledger, &one);
         }
         reserved.is_ok()
     };

@@ -5,7 +5,10 @@ use lingqu_core::decide::ClockState;
 use lingqu_core::receipt::Level;
 use lingqu_core::record::{Draft, Kind};
 use lingqu_policy::AuditTerms;
-use lingqu_tlog::{Ed25519Signer, Frontier, Hash, Intl, Note, leaf_hash, sign_cosignature};
+use lingqu_tlog::{
+    Ed25519Signer, Frontier, Hash, Intl, KeyName, Note, Signer, VerifierKey, leaf_hash,
+    sign_cosignature,
+};
 
 use super::super::world::*;
 use super::super::{ClosedError, CosignatureRefused, Journal, Outcome};
@@ -165,7 +168,7 @@ fn a_mirrored_answer_waits_for_the_mirror_and_no_longer_than_it_may() {
             journal.audit_ready(MIRRORED),
             Err(ErrorCode::AuditUnavailable)
         );
-        journal.set_mirror_connected(true);
+        journal.set_mirror_connected(0, true);
         assert_eq!(journal.audit_ready(MIRRORED), Ok(()));
 
         let recorded = record(&journal, 1, &terms(MIRRORED)).await.unwrap();
@@ -218,28 +221,121 @@ fn waiting_ends_when_the_journal_does() {
     });
 }
 
-#[test]
-fn only_the_cosignature_that_covers_it_wakes_a_waiter() {
-    let mut mirror = Mirror::default();
-    let cosigned = |size| Cosigned {
-        checkpoint: Checkpoint {
+/// What the mirrors are told in tests of quorums: places, and how many are required.
+fn mirror_of(count: u8, required: usize) -> Mirror {
+    let key = |seed| {
+        let public = Ed25519Signer::from_seed([seed; 32]).public_key().to_vec();
+        VerifierKey::<Intl>::cosignature(KeyName::parse("m.example").unwrap(), &public).unwrap()
+    };
+    Mirror::new(&MirrorTerms {
+        keys: (1..=count).map(key).collect(),
+        required,
+    })
+}
+
+fn line(of: u8) -> NoteSignature {
+    NoteSignature {
+        name: KeyName::parse("m.example").unwrap(),
+        id: of.into(),
+        blob: vec![of],
+    }
+}
+
+impl Mirror {
+    fn cosigns(&mut self, mirror: u8, size: u64) {
+        let checkpoint = Checkpoint {
             origin: "o".into(),
             size,
-            root: lingqu_tlog::Hash([0; 32]),
-        },
-        signatures: vec![],
-    };
+            root: Hash([0; 32]),
+        };
+        let lines = (line(100), line(mirror));
+        self.advance(mirror.into(), checkpoint, lines, Duration::ZERO);
+    }
+}
+
+#[test]
+fn only_the_cosignature_that_covers_it_wakes_a_waiter() {
+    let mut mirror = mirror_of(1, 1);
     let (_, mut first) = mirror.wait(Awaited::Mirrored, 4);
     let (_, mut second) = mirror.wait(Awaited::Mirrored, 5);
-    mirror.advance(cosigned(4), Duration::ZERO);
+    mirror.cosigns(0, 4);
     assert!(first.try_recv().is_err());
-    mirror.advance(cosigned(5), Duration::ZERO);
+    mirror.cosigns(0, 5);
     assert_eq!(first.try_recv(), Ok(()));
     assert!(second.try_recv().is_err());
-    mirror.advance(cosigned(3), Duration::ZERO);
+    mirror.cosigns(0, 3);
     assert_eq!(mirror.size(), 5, "never back");
-    mirror.advance(cosigned(6), Duration::ZERO);
+    mirror.cosigns(0, 6);
     assert_eq!(second.try_recv(), Ok(()));
+}
+
+#[test]
+fn as_many_mirrors_as_required_must_cosign_one_and_the_same_checkpoint() {
+    let mut mirror = mirror_of(3, 2);
+    let (_, mut waiting) = mirror.wait(Awaited::Mirrored, 4);
+    mirror.cosigns(0, 5);
+    mirror.cosigns(0, 5);
+    assert_eq!(mirror.size(), 0, "one mirror twice is one mirror");
+    mirror.cosigns(1, 6);
+    assert_eq!(mirror.size(), 0, "two sizes have no receipt");
+    assert!(waiting.try_recv().is_err());
+    mirror.cosigns(2, 5);
+    assert_eq!((mirror.size(), waiting.try_recv()), (5, Ok(())));
+    let signed = |mirror: &Mirror| {
+        let cosigned = mirror.cosigned.as_ref().unwrap();
+        let ids = cosigned.signatures().into_iter().map(|line| line.id);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(signed(&mirror), [100, 0, 2]);
+    mirror.cosigns(0, 6);
+    assert_eq!((mirror.size(), signed(&mirror)), (6, vec![100, 0, 1]));
+    assert!(!mirror.is_everywhere(6));
+    mirror.cosigns(2, 6);
+    assert_eq!(signed(&mirror), [100, 0, 1, 2], "late ones are added");
+    assert!(mirror.is_everywhere(6));
+    assert!(!mirror.is_everywhere(5));
+}
+
+#[test]
+fn sizes_that_never_find_enough_mirrors_are_bounded_and_the_newest_still_does() {
+    let mut mirror = mirror_of(2, 2);
+    for size in 1..=1_000 {
+        mirror.cosigns(0, size);
+    }
+    assert_eq!((mirror.size_of(0), mirror.size()), (1_000, 0));
+    mirror.cosigns(1, 1);
+    assert_eq!(mirror.size(), 0, "too long ago: a newer one comes");
+    mirror.cosigns(1, 1_000);
+    assert_eq!(mirror.size(), 1_000);
+}
+
+#[test]
+fn as_many_mirrors_as_required_must_be_reached() {
+    let mut mirror = mirror_of(3, 2);
+    mirror.set_connected(1, true);
+    assert!(!mirror.is_connected());
+    mirror.set_connected(2, true);
+    assert!(mirror.is_connected());
+    assert!(!mirror.reaches(0) && mirror.reaches(1));
+    mirror.set_connected(1, false);
+    assert!(!mirror.is_connected());
+}
+
+#[test]
+fn so_many_are_heard_that_every_quorum_is_among_them_and_all_once_something_is_lost() {
+    for (count, required) in [(1, 1), (2, 1), (2, 2), (3, 2), (5, 3)] {
+        let mut mirror = mirror_of(count, required);
+        let mut whole = mirror_of(count, required);
+        whole.lost_something();
+        for heard in 1..=usize::from(count) {
+            mirror.heard(heard - 1);
+            whole.heard(heard - 1);
+            // However the others were chosen, fewer than `required` are unheard.
+            let is_enough = usize::from(count) - heard < required;
+            assert_eq!(mirror.has_heard_enough(), is_enough, "{heard} of {count}");
+            assert_eq!(whole.has_heard_enough(), heard == usize::from(count));
+        }
+    }
 }
 
 #[test]
@@ -316,32 +412,6 @@ fn the_lag_has_an_age_that_a_restart_does_not_make_young() {
     );
     world.cosign_newest(&journal);
     assert_eq!(journal.audit_ready(LAGGED), Ok(()));
-}
-
-#[test]
-fn the_lag_is_bounded_and_still_above_every_limit() {
-    let mut lag = Lag::default();
-    let applied = |end, calls| Applied {
-        end,
-        calls,
-        oldest_call: Some(Timestamp(0)),
-    };
-    for end in 1..=300 {
-        lag.push(
-            &applied(end * 10_000, 10_000),
-            (Timestamp(0), Duration::ZERO),
-        );
-    }
-    assert!(lag.calls() >= CALLS_COUNTED_MAX);
-    assert!(lag.runs.len() <= 102, "{} runs", lag.runs.len());
-    lag.mirrored(2_995_000);
-    assert_eq!(
-        lag.calls(),
-        10_000,
-        "a frame counts until it is covered whole"
-    );
-    lag.mirrored(3_000_000);
-    assert_eq!(lag.calls(), 0);
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_mirror_that_has_the_same_or_less_is_a_prefix() {
         assert!(!journal.reconciled());
         // The early one is longer ago than the tree remembers: its root is read from the store.
         assert_eq!(
-            journal.reconcile(Some(&copy.checkpoint)),
+            journal.reconcile(0, Some(&copy.checkpoint)),
             Ok(Reconciled::Ready)
         );
         assert_eq!(
@@ -62,12 +62,12 @@ fn a_mirror_that_has_the_same_or_less_is_a_prefix() {
         );
         // Again, on a new connection.
         assert_eq!(
-            journal.reconcile(Some(&copy.checkpoint)),
+            journal.reconcile(0, Some(&copy.checkpoint)),
             Ok(Reconciled::Ready)
         );
     }
     let journal = world.open().unwrap();
-    journal.reconcile(Some(&late.checkpoint)).unwrap();
+    journal.reconcile(0, Some(&late.checkpoint)).unwrap();
     assert_eq!(append(&journal), Ok(150));
 }
 
@@ -81,7 +81,7 @@ fn what_the_journal_lost_it_takes_back_from_the_mirror() {
     world.disk.replace(before);
     let journal = world.open().unwrap();
     assert_eq!(
-        journal.reconcile(Some(&whole.checkpoint)),
+        journal.reconcile(0, Some(&whole.checkpoint)),
         Ok(Reconciled::MirrorAhead { from: 20 })
     );
     assert_eq!(append(&journal), Err(AppendFailed::NotReconciled));
@@ -101,7 +101,7 @@ fn what_the_journal_lost_it_takes_back_from_the_mirror() {
         whole.entries.clone(),
     ] {
         assert_eq!(
-            journal.adopt(wrong, &whole.checkpoint),
+            journal.adopt(0, wrong, &whole.checkpoint),
             Err(ReconcileRefused::Entries)
         );
     }
@@ -109,23 +109,20 @@ fn what_the_journal_lost_it_takes_back_from_the_mirror() {
 
     // A mirror that now shows less, or nothing, does not make us forget what it has shown.
     for less in [None, Some(early.checkpoint.as_str())] {
-        assert_eq!(
-            journal.reconcile(less),
-            Ok(Reconciled::MirrorAhead { from: 20 })
-        );
+        assert_eq!(journal.reconcile(0, less), Ok(Reconciled::Waiting));
     }
     assert_eq!(append(&journal), Err(AppendFailed::NotReconciled));
 
-    journal.adopt(lost, &whole.checkpoint).unwrap();
+    journal.adopt(0, lost, &whole.checkpoint).unwrap();
     assert_eq!((journal.size(), journal.mirrored_size()), (120, 120));
     // What came back has to be looked at before anything can be recorded.
     assert_eq!(append(&journal), Err(AppendFailed::NotReconciled));
     assert_eq!(
-        journal.adopt(vec![], &whole.checkpoint),
+        journal.adopt(0, vec![], &whole.checkpoint),
         Err(ReconcileRefused::NotAhead)
     );
     assert_eq!(
-        journal.reconcile(Some(&whole.checkpoint)),
+        journal.reconcile(0, Some(&whole.checkpoint)),
         Ok(Reconciled::Ready)
     );
     assert!(journal.reconciled());
@@ -137,7 +134,7 @@ fn what_the_journal_lost_it_takes_back_from_the_mirror() {
     );
     assert_eq!(append(&journal), Ok(120));
     assert_eq!(
-        journal.adopt(vec![], &whole.checkpoint),
+        journal.adopt(0, vec![], &whole.checkpoint),
         Err(ReconcileRefused::NotAhead)
     );
     let again = copy(&journal);
@@ -150,7 +147,7 @@ fn what_the_journal_lost_it_takes_back_from_the_mirror() {
     let journal = world.open().unwrap();
     assert_eq!(journal.size(), 121);
     assert_eq!(
-        journal.reconcile(Some(&whole.checkpoint)),
+        journal.reconcile(0, Some(&whole.checkpoint)),
         Ok(Reconciled::Ready)
     );
 }
@@ -163,13 +160,13 @@ fn an_empty_journal_takes_everything_back_and_may_be_interrupted() {
     world.disk.replace(Default::default());
     let journal = world.open().unwrap();
     assert_eq!(
-        journal.reconcile(Some(&whole.checkpoint)),
+        journal.reconcile(0, Some(&whole.checkpoint)),
         Ok(Reconciled::MirrorAhead { from: 0 })
     );
     // One frame is too small for all; the second one fails.
     world.disk.plan(1, Fault::Before);
     assert_eq!(
-        journal.adopt(whole.entries.clone(), &whole.checkpoint),
+        journal.adopt(0, whole.entries.clone(), &whole.checkpoint),
         Err(ReconcileRefused::Closed)
     );
     drop(journal);
@@ -177,12 +174,12 @@ fn an_empty_journal_takes_everything_back_and_may_be_interrupted() {
     let size = journal.size();
     assert!((1..250).contains(&size), "{size}");
     assert_eq!(
-        journal.reconcile(Some(&whole.checkpoint)),
+        journal.reconcile(0, Some(&whole.checkpoint)),
         Ok(Reconciled::MirrorAhead { from: size })
     );
     let rest = whole.entries[usize::try_from(size).unwrap()..].to_vec();
-    journal.adopt(rest, &whole.checkpoint).unwrap();
-    journal.reconcile(Some(&whole.checkpoint)).unwrap();
+    journal.adopt(0, rest, &whole.checkpoint).unwrap();
+    journal.reconcile(0, Some(&whole.checkpoint)).unwrap();
     assert_eq!((journal.size(), journal.reconciled()), (250, true));
 }
 
@@ -195,13 +192,13 @@ fn another_history_closes_the_journal_for_ever() {
     grown(&world, 6);
     let journal = world.open().unwrap();
     assert_eq!(
-        journal.reconcile(Some(&other.checkpoint)),
+        journal.reconcile(0, Some(&other.checkpoint)),
         Err(ReconcileRefused::Fork)
     );
     assert_eq!(append(&journal), Err(AppendFailed::Forked));
-    assert_eq!(journal.reconcile(None), Err(ReconcileRefused::Fork));
+    assert_eq!(journal.reconcile(0, None), Err(ReconcileRefused::Fork));
     assert_eq!(
-        journal.reconcile(Some(&other.checkpoint)),
+        journal.reconcile(0, Some(&other.checkpoint)),
         Err(ReconcileRefused::Fork)
     );
     assert!(!journal.reconciled());
@@ -218,7 +215,7 @@ fn a_fork_also_stops_what_was_recorded_before() {
         let recorded = record(&journal, 1, &Terms::default()).await.unwrap();
         // The mirror is ahead of a journal that has been writing: two writers have one key.
         assert_eq!(
-            journal.reconcile(Some(&other.checkpoint)),
+            journal.reconcile(0, Some(&other.checkpoint)),
             Err(ReconcileRefused::Fork)
         );
         let outcome = journal.release(&recorded).await.into_outcome();
@@ -236,11 +233,11 @@ fn a_longer_history_that_is_not_ours_is_not_adopted() {
     grown(&world, 6);
     let journal = world.open().unwrap();
     assert_eq!(
-        journal.reconcile(Some(&other.checkpoint)),
+        journal.reconcile(0, Some(&other.checkpoint)),
         Ok(Reconciled::MirrorAhead { from: 6 })
     );
     assert_eq!(
-        journal.adopt(other.entries[6..].to_vec(), &other.checkpoint),
+        journal.adopt(0, other.entries[6..].to_vec(), &other.checkpoint),
         Err(ReconcileRefused::Entries)
     );
     assert_eq!(append(&journal), Err(AppendFailed::NotReconciled));
@@ -289,7 +286,7 @@ fn a_checkpoint_counts_only_with_both_signatures() {
     ];
     for (shown, expected) in cases.into_iter().rev() {
         assert!(!journal.reconciled());
-        assert_eq!(journal.reconcile(Some(&shown)), expected);
+        assert_eq!(journal.reconcile(0, Some(&shown)), expected);
     }
     assert_ne!(signer().public_key(), mirror_signer().public_key());
 }
@@ -303,14 +300,162 @@ fn a_cosignature_from_the_future_shows_that_the_clock_is_behind() {
         let journal = world.open().unwrap();
         let later = Timestamp(START.0 + ahead_s * 1_000_000);
         let shown = cosigned(&journal.checkpoint().unwrap(), later);
-        journal.reconcile(Some(&shown)).unwrap();
+        journal.reconcile(0, Some(&shown)).unwrap();
         assert_eq!(journal.clock_state(), state, "{ahead_s} s");
         // One of some time ago says nothing about now.
-        journal.reconcile(Some(&whole.checkpoint)).unwrap();
+        journal.reconcile(0, Some(&whole.checkpoint)).unwrap();
         assert_eq!(journal.clock_state(), state, "{ahead_s} s");
     }
     world.clock.advance(std::time::Duration::from_secs(3_600));
     let journal = world.open().unwrap();
-    journal.reconcile(Some(&whole.checkpoint)).unwrap();
+    journal.reconcile(0, Some(&whole.checkpoint)).unwrap();
     assert_eq!(journal.clock_state(), ClockState::Good);
+}
+
+#[test]
+fn a_journal_that_lost_something_hears_every_mirror_before_it_signs_anything() {
+    for required in [1, 2] {
+        let world = World::new();
+        let early = grown(&world, 20);
+        let whole = grown(&world, 30);
+        world.disk.replace(std::collections::BTreeMap::default());
+        let journal = open_with_two(&world, required);
+        let ahead = Ok(Reconciled::MirrorAhead { from: 0 });
+        assert_eq!(journal.reconcile(0, Some(&early.checkpoint)), ahead);
+        journal
+            .adopt(0, early.entries.clone(), &early.checkpoint)
+            .unwrap();
+        assert_eq!(
+            journal.reconcile(0, Some(&early.checkpoint)),
+            Ok(Reconciled::Waiting)
+        );
+        assert_eq!(append(&journal), Err(AppendFailed::NotReconciled));
+        // The first mirror's word is none of the second's.
+        assert_eq!(
+            journal.reconcile(1, Some(&whole.checkpoint)),
+            Err(ReconcileRefused::Cosignature)
+        );
+        let shown = by_second(&whole.checkpoint);
+        let ahead = Ok(Reconciled::MirrorAhead { from: 20 });
+        assert_eq!(journal.reconcile(1, Some(&shown)), ahead);
+        assert_eq!(
+            journal.reconcile(0, Some(&early.checkpoint)),
+            Ok(Reconciled::Waiting)
+        );
+        journal
+            .adopt(1, whole.entries[20..].to_vec(), &shown)
+            .unwrap();
+        assert_eq!(journal.reconcile(1, Some(&shown)), Ok(Reconciled::Ready));
+        assert_eq!(append(&journal), Ok(30));
+    }
+}
+
+#[test]
+fn of_a_whole_journals_mirrors_so_many_are_heard_that_no_quorum_is_missed() {
+    let world = World::new();
+    let early = grown(&world, 20);
+    grown(&world, 30);
+    let both = open_with_two(&world, 2);
+    let first = both.reconcile(0, Some(&early.checkpoint));
+    assert_eq!(
+        first,
+        Ok(Reconciled::Ready),
+        "whatever was answered for is at both"
+    );
+    drop(both);
+    let either = open_with_two(&world, 1);
+    let first = either.reconcile(0, Some(&early.checkpoint));
+    assert_eq!(first, Ok(Reconciled::Waiting));
+    assert_eq!(append(&either), Err(AppendFailed::NotReconciled));
+    assert_eq!(either.reconcile(1, None), Ok(Reconciled::Ready));
+    assert_eq!(append(&either), Ok(30));
+}
+
+#[test]
+fn a_mirror_that_is_heard_later_and_has_another_history_closes_the_journal() {
+    let world = World::new();
+    grown(&world, 20);
+    let other = World::new();
+    other.clock.advance(std::time::Duration::from_secs(1));
+    let another = grown(&other, 20);
+    let longer = grown(&other, 40);
+    for shown in [&another, &longer] {
+        let journal = open_with_two(&world, 2);
+        assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
+        let shown = by_second(&shown.checkpoint);
+        assert_eq!(
+            journal.reconcile(1, Some(&shown)),
+            Err(ReconcileRefused::Fork)
+        );
+        assert_eq!(append(&journal), Err(AppendFailed::Forked));
+    }
+}
+
+#[test]
+fn an_answer_waits_for_as_many_mirrors_as_required_and_its_receipt_shows_them() {
+    let world = World::new();
+    let journal = open_with_two(&world, 2);
+    assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Waiting));
+    assert_eq!(journal.reconcile(1, None), Ok(Reconciled::Ready));
+    let patient = Terms {
+        audit: lingqu_policy::AuditTerms::Mirrored { wait_ms_max: 1 },
+        ..Terms::default()
+    };
+    block_on(async {
+        let recorded = record(&journal, 1, &patient).await.unwrap();
+        let released = async || journal.release(&recorded).await.into_outcome();
+        world.cosign_newest(&journal);
+        assert!(matches!(
+            released().await,
+            super::super::Outcome::Unrecorded(_)
+        ));
+        let shown = by_second(&journal.checkpoint().unwrap());
+        let line = Note::parse(&shown).unwrap().signatures.remove(1);
+        journal.accept_cosignature(1, &line).unwrap();
+        let super::super::Outcome::Answered { receipt, .. } = released().await else {
+            panic!("both mirrors have it");
+        };
+        let log = VerifierKey::<Intl>::note(KeyName::parse(ORIGIN).unwrap(), signer().public_key());
+        let policy = format!(
+            "log {}\nwitness a {}\nwitness b {}\ngroup both all a b\nquorum both\n",
+            log.unwrap(),
+            mirror_key(),
+            second_key()
+        );
+        let trust = lingqu_core::trust::Trust::<Intl>::parse(&policy).unwrap();
+        receipt.verify(&trust).unwrap();
+        let mut without = receipt.clone();
+        without.signatures.pop();
+        assert!(
+            without.verify(&trust).is_err(),
+            "one of the two is not enough"
+        );
+    });
+}
+
+#[test]
+fn a_key_that_is_named_twice_or_required_too_often_is_refused() {
+    let world = World::new();
+    let opened = |change: fn(&mut super::super::MirrorTerms)| {
+        let mut options = world.options();
+        change(&mut options.mirrors);
+        Journal::open(options, Box::new(world.disk.store())).map(drop)
+    };
+    use super::super::OpenError;
+    assert!(matches!(
+        opened(|terms| terms.keys.push(mirror_key())),
+        Err(OpenError::MirrorKey)
+    ));
+    assert!(matches!(
+        opened(|terms| terms.required = 2),
+        Err(OpenError::Mirrors)
+    ));
+    assert!(matches!(
+        opened(|terms| terms.required = 0),
+        Err(OpenError::Mirrors)
+    ));
+    assert!(matches!(
+        opened(|terms| terms.keys.clear()),
+        Err(OpenError::Mirrors)
+    ));
 }

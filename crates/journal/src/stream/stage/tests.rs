@@ -30,7 +30,7 @@ fn run(world: &World) -> Acknowledged {
     let Ok(journal) = world.open() else {
         return acknowledged;
     };
-    journal.reconcile(None).unwrap();
+    journal.reconcile(0, None).unwrap();
     block_on(async {
         for call in 0..CALLS {
             let seen = journal.seen(&header(call, "party_bank"), &"grant_1".parse().unwrap());
@@ -72,7 +72,7 @@ fn check(world: &World, acknowledged: &Acknowledged, context: &str) {
     // No second history: what was signed and shown is a prefix of what is there now.
     if let Some(shown) = &acknowledged.checkpoint {
         let shown = cosigned(shown, START);
-        assert!(journal.reconcile(Some(&shown)).is_ok(), "{context}");
+        assert!(journal.reconcile(0, Some(&shown)).is_ok(), "{context}");
     }
 }
 
@@ -364,7 +364,7 @@ proptest! {
         for (step, torn, is_next_day) in crashes {
             world.disk.plan(step, Fault::Torn(torn));
             if let Ok(journal) = world.open() {
-                journal.reconcile(None).unwrap();
+                journal.reconcile(0, None).unwrap();
                 acknowledged += race(&journal, first, 12, &terms);
                 first += 100;
             }

@@ -56,7 +56,7 @@ impl Next {
     /// Opened and compared with a mirror that has nothing.
     fn compared(&self) -> Journal {
         let journal = self.open().unwrap();
-        assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
+        assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
         journal
     }
 }
@@ -91,7 +91,7 @@ fn busy(world: &World) -> Journal {
         let call = permitted(9, &terms);
         let mut charge = journal.reserve(call.permit()).unwrap();
         world.cosign_newest(&journal);
-        journal.set_mirror_connected(true);
+        journal.set_mirror_connected(0, true);
         let debit = DpCharge {
             space: "person".to_owned(),
             rho: MicroRho(40),
@@ -190,7 +190,7 @@ fn the_end_is_the_last_record_and_says_what_follows() {
     let old = world.open().unwrap();
     let note = old.checkpoint().unwrap();
     let shown = cosigned(&note, world.clock.now());
-    assert_eq!(old.reconcile(Some(&shown)), Ok(Reconciled::Ready));
+    assert_eq!(old.reconcile(0, Some(&shown)), Ok(Reconciled::Ready));
     assert!(old.has_ended() && !old.reconciled());
     assert_eq!(old.predecessor(), Some(predecessor));
 }
@@ -430,7 +430,7 @@ fn what_is_written_down_is_believed_only_with_the_old_streams_proof() {
         ..next.options()
     };
     let journal = Journal::open(options, Box::new(next.0.disk.store())).unwrap();
-    assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
+    assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
     assert_eq!(journal.begin(&good), Err(BeginRefused::Other));
 }
 
@@ -486,7 +486,7 @@ fn a_stream_in_the_middle_of_its_beginning_takes_nothing_else_whatever_it_is_ope
         ..next.options()
     };
     let journal = Journal::open(options, Box::new(next.0.disk.store())).unwrap();
-    assert_eq!(journal.reconcile(None), Ok(Reconciled::Ready));
+    assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
     assert!(journal.awaits_beginning() && !journal.reconciled());
     journal.begin(&whole).unwrap();
     assert!(journal.reconciled());
