@@ -336,7 +336,7 @@ impl Tip {
 
     /// Continues the stream with the batch, or leaves it as it is. Gives the time of the cosignature: `now`, or the
     /// last one's time when the clock was set back.
-    pub(crate) fn take(
+    pub(super) fn take(
         &mut self,
         batch: &Verified,
         now: Timestamp,
