@@ -476,6 +476,7 @@ async fn every_door_opens_to_its_row_of_the_access_table_only() {
         Rpc::AuditFollow => id == "party_office",
         Rpc::BodiesOpenBodies
         | Rpc::CallsExplain
+        | Rpc::CallsLinks
         | Rpc::CallsQuery
         | Rpc::CallsScore
         | Rpc::CallsVerify

@@ -6,6 +6,7 @@
 //! next, and each is found done or not done after a crash. Start reading at [`run`], then [`put_aside`].
 
 mod ending;
+mod links;
 mod pruning;
 
 use std::io;
@@ -514,6 +515,7 @@ impl Node {
         let Some(predecessor) = self.journal.predecessor() else {
             return Ok(false);
         };
+        self.keep_link()?;
         let next = self.journal.next_key().ok_or_else(malformed)?;
         let next_key = next.parse().map_err(|_| malformed())?;
         let written = Written {

@@ -10,7 +10,7 @@ mod follow;
 mod forward;
 mod import;
 mod lineage;
-mod links;
+pub(super) mod links;
 mod open;
 mod prove;
 mod shown;

@@ -35,11 +35,11 @@ pub(crate) struct Predecessor {
 }
 
 /// What a stream's last record must be, as the registry and the mirror's own log have it.
-pub(super) struct Judge<'a> {
-    pub(super) stream: &'a Stream,
+pub(crate) struct Judge<'a> {
+    pub(crate) stream: &'a Stream,
     /// Whether the key of a stream that follows plays another role. Not asked of what is in the log already: who came
     /// later had to take another one.
-    pub(super) is_taken: &'a dyn Fn(&[u8]) -> bool,
+    pub(crate) is_taken: &'a dyn Fn(&[u8]) -> bool,
 }
 
 impl Judge<'_> {

@@ -5,6 +5,7 @@
 //! of an archive. What is read comes from strangers: every file is bounded, links are not followed.
 
 mod files;
+mod heading;
 mod proving;
 mod verify;
 mod write;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use lingqu_tlog::NotAccepted;
 
 pub use files::LogFiles;
+pub use heading::{Headed, head_log_beside, receipt_of};
 pub use proving::ProveFailed;
 pub use verify::{LogKind, LogReport, Verified, first_records, verify, verify_all};
 pub use write::ArchiveWriter;

@@ -12,7 +12,9 @@ pub use shown_end::{BadEnd, NoBadEnd, judge_end};
 
 use lingqu_core::envelope::SignedBy;
 use lingqu_core::record::RecordView;
-use lingqu_core::succession::{Link, LinkRefused, StreamBegin, Succession, SuccessionOrder};
+use lingqu_core::succession::{
+    LINKS_MAX, Link, LinkRefused, StreamBegin, Succession, SuccessionOrder, period, place,
+};
 use lingqu_core::trust::Trust;
 use lingqu_core::{PartyId, Timestamp};
 use lingqu_proto::{FieldInvalid, order_of};
@@ -54,6 +56,12 @@ pub enum StepRefused {
     /// The stream that follows is believed already, under another key.
     #[error("`{0}` is trusted under another key than the stream before names")]
     OtherKey(KeyName),
+    /// One stream is said to be followed by two: two ends of it are signed with its key.
+    #[error("`{0}` has two ends, each signed with its own key: the stream is forked")]
+    Forked(KeyName),
+    /// The reader has keys of units, and the order is by a unit that is none of them.
+    #[error("the order is by `{0}`, whose key was not given")]
+    OtherUnit(PartyId),
     /// More streams than a trust file can have.
     #[error("too many streams follow each other")]
     TooMany,
@@ -138,6 +146,7 @@ pub fn follow_all(
                 None => left.push((record, begin)),
                 Some(trust) => {
                     let step = step(trust, record)?;
+                    alone(trust, &steps, &step)?;
                     *trust = trust_in(trust, &step)?;
                     // A record may come twice: in an archive, and as a link.
                     if !steps.contains(&step) {
@@ -151,6 +160,65 @@ pub fn follow_all(
         }
         waiting = left;
     }
+}
+
+/// Whether the step contradicts no other: a stream has one end, and so one that follows it.
+fn alone(trust: &Trust<Intl>, steps: &[Step], step: &Step) -> Result<(), StepRefused> {
+    let ended = &step.previous;
+    let is_other = |known: &&Step| {
+        known.previous == *ended && (known.end != step.end || known.root != step.root)
+    };
+    // Between a stream and the one that its end names there is none. Where there is one more that is believed, another end
+    // of the same stream, or of one after it, has named it.
+    let (from, to) = (ended.name().as_str(), step.next.name().as_str());
+    let is_between = |log: &&VerifierKey<Intl>| {
+        let name = log.name().as_str();
+        place(name) == place(from) && period(name) > period(from) && period(name) < period(to)
+    };
+    if steps.iter().any(|known| is_other(&known)) || trust.keys().any(|log| is_between(&log)) {
+        return Err(StepRefused::Forked(ended.name().clone()));
+    }
+    Ok(())
+}
+
+/// Takes the steps that a node itself hands out, of whose records nothing is believed but what they prove. Whoever has keys
+/// of units wants each order checked by one of them: another unit's name in it would otherwise be a way around.
+///
+/// # Errors
+/// [`StepRefused`]
+pub fn follow_links(
+    trust: &Trust<Intl>,
+    first_records: &[Vec<u8>],
+) -> Result<(Trust<Intl>, Vec<Step>), StepRefused> {
+    if first_records.len() > LINKS_MAX {
+        return Err(StepRefused::TooMany);
+    }
+    let (trusts, steps) = follow_all(std::slice::from_ref(trust), first_records)?;
+    let unchecked = steps.iter().find(|step| !step.is_order_checked);
+    if let Some(step) = unchecked.filter(|_| trust.has_units()) {
+        return Err(StepRefused::OtherUnit(step.order.unit.clone()));
+    }
+    let [followed] = <[Trust<Intl>; 1]>::try_from(trusts).map_err(|_| StepRefused::TooMany)?;
+    Ok((followed, steps))
+}
+
+/// The lines of a trust file for the streams that it does not have and these steps prove, and those steps.
+pub fn trust_lines(trust: &Trust<Intl>, steps: &[Step]) -> (Vec<Step>, String) {
+    let mut added: Vec<Step> = Vec::new();
+    let mut more = String::new();
+    for step in steps {
+        let is_known = trust.log(step.next.name().as_str()).is_some()
+            || added.iter().any(|known| known.next == step.next);
+        if is_known {
+            continue;
+        }
+        let (next, previous, ended) = (&step.next, step.previous.name(), step.ended);
+        more.push_str(&format!(
+            "# follows {previous}, ended {ended} · 承接前序日志流\nlog {next}\n"
+        ));
+        added.push(step.clone());
+    }
+    (added, more)
 }
 
 #[cfg(test)]

@@ -1305,6 +1305,19 @@ impl BodyAct {
         }
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinksRequest {
+    /// Origin of the newest stream of this node that the caller trusts: only what comes after it is asked for. Empty: all.
+    #[prost(string, tag = "1")]
+    pub after: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinksResponse {
+    /// First records of streams that follow another, the oldest first, byte for byte as they stand in the log. Each carries
+    /// the receipt of the last record of the stream before, in which the unit's signed order is. At most 64.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub first_records: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
 /// What every call states about itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
@@ -1868,6 +1881,26 @@ pub mod calls_client {
             req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Calls", "Explain"));
             self.inner.unary(req, path, codec).await
         }
+        /// How the streams of this node's log follow each other: what proves the key of a later stream to whoever trusts an earlier
+        /// one. Public, without any call in it; neither recorded nor charged.
+        pub async fn links(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LinksRequest>,
+        ) -> std::result::Result<tonic::Response<super::LinksResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Calls/Links");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Calls", "Links"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1919,6 +1952,12 @@ pub mod calls_server {
             &self,
             request: tonic::Request<super::ExplainRequest>,
         ) -> std::result::Result<tonic::Response<super::ExplainResponse>, tonic::Status>;
+        /// How the streams of this node's log follow each other: what proves the key of a later stream to whoever trusts an earlier
+        /// one. Public, without any call in it; neither recorded nor charged.
+        async fn links(
+            &self,
+            request: tonic::Request<super::LinksRequest>,
+        ) -> std::result::Result<tonic::Response<super::LinksResponse>, tonic::Status>;
     }
     /// The node's face to callers. A refusal is a gRPC status whose message begins with the error code and whose
     /// details carry google.rpc.ErrorInfo with the code as `reason` and "lingqu" as `domain`.
@@ -2201,6 +2240,49 @@ pub mod calls_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ExplainSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Calls/Links" => {
+                    #[allow(non_camel_case_types)]
+                    struct LinksSvc<T: Calls>(pub Arc<T>);
+                    impl<T: Calls> tonic::server::UnaryService<super::LinksRequest>
+                    for LinksSvc<T> {
+                        type Response = super::LinksResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LinksRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Calls>::links(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LinksSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

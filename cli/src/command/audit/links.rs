@@ -29,7 +29,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The approval keys of units.
 #[derive(Args, Clone, Debug, Default)]
-pub(super) struct UnitKeys {
+pub(crate) struct UnitKeys {
     /// Approval key of a unit, to check its orders that end streams; several · 数源单位审批公钥，用于核验日志流终结令，可多个
     #[arg(long = "unit-key", value_name = "PARTY_ID=HEX")]
     keys: Vec<UnitKey>,
@@ -59,7 +59,7 @@ impl FromStr for UnitKey {
 
 impl UnitKeys {
     /// A trust file with these keys beside it.
-    pub(super) fn read(&self, path: &Path) -> Result<Trust<Intl>, Failure> {
+    pub(crate) fn read(&self, path: &Path) -> Result<Trust<Intl>, Failure> {
         let mut units = BTreeMap::new();
         for one in &self.keys {
             if units.insert(one.unit.clone(), one.key.clone()).is_some() {
@@ -179,7 +179,7 @@ fn refused(why: impl std::fmt::Display) -> Failure {
 }
 
 /// Says how a stream is believed that no trust file has.
-pub(super) fn tell(steps: &[Step], session: &mut Session<'_>) {
+pub(crate) fn tell(steps: &[Step], session: &mut Session<'_>) {
     for step in steps {
         let (next, previous) = (step.next.name(), step.previous.name());
         let (unit, ended) = (&step.order.unit, step.ended);

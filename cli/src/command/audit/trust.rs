@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lingqu_client::archive;
-use lingqu_client::succession::Step;
+use lingqu_client::succession::trust_lines;
 use lingqu_core::trust::Trust;
 use lingqu_tlog::Intl;
 
@@ -69,7 +69,7 @@ impl TrustCommand {
             trusts = verified.trusts;
             steps.extend(verified.steps);
         }
-        let (added, more) = lines(&trust, steps);
+        let (added, more) = trust_lines(&trust, &steps);
         tell(&added, session);
         match added.len() {
             0 => session.say(
@@ -89,25 +89,6 @@ impl TrustCommand {
             None => session.line(text.trim_end_matches('\n')),
         }
     }
-}
-
-/// The steps to streams that the file does not have, each once, and their lines.
-fn lines(trust: &Trust<Intl>, steps: Vec<Step>) -> (Vec<Step>, String) {
-    let mut added: Vec<Step> = Vec::new();
-    let mut more = String::new();
-    for step in steps {
-        let is_known = trust.log(step.next.name().as_str()).is_some()
-            || added.iter().any(|known| known.next == step.next);
-        if is_known {
-            continue;
-        }
-        let (next, previous, ended) = (&step.next, step.previous.name(), step.ended);
-        more.push_str(&format!(
-            "# follows {previous}, ended {ended} · 承接前序日志流\nlog {next}\n"
-        ));
-        added.push(step);
-    }
-    (added, more)
 }
 
 #[cfg(test)]

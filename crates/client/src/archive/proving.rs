@@ -37,13 +37,18 @@ impl LogFiles {
     /// # Errors
     /// [`ProveFailed`].
     pub fn prove_entry(&self, index: u64) -> Result<TlogProof, ProveFailed> {
-        let hashes = self.tree().inclusion_proof(index, self.checkpoint.size)?;
+        let hashes = self.inclusion(index, self.checkpoint.size)?;
         Ok(TlogProof {
             extra: Some(self.entry(index)?),
             index,
             hashes,
             checkpoint: self.note.clone(),
         })
+    }
+
+    /// The inclusion of entry `index` in the tree of the first `size` entries.
+    pub(super) fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ProveFailed> {
+        Ok(self.tree().inclusion_proof(index, size)?)
     }
 
     /// The proof that the tree of the first `old` entries is a prefix of the log, in the form of tlog-witness's request:

@@ -11,8 +11,8 @@ use lingqu_tlog::{
 
 use super::*;
 
-const STREAM: &str = "c.example/s/tb-01/4591/2026h2";
-const HEADS: &str = "c.example/h/4591";
+pub(super) const STREAM: &str = "c.example/s/tb-01/4591/2026h2";
+pub(super) const HEADS: &str = "c.example/h/4591";
 const COUNT: u64 = 600;
 
 fn signer(seed: u8) -> Ed25519Signer {
@@ -43,7 +43,7 @@ fn note(origin: &str, entries: &[Vec<u8>], seed: u8, cosigner: Option<(&str, u8)
     Note { text, signatures }.to_string()
 }
 
-fn records(count: u64) -> Vec<Vec<u8>> {
+pub(super) fn records(count: u64) -> Vec<Vec<u8>> {
     let id = StreamId::of::<Intl>(STREAM);
     let record = |index: u64| {
         let time = Timestamp(1_000_000 + i64::try_from(index).unwrap());
@@ -54,7 +54,7 @@ fn records(count: u64) -> Vec<Vec<u8>> {
     (0..count).map(record).collect()
 }
 
-fn stream_note(entries: &[Vec<u8>]) -> String {
+pub(super) fn stream_note(entries: &[Vec<u8>]) -> String {
     note(STREAM, entries, 1, Some(("c.example/mirror", 2)))
 }
 
@@ -62,7 +62,12 @@ fn head(entries: &[Vec<u8>]) -> Vec<u8> {
     format!("lingqu/head/v1\n{}\n{}", 7, stream_note(entries)).into_bytes()
 }
 
-fn write(root: &Path, origin: &str, entries: &[Vec<u8>], note: &str) -> Result<(), ArchiveFailed> {
+pub(super) fn write(
+    root: &Path,
+    origin: &str,
+    entries: &[Vec<u8>],
+    note: &str,
+) -> Result<(), ArchiveFailed> {
     let mut writer = ArchiveWriter::create(root, origin)?;
     entries.iter().try_for_each(|entry| writer.append(entry))?;
     assert_eq!(writer.size(), entries.len() as u64);
@@ -70,7 +75,7 @@ fn write(root: &Path, origin: &str, entries: &[Vec<u8>], note: &str) -> Result<(
 }
 
 /// An archive of a stream and its head log, with heads at these sizes.
-fn archive(root: &Path, heads: &[usize]) -> Vec<Vec<u8>> {
+pub(super) fn archive(root: &Path, heads: &[usize]) -> Vec<Vec<u8>> {
     let records = records(COUNT);
     write(root, STREAM, &records, &stream_note(&records)).unwrap();
     let heads: Vec<Vec<u8>> = heads.iter().map(|size| head(&records[..*size])).collect();
@@ -83,7 +88,7 @@ fn log_key() -> VerifierKey<Intl> {
     VerifierKey::note(name(STREAM), signer(1).public_key()).unwrap()
 }
 
-fn trusts() -> Vec<Trust<Intl>> {
+pub(super) fn trusts() -> Vec<Trust<Intl>> {
     let mirror = VerifierKey::<Intl>::cosignature(name("c.example/mirror"), signer(2).public_key());
     let heads = VerifierKey::<Intl>::note(name(HEADS), signer(3).public_key());
     let witness = VerifierKey::<Intl>::cosignature(name("w.example/1"), signer(4).public_key());

@@ -87,7 +87,8 @@ impl<S: Suite> MirrorTerms<S> {
     }
 }
 
-/// Sizes and bounds of a journal. The defaults take about 130 MB of memory at most.
+/// Sizes and bounds of a journal. The defaults take about 130 MB of memory at most, some 20 of them for the ids of the
+/// newest calls, whose number is fixed ([`lingqu_core::forward::CALLS_MAX`]). None of them changes what records lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalLimits {
     /// Length of a segment file in bytes, a multiple of 4,096. Default 32 MiB.
@@ -104,8 +105,6 @@ pub struct JournalLimits {
     pub recent_entries_max: u64,
     /// Bytes of newest frames kept in memory for the mirror. Default 16 MiB.
     pub recent_bytes_max: usize,
-    /// Newest calls whose ids are remembered. About 64 bytes each. Default 262,144.
-    pub calls_remembered_max: usize,
     /// Pairs of subject and grant that are counted at one time; beyond it, calls about others under a limit are
     /// refused. About 120 bytes each. Default 262,144.
     pub subjects_max: usize,
@@ -128,7 +127,6 @@ impl Default for JournalLimits {
             denial_keys_max: 4_096,
             recent_entries_max: 262_144,
             recent_bytes_max: 16 << 20,
-            calls_remembered_max: 262_144,
             subjects_max: 262_144,
             frame_entries_max: 1_024,
             frame_bytes_max: 8 << 20,
@@ -161,7 +159,6 @@ impl JournalLimits {
             self.queue_max,
             self.denial_queue_max,
             self.denial_keys_max,
-            self.calls_remembered_max,
             self.subjects_max,
             self.frame_entries_max,
             self.batch_entries_max,

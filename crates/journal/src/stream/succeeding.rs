@@ -155,7 +155,16 @@ impl<S: Suite> Journal<S> {
         state.fold.life.end().map(|end| end.next_key.clone())
     }
 
-    /// The first record of this stream, if it follows another one and has begun.
+    /// The bytes of the first record of this stream, if it follows another one and has begun.
+    pub fn first_record(&self) -> Option<Vec<u8>> {
+        if !self.inner.shared.lock().fold.life.has_begun() {
+            return None;
+        }
+        let batch = self.inner.shared.batch(&self.inner.reader, 0).ok()??;
+        batch.entries.into_iter().next()
+    }
+
+    /// What the first record of this stream says, if it follows another one and has begun.
     pub fn begins(&self) -> Option<StreamBegin> {
         self.inner.shared.lock().fold.life.begin().cloned()
     }

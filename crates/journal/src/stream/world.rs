@@ -230,7 +230,6 @@ pub(crate) fn small_limits() -> JournalLimits {
         denial_keys_max: 64,
         recent_entries_max: 64,
         recent_bytes_max: 4 << 10,
-        calls_remembered_max: 256,
         subjects_max: 64,
         frame_entries_max: 64,
         frame_bytes_max: 128 << 10,
