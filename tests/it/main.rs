@@ -33,6 +33,7 @@ mod loads;
 mod network;
 mod noisy;
 mod observed;
+mod pruned;
 mod refused_words;
 mod regulator;
 mod replay;

@@ -116,4 +116,4 @@ pub(super) fn follower(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
