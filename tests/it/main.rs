@@ -35,6 +35,7 @@ mod mirrors;
 mod network;
 mod noisy;
 mod observed;
+mod pruned;
 mod refused_words;
 mod regulator;
 mod replay;

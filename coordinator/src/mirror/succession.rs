@@ -132,4 +132,4 @@ pub(super) fn follower(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
