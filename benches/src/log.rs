@@ -11,6 +11,7 @@ mod bare;
 mod decided;
 mod load;
 mod mirrored;
+pub(crate) mod soak;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -115,13 +115,9 @@ impl Auditor {
 
     /// Reads the span of one head and keeps what it holds, or that it does not hold.
     async fn check(&self, region: &Region, index: u64) -> Result<(), ErrorCode> {
-        let head = {
-            let state = self.mirror.shared.state();
-            let heads = state.logs.get(region).map(|log| &log.heads);
-            let at = usize::try_from(index).map_err(|_| ErrorCode::Internal)?;
-            heads.and_then(|heads| heads.get(at)).cloned()
-        };
-        let head = head.ok_or(ErrorCode::Internal)?;
+        let below = region.clone();
+        let head = self.mirror.read(move |archive| archive.head(&below, index));
+        let head = head.await?;
         let stream = self.mirror.shared.stream(&head.origin);
         let stream = stream.ok_or(ErrorCode::Internal)?;
         let (before, is_faulty) = {

@@ -48,9 +48,12 @@ pub use config::{
     MirroredConfig, TlsConfig, WitnessConfig, WorkflowConfig,
 };
 pub use keys::{Keys, KeysError};
-pub use mirror::MirrorOpenError;
+pub use mirror::base::BaseRefused;
 pub use mirror::frame::FrameMalformed;
+pub use mirror::kept::KeptError;
 pub use mirror::replay::ReplayError;
+pub use mirror::restore::RestoreRefused;
+pub use mirror::{AdvanceFailed, MirrorOpenError};
 pub use open::OpenError;
 pub use own_stream::SettleError;
 pub use refusal::Refusal;
@@ -68,6 +71,9 @@ use crate::registry::Registry;
 
 /// How often the TLS files are looked at.
 const TLS_RELOAD: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether the base of the mirror's log is to be brought forward.
+const BASE_EVERY: Duration = Duration::from_secs(10);
 
 /// How many pages are made for viewers at a time.
 const VIEWERS_MAX: usize = 8;
@@ -126,6 +132,7 @@ impl Coordinator {
             () = self.publish_heads() => {}
             () = self.gather_cosignatures() => {}
             () = auditor.run() => {}
+            () = self.advance_base() => {}
             () = Arc::clone(&self.tls).watch(TLS_RELOAD) => {}
             () = observe::tell(&self.config.observe, watched) => {}
         }
@@ -242,6 +249,27 @@ impl Coordinator {
         match &self.witnesses {
             Some(witnesses) => witnesses.gather(&self.mirror).await,
             None => std::future::pending().await,
+        }
+    }
+
+    /// Brings the base of the mirror's log forward as the log grows, so that a start reads its tail alone.
+    async fn advance_base(&self) {
+        let mut ticks = tokio::time::interval(BASE_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let mirror = Arc::clone(&self.mirror);
+            let advanced = self
+                .mirror
+                .tasks
+                .spawn_blocking(move || mirror.advance(false));
+            match advanced.await {
+                Ok(Ok(_) | Err(AdvanceFailed::Ended)) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the base of the mirror's log was not brought forward");
+                }
+                Err(error) => tracing::error!(%error, "the task for the base failed"),
+            }
         }
     }
 

@@ -2,35 +2,50 @@
 //!
 //! Start reading at [`store`], the one place where something is added; [`streams`] says what a batch must fulfil,
 //! [`headlog`] what a head is. [`replicate`] and [`feed`] are the two conversations about it, without the wire.
+//! [`base`] is where a start begins to replay; [`advance`] brings it forward.
 
+mod advance;
 pub(crate) mod archive;
+pub(crate) mod base;
+pub(crate) mod batches;
+pub(crate) mod evidence;
 pub(crate) mod feed;
+pub(crate) mod files;
 pub(crate) mod frame;
 pub(crate) mod headed;
 pub(crate) mod headlog;
+pub(crate) mod kept;
 pub(crate) mod recent;
 pub(crate) mod replay;
 pub(crate) mod replicate;
+pub(crate) mod restore;
 pub(crate) mod store;
 pub(crate) mod streams;
 pub(crate) mod succession;
 pub(crate) mod view;
 pub(crate) mod witnesses;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use lingqu_core::record::{Draft, Record};
 use lingqu_core::{Clock, ErrorCode, Region};
 use lingqu_journal::{
-    Committer, CommitterOptions, FatalHook, LogId, Store, Wal, WalOpenError, WalOptions,
+    Committer, CommitterOptions, FatalHook, LogId, Store, StoreError, Wal, WalOpenError, WalOptions,
 };
 use lingqu_tlog::{Intl, Suite, VerifierKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
+pub use self::advance::AdvanceFailed;
+use self::advance::Keeping;
 use self::archive::{Archive, ArchiveError};
+use self::base::{Base, BaseRefused};
+use self::batches::Indices;
+use self::evidence::Evidence;
+use self::files::Files;
 use self::replay::ReplayError;
+use self::restore::RestoreRefused;
 use self::store::{HEAD_WEIGHT, Item, MirrorStage, Refused, Work};
 use self::streams::{Cosigned, Stream, Verified};
 use self::view::Shared;
@@ -55,6 +70,8 @@ pub(crate) struct MirrorOptions {
     pub(crate) streams: Vec<Stream>,
     /// Whether the head logs have witnesses, which are asked before followers are told.
     pub(crate) is_witnessed: bool,
+    /// Directory of the evidence against nodes; made when there is some.
+    pub(crate) evidence: PathBuf,
     /// What happens when the log can no longer be written.
     pub(crate) on_fatal: FatalHook,
 }
@@ -62,6 +79,15 @@ pub(crate) struct MirrorOptions {
 /// Why a mirror was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum MirrorOpenError {
+    /// Where replay begins cannot be told.
+    #[error(transparent)]
+    Base(#[from] BaseRefused),
+    /// What the base says contradicts the registry, the keys or what is kept apart.
+    #[error("the base of the mirror's log: {0}")]
+    Restore(#[from] RestoreRefused),
+    /// Segments that were given up could not be removed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The committer's thread could not be made.
     #[error("the system gives no thread: {0}")]
     Thread(std::io::Error),
@@ -76,10 +102,13 @@ pub(crate) struct Mirror {
     pub(crate) archive: Archive,
     pub(crate) limits: Limits,
     pub(crate) own: Arc<Stream>,
+    pub(crate) evidence: Evidence,
     names: Names,
     /// The public half of what signs the head logs.
     head_log_public: Vec<u8>,
     committer: Arc<Committer<Item>>,
+    /// Brings the base forward.
+    keeping: Arc<Mutex<Keeping>>,
     /// The coordinator's own public keys, which no stream may be signed with.
     role_keys: Vec<Vec<u8>>,
     /// Free places in the queue, and free room in it in bytes. Who has neither waits here, so that the queue itself is
@@ -92,10 +121,11 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
-    /// Opens the log in `store` and replays it.
+    /// Opens the log in `store`: what its base in `files` says, and the replay of all that came after it.
     pub(crate) fn open(
         options: MirrorOptions,
         store: Arc<dyn Store>,
+        files: Arc<Files>,
     ) -> Result<Mirror, MirrorOpenError> {
         let limits = options.limits;
         let payload_len_max = payload_len_max(&limits);
@@ -115,21 +145,36 @@ impl Mirror {
         };
         let head_log_public = options.keys.head_log.public_key().to_vec();
         let names = options.names.clone();
-        let mut stage = MirrorStage {
-            clock: options.clock,
-            keys: options.keys,
-            names: options.names,
-            shared: Arc::clone(&shared),
-            own: Arc::clone(&own),
-            heads_max: (payload_len_max / 4 / HEAD_WEIGHT).max(1),
-            tips: HashMap::new(),
-            head_tips: BTreeMap::new(),
-            facts: Vec::new(),
-            frame: 0,
-        };
-        let wal = Wal::open(store, wal_options, |payload| stage.replay(payload))?;
+        let mut stage = MirrorStage::new(
+            options.clock,
+            options.keys,
+            options.names,
+            (Arc::clone(&shared), Arc::clone(&own)),
+        );
+        stage.heads_max = (payload_len_max / 4 / HEAD_WEIGHT).max(1);
+        let based = Base::load(&files, wal_options.log, &own.log_key)?;
+        let (base, base_len) = based.unwrap_or_default();
+        stage.restore(&base, &files)?;
+        give_up_before(store.as_ref(), base.front())?;
+        let wal = Wal::open_at(store, wal_options, None, &base.start, |payload| {
+            stage.replay(payload)
+        })?;
         stage.finish().map_err(WalOpenError::Refused)?;
-        let archive = Archive::new(wal.reader(), Arc::clone(&shared));
+        let indices = Indices::new(Arc::clone(&files), wal_options.log);
+        let archive = Archive::new(wal.reader(), Arc::clone(&shared), indices);
+        let tasks = TaskTracker::new();
+        let keeping = Keeping {
+            archive: archive.clone(),
+            files,
+            log: wal_options.log,
+            clock: Arc::clone(&stage.clock),
+            keys: stage.keys.clone(),
+            names: stage.names.clone(),
+            own: Arc::clone(&own),
+            tasks: tasks.clone(),
+            segment: base.start.segment,
+            base_len,
+        };
         let committer_options = CommitterOptions {
             name: "mirror".to_owned(),
             queue_max: limits.queue_max + OWN_PLACES,
@@ -143,14 +188,16 @@ impl Mirror {
             archive,
             limits,
             own,
+            evidence: Evidence::new(options.evidence),
             names,
             head_log_public,
             committer: Arc::new(committer),
+            keeping: Arc::new(Mutex::new(keeping)),
             role_keys,
             places: Arc::new(Semaphore::new(limits.queue_max)),
             room: Arc::new(Semaphore::new(limits.queue_bytes_max)),
             own_places: Arc::new(Semaphore::new(OWN_PLACES)),
-            tasks: TaskTracker::new(),
+            tasks,
         })
     }
 
@@ -254,17 +301,8 @@ impl Mirror {
 
     /// Whether the coordinator signs with this key, a unit does, or somebody else than `owner` signs a stream with it.
     pub(crate) fn key_is_taken(&self, public_key: &[u8], owner: Option<&str>) -> bool {
-        let streams = self.shared.streams();
-        let mut streams = streams.iter();
         self.role_keys.iter().any(|key| key == public_key)
-            || streams.any(|stream| {
-                let is_units = stream
-                    .unit
-                    .as_ref()
-                    .is_some_and(|unit| unit.approval_key == public_key);
-                let is_anothers = owner.is_none_or(|owner| owner != stream.owner);
-                is_units || (is_anothers && stream.log_key.public_key() == public_key)
-            })
+            || self.shared.key_is_taken(public_key, owner)
     }
 
     /// The newest cosigned state of a stream.
@@ -311,6 +349,15 @@ impl Mirror {
             .submit(item)
             .map_err(|_| ErrorCode::AuditUnavailable)
     }
+}
+
+/// Removes the segments that a base has given up already: a crash came between the two.
+fn give_up_before(store: &dyn Store, front: u64) -> Result<(), StoreError> {
+    let segments = store.segments()?;
+    for segment in segments.iter().filter(|segment| segment.id < front) {
+        store.remove(segment.id)?;
+    }
+    Ok(())
 }
 
 async fn place(places: &Arc<Semaphore>, count: u32) -> Result<OwnedSemaphorePermit, ErrorCode> {

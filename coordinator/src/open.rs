@@ -13,6 +13,7 @@ use lingqu_transport::{Connections, PeerId, ReloadableTls, TlsFiles};
 use crate::Coordinator;
 use crate::config::{Config, ConfigError, TlsConfig};
 use crate::keys::{Keys, KeysError, Names};
+use crate::mirror::files::Files;
 use crate::mirror::streams::Stream;
 use crate::mirror::witnesses::Witnesses;
 use crate::mirror::{Mirror, MirrorOpenError, MirrorOptions};
@@ -101,7 +102,12 @@ impl Coordinator {
         let observe = observe.map_err(OpenError::Observe)?;
         let keys = Keys::load(&config.keys)?;
         let tls = Arc::new(certificate(&config, &clock)?);
-        let (files, store) = data(&config).await?;
+        let (segments, store) = data(&config).await?;
+        let beside = Files::open(&config.data_dir.join("mirror-base"));
+        let beside = beside.map_err(|source| OpenError::DataDir {
+            path: config.data_dir.join("mirror-base"),
+            source,
+        })?;
         let names = Names::new(&config.origin_name);
         let founders = &config.founders;
         found(
@@ -120,6 +126,7 @@ impl Coordinator {
             own: own_stream(&config, &store, &keys, &names, clock.as_ref()).await?,
             streams: all_streams(&config, &store).await?,
             is_witnessed: config.witnesses.is_some(),
+            evidence: config.data_dir.join("evidence"),
             on_fatal,
         };
         let witnesses = config.witnesses.as_ref().map(|one| {
@@ -127,7 +134,7 @@ impl Coordinator {
             loaded.map_err(ConfigError::Witnesses)
         });
         let witnesses = witnesses.transpose()?;
-        let opened = move || Mirror::open(options, Arc::new(files));
+        let opened = move || Mirror::open(options, Arc::new(segments), Arc::new(beside));
         let mirror = tokio::task::spawn_blocking(opened)
             .await
             .map_err(|_| OpenError::Task)??;

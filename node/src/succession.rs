@@ -5,6 +5,7 @@
 //! again, the old journal is put aside and the new one begins with what was written down. Each step is durable before the
 //! next, and each is found done or not done after a crash. Start reading at [`run`], then [`put_aside`].
 
+mod ending;
 mod pruning;
 
 use std::io;
@@ -15,10 +16,12 @@ use std::time::Duration;
 
 use lingqu_core::ErrorCode;
 use lingqu_core::envelope::{Envelope, SignedBy};
-use lingqu_core::forward::{PART_LEN_MAX, PARTS_MAX};
+use lingqu_core::forward::{Forward, PART_LEN_MAX, PARTS_MAX};
 use lingqu_core::record::{Clear, Field};
-use lingqu_core::succession::{ORDER_LEN_MAX, SUCCESSION_TYPE, SuccessionOrder, period};
-use lingqu_journal::Predecessor;
+use lingqu_core::succession::{
+    ORDER_LEN_MAX, SUCCESSION_TYPE, StreamBegin, SuccessionOrder, period,
+};
+use lingqu_journal::{EndFailed, EndOrder, Predecessor};
 use lingqu_policy::AuditTerms;
 use lingqu_proto::{decode_envelope, encode_envelope, open, pb};
 use lingqu_tlog::{Ed25519Signer, Intl, Signer, VerifierKey};
@@ -296,9 +299,9 @@ impl Node {
     /// counts. Blocking: it writes a file.
     ///
     /// # Errors
-    /// `OBJECT_SIGNATURE_INVALID`; `OBJECT_INVALID` for another unit or node; `OBJECT_CONFLICT` if it ends another stream
-    /// than the one that is written, or an order signed later is there; `KEY_UNREADABLE` if none of the configured log
-    /// keys is the next stream's.
+    /// `OBJECT_SIGNATURE_INVALID`; `OBJECT_INVALID` for another unit or node, for one that is dead, or that the mirror would
+    /// not take; `OBJECT_CONFLICT` if it ends another stream than the one that is written, or an order signed later is
+    /// there; `KEY_UNREADABLE` if none of the configured log keys is the next stream's.
     pub(crate) fn take_succession(&self, envelope: &Envelope) -> Result<(), ErrorCode> {
         let order = check(envelope, &self.pinned)?;
         // Whoever carried it may have added lines, and it has to fit into a record.
@@ -306,6 +309,12 @@ impl Node {
         if order.ends != self.journal.origin() || self.journal.has_ended() {
             return Err(ErrorCode::ObjectConflict);
         }
+        let origin = self.journal.origin();
+        let tried = ending::try_order(&self.config, origin, (envelope, &order), self.facts().now());
+        tried.map_err(|refused| {
+            tracing::warn!(%refused, "an order about the stream is not taken in");
+            ErrorCode::ObjectInvalid
+        })?;
         let internal = |error: io::Error| {
             tracing::error!(%error, "cannot read or store an order about the stream");
             ErrorCode::Internal
@@ -361,7 +370,15 @@ impl Node {
         let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         pending
             .clone()
-            .filter(|pending| pending.order.not_before <= now)
+            .filter(|pending| (pending.order.not_before..pending.order.not_after).contains(&now))
+    }
+
+    /// Sets an order aside that would not hold, until it is given again or the node is started anew.
+    fn forget_pending(&self, refused: &Pending) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if { pending.as_ref() }.is_some_and(|known| known.envelope == refused.envelope) {
+            *pending = None;
+        }
     }
 
     /// Whether no call is begun any more, since the stream is about to end.
@@ -381,6 +398,25 @@ impl Node {
         let written = written.ok_or("what the stream before left is missing")?;
         let begun = self.journal.begin(&written.predecessor);
         begun.map_err(|error| error.to_string())
+    }
+
+    /// How the stream that is written begins, if it follows another one. Before that is on record, it is what was written
+    /// down.
+    ///
+    /// # Errors
+    /// Why what was written down cannot be read, for the log.
+    pub(crate) fn begins(&self) -> Result<Option<StreamBegin>, String> {
+        if let Some(begin) = self.journal.begins() {
+            return Ok(Some(begin));
+        }
+        let written = Written::read(&self.state).map_err(|error| error.to_string())?;
+        let written = written.filter(|one| one.next_key.name().as_str() == self.journal.origin());
+        Ok(written.map(|written| StreamBegin {
+            previous_key: written.predecessor.key,
+            previous_end: written.predecessor.end.into_bytes(),
+            forward_records: Forward::parts(&written.predecessor.forward).len() as u64,
+            forward_digest: Forward::digest::<Intl>(&written.predecessor.forward),
+        }))
     }
 }
 
@@ -428,14 +464,23 @@ async fn end(node: &Arc<Node>, pending: &Pending) -> Result<(), String> {
         .begins
         .parse()
         .map_err(|_| "the next key".to_owned())?;
-    let (journal, bytes) = (node.journal.clone(), encode_envelope(&pending.envelope));
-    let not_before = order.not_before;
-    let ended = node
-        .blocking
-        .spawn_blocking(move || journal.end_stream(bytes, &next, not_before));
+    let journal = node.journal.clone();
+    let by = EndOrder {
+        order: encode_envelope(&pending.envelope),
+        next,
+        not_before: order.not_before,
+        check: ending::check(&node.config, journal.origin()),
+    };
+    let ended = node.blocking.spawn_blocking(move || journal.end_stream(by));
     match ended.await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => {
+            if let EndFailed::Refused(_) = &error {
+                // Otherwise calls would be held up for it again and again.
+                node.forget_pending(pending);
+            }
+            Err(error.to_string())
+        }
         Err(error) => Err(error.to_string()),
     }
 }

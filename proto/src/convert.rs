@@ -31,6 +31,7 @@ mod score;
 mod signed;
 mod source_order;
 mod stop;
+mod stream_end;
 mod succession;
 mod suspension;
 mod verdict;
@@ -53,6 +54,7 @@ pub use receipt::{level_from_pb, level_to_pb, receipt_from_pb, receipt_to_pb};
 pub use role::{role_from_pb, role_to_pb, roles_from_pb};
 pub use score::{Score, ScoreValue, score_from_pb, score_to_pb};
 pub use signed::{SignedObject, open, seal};
+pub use stream_end::{EndRefused, EndTerms, check_end, named_key};
 pub use succession::order_of;
 pub use verdict::{Verdict, verdict_from_pb, verdict_to_pb};
 

@@ -11,14 +11,14 @@ mod convert;
 mod redacted;
 
 pub use convert::{
-    CallInvalid, CallRequest, ClaimValue, FieldInvalid, ProductCall, RequestParts, Score,
-    ScoreValue, SignedObject, Verdict, decode_envelope, encode_envelope, envelope_from_pb,
-    envelope_to_pb, environment_from_pb, environment_to_pb, explain_request, grant_kind_to_pb,
-    head_shown_from_pb, head_shown_to_pb, key_proof_message, level_from_pb, level_to_pb,
-    load_from_pb, load_to_pb, note_signature_from_pb, note_signature_to_pb, open, order_of,
-    product_call, product_ref, query_request, receipt_from_pb, receipt_to_pb, role_from_pb,
-    role_to_pb, roles_from_pb, score_from_pb, score_request, score_to_pb, seal, stance_to_pb,
-    verdict_from_pb, verdict_to_pb, verify_request,
+    CallInvalid, CallRequest, ClaimValue, EndRefused, EndTerms, FieldInvalid, ProductCall,
+    RequestParts, Score, ScoreValue, SignedObject, Verdict, check_end, decode_envelope,
+    encode_envelope, envelope_from_pb, envelope_to_pb, environment_from_pb, environment_to_pb,
+    explain_request, grant_kind_to_pb, head_shown_from_pb, head_shown_to_pb, key_proof_message,
+    level_from_pb, level_to_pb, load_from_pb, load_to_pb, named_key, note_signature_from_pb,
+    note_signature_to_pb, open, order_of, product_call, product_ref, query_request,
+    receipt_from_pb, receipt_to_pb, role_from_pb, role_to_pb, roles_from_pb, score_from_pb,
+    score_request, score_to_pb, seal, stance_to_pb, verdict_from_pb, verdict_to_pb, verify_request,
 };
 pub use rpc::Rpc;
 

@@ -40,6 +40,7 @@ fn order(world: &World, begins: &VerifierKey<Intl>) -> SuccessionOrder {
         node: Unit::Transport.node(),
         issued: world.network.clock().now(),
         not_before: world.network.clock().now(),
+        not_after: world.network.clock().now().plus_months_utc8(1),
         ends: world.journal().origin().to_owned(),
         begins: begins.to_string(),
     }

@@ -21,6 +21,8 @@ pub(crate) struct SuccessionToml {
     issued: Instant,
     /// When it is due: `YYYY-MM-DD` (midnight of UTC+8) or `YYYY-MM-DDThh:mm:ssZ`.
     not_before: Instant,
+    /// From when on it is dead, carried out or not: at most 13 months after `not_before`.
+    not_after: Instant,
     /// Origin of the stream that ends, as `lingqu status` shows it.
     ends: String,
     /// Verifier key of the stream that follows, as `lingqu pki vkey --name ORIGIN --key FILE` prints it.
@@ -36,6 +38,7 @@ impl Document for SuccessionOrder {
             node: written.node.0,
             issued: written.issued.0,
             not_before: written.not_before.0,
+            not_after: written.not_after.0,
             ends: written.ends,
             begins: written.begins,
         })
@@ -47,6 +50,7 @@ impl Document for SuccessionOrder {
             node: Text(self.node.clone()),
             issued: Instant(self.issued),
             not_before: Instant(self.not_before),
+            not_after: Instant(self.not_after),
             ends: self.ends.clone(),
             begins: self.begins.clone(),
         }

@@ -48,7 +48,7 @@ impl Auditor {
                 span.indices.push(place.index);
                 continue;
             }
-            let span = self.span(place).ok_or(ErrorCode::RequestInvalid)?;
+            let span = self.span(place).await.ok_or(ErrorCode::RequestInvalid)?;
             entries = entries.saturating_add(span.place.size - span.edge.size());
             spans.insert(key, span);
         }
@@ -78,7 +78,7 @@ impl Auditor {
         ordered.collect::<Option<_>>().ok_or(ErrorCode::Internal)
     }
 
-    fn span(&self, place: &Place) -> Option<Span> {
+    async fn span(&self, place: &Place) -> Option<Span> {
         let edge = {
             let window = self.window();
             let kept = window.streams.get(&place.origin)?;
@@ -92,12 +92,11 @@ impl Auditor {
             kept.edge_before(row.span_first)?.clone()
         };
         let stream: Arc<_> = self.mirror.shared.stream(&place.origin)?;
-        let state = self.mirror.shared.state();
-        let heads = &state.logs.get(&stream.region)?.heads;
-        let head = heads.get(usize::try_from(place.head).ok()?)?.clone();
+        let (region, at) = (stream.region.clone(), place.head);
+        let head = self.mirror.read(move |archive| archive.head(&region, at));
         Some(Span {
             head: place.head,
-            place: head,
+            place: head.await.ok()?,
             edge,
             indices: vec![place.index],
         })
@@ -111,7 +110,7 @@ impl Span {
         chunk_bytes_max: usize,
         archive: &Archive,
     ) -> Result<Vec<Receipt>, ArchiveError> {
-        let leaf = archive.leaf(region, self.head, self.place.location)?;
+        let leaf = archive.leaf(region, self.head)?;
         let leaf = Leaf::decode(&leaf).ok_or(ArchiveError::Lost)?;
         let mut wanted: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
         let mut tree = RecentTree::from_frontier(self.edge);

@@ -80,7 +80,7 @@ impl Task {
         archive: &Archive,
         names: &mut Names,
     ) -> Result<(Vec<u8>, Checked), ArchiveError> {
-        let leaf = archive.leaf(&self.region, self.index, self.head.location)?;
+        let leaf = archive.leaf(&self.region, self.index)?;
         let checked = match self.authentic(&leaf) {
             Err(fault) => Checked::Faulty(fault),
             Ok(head) => self.entries(&head, archive, names)?,

@@ -11,7 +11,7 @@ use super::prove::Place;
 use super::search::{Cursor, Filter, Findings, Kinds, Outcome};
 use super::window::Class;
 use super::*;
-use crate::mirror::testbed::{Bed, START, Writer, keys, mirror_key, region, replicate};
+use crate::mirror::testbed::{Bed, START, Writer, heads, keys, mirror_key, region, replicate};
 
 /// One call of a stream that is made by hand.
 struct Call {
@@ -173,27 +173,19 @@ async fn what_does_not_hold_is_found_and_stays_found() {
     mirror.tick().await.unwrap();
     let stream = mirror.shared.stream(&writer.origin()).unwrap();
     let place = region("45");
-    let head = {
-        let state = mirror.shared.state();
-        state.logs[&place]
-            .heads
-            .iter()
-            .position(|head| head.origin == writer.origin())
-            .unwrap()
-    };
-    let task = || {
-        let state = mirror.shared.state();
-        Task {
-            region: place.clone(),
-            index: head as u64,
-            head: state.logs[&place].heads[head].clone(),
-            stream: Arc::clone(&stream),
-            before: Frontier::new(),
-            is_faulty: false,
-            mirror_key: mirror_key(),
-            bytes_max: 1 << 20,
-            chunk_bytes_max: 700,
-        }
+    let all = heads(&mirror, &place);
+    let head = all.iter().position(|head| head.origin == writer.origin());
+    let head = head.unwrap();
+    let task = || Task {
+        region: place.clone(),
+        index: head as u64,
+        head: all[head].clone(),
+        stream: Arc::clone(&stream),
+        before: Frontier::new(),
+        is_faulty: false,
+        mirror_key: mirror_key(),
+        bytes_max: 1 << 20,
+        chunk_bytes_max: 700,
     };
     let stranger = Ed25519Signer::from_seed([99; 32]);
     let other_stream = {

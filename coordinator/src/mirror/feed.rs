@@ -186,7 +186,9 @@ impl Follower {
     }
 
     async fn send_head(&self, region: &Region, index: u64, events: &Events) -> Result<(), End> {
-        let head = self.head(region, index).ok_or(ErrorCode::Internal)?;
+        let (at, below) = (index, region.clone());
+        let head = self.mirror.read(move |archive| archive.head(&below, at));
+        let head = head.await?;
         let mut first = head.first;
         while first < head.size {
             let (entries, leaf) = self.page(region, index, &head, first).await?;
@@ -205,12 +207,6 @@ impl Follower {
         Ok(())
     }
 
-    fn head(&self, region: &Region, index: u64) -> Option<Head> {
-        let state = self.mirror.shared.state();
-        let heads = &state.logs.get(region)?.heads;
-        heads.get(usize::try_from(index).ok()?).cloned()
-    }
-
     /// The next entries of a head's span, with the leaf if they are the last.
     async fn page(
         &self,
@@ -225,7 +221,7 @@ impl Follower {
             let entries = archive.entries(&head.origin, first, head.size, bytes_max)?;
             let is_last = first + entries.len() as u64 == head.size;
             let leaf = if is_last {
-                archive.leaf(&region, index, head.location)?
+                archive.leaf(&region, index)?
             } else {
                 Vec::new()
             };

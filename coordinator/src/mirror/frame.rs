@@ -110,46 +110,51 @@ pub(crate) fn decode(frame: &[u8]) -> Result<Vec<Fact>, FrameMalformed> {
     Ok(facts)
 }
 
-fn put(frame: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put(frame: &mut Vec<u8>, bytes: &[u8]) {
     put_len(frame, bytes.len());
     frame.extend_from_slice(bytes);
 }
 
-fn put_len(frame: &mut Vec<u8>, length: usize) {
+pub(super) fn put_len(frame: &mut Vec<u8>, length: usize) {
     let length = u32::try_from(length).expect("batches and notes are bounded far below 4 GiB");
     frame.extend_from_slice(&length.to_be_bytes());
 }
 
-struct Reader<'a>(&'a [u8]);
+/// What is left to be read, strictly.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameMalformed> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameMalformed> {
         let (head, rest) = self.0.split_first_chunk::<N>().ok_or(FrameMalformed)?;
         self.0 = rest;
         Ok(*head)
     }
 
-    fn length(&mut self) -> Result<usize, FrameMalformed> {
+    pub(super) fn number(&mut self) -> Result<u64, FrameMalformed> {
+        Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    pub(super) fn length(&mut self) -> Result<usize, FrameMalformed> {
         usize::try_from(u32::from_be_bytes(self.array()?)).map_err(|_| FrameMalformed)
     }
 
-    fn bytes(&mut self) -> Result<&'a [u8], FrameMalformed> {
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], FrameMalformed> {
         let length = self.length()?;
         let (head, rest) = self.0.split_at_checked(length).ok_or(FrameMalformed)?;
         self.0 = rest;
         Ok(head)
     }
 
-    fn text(&mut self) -> Result<String, FrameMalformed> {
+    pub(super) fn text(&mut self) -> Result<String, FrameMalformed> {
         let text = std::str::from_utf8(self.bytes()?).map_err(|_| FrameMalformed)?;
         Ok(text.to_owned())
     }
 
-    fn region(&mut self) -> Result<Region, FrameMalformed> {
+    pub(super) fn region(&mut self) -> Result<Region, FrameMalformed> {
         self.text()?.parse().map_err(|_| FrameMalformed)
     }
 
-    fn list(&mut self) -> Result<Vec<Vec<u8>>, FrameMalformed> {
+    pub(super) fn list(&mut self) -> Result<Vec<Vec<u8>>, FrameMalformed> {
         let count = self.length()?;
         // Each item has at least its length before it, so a count beyond that is a lie, told before memory is taken.
         if count > self.0.len() / 4 {

@@ -13,7 +13,6 @@ use lingqu_tlog::{Checkpoint, Note};
 use tokio::sync::watch;
 
 use super::Mirror;
-use super::archive::Location;
 use super::streams::Stream;
 
 /// What one conversation tells its node of the head log.
@@ -38,7 +37,6 @@ struct Told {
 struct Found {
     told: Told,
     size: u64,
-    location: Location,
     shown: HeadShown,
 }
 
@@ -82,11 +80,11 @@ impl Heads {
         let Some(mut found) = self.find() else {
             return Ok(None);
         };
-        let (region, location) = (self.stream.region.clone(), found.location);
+        let region = self.stream.region.clone();
         let index = found.shown.index;
         let leaf = self
             .mirror
-            .read(move |archive| archive.leaf(&region, index, location));
+            .read(move |archive| archive.leaf(&region, index));
         found.shown.leaf = leaf.await?;
         self.accepted = found.size;
         self.told = Some(found.told);
@@ -110,16 +108,12 @@ impl Heads {
         if is_told {
             return None;
         }
-        let head = log.heads.get(usize::try_from(index).ok()?)?;
         let shown = HeadShown {
             leaf: Vec::new(),
             index,
-            proof: log.tree.inclusion_proof(index, published.size).ok()?,
+            proof: log.inclusion_proof(index, published.size)?,
             checkpoint: published.checkpoint.clone(),
-            consistency: log
-                .tree
-                .consistency_proof(self.accepted, published.size)
-                .ok()?,
+            consistency: log.consistency_proof(self.accepted, published.size)?,
         };
         Some(Found {
             told: Told {
@@ -128,7 +122,6 @@ impl Heads {
                 is_complete: published.is_complete,
             },
             size: published.size,
-            location: head.location,
             shown,
         })
     }
@@ -149,7 +142,7 @@ fn heed(mirror: &Mirror, stream: &Stream, checkpoint: &str) -> Option<u64> {
     let known = {
         let state = mirror.shared.state();
         let log = state.logs.get(region);
-        log.and_then(|log| log.tree.root_at(claimed.size))
+        log.and_then(|log| log.root_at(claimed.size))
     };
     if known == Some(claimed.root) || claimed.size == 0 {
         return Some(claimed.size);

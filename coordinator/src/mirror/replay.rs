@@ -13,6 +13,7 @@ use super::frame::{self, Fact, FrameMalformed, StoredBatch, StoredHead, StoredHe
 use super::headlog::Leaf;
 use super::store::{MirrorStage, publish};
 use super::streams::{Cosigned, reread, signed_checkpoint};
+use super::succession::Judge;
 
 /// Why a stored log was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +35,15 @@ pub enum ReplayError {
 impl MirrorStage {
     /// Takes one stored frame: the same checks and the same effects as when it was new, but for signatures.
     pub(crate) fn replay(&mut self, payload: &[u8]) -> Result<(), ReplayError> {
+        self.replay_facts(frame::decode(payload)?)?;
+        self.frame += 1;
+        Ok(())
+    }
+
+    /// The same, of a frame that was decoded.
+    pub(super) fn replay_facts(&mut self, facts: Vec<Fact>) -> Result<(), ReplayError> {
         let shared = Arc::clone(&self.shared);
-        for fact in frame::decode(payload)? {
+        for fact in facts {
             let cosigned = match &fact {
                 Fact::Batch(batch) => Some(self.replay_batch(batch)?),
                 Fact::Head(head) => {
@@ -50,7 +58,6 @@ impl MirrorStage {
             self.follow(&fact);
             publish(&mut shared.state_mut(), &shared, fact, cosigned, self.frame);
         }
-        self.frame += 1;
         Ok(())
     }
 
@@ -69,7 +76,12 @@ impl MirrorStage {
         )
         .map_err(|_| contradiction())?;
         let tip = self.tips.entry(origin.clone()).or_default();
-        let taken = tip.take(&batch, stored.time).map_err(|_| contradiction())?;
+        let judge = Judge {
+            stream: &stream,
+            is_taken: &|_| false,
+        };
+        let taken = tip.take(&batch, stored.time, &judge);
+        let taken = taken.map_err(|_| contradiction())?;
         if taken != stored.time {
             return Err(contradiction());
         }

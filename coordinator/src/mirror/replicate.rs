@@ -11,7 +11,10 @@ use futures::Stream as AsyncStream;
 use futures::stream::{FuturesOrdered, StreamExt};
 use lingqu_core::ErrorCode;
 use lingqu_core::head::HeadShown;
-use lingqu_tlog::{Intl, NoteSignature, VerifierKey};
+use lingqu_core::receipt::Receipt;
+use lingqu_core::succession::ShownEnd;
+use lingqu_proto::EndRefused;
+use lingqu_tlog::NoteSignature;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Mirror;
@@ -271,11 +274,6 @@ impl Conversation {
             return Err(End::Code(ErrorCode::RequestInvalid));
         }
         let batch = verify(&self.stream, first, entries, checkpoint)?;
-        let owner = Some(self.stream.owner.as_str());
-        let is_taken = |key: VerifierKey<Intl>| self.mirror.key_is_taken(key.public_key(), owner);
-        if batch.next_key().is_some_and(is_taken) {
-            return Err(BatchRefused::Succession.into());
-        }
         Ok(Box::new(batch))
     }
 
@@ -300,6 +298,10 @@ impl Conversation {
                 Refusal::Take(TakeRefused::Contradiction | TakeRefused::Course) => {
                     return Err(End::Conflict(Conflict::BadBatch));
                 }
+                Refusal::Take(TakeRefused::End(refused, shown)) => {
+                    self.keep_end(refused, *shown).await;
+                    return Err(End::Conflict(Conflict::BadBatch));
+                }
                 Refusal::Take(TakeRefused::Ended) => return Err(End::Conflict(Conflict::Ended)),
                 Refusal::Take(TakeRefused::Overlap) => self.repeated(batch).await?,
             },
@@ -309,6 +311,20 @@ impl Conversation {
             cosignature: cosigned.cosignature,
         })
         .await
+    }
+
+    /// Keeps an end that the node signed and that may not be.
+    async fn keep_end(&self, refused: EndRefused, shown: Receipt) {
+        let origin = &self.stream.origin;
+        tracing::error!(origin, %refused, "a node signed an end of its stream that may not be");
+        let evidence = self.mirror.evidence.clone();
+        let keeping = move || evidence.keep_end(&ShownEnd(shown));
+        match self.mirror.tasks.spawn_blocking(keeping).await {
+            Ok(Ok(Some(path))) => tracing::error!(evidence = %path.display(), "evidence is kept"),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "evidence against a node cannot be kept"),
+            Err(error) => tracing::error!(%error, "the task that keeps evidence failed"),
+        }
     }
 
     /// A batch that begins below what is held. If it only repeats that, the cosignature is given again.

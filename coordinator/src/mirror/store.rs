@@ -12,7 +12,7 @@ use lingqu_core::record::{Draft, StreamId};
 use lingqu_core::{Clock, Region, Timestamp};
 use lingqu_journal::Stage;
 use lingqu_tlog::{
-    Checkpoint, Intl, Note, NoteSignature, VerifierKey, leaf_hash, sign_cosignature, sign_note,
+    Checkpoint, Intl, Note, NoteSignature, VerifierKey, sign_cosignature, sign_note,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -20,7 +20,7 @@ use super::archive::Location;
 use super::frame::{self, Fact, StoredBatch, StoredHead, StoredHeadLog};
 use super::headlog::{Head, HeadLog, HeadTip, Leaf};
 use super::streams::{Cosigned, Held, Stream, TakeRefused, Tip, Verified, verify};
-use super::succession::follower;
+use super::succession::{Judge, follower};
 use super::view::{Shared, State};
 use super::witnesses::Published;
 use crate::keys::{Keys, Names};
@@ -78,7 +78,7 @@ pub(crate) struct Refused {
 }
 
 /// Why a batch was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// See [`TakeRefused`].
     Take(TakeRefused),
@@ -197,20 +197,49 @@ impl Stage for MirrorStage {
 }
 
 impl MirrorStage {
+    /// A stage that nothing was added to.
+    pub(super) fn new(
+        clock: Arc<dyn Clock>,
+        keys: Keys,
+        names: Names,
+        (shared, own): (Arc<Shared>, Arc<Stream>),
+    ) -> MirrorStage {
+        MirrorStage {
+            clock,
+            keys,
+            names,
+            shared,
+            own,
+            heads_max: usize::MAX,
+            tips: HashMap::new(),
+            head_tips: BTreeMap::new(),
+            facts: Vec::new(),
+            frame: 0,
+        }
+    }
+
     fn take(&mut self, stream: &Stream, batch: &mut Verified, writer: u64) -> Result<(), Refusal> {
         if !self.shared.is_writer(&stream.origin, writer) {
             return Err(Refusal::Superseded);
         }
-        self.continue_with(&stream.origin, batch)
-            .map_err(Refusal::Take)
+        self.continue_with(stream, batch).map_err(Refusal::Take)
     }
 
     /// Adds a batch to its stream's tip and to the frame, or leaves both as they are.
-    fn continue_with(&mut self, origin: &str, batch: &mut Verified) -> Result<(), TakeRefused> {
-        let tip = self.tips.entry(origin.to_owned()).or_default();
-        let time = tip.take(batch, self.clock.now())?;
+    fn continue_with(&mut self, stream: &Stream, batch: &mut Verified) -> Result<(), TakeRefused> {
+        let roles = self.keys.roles();
+        let is_taken = |key: &[u8]| {
+            let is_role = roles.iter().any(|(_, role)| *role == key);
+            is_role || self.shared.key_is_taken(key, Some(&stream.owner))
+        };
+        let judge = Judge {
+            stream,
+            is_taken: &is_taken,
+        };
+        let tip = self.tips.entry(stream.origin.clone()).or_default();
+        let time = tip.take(batch, self.clock.now(), &judge)?;
         self.facts.push(Fact::Batch(StoredBatch {
-            origin: origin.to_owned(),
+            origin: stream.origin.clone(),
             first: batch.first,
             time,
             entries: std::mem::take(&mut batch.entries),
@@ -225,7 +254,10 @@ impl MirrorStage {
             return;
         };
         let ended = self.shared.stream(&batch.origin);
-        let next = ended.and_then(|ended| follower(&ended, batch, &self.mirror_key()));
+        let entry = batch.entries.last();
+        let next = ended
+            .zip(entry)
+            .and_then(|(ended, entry)| follower(&ended, entry, &self.mirror_key()));
         if let Some(next) = next {
             tracing::info!(
                 ended = batch.origin,
@@ -236,7 +268,7 @@ impl MirrorStage {
         }
     }
 
-    fn mirror_key(&self) -> VerifierKey<Intl> {
+    pub(super) fn mirror_key(&self) -> VerifierKey<Intl> {
         VerifierKey::cosignature(self.names.mirror(), self.keys.mirror.public_key())
             .expect("a key that a private key belongs to has full order")
     }
@@ -265,7 +297,7 @@ impl MirrorStage {
         .to_string();
         let mut batch = verify(&own, first, entries, &note)
             .expect("a batch made from our own drafts is right in itself");
-        self.continue_with(&own.origin, &mut batch)
+        self.continue_with(&own, &mut batch)
             .expect("a batch made at the tip continues it");
     }
 
@@ -398,13 +430,13 @@ pub(super) fn publish(
                 .entry(head.region.clone())
                 .or_insert_with(|| HeadLog::new(head.region));
             held.heads.push(log.size());
-            log.tree.push(leaf_hash::<Intl>(&head.leaf));
-            log.heads.push(Head {
+            let place = Head {
                 origin,
                 first,
                 size,
-                location,
-            });
+                location: Some(location),
+            };
+            log.push(place, &head.leaf);
         }
         Fact::HeadLog(log) => {
             let is_witnessed = state.is_witnessed;

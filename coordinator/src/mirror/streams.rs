@@ -6,13 +6,19 @@
 
 use std::sync::Arc;
 
-use lingqu_core::record::{RecordReader, StreamId};
+use lingqu_core::receipt::Receipt;
+use lingqu_core::record::{RecordReader, RecordView, StreamId};
 use lingqu_core::succession::{Course, OutOfCourse, Succession};
 use lingqu_core::{Region, Timestamp};
-use lingqu_tlog::{Checkpoint, Frontier, Hash, Intl, Note, NoteSignature, VerifierKey, leaf_hash};
+use lingqu_proto::EndRefused;
+use lingqu_tlog::{
+    Checkpoint, Frontier, Hash, Intl, Note, NoteSignature, RecentTree, VerifierKey, leaf_hash,
+};
 
 use super::archive::Location;
-use super::succession::{Predecessor, Unit, begins, ends};
+use super::base;
+use super::kept::Kept;
+use super::succession::{Judge, Predecessor, Unit, begins};
 use crate::keys::stream_key;
 
 /// A stream that the registry knows, or that follows one.
@@ -86,12 +92,16 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
-    /// The key of the stream that follows, if the batch ends its stream.
-    pub(crate) fn next_key(&self) -> Option<VerifierKey<Intl>> {
-        match self.succession.last() {
-            Some((_, Succession::End(end))) => end.next_key.parse().ok(),
-            Some((_, Succession::Begin(_) | Succession::Forward(_))) | None => None,
-        }
+    /// Where the stream ends, if it does in this batch: the first such record.
+    fn ends_at(&self) -> Option<u64> {
+        let mut steps = self.succession.iter();
+        steps.find_map(|(at, step)| matches!(step, Succession::End(_)).then_some(*at))
+    }
+
+    /// The entry of this index.
+    fn entry(&self, index: u64) -> Option<&[u8]> {
+        let at = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        self.entries.get(at).map(Vec::as_slice)
     }
 
     /// The index after the last entry.
@@ -112,8 +122,8 @@ pub(crate) enum BatchRefused {
     /// The checkpoint is another stream's.
     #[error("the checkpoint is another stream's")]
     OtherStream,
-    /// A record ends the stream without its unit's order, or begins it without the proof of the one before.
-    #[error("the stream may not end or begin like this")]
+    /// A record begins the stream without the proof of the one before.
+    #[error("the stream may not begin like this")]
     Succession,
 }
 
@@ -190,9 +200,6 @@ fn place(
         if begun.is_some_and(|step| !begins(stream, entry, step)) {
             return Err(BatchRefused::Succession);
         }
-        if let Some(Succession::End(end)) = &step {
-            ends(stream, end, record.time()).map_err(|_| BatchRefused::Succession)?;
-        }
         succession.extend(step.map(|step| (index, step)));
         times.push(record.time());
     }
@@ -215,7 +222,7 @@ fn place(
 }
 
 /// Why a batch does not continue what is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TakeRefused {
     /// It begins after the end of what is held.
     #[error("the batch leaves a gap")]
@@ -232,6 +239,10 @@ pub(crate) enum TakeRefused {
     /// The stream has ended, in this batch or before.
     #[error("the stream has ended")]
     Ended,
+    /// The batch ends the stream as it may not end. The receipt of the record under the node's signature proves that it
+    /// was signed.
+    #[error("the stream may not end like this: {0}")]
+    End(EndRefused, Box<Receipt>),
 }
 
 impl From<OutOfCourse> for TakeRefused {
@@ -251,9 +262,52 @@ pub(crate) struct Tip {
     /// Time of the last cosignature: the next one is never earlier.
     taken: Timestamp,
     course: Course<Intl>,
+    /// Its last record and the proof that it is, if it has ended.
+    end: Option<(Vec<u8>, Vec<Hash>)>,
 }
 
 impl Tip {
+    /// The tip of a stream as a base has it; nothing for an opening that is none.
+    pub(crate) fn of_base(of: &base::OfStream) -> Option<Tip> {
+        let mut course = Course::default();
+        let mut end = None;
+        match &of.course {
+            base::OfCourse::Open => {}
+            base::OfCourse::Ended(entry, proof) => {
+                course = Course::ended();
+                end = Some((entry.clone(), proof.clone()));
+            }
+            base::OfCourse::Opening(entries) => {
+                for (entry, index) in entries.iter().zip(0..) {
+                    let record = RecordView::read::<Intl>(entry).ok()?;
+                    let step = Succession::of(&record).ok()?;
+                    course.take(index, step.as_ref()).ok()?;
+                }
+            }
+        }
+        Some(Tip {
+            frontier: of.frontier.clone(),
+            last_time: (of.frontier.size() > 0).then_some(of.last_time),
+            taken: of.taken,
+            course,
+            end,
+        })
+    }
+
+    pub(crate) fn frontier(&self) -> &Frontier<Intl> {
+        &self.frontier
+    }
+
+    /// Time of the last cosignature.
+    pub(crate) fn taken(&self) -> Timestamp {
+        self.taken
+    }
+
+    /// Its last record and the proof that it is, if it has ended.
+    pub(crate) fn end(&self) -> Option<&(Vec<u8>, Vec<Hash>)> {
+        self.end.as_ref()
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.frontier.size()
     }
@@ -282,10 +336,11 @@ impl Tip {
 
     /// Continues the stream with the batch, or leaves it as it is. Gives the time of the cosignature: `now`, or the
     /// last one's time when the clock was set back.
-    pub(crate) fn take(
+    pub(super) fn take(
         &mut self,
         batch: &Verified,
         now: Timestamp,
+        judge: &Judge<'_>,
     ) -> Result<Timestamp, TakeRefused> {
         if batch.first > self.size() {
             return Err(TakeRefused::Gap);
@@ -305,11 +360,51 @@ impl Tip {
         if goes_back || longer.root() != batch.checkpoint.root {
             return Err(TakeRefused::Contradiction);
         }
+        if let Some(at) = batch.ends_at() {
+            self.judge_end(batch, at, judge)?;
+        }
+        if course.has_ended() {
+            self.end = proven_last(&self.frontier, batch);
+        }
         (self.frontier, self.course) = (longer, course);
         self.last_time = Some(batch.last_time);
         self.taken = self.taken.max(now);
         Ok(self.taken)
     }
+
+    /// Whether the stream may end with the entry `at` of the batch, whose root was compared.
+    fn judge_end(&self, batch: &Verified, at: u64, judge: &Judge<'_>) -> Result<(), TakeRefused> {
+        let before = at.checked_sub(1).and_then(|before| batch.entry(before));
+        let after = match before {
+            Some(entry) => RecordView::read::<Intl>(entry).ok().map(|view| view.time()),
+            None => self.last_time,
+        };
+        let entry = batch.entry(at).ok_or(TakeRefused::Contradiction)?;
+        let Err(refused) = judge.end(entry, after) else {
+            return Ok(());
+        };
+        let mut tree = RecentTree::from_frontier(self.frontier.clone());
+        batch.leaf_hashes.iter().for_each(|leaf| tree.push(*leaf));
+        let proof = tree.inclusion_proof(at, batch.end());
+        let shown = Receipt {
+            entry: entry.to_vec(),
+            index: at,
+            proof: proof.map_err(|_| TakeRefused::Contradiction)?,
+            checkpoint: batch.checkpoint.clone(),
+            signatures: batch.note.signatures.clone(),
+            head: None,
+        };
+        Err(TakeRefused::End(refused, Box::new(shown)))
+    }
+}
+
+/// The last entry of a batch, and the proof that it is the last one of the tree that the batch makes of `before`.
+fn proven_last(before: &Frontier<Intl>, batch: &Verified) -> Option<(Vec<u8>, Vec<Hash>)> {
+    let mut tree = RecentTree::from_frontier(before.clone());
+    batch.leaf_hashes.iter().for_each(|leaf| tree.push(*leaf));
+    let size = tree.size();
+    let proof = tree.inclusion_proof(size.checked_sub(1)?, size).ok()?;
+    Some((batch.entries.last()?.clone(), proof))
 }
 
 /// A stream's newest cosigned state.
@@ -328,12 +423,27 @@ pub(crate) struct Cosigned {
 pub(crate) struct Held {
     pub(crate) region: Region,
     pub(crate) cosigned: Option<Cosigned>,
-    /// Where each batch lies: its first index and its frame, in ascending order.
+    /// Its entries that are kept apart from the log, from the first on: the own stream's, up to the base.
+    pub(crate) kept: Option<Kept>,
+    /// The segments before the base with entries of it: the index of the first of them there, and the segment's number.
+    pub(crate) sealed: Vec<(u64, u64)>,
+    /// Where each batch since the base lies: its first index and its frame, in ascending order.
     pub(crate) batches: Vec<(u64, Location)>,
     /// Entries that the region's head log covers.
     pub(crate) headed: u64,
-    /// The indices of its heads in the region's head log, in ascending order.
+    /// The indices of its heads in the region's head log, in ascending order: the last one before the base, and all since.
     pub(crate) heads: Vec<u64>,
+    /// Whether its entries were dropped. What stays is its end ([`Tip::end`]) and its newest checkpoint.
+    pub(crate) is_dropped: bool,
+}
+
+/// Where an entry is to be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In this frame, with all entries before the given index.
+    Frame(Location, u64),
+    /// In this segment, whose index says where.
+    Segment(u64),
 }
 
 impl Held {
@@ -341,9 +451,12 @@ impl Held {
         Held {
             region,
             cosigned: None,
+            kept: None,
+            sealed: Vec::new(),
             batches: Vec::new(),
             headed: 0,
             heads: Vec::new(),
+            is_dropped: false,
         }
     }
 
@@ -351,17 +464,22 @@ impl Held {
         self.cosigned.as_ref().map_or(0, |cosigned| cosigned.size)
     }
 
-    /// The frame that holds entry `index`, and the index of the first entry after that batch.
-    pub(crate) fn batch_of(&self, index: u64) -> Option<(Location, u64)> {
+    /// Where entry `index` is to be looked for.
+    pub(crate) fn place_of(&self, index: u64) -> Option<Place> {
         if index >= self.size() {
             return None;
         }
         let after = self.batches.partition_point(|(first, _)| *first <= index);
-        let (_, location) = self.batches.get(after.checked_sub(1)?)?;
+        let Some(at) = after.checked_sub(1) else {
+            let after = self.sealed.partition_point(|(first, _)| *first <= index);
+            let (_, segment) = self.sealed.get(after.checked_sub(1)?)?;
+            return Some(Place::Segment(*segment));
+        };
+        let (_, location) = self.batches.get(at)?;
         let end = self
             .batches
             .get(after)
             .map_or(self.size(), |(first, _)| *first);
-        Some((*location, end))
+        Some(Place::Frame(*location, end))
     }
 }

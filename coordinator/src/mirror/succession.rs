@@ -6,15 +6,13 @@
 
 use std::sync::Arc;
 
-use lingqu_core::envelope::SignedBy;
 use lingqu_core::record::RecordView;
-use lingqu_core::succession::{Link, StreamEnd, Succession, next_key};
+use lingqu_core::succession::{Link, StreamEnd, Succession};
 use lingqu_core::trust::Trust;
 use lingqu_core::{PartyId, Timestamp};
-use lingqu_proto::order_of;
+use lingqu_proto::{EndRefused, EndTerms, check_end, named_key};
 use lingqu_tlog::{Hash, Intl, VerifierKey, leaf_hash};
 
-use super::frame::StoredBatch;
 use super::streams::Stream;
 
 /// The unit whose node writes a stream, as the registry has it.
@@ -35,43 +33,34 @@ pub(crate) struct Predecessor {
     end: Hash,
 }
 
-/// Why a stream may not end like this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum EndRefused {
-    /// The next stream's key is none that may follow.
-    #[error("the next stream's key may not follow this one's")]
-    Key,
-    /// The order is not about this end, or is not the unit's.
-    #[error("the unit's order is missing, about something else, or not signed by the unit")]
-    Order,
+/// What a stream's last record must be, as the registry and the mirror's own log have it.
+pub(super) struct Judge<'a> {
+    pub(super) stream: &'a Stream,
+    /// Whether the key of a stream that follows plays another role. Not asked of what is in the log already: who came
+    /// later had to take another one.
+    pub(super) is_taken: &'a dyn Fn(&[u8]) -> bool,
 }
 
-/// Whether the stream may end with this record at `time`.
-pub(super) fn ends(stream: &Stream, end: &StreamEnd, time: Timestamp) -> Result<(), EndRefused> {
-    next_stream_key(stream, end)?;
-    let unit = stream.unit.as_ref().ok_or(EndRefused::Order)?;
-    let order = order_of(end, &stream.origin, time);
-    let (order, envelope) = order.map_err(|_| EndRefused::Order)?;
-    let is_its = order.unit == unit.id && order.node.as_str() == stream.owner;
-    if is_its && envelope.signed_by(&unit.approval_key) == SignedBy::Yes {
-        Ok(())
-    } else {
-        Err(EndRefused::Order)
+impl Judge<'_> {
+    /// Whether the stream may end with `entry` after a record of that time: what the node checks before it writes it.
+    pub(super) fn end(&self, entry: &[u8], after: Option<Timestamp>) -> Result<(), EndRefused> {
+        // Nobody could order the end of the coordinator's own stream.
+        let unit = self.stream.unit.as_ref().ok_or(EndRefused::OtherUnit)?;
+        let terms = EndTerms {
+            origin: &self.stream.origin,
+            node: &self.stream.owner,
+            unit: &unit.id,
+            unit_key: &unit.approval_key,
+            is_taken: self.is_taken,
+        };
+        check_end(&terms, entry, after).map(drop)
     }
 }
 
 /// The key that the end names, if it may follow. That the record is the last one is for [`super::streams::Tip`].
-fn next_stream_key(stream: &Stream, end: &StreamEnd) -> Result<VerifierKey<Intl>, EndRefused> {
-    let key = next_key::<Intl>(&stream.origin, end, (0, 1)).map_err(|_| EndRefused::Key)?;
-    let is_units = stream
-        .unit
-        .as_ref()
-        .is_some_and(|unit| unit.approval_key == key.public_key());
-    if is_units {
-        Err(EndRefused::Key)
-    } else {
-        Ok(key)
-    }
+fn next_stream_key(stream: &Stream, end: &StreamEnd) -> Option<VerifierKey<Intl>> {
+    let unit = stream.unit.as_ref()?;
+    named_key(&stream.origin, &unit.approval_key, end)
 }
 
 /// Whether `entry`, which says this of the succession, is what the stream must begin with: the proof of the end of the
@@ -93,18 +82,17 @@ pub(super) fn begins(stream: &Stream, entry: &[u8], said: Option<&Succession>) -
     }
 }
 
-/// The stream that follows `stream`, if the stored batch ended it. The batch was checked before it was stored.
+/// The stream that follows `stream`, if this entry ended it. The entry was checked before it was stored.
 pub(super) fn follower(
     stream: &Stream,
-    batch: &StoredBatch,
+    entry: &[u8],
     mirror_key: &VerifierKey<Intl>,
 ) -> Option<Stream> {
-    let entry = batch.entries.last()?;
     let record = RecordView::read::<Intl>(entry).ok()?;
     let Ok(Some(Succession::End(end))) = Succession::of(&record) else {
         return None;
     };
-    let log_key = next_stream_key(stream, &end).ok()?;
+    let log_key = next_stream_key(stream, &end)?;
     let trust = format!(
         "log {}\nwitness mirror {mirror_key}\nquorum mirror\n",
         stream.log_key

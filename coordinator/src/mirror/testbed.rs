@@ -13,6 +13,8 @@ use lingqu_tlog::{
 };
 use tokio::sync::mpsc;
 
+use super::files::Files;
+use super::headlog::Head;
 use super::replicate::{Answer, Said, converse};
 use super::streams::Stream;
 use super::{Mirror, MirrorOpenError, MirrorOptions};
@@ -168,6 +170,13 @@ impl Bed {
         self.dir.path().join("mirror")
     }
 
+    /// The files beside the log in `wal`.
+    pub(crate) fn files_at(&self, wal: &Path) -> Files {
+        let mut name = wal.file_name().unwrap().to_owned();
+        name.push("-base");
+        Files::open(&wal.with_file_name(name)).unwrap()
+    }
+
     pub(crate) fn open(&self) -> Arc<Mirror> {
         self.try_open(self.streams.clone()).unwrap()
     }
@@ -193,12 +202,12 @@ impl Bed {
             streams,
             // A test that makes the log fail asserts on what is refused then.
             is_witnessed: false,
+            evidence: self.dir.path().join("evidence"),
             on_fatal: FatalHook::new(|_| ()),
         };
-        Ok(Arc::new(Mirror::open(
-            options,
-            Arc::new(FileStore::open(wal).unwrap()),
-        )?))
+        let files = Arc::new(self.files_at(wal));
+        let store = Arc::new(FileStore::open(wal).unwrap());
+        Ok(Arc::new(Mirror::open(options, store, files)?))
     }
 }
 
@@ -233,6 +242,13 @@ pub(crate) async fn replicate(mirror: &Arc<Mirror>, writer: &Writer, size: u64) 
         "{last:?}"
     );
     assert_eq!(mirror.size(&writer.origin()), writer.size());
+}
+
+/// All heads of a region's head log.
+pub(crate) fn heads(mirror: &Mirror, region: &Region) -> Vec<Head> {
+    let size = mirror.shared.state().logs[region].size();
+    let head = |index| mirror.archive.head(region, index).unwrap();
+    (0..size).map(head).collect()
 }
 
 pub(crate) fn mirror_key() -> VerifierKey<Intl> {

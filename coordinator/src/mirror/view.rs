@@ -105,6 +105,16 @@ impl Shared {
         all
     }
 
+    /// Whether a unit signs its orders with this key, or somebody else than `owner` signs a stream with it.
+    pub(crate) fn key_is_taken(&self, public_key: &[u8], owner: Option<&str>) -> bool {
+        self.streams().iter().any(|stream| {
+            let unit = stream.unit.as_ref();
+            let is_units = unit.is_some_and(|unit| unit.approval_key == public_key);
+            let is_anothers = owner.is_none_or(|owner| owner != stream.owner);
+            is_units || (is_anothers && stream.log_key.public_key() == public_key)
+        })
+    }
+
     /// Makes the caller the writer of a stream. Whoever wrote it before learns so from its own receiver, and its batches
     /// are refused from now on.
     pub(crate) fn take_over(&self, origin: &str) -> (u64, watch::Receiver<u64>) {

@@ -110,10 +110,12 @@ impl Net {
             own,
             streams: crate::open::streams(store).await.unwrap(),
             is_witnessed: false,
+            evidence: self.bed.dir.path().join("evidence"),
             on_fatal: lingqu_journal::FatalHook::new(|_| ()),
         };
         let files = lingqu_journal::FileStore::open(self.bed.wal()).unwrap();
-        Ok(Arc::new(Mirror::open(options, Arc::new(files))?))
+        let beside = Arc::new(self.bed.files_at(&self.bed.wal()));
+        Ok(Arc::new(Mirror::open(options, Arc::new(files), beside)?))
     }
 
     pub(crate) async fn try_open(&self) -> Result<Arc<Registry>, SettleError> {

@@ -6,6 +6,10 @@
 //! checked as well. Somebody who stole a log key can sign an end, but not the order: the mirror, which has the units' keys
 //! from the registry, takes no end without it, and it is the mirror's cosignature that a trust file asks for.
 
+mod shown_end;
+
+pub use shown_end::{BadEnd, NoBadEnd, judge_end};
+
 use lingqu_core::envelope::SignedBy;
 use lingqu_core::record::RecordView;
 use lingqu_core::succession::{Link, LinkRefused, StreamBegin, Succession, SuccessionOrder};

@@ -8,9 +8,11 @@
 
 mod course;
 mod link;
+mod shown_end;
 
 pub use course::{Course, OutOfCourse};
 pub use link::{Link, LinkRefused, proven_end};
+pub use shown_end::{SHOWN_END_HEADER, ShownEnd};
 
 use lingqu_tlog::{Hash, KeyKind, Suite, VerifierKey};
 
@@ -25,6 +27,9 @@ pub const ORDER_LEN_MAX: usize = 4_096;
 /// Longest proof of a stream's end in bytes: what the next stream's first record has room for.
 pub const END_PROOF_LEN_MAX: usize = 16_384;
 
+/// Longest life of an order, in calendar months after it is due: every half-year once and a month to spare.
+pub const ORDER_MONTHS_MAX: u16 = 13;
+
 /// The unit's order to its node: end this stream, and begin that one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SuccessionOrder {
@@ -36,6 +41,8 @@ pub struct SuccessionOrder {
     pub issued: Timestamp,
     /// Not to be carried out before.
     pub not_before: Timestamp,
+    /// Dead from then on, carried out or not: an order that was replaced does not lie in wait for ever.
+    pub not_after: Timestamp,
     /// Origin of the stream that ends. A stream ends once, so an order cannot be replayed.
     pub ends: String,
     /// Verifier key of the stream that begins; its name is that stream's origin.

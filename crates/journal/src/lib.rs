@@ -27,9 +27,10 @@ pub use seal::{
 pub use store::{FileStore, Segment, Store, StoreError};
 pub use stream::{
     AppendFailed, Batch, BeginRefused, Charge, CheckedHead, ClosedError, CosignatureRefused,
-    Debited, DpCharge, Figures, HeadFigures, HeadRefused, HeadTerms, HeadTermsRefused, Journal,
-    JournalLimits, JournalOptions, MIRRORS_MAX, MirrorFigures, MirrorTerms, OpenError, Outcome,
-    PastUnreadable, Predecessor, ReconcileRefused, Reconciled, Recorded, Refold, RefoldRefused,
-    Released, Seen, SpaceUse, SubjectUse, Summary, Unrecorded, Usage, read_past,
+    Debited, DpCharge, EndCheck, EndFailed, EndOrder, Figures, HeadFigures, HeadRefused, HeadTerms,
+    HeadTermsRefused, Journal, JournalLimits, JournalOptions, MIRRORS_MAX, MirrorFigures,
+    MirrorTerms, OpenError, Outcome, PastUnreadable, Predecessor, ReconcileRefused, Reconciled,
+    Recorded, Refold, RefoldRefused, Released, Seen, SpaceUse, SubjectUse, Summary, Unrecorded,
+    Usage, past_batches, read_past,
 };
-pub use wal::{ReadError, Wal, WalError, WalOpenError, WalOptions, WalReader};
+pub use wal::{ReadError, Sealed, Start, Wal, WalError, WalOpenError, WalOptions, WalReader};

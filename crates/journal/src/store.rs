@@ -28,6 +28,7 @@ pub struct Segment {
 ///   whole or not at all. Bytes after `head` are zero, and their space on the disk is allocated.
 /// - `write` is durable: after `Ok` the bytes survive a crash. After an error, or a crash before it returned, any part
 ///   of the bytes may have survived; no byte outside `offset..offset + bytes.len()` has changed.
+/// - `remove` is atomic and durable: after `Ok` the segment is gone, after a crash it is there whole or gone.
 /// - `read` fills the whole buffer or fails, and may run at the same time as a `write` elsewhere.
 /// - Nobody else writes while the store is open. Opening a store is where a second writer is refused.
 ///
@@ -40,6 +41,8 @@ pub trait Store: Send + Sync {
     fn create(&self, id: u64, len: u64, head: &[u8]) -> Result<(), StoreError>;
     /// Writes `bytes` at `offset` and makes them durable. Never extends a segment.
     fn write(&self, id: u64, offset: u64, bytes: &[u8]) -> Result<(), StoreError>;
+    /// Removes segment `id`, the first one there is.
+    fn remove(&self, id: u64) -> Result<(), StoreError>;
     /// Reads `into.len()` bytes at `offset`.
     fn read(&self, id: u64, offset: u64, into: &mut [u8]) -> Result<(), StoreError>;
 }

@@ -56,14 +56,14 @@ pub use figures::{Figures, HeadFigures, MirrorFigures};
 pub use heads::{CheckedHead, HeadRefused, HeadTerms, HeadTermsRefused};
 pub use ledger::Usage;
 pub use options::{JournalLimits, JournalOptions, MIRRORS_MAX, MirrorTerms, OpenError};
-pub use past::{PastUnreadable, read_past};
+pub use past::{PastUnreadable, past_batches, read_past};
 pub use reconcile::{ReconcileRefused, Reconciled};
 pub use refold::{Refold, RefoldRefused};
 pub use release::{Outcome, Recorded, Released, Summary, Unrecorded};
 pub use shipping::CosignatureRefused;
 pub use state::AppendFailed;
 pub use subjects::SubjectUse;
-pub use succeeding::{BeginRefused, Predecessor};
+pub use succeeding::{BeginRefused, EndCheck, EndFailed, EndOrder, Predecessor};
 
 use crate::commit::{Committer, CommitterOptions};
 use crate::frame::LogId;

@@ -4,11 +4,14 @@
 //! at the end. [`Wal::open`] tells that apart from damage: see `wal/recover.rs`. Payloads mean nothing here; nodes and
 //! coordinators both build on it.
 
+mod index;
 mod reader;
 mod recover;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use index::{Index, lock};
+pub use index::{Sealed, Start};
 pub use reader::{ReadError, WalReader};
 
 use crate::frame::{self, BLOCK, LogId};
@@ -51,21 +54,6 @@ pub struct Wal {
     /// After a failed write nobody knows what the disk holds: nothing is written any more.
     poisoned: bool,
 }
-
-/// Where frames are, shared with readers. Every 64th frame is marked.
-#[derive(Debug, Default)]
-struct Index {
-    marks: Vec<Position>,
-    /// Number of durable frames.
-    frames: u64,
-    /// Bytes that they take.
-    used_bytes: u64,
-    /// Length of each segment, by number.
-    segment_lens: Vec<u64>,
-}
-
-/// Frames from one mark to the next.
-const MARK_EVERY: u64 = 64;
 
 /// Why a log was not opened. Nothing has been changed then.
 #[derive(Debug, thiserror::Error)]
@@ -145,8 +133,23 @@ impl Wal {
     /// [`WalOpenError`]; the store is as it was then, except when the store itself failed.
     pub fn open_with<E>(
         store: Arc<dyn Store>,
+        options: WalOptions,
+        keys: Option<Arc<StateKeys>>,
+        replay: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<Wal, WalOpenError<E>> {
+        Wal::open_at(store, options, keys, &Start::default(), replay)
+    }
+
+    /// As [`Wal::open_with`], from `start` on: what the frames before it give is known from elsewhere, and they are not
+    /// read. Their segments must be there, but for those at the front that `start` does not name.
+    ///
+    /// # Errors
+    /// [`WalOpenError`]; the store is as it was then, except when the store itself failed.
+    pub fn open_at<E>(
+        store: Arc<dyn Store>,
         mut options: WalOptions,
         keys: Option<Arc<StateKeys>>,
+        start: &Start,
         replay: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<Wal, WalOpenError<E>> {
         if keys.is_some() {
@@ -161,14 +164,14 @@ impl Wal {
         {
             return Err(WalOpenError::Options);
         }
-        let end = recover::recover(store.as_ref(), &options, keys.as_deref(), replay)?;
+        let end = recover::recover(store.as_ref(), &options, keys.as_deref(), start, replay)?;
         recover::repair(store.as_ref(), &end)?;
         let mut wal = Wal {
             store,
             options,
             tail: end.tail,
             tail_len: end.tail_len,
-            sequence: end.index.frames,
+            sequence: end.index.frames(),
             index: Arc::new(Mutex::new(end.index)),
             frame: Vec::new(),
             sealer: keys
@@ -249,32 +252,9 @@ impl Wal {
             offset: BLOCK as u64,
         };
         self.tail_len = len;
-        lock(&self.index).segment_lens.push(len);
+        lock(&self.index).begin_segment(id, len);
         Ok(())
     }
-}
-
-impl Index {
-    fn push(&mut self, position: Position, len: usize) {
-        if self.frames.is_multiple_of(MARK_EVERY) {
-            self.marks.push(position);
-        }
-        self.frames += 1;
-        self.used_bytes += len as u64;
-    }
-
-    /// Zero for a segment that is not there.
-    fn segment_len(&self, segment: u64) -> u64 {
-        usize::try_from(segment)
-            .ok()
-            .and_then(|segment| self.segment_lens.get(segment).copied())
-            .unwrap_or(0)
-    }
-}
-
-/// The index stays whole if a holder panics: each change is one step.
-fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
-    index.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

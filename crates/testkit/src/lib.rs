@@ -3,8 +3,10 @@
 //! In scope: stand-ins for what the world does, without any behaviour of the product. Out of scope: builders of one
 //! crate's own types; they stand in that crate's tests. Start reading at [`ManualClock`] and [`HandWritten`].
 
+mod bad_ends;
 mod hand_written;
 
+pub use bad_ends::{BadEnd, EndPlace, EndSeeds, bad_ends};
 pub use hand_written::HandWritten;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_core::{ErrorCode, PartyId};
 use lingqu_journal::{ReconcileRefused, Reconciled};
+use lingqu_proto::pb::mirror_conflict::Kind as ConflictKind;
 use lingqu_proto::pb::replicate_request::Message as ToMirror;
 use lingqu_proto::pb::replicate_response::Message as FromMirror;
 use lingqu_proto::{head_shown_from_pb, note_signature_from_pb, pb};
@@ -16,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
-use super::{Pause, dial, mirror_client};
+use super::{Pause, dial, mirror_client, past};
 use crate::config::MirrorAddress;
 use crate::{Node, TakeHeadFailed};
 
@@ -27,7 +28,7 @@ const ADOPTED_ENTRIES_MAX: usize = 10_000_000;
 
 /// Why one connection to the mirror ended.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
+pub(super) enum Ended {
     /// Try again later.
     #[error("{0}")]
     Away(String),
@@ -87,6 +88,13 @@ async fn replicate(peer: &Peer, tls: &ClientTls, pause: &mut Pause) -> Result<()
         .into_inner();
     let resume = match next(&mut responses).await? {
         FromMirror::Resume(resume) => resume,
+        FromMirror::Conflict(conflict) if conflict.kind() == ConflictKind::NotYours => {
+            past::give_back(node, &channel).await?;
+            pause.reset();
+            return Err(Ended::Away(
+                "the mirror has the end of the stream before again".to_owned(),
+            ));
+        }
         FromMirror::Conflict(conflict) => return Err(conflict_ends(peer, &conflict)),
         FromMirror::Cosigned(_) | FromMirror::Headed(_) => {
             return Err(Ended::Away("an answer out of order".to_owned()));
@@ -361,7 +369,7 @@ fn conflict_ends(peer: &Peer, conflict: &pb::MirrorConflict) -> Ended {
     }
 }
 
-async fn send(
+pub(super) async fn send(
     requests: &mpsc::Sender<pb::ReplicateRequest>,
     message: ToMirror,
 ) -> Result<(), Ended> {
@@ -374,7 +382,9 @@ async fn send(
         .map_err(|_| Ended::Away("the stream ended".to_owned()))
 }
 
-async fn next(responses: &mut Streaming<pb::ReplicateResponse>) -> Result<FromMirror, Ended> {
+pub(super) async fn next(
+    responses: &mut Streaming<pb::ReplicateResponse>,
+) -> Result<FromMirror, Ended> {
     let response = responses
         .next()
         .await

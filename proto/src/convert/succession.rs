@@ -2,7 +2,9 @@
 
 use lingqu_core::Timestamp;
 use lingqu_core::envelope::Envelope;
-use lingqu_core::succession::{SUCCESSION_TYPE, StreamEnd, SuccessionOrder, may_follow};
+use lingqu_core::succession::{
+    ORDER_MONTHS_MAX, SUCCESSION_TYPE, StreamEnd, SuccessionOrder, may_follow,
+};
 use lingqu_tlog::{Intl, KeyKind, VerifierKey};
 use prost::Message;
 
@@ -23,6 +25,7 @@ impl SignedObject for SuccessionOrder {
             node: self.node.to_string(),
             issued_us: self.issued.0,
             not_before_us: self.not_before.0,
+            not_after_us: self.not_after.0,
             ends: self.ends.clone(),
             begins: self.begins.clone(),
         };
@@ -44,11 +47,23 @@ impl SignedObject for SuccessionOrder {
                     "names a stream that cannot follow the one that ends",
                 );
             }
+            let not_before = instant("not_before_us", order.not_before_us)?;
+            let not_after = instant("not_after_us", order.not_after_us)?;
+            if not_after <= not_before {
+                return refuse("not_after_us", "is not after `not_before_us`");
+            }
+            if not_after > not_before.plus_months_utc8(ORDER_MONTHS_MAX) {
+                return refuse(
+                    "not_after_us",
+                    "is more than 13 months after `not_before_us`",
+                );
+            }
             Ok(SuccessionOrder {
                 unit: parse("unit", &order.unit)?,
                 node: parse("node", &order.node)?,
                 issued: instant("issued_us", order.issued_us)?,
-                not_before: instant("not_before_us", order.not_before_us)?,
+                not_before,
+                not_after,
                 ends: order.ends,
                 begins: order.begins,
             })
@@ -57,7 +72,7 @@ impl SignedObject for SuccessionOrder {
 }
 
 /// The order in the last record of the stream `origin`, recorded at `ended`: it must be about this stream, its node, and
-/// the stream that the record names, and not have been carried out before its time. **Does not check the signature**:
+/// the stream that the record names, and have been carried out within its time. **Does not check the signature**:
 /// whoever has the unit's key asks the envelope ([`Envelope::signed_by`]).
 ///
 /// # Errors
@@ -82,6 +97,9 @@ pub fn order_of(
     }
     if ended < order.not_before {
         return refuse("not_before_us", "is later than the end");
+    }
+    if ended >= order.not_after {
+        return refuse("not_after_us", "was over when the stream ended");
     }
     Ok((order, envelope))
 }

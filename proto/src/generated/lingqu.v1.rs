@@ -1012,11 +1012,14 @@ pub struct SuccessionOrder {
     /// Not to be carried out before.
     #[prost(int64, tag = "4")]
     pub not_before_us: i64,
+    /// Dead from then on, carried out or not; at most 13 calendar months after not_before_us.
+    #[prost(int64, tag = "5")]
+    pub not_after_us: i64,
     /// Origin of the stream that ends. A stream ends once: an order cannot be replayed.
-    #[prost(string, tag = "5")]
+    #[prost(string, tag = "6")]
     pub ends: ::prost::alloc::string::String,
     /// C2SP verifier key of the stream that begins; its name is that stream's origin.
-    #[prost(string, tag = "6")]
+    #[prost(string, tag = "7")]
     pub begins: ::prost::alloc::string::String,
 }
 /// What a node keeps from the end of one stream to the beginning of the next. Leaves it only as records of the log.

@@ -168,6 +168,10 @@ impl Store for ReadOnly {
         Ok(())
     }
 
+    fn remove(&self, _: u64) -> Result<(), StoreError> {
+        Err(io(std::io::ErrorKind::ReadOnlyFilesystem.into()))
+    }
+
     fn read(&self, id: u64, offset: u64, into: &mut [u8]) -> Result<(), StoreError> {
         let path = self.dir.join(format!("{id:016x}.wal"));
         let file = File::open(path).map_err(io)?;

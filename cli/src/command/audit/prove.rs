@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lingqu_client::archive::{LogFiles, ProveFailed};
+use lingqu_client::succession::{NoBadEnd, judge_end};
+use lingqu_core::succession::ShownEnd;
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{AddCheckpoint, Checkpoint, Fork, Intl, Note};
 use serde_json::json;
@@ -147,6 +149,41 @@ pub(super) fn verify_fork(
     }
     session.line(format_args!(
         "forked · 存在两个版本: {origin} signed two different histories of size {size}"
+    ))
+}
+
+/// Checks the evidence that a node signed an end of its stream that may not be. That it holds is exit code 0: whoever has
+/// that log key is then not to be believed.
+pub(super) fn verify_end(
+    arguments: &Verify,
+    bytes: &[u8],
+    trusts: &[Trust<Intl>],
+    session: &mut Session<'_>,
+) -> Result<(), Failure> {
+    let refused = |why: &dyn std::fmt::Display| Failure::CheckFailed {
+        en: format!("this is no evidence against the node: {why}"),
+        zh: "不能证明该节点签署了不应有的日志流终结",
+    };
+    let text = std::str::from_utf8(bytes).map_err(|error| refused(&error))?;
+    let shown = ShownEnd::parse(text).ok_or_else(|| refused(&"it is malformed"))?;
+    let origin = &shown.0.checkpoint.origin;
+    let trust = pick(trusts, origin).ok_or(Failure::NotAuthenticated)?;
+    let bad = match judge_end(&shown, trust) {
+        Ok(bad) => bad,
+        Err(NoBadEnd::UnitKeyMissing(unit)) => {
+            return Err(Failure::Unusable(format!(
+                "whether the order is signed only the key of `{unit}` can tell: give `--unit-key {unit}=HEX`"
+            )));
+        }
+        Err(why) => return Err(refused(&why)),
+    };
+    let (index, why) = (shown.0.index, bad.to_string());
+    if arguments.json {
+        let value = json!({ "bad_end": true, "origin": origin, "index": index, "why": why });
+        return session.json(&value);
+    }
+    session.line(format_args!(
+        "bad end · 不应有的终结: the key of {origin} signed record {index} as its end, and {why}"
     ))
 }
 

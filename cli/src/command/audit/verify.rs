@@ -11,6 +11,7 @@ use clap::Args;
 use lingqu_core::head::head_log_of;
 use lingqu_core::receipt::{Level, Proven, Receipt, is_receipts, is_text, receipts_from_text};
 use lingqu_core::record::{Kind, Record, flag};
+use lingqu_core::succession::SHOWN_END_HEADER;
 use lingqu_core::trust::Trust;
 use lingqu_proto::{pb, receipt_from_pb, receipt_to_pb};
 use lingqu_tlog::{Intl, NoteSignature, VerifierKey};
@@ -81,6 +82,9 @@ impl Verify {
         }
         if bytes.starts_with(b"lingqu/fork/") {
             return prove::verify_fork(&self, &bytes, &trusts, session);
+        }
+        if bytes.starts_with(SHOWN_END_HEADER.as_bytes()) {
+            return prove::verify_end(&self, &bytes, &trusts, session);
         }
         if bytes.starts_with(disclose::MAGIC.as_bytes()) {
             return disclose::verify(&self, &bytes, &trusts, session);

@@ -1,4 +1,4 @@
-use super::super::testbed::{Bed, Writer, head_log_key, region, replicate};
+use super::super::testbed::{Bed, Writer, head_log_key, heads, region, replicate};
 use super::*;
 
 /// The roots of every published checkpoint, computed again from the leaves alone.
@@ -24,14 +24,11 @@ async fn every_checkpoint_is_over_exactly_the_leaves_before_it() {
                 .clone(),
         );
     }
-    let heads = mirror.shared.state().logs[&region("4501")].heads.clone();
+    let heads = heads(&mirror, &region("4501"));
     let mut tree = Frontier::<Intl>::new();
     let mut roots = vec![(0, tree.root())];
     for (head, index) in heads.iter().zip(0..) {
-        let leaf = mirror
-            .archive
-            .leaf(&region("4501"), index, head.location)
-            .unwrap();
+        let leaf = mirror.archive.leaf(&region("4501"), index).unwrap();
         tree.push(leaf_hash::<Intl>(&leaf));
         roots.push((tree.size(), tree.root()));
         let read = Leaf::decode(&leaf).unwrap();

@@ -3,13 +3,13 @@
 use lingqu_core::envelope::Envelope;
 use lingqu_core::forward::PART_LEN_MAX;
 use lingqu_core::record::{Draft, Kind};
-use lingqu_core::succession::{StreamBegin, SuccessionOrder};
+use lingqu_core::succession::{ShownEnd, StreamBegin, SuccessionOrder};
 use lingqu_proto::{encode_envelope, seal};
-use lingqu_testkit::HandWritten;
+use lingqu_testkit::{BadEnd, EndPlace, EndSeeds, HandWritten, bad_ends};
 use lingqu_tlog::{Ed25519Signer, Signer};
 
 use super::super::replicate::{Answer, Conflict, Said};
-use super::super::testbed::{Bed, region, say};
+use super::super::testbed::{Bed, heads, region, say};
 use super::super::{Mirror, testbed};
 use super::*;
 
@@ -51,8 +51,9 @@ fn order_for(begins: &HandWritten) -> SuccessionOrder {
     SuccessionOrder {
         unit: UNIT.parse().unwrap(),
         node: "node_a".parse().unwrap(),
-        issued: Timestamp(1),
-        not_before: Timestamp(2),
+        issued: Timestamp(testbed::START),
+        not_before: Timestamp(testbed::START),
+        not_after: Timestamp(testbed::START).plus_months_utc8(1),
         ends: OLD.to_owned(),
         begins: begins.key().to_string(),
     }
@@ -166,8 +167,7 @@ async fn a_stream_that_ended_is_followed_by_the_one_that_its_end_names() {
     assert_eq!(send(&mirror, &next, "node_a").await, None);
     mirror.tick().await.unwrap();
     // Both stand in the region's head log, the one that ended for good.
-    let state = mirror.shared.state();
-    let heads = &state.logs[&region("4501")].heads;
+    let heads = heads(&mirror, &region("4501"));
     let newest = |origin| heads.iter().rfind(|head| head.origin == origin);
     assert_eq!(newest(OLD).map(|head| head.size), Some(2));
     assert_eq!(newest(NEXT).map(|head| head.size), Some(4));
@@ -229,88 +229,107 @@ async fn a_stream_ends_once() {
     assert!(mirror.shared.stream(&other.origin).is_none());
 }
 
-/// Whoever has the log key alone cannot end the stream, nor can another unit, or this one for something else.
-#[tokio::test]
-async fn an_end_without_its_units_order_is_refused() {
-    let next = next(&old());
-    let good = order_for(&next);
-    let another = SuccessionOrder {
-        unit: "party_other".parse().unwrap(),
-        ..good.clone()
-    };
-    let other_node = SuccessionOrder {
-        node: "node_b".parse().unwrap(),
-        ..good.clone()
-    };
-    let replayed = SuccessionOrder {
-        ends: "coord.example/s/a/4501/2026h1".to_owned(),
-        ..good.clone()
-    };
-    let other_key = SuccessionOrder {
-        begins: written(NEXT, 9).key().to_string(),
-        ..good.clone()
-    };
-    let too_early = SuccessionOrder {
-        not_before: Timestamp(i64::MAX),
-        ..good.clone()
-    };
-    let unsigned: Envelope = seal(&good);
-    let other_type = {
-        let mut envelope: Envelope = Envelope::new("lingqu.v1.SourceOrder", seal(&good).payload);
-        envelope.sign(UNIT, &signer(50));
-        encode_envelope(&envelope)
-    };
-    for (order, why) in [
-        (b"order".to_vec(), "no order"),
-        (encode_envelope(&unsigned), "nobody signed it"),
-        (signed(&good, 1), "the log key signed it"),
-        (signed(&good, 51), "a stranger signed it"),
-        (signed(&another, 50), "another unit's"),
-        (signed(&other_node, 50), "for another node"),
-        (signed(&replayed, 50), "of an earlier stream"),
-        (signed(&other_key, 50), "for another key"),
-        (signed(&too_early, 50), "before its time"),
-        (other_type, "another kind of order"),
-    ] {
-        let (_bed, mirror) = bed();
-        let mut old = old();
-        old.end(&order, &next, &balances());
-        let refused = send(&mirror, &old, "node_a").await;
-        assert_eq!(refused, Some(Conflict::BadBatch), "{why}");
-        assert_eq!(mirror.size(OLD), 1, "{why}");
-        assert!(mirror.shared.stream(NEXT).is_none(), "{why}");
+fn place() -> EndPlace<'static> {
+    EndPlace {
+        good: order_for(&next(&old())),
+        seal: &|order| seal(order),
+        encode: &|envelope| encode_envelope(envelope),
+        seeds: EndSeeds {
+            unit: 50,
+            log: 1,
+            mirror: 102,
+            heads: 103,
+            next: 2,
+        },
     }
 }
 
-/// Nor with a key that plays another role, or for a stream of another place.
+fn kept(bed: &Bed) -> Vec<String> {
+    let files = std::fs::read_dir(bed.dir.path().join("evidence"));
+    let files = files.into_iter().flatten().map(|file| file.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|ending| ending == "end"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect()
+}
+
+/// Whoever has the log key alone cannot end the stream, nor can another unit, or this one for something else. What the
+/// node signed for it is kept, and proves that it did.
 #[tokio::test]
-async fn an_end_names_a_key_of_its_own_and_the_same_place() {
-    let place = written("coord.example/s/a/4502/2027h1", 2);
-    let earlier = written("coord.example/s/a/4501/2026h1", 2);
-    for (next, why) in [
-        (place, "another region"),
-        (earlier, "an earlier period"),
-        (written(NEXT, 102), "the mirror's key"),
-        (written(NEXT, 103), "the head logs' key"),
-        (written(NEXT, 50), "the unit's key"),
-        (written(NEXT, 3), "another node's log key"),
-    ] {
-        let (_bed, mirror) = bed();
+async fn an_end_that_may_not_be_is_refused_and_kept() {
+    let mut table = bad_ends(&place());
+    // What the registry knows and the node cannot.
+    let next = written(NEXT, 3);
+    table.push(BadEnd {
+        why: "another node's log key",
+        order: order(&next),
+        next,
+    });
+    for BadEnd { why, order, next } in table {
+        let (bed, mirror) = bed();
         let mut old = old();
-        old.end(&order(&next), &next, &balances());
-        let refused = send(&mirror, &old, "node_a").await;
-        assert_eq!(refused, Some(Conflict::BadBatch), "{why}");
+        old.end(&order, &next, &balances());
+        // Twice: it is one deed.
+        for _ in 0..2 {
+            let refused = send(&mirror, &old, "node_a").await;
+            assert_eq!(refused, Some(Conflict::BadBatch), "{why}");
+        }
         assert_eq!(mirror.size(OLD), 1, "{why}");
+        assert!(
+            mirror
+                .shared
+                .stream(&next.origin)
+                .is_none_or(|found| found.origin == OLD)
+        );
+        let files = kept(&bed);
+        assert_eq!(files.len(), 1, "{why}");
+        let shown = ShownEnd::parse(&files[0]).unwrap();
+        assert_eq!(shown.0.entry, old.entries[1], "{why}");
+        let trust = Trust::<Intl>::parse(&format!("log {}\nquorum none\n", old.key())).unwrap();
+        assert!(shown.0.verify(&trust).is_ok(), "{why}");
     }
-    // The coordinator's own stream is nobody's to end.
+}
+
+/// A batch that goes on behind its bad end shows the end all the same; one that does not lead to its root proves nothing.
+#[tokio::test]
+async fn what_is_kept_is_proven() {
+    let bad = bad_ends(&place()).remove(0);
+    let mut old = old();
+    for _ in 0..5 {
+        old.push(Draft::new(Kind::Heartbeat));
+    }
+    old.end(&bad.order, &bad.next, &balances());
+    let (bed, mirror) = bed();
+    let said = |old: &HandWritten| vec![open(old), batch(old, 0, 3), batch(old, 3, 7)];
+    let answers = say(&mirror, "node_a", said(&old)).await;
+    assert_eq!(refused(&answers), Some(Conflict::BadBatch));
+    assert_eq!((mirror.size(OLD), kept(&bed).len()), (3, 1));
+    let (bed, mirror) = self::bed();
+    let mut altered = said(&old);
+    let Some(Said::Batch { checkpoint, .. }) = altered.last_mut() else {
+        panic!("a batch is last")
+    };
+    *checkpoint = {
+        old.entries[4] = old.entries[5].clone();
+        old.signed(7).to_string()
+    };
+    let answers = say(&mirror, "node_a", altered).await;
+    assert_eq!(refused(&answers), Some(Conflict::BadBatch));
+    assert_eq!(kept(&bed), [] as [String; 0]);
+}
+
+/// The coordinator's own stream is nobody's to end.
+#[test]
+fn the_coordinators_own_stream_has_nobody_who_could_end_it() {
     let own = testbed::keys().log;
     let stream = Stream::new(OLD, "node_a", &region("4501"), own.public_key()).unwrap();
     let (old, _) = both();
-    let end = Succession::of(&RecordView::read::<Intl>(&old.entries[1]).unwrap());
-    let Ok(Some(Succession::End(end))) = end else {
-        panic!("{end:?}")
+    let judge = Judge {
+        stream: &stream,
+        is_taken: &|_| false,
     };
-    assert_eq!(ends(&stream, &end, old.time), Err(EndRefused::Order));
+    let ends = judge.end(&old.entries[1], None);
+    assert_eq!(ends, Err(EndRefused::OtherUnit));
 }
 
 /// A stream that begins with less than was spent, or with something else.

@@ -48,7 +48,7 @@ impl Submission {
     fn proof(&self, mirror: &Mirror, old: u64) -> Option<Vec<Hash>> {
         let state = mirror.shared.state();
         let log = state.logs.get(&self.region)?;
-        log.tree.consistency_proof(old, self.size).ok()
+        log.consistency_proof(old, self.size)
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) const OLD: &str = "c.example/s/n/4501/2026h2";
 pub(crate) const NEXT: &str = "c.example/s/n/4501/2027h1";
 pub(crate) const MIRROR: &str = "c.example/mirror";
 pub(crate) const UNIT: &str = "party_unit";
+/// A day before the streams of the tests.
+pub(crate) const DUE: Timestamp = Timestamp(1_795_046_400_000_000);
 pub(crate) const BALANCES: &[u8] = b"balances";
 
 pub(crate) fn unit_signer() -> Ed25519Signer {
@@ -24,8 +26,9 @@ pub(crate) fn order(ends: &str, begins: &HandWritten, unit: &str) -> Vec<u8> {
     let order = SuccessionOrder {
         unit: unit.parse().unwrap(),
         node: "node_n".parse().unwrap(),
-        issued: Timestamp(1),
-        not_before: Timestamp(2),
+        issued: DUE,
+        not_before: DUE,
+        not_after: DUE.plus_months_utc8(13),
         ends: ends.to_owned(),
         begins: begins.key().to_string(),
     };
@@ -56,7 +59,7 @@ pub(crate) fn trust() -> Trust<Intl> {
     Trust::parse(&old().trust()).unwrap()
 }
 
-fn with_unit(key: &Ed25519Signer) -> Trust<Intl> {
+pub(crate) fn with_unit(key: &Ed25519Signer) -> Trust<Intl> {
     let unit = UNIT.parse().unwrap();
     let keys = BTreeMap::from([(unit, key.public_key().to_vec())]);
     trust().with_units(keys)

@@ -216,6 +216,20 @@ impl Store for FaultyStore {
         Err(failed("sync"))
     }
 
+    fn remove(&self, id: u64) -> Result<(), StoreError> {
+        let mut surface = self.disk.lock();
+        let fault = self.step(&mut surface)?;
+        // Removal is atomic: of a fault only whether it came before or after matters.
+        if matches!(fault, None | Some(Fault::AfterPersisting | Fault::Cached)) {
+            let removed = surface.segments.remove(&id);
+            assert!(removed.is_some(), "a segment is removed once");
+        }
+        match fault {
+            None => Ok(()),
+            Some(_) => Err(failed("remove")),
+        }
+    }
+
     fn read(&self, id: u64, offset: u64, into: &mut [u8]) -> Result<(), StoreError> {
         let surface = self.disk.lock();
         let offset = usize::try_from(offset).unwrap();

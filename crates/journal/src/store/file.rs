@@ -262,6 +262,16 @@ impl Store for FileStore {
         Ok(())
     }
 
+    fn remove(&self, id: u64) -> Result<(), StoreError> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if reading.as_ref().is_some_and(|open| open.id == id) {
+            *reading = None;
+        }
+        drop(reading);
+        fs::remove_file(self.path(id)).map_err(StoreError::io("remove"))?;
+        self.sync_dir()
+    }
+
     fn read(&self, id: u64, offset: u64, into: &mut [u8]) -> Result<(), StoreError> {
         self.open_segment(&self.reading, id)?
             .file

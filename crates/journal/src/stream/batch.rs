@@ -35,20 +35,33 @@ pub enum ClosedError {
 pub(crate) type Signed = (Checkpoint, Vec<u8>);
 
 /// Gathers frames up to the limits.
-struct Gathering<'l> {
-    from: u64,
+pub(super) struct Gathering<'l> {
+    pub(super) from: u64,
     /// The size that is not gone beyond.
     to: u64,
     limits: &'l JournalLimits,
-    entries: Vec<Vec<u8>>,
+    pub(super) entries: Vec<Vec<u8>>,
     bytes: usize,
-    last: Option<(u64, lingqu_tlog::Hash, Vec<u8>)>,
+    /// Size, root and signature after the last frame.
+    pub(super) last: Option<(u64, lingqu_tlog::Hash, Vec<u8>)>,
 }
 
-impl Gathering<'_> {
+impl<'l> Gathering<'l> {
+    /// Nothing yet, of what begins with the entry `from`.
+    pub(super) fn new(from: u64, limits: &'l JournalLimits) -> Gathering<'l> {
+        Gathering {
+            from,
+            to: u64::MAX,
+            limits,
+            entries: Vec::new(),
+            bytes: 0,
+            last: None,
+        }
+    }
+
     /// Takes one frame in, unless it is one too many. A frame is never split at its end, since the checkpoint is
     /// there; the first one is taken however large.
-    fn take(&mut self, payload: &Payload<'_>) -> ControlFlow<()> {
+    pub(super) fn take(&mut self, payload: &Payload<'_>) -> ControlFlow<()> {
         if payload.end() <= self.from {
             return ControlFlow::Continue(());
         }
@@ -85,12 +98,8 @@ impl<S: Suite> Shared<S> {
             (to, state.fold.recent(from), state.fold.frame_before(from))
         };
         let mut gathering = Gathering {
-            from,
             to,
-            limits: &self.limits,
-            entries: Vec::new(),
-            bytes: 0,
-            last: None,
+            ..Gathering::new(from, &self.limits)
         };
         match recent {
             Some(payloads) => {

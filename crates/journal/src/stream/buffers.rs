@@ -63,8 +63,9 @@ mod tests {
         one.push(1);
         let memory = one.as_ptr();
         buffers.give(one);
-        assert_ne!(buffers.take(4_096).as_ptr(), memory);
-        assert_ne!(buffers.take(8_193).as_ptr(), memory);
+        let (smaller, larger) = (buffers.take(4_096), buffers.take(8_193));
+        assert_ne!(smaller.as_ptr(), memory);
+        assert_ne!(larger.as_ptr(), memory);
         let again = buffers.take(4_097);
         assert_eq!((again.len(), again.as_ptr()), (0, memory));
     }

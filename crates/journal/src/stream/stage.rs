@@ -15,6 +15,7 @@ use super::charge::Held;
 use super::fold::{Applied, Frame};
 use super::payload::{ENTRY_OVERHEAD, HEAD_LEN, PayloadWriter};
 use super::state::{Phase, Shared};
+use super::succeeding::EndCheck;
 use crate::commit::Stage;
 
 /// Something to append, and whom to tell.
@@ -49,6 +50,10 @@ pub(crate) struct Ending {
     pub(crate) next_key: String,
     /// The order is not carried out before.
     pub(crate) not_before: Timestamp,
+    /// Judges the record before it becomes durable.
+    pub(crate) check: EndCheck,
+    /// Who is told why there is no record.
+    pub(crate) refused: mpsc::Sender<String>,
     pub(crate) record: Option<Unplaced>,
 }
 
@@ -211,8 +216,9 @@ impl<S: Suite> StreamStage<S> {
         payload.push(entry);
     }
 
-    /// Makes the last record, whose balances are those after the frame before this one.
-    fn place_end(&mut self, ending: &mut Ending, payload: &mut PayloadWriter<'_>) {
+    /// Makes the last record, whose balances are those after the frame before this one; gives whether it may stand. One
+    /// that may not leaves everything as it is: the stream goes on.
+    fn place_end(&mut self, ending: &mut Ending, payload: &mut PayloadWriter<'_>) -> bool {
         let time = self.next_time().max(ending.not_before);
         let forward = self.shared.lock().fold.forward(time).encode();
         let end = StreamEnd {
@@ -223,8 +229,15 @@ impl<S: Suite> StreamStage<S> {
         };
         let draft = Succession::End(end).draft();
         let mut record = Unplaced::new::<S>(draft, self.shared.stream);
+        let finished = record.at(self.frontier.size(), time);
+        if let Err(why) = (ending.check)(finished, self.last_time) {
+            // Whoever has gone away does not need the answer.
+            let _ = ending.refused.send(why);
+            return false;
+        }
         self.place_at(&mut record, time, payload);
         ending.record = Some(record);
+        true
     }
 
     /// Takes adopted entries over if they stand exactly here.
@@ -330,10 +343,7 @@ impl<S: Suite> Stage for StreamStage<S> {
                 }
                 fits
             }
-            Work::End(ending) => {
-                self.place_end(ending, &mut writer);
-                true
-            }
+            Work::End(ending) => self.place_end(ending, &mut writer),
         });
         if writer.is_empty() {
             writer.abandon();

@@ -4,6 +4,8 @@
 //! before the first record of the new one is made. So at every moment, and after any crash, one of the two takes records
 //! and the other does not; and what was spent is counted in exactly one of them.
 
+use std::sync::mpsc;
+
 use lingqu_core::Timestamp;
 use lingqu_core::forward::Forward;
 use lingqu_core::record::{RECORD_LEN_MAX, Unplaced};
@@ -40,6 +42,33 @@ impl std::fmt::Debug for Predecessor {
     }
 }
 
+/// Judges the finished last record, before it becomes durable: its bytes, and the time of the record before it. The
+/// reason why it may not stand is for people.
+pub type EndCheck = Box<dyn Fn(&[u8], Timestamp) -> Result<(), String> + Send>;
+
+/// The unit's order to end a stream.
+pub struct EndOrder<S: Suite> {
+    /// The bytes of its envelope.
+    pub order: Vec<u8>,
+    /// Verifier key of the stream that follows.
+    pub next: VerifierKey<S>,
+    /// The order is not carried out before.
+    pub not_before: Timestamp,
+    /// Whether the record that comes of it is one that the mirror takes.
+    pub check: EndCheck,
+}
+
+/// Why a stream did not end. It goes on then, unless it is an [`EndFailed::Append`] that ends all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndFailed {
+    /// The journal takes no such record.
+    #[error(transparent)]
+    Append(#[from] AppendFailed),
+    /// The check refused the finished record.
+    #[error("the end would not hold: {0}")]
+    Refused(String),
+}
+
 /// Why a stream does not begin. Nothing was recorded then, unless it is [`BeginRefused::Failed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BeginRefused {
@@ -55,23 +84,24 @@ pub enum BeginRefused {
 }
 
 impl<S: Suite> Journal<S> {
-    /// Records the end of the stream by the unit's `order` (the bytes of its envelope), after everything that is queued
-    /// and the counts of coalesced denials. Nothing is recorded after it. Blocks until it is durable.
+    /// Records the end of the stream by the unit's order, after everything that is queued and the counts of coalesced
+    /// denials. Nothing is recorded after it. Blocks until it is durable.
     ///
     /// # Errors
-    /// [`AppendFailed`]; [`AppendFailed::Kind`] if a stream with the key `next` cannot follow this one, or a record has no
-    /// room for the order or the key.
-    pub fn end_stream(
-        &self,
-        order: Vec<u8>,
-        next: &VerifierKey<S>,
-        not_before: Timestamp,
-    ) -> Result<u64, AppendFailed> {
+    /// [`EndFailed`]; [`AppendFailed::Kind`] if a stream with the next key cannot follow this one, or a record has no room
+    /// for the order or the key. After [`EndFailed::Refused`] nothing has ended.
+    pub fn end_stream(&self, end: EndOrder<S>) -> Result<u64, EndFailed> {
         let shared = &self.inner.shared;
+        let EndOrder {
+            order,
+            next,
+            not_before,
+            check,
+        } = end;
         let origin = next.name().as_str();
         let fits = (1..=ORDER_LEN_MAX).contains(&order.len()) && next.to_string().len() <= 256;
         if next.kind() != KeyKind::Note || !may_follow(&shared.origin, origin) || !fits {
-            return Err(AppendFailed::Kind);
+            return Err(AppendFailed::Kind.into());
         }
         {
             let mut state = shared.lock();
@@ -79,20 +109,29 @@ impl<S: Suite> Journal<S> {
             state.phase = Phase::Ended;
         }
         self.write_denials_at_close();
+        let (refused, why) = mpsc::channel();
         let ending = Ending {
             order,
             next_key: next.to_string(),
             not_before,
+            check,
+            refused,
             record: None,
         };
         let (sender, receiver) = oneshot::channel();
         let item = Item::new(Work::End(Box::new(ending)), Done::Record(sender), None);
         let queued = self.inner.committer.submit_waiting(item);
         queued.map_err(|_| AppendFailed::Failed)?;
-        let place = receiver.blocking_recv();
-        place
-            .map(|place| place.index)
-            .map_err(|_| AppendFailed::Failed)
+        if let Ok(place) = receiver.blocking_recv() {
+            return Ok(place.index);
+        }
+        let why = why.try_recv().map_err(|_| AppendFailed::Failed)?;
+        // Nothing was made, and nothing else was taken since: the stream goes on where it stood.
+        let mut state = shared.lock();
+        if state.phase == Phase::Ended {
+            state.phase = Phase::Ready;
+        }
+        Err(EndFailed::Refused(why))
     }
 
     /// Whether the stream has ended, or is about to.
@@ -114,6 +153,11 @@ impl<S: Suite> Journal<S> {
     pub fn next_key(&self) -> Option<String> {
         let state = self.inner.shared.lock();
         state.fold.life.end().map(|end| end.next_key.clone())
+    }
+
+    /// The first record of this stream, if it follows another one and has begun.
+    pub fn begins(&self) -> Option<StreamBegin> {
+        self.inner.shared.lock().fold.life.begin().cloned()
     }
 
     /// What this stream leaves to the next one: there once the stream has ended and every mirror has cosigned its end, so

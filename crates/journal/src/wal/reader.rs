@@ -1,12 +1,13 @@
 //! Reading durable frames back while the writer goes on.
 //!
 //! A reader starts at the nearest mark before the wanted frame and walks from head to head; it never looks beyond the
-//! last durable frame, so that it cannot see one in flight.
+//! last durable frame, so that it cannot see one in flight. Frames of segments that were dropped are gone.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use super::{Index, MARK_EVERY, Position, WalOptions, lock};
+use super::index::{Found, Index, MARK_EVERY, Place, Sealed, lock};
+use super::{Position, WalOptions};
 use crate::frame::{self, BLOCK, HEAD_LEN, Head};
 use crate::seal::{self, StateKeys};
 use crate::store::{Store, StoreError};
@@ -26,6 +27,9 @@ pub enum ReadError {
     /// A frame that was durable is no longer what was written.
     #[error("frame {0} is damaged")]
     Damaged(u64),
+    /// The frame was dropped with its segment.
+    #[error("frame {0} is not there any more")]
+    Dropped(u64),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -48,17 +52,48 @@ impl WalReader {
 
     /// Number of durable frames.
     pub fn frames(&self) -> u64 {
-        lock(&self.index).frames
+        lock(&self.index).frames()
     }
 
     /// Bytes of all durable frames, their padding included.
     pub fn used_bytes(&self) -> u64 {
-        lock(&self.index).used_bytes
+        lock(&self.index).used_bytes()
     }
 
     /// Bytes of all segments, room for further frames included.
     pub fn disk_bytes(&self) -> u64 {
-        lock(&self.index).segment_lens.iter().sum()
+        lock(&self.index).disk_bytes()
+    }
+
+    /// The segments with the numbers of their first frames, in order; the last one is being written.
+    pub fn segments(&self) -> Vec<Sealed> {
+        lock(&self.index).segments()
+    }
+
+    /// Gives up in memory where frames of segments before this one are. They are found again more slowly.
+    pub fn forget_marks(&self, segment: u64) {
+        lock(&self.index).forget_marks(segment);
+    }
+
+    /// Removes the segments before `segment`, the first one first: a crash leaves a log without a gap. The segment that
+    /// is written stays. Whoever drops must have made durable before what the frames in them gave, and where replay
+    /// begins ([`super::Start`]).
+    ///
+    /// # Errors
+    /// [`StoreError`]: those before the one that could not be removed are gone.
+    pub fn drop_before(&self, segment: u64) -> Result<(), StoreError> {
+        loop {
+            let front = {
+                let index = lock(&self.index);
+                let is_last = index.segments().len() <= 1;
+                index.front().filter(|front| *front < segment && !is_last)
+            };
+            let Some(front) = front else {
+                return Ok(());
+            };
+            self.store.remove(front)?;
+            lock(&self.index).drop_front();
+        }
     }
 
     /// Hands the payloads of the durable frames from number `first` on to `visit`, until it breaks.
@@ -70,19 +105,16 @@ impl WalReader {
         first: u64,
         mut visit: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        let (end, mark) = {
-            let index = lock(&self.index);
-            let mark = usize::try_from(first / MARK_EVERY).ok();
-            (
-                index.frames,
-                mark.and_then(|mark| index.marks.get(mark).copied()),
-            )
-        };
-        let Some(mut position) = mark.filter(|_| first < end) else {
+        let Some(Place {
+            mut position,
+            frame: marked,
+        }) = self.place(first)?
+        else {
             return Ok(());
         };
+        let end = self.frames();
         let mut frame = Vec::new();
-        for number in first - first % MARK_EVERY..end {
+        for number in marked..end {
             let head = self.find(&mut position, number)?;
             let len = frame::frame_len(head.payload_len);
             if number >= first {
@@ -105,6 +137,51 @@ impl WalReader {
             position.offset += len as u64;
         }
         Ok(())
+    }
+
+    /// Where to begin to look for a frame; nothing if it is not durable yet.
+    fn place(&self, frame: u64) -> Result<Option<Place>, ReadError> {
+        let found = lock(&self.index).find(frame);
+        match found {
+            Found::At(place) => return Ok(Some(place)),
+            Found::Nowhere if frame < self.frames() => return Err(ReadError::Dropped(frame)),
+            Found::Nowhere => return Ok(None),
+            Found::Unmarked(segment, first, end) => {
+                let marks = self.marks(segment, first, end)?;
+                lock(&self.index).keep_remade(segment, marks);
+            }
+        }
+        // Somebody else's marks may have taken the place of these in the meantime; then the segment is walked through.
+        let found = lock(&self.index).find(frame);
+        match found {
+            Found::At(place) => Ok(Some(place)),
+            Found::Unmarked(segment, first, _) => Ok(Some(Place {
+                position: Position {
+                    segment,
+                    offset: BLOCK as u64,
+                },
+                frame: first,
+            })),
+            Found::Nowhere => Err(ReadError::Dropped(frame)),
+        }
+    }
+
+    /// The marks of a segment with the frames `[first, end)`, from the heads of its frames.
+    fn marks(&self, segment: u64, first: u64, end: u64) -> Result<Vec<u64>, ReadError> {
+        let mut marks = Vec::new();
+        let mut position = Position {
+            segment,
+            offset: BLOCK as u64,
+        };
+        for number in first..end {
+            let head = self.head(position, number)?;
+            let head = head.ok_or(ReadError::Damaged(number))?;
+            if (number - first).is_multiple_of(MARK_EVERY) {
+                marks.push(position.offset);
+            }
+            position.offset += frame::frame_len(head.payload_len) as u64;
+        }
+        Ok(marks)
     }
 
     /// The head of frame `number`, which is at `position` or, if it did not fit there, begins the next segment.

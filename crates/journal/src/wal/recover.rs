@@ -9,7 +9,8 @@
 //!
 //! What cannot be seen here is the loss of the last frames as a whole; comparing with the mirror finds that.
 
-use super::{Index, Position, WalOpenError, WalOptions};
+use super::index::{Index, Start};
+use super::{Position, WalOpenError, WalOptions};
 use crate::frame::{self, BLOCK, HEAD_LEN};
 use crate::seal::{self, StateKeys};
 use crate::store::{Segment, Store, StoreError};
@@ -30,24 +31,33 @@ pub(super) fn recover<E>(
     store: &dyn Store,
     options: &WalOptions,
     keys: Option<&StateKeys>,
+    start: &Start,
     mut replay: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<End, WalOpenError<E>> {
-    let segments = store.segments()?;
+    let mut segments = store.segments()?;
     let mut end = End {
         tail: Position {
-            segment: 0,
+            segment: start.segment,
             offset: 0,
         },
         tail_len: 0,
-        index: Index::default(),
+        index: Index::from_start(start),
         torn_len: 0,
         last: None,
     };
-    for (segment, expected) in segments.iter().zip(0..) {
+    let before = segments.partition_point(|segment| segment.id < start.segment);
+    let read = segments.split_off(before);
+    enter_sealed(store, options, keys, start, &segments, &mut end.index)?;
+    // Where a log is taken up, there was a segment when that was written down.
+    if read.is_empty() && *start != Start::default() {
+        return Err(corrupt(end.tail, "the segment is missing"));
+    }
+    for (segment, expected) in read.iter().zip(start.segment..) {
         check_segment(store, options, *segment, (expected, keys.is_some()))?;
-        let is_last = segment.id + 1 == segments.len() as u64;
+        let is_last = Some(segment) == read.last();
         let mut offset = BLOCK as u64;
-        let before = end.index.frames;
+        end.index.begin_segment(segment.id, segment.len);
+        let before = end.index.frames();
         while let Some((sequence, payload_len, frame)) =
             read_frame(store, options, *segment, offset)?
         {
@@ -55,7 +65,7 @@ pub(super) fn recover<E>(
                 segment: segment.id,
                 offset,
             };
-            if sequence != end.index.frames {
+            if sequence != end.index.frames() {
                 return Err(corrupt(position, "a frame before this one is missing"));
             }
             let payload = frame::payload(&frame, payload_len).expect("the frame was checked");
@@ -77,16 +87,51 @@ pub(super) fn recover<E>(
             offset,
         };
         end.tail_len = segment.len;
-        end.index.segment_lens.push(segment.len);
-        end.torn_len = check_rest(store, options, *segment, offset, end.index.frames)?;
+        end.torn_len = check_rest(store, options, *segment, offset, end.index.frames())?;
         if !is_last && end.torn_len > 0 {
             return Err(corrupt(end.tail, "a damaged frame before a later segment"));
         }
-        if !is_last && before == end.index.frames {
+        if !is_last && before == end.index.frames() {
             return Err(corrupt(end.tail, "an empty segment before a later one"));
         }
     }
     Ok(end)
+}
+
+/// Enters the segments before the start: exactly those that it names must be there, each with its head.
+fn enter_sealed<E>(
+    store: &dyn Store,
+    options: &WalOptions,
+    keys: Option<&StateKeys>,
+    start: &Start,
+    segments: &[Segment],
+    index: &mut Index,
+) -> Result<(), WalOpenError<E>> {
+    let mut sealed = start.sealed.iter();
+    let first = start
+        .sealed
+        .first()
+        .map_or(start.segment, |one| one.segment);
+    for (segment, expected) in segments.iter().zip(first..) {
+        check_segment(store, options, *segment, (expected, keys.is_some()))?;
+        let known = sealed.next().filter(|known| known.segment == segment.id);
+        let here = Position {
+            segment: segment.id,
+            offset: 0,
+        };
+        let known = known.ok_or_else(|| corrupt(here, "the segment is not known any more"))?;
+        index.enter(*known, segment.len);
+    }
+    match sealed.next() {
+        None => Ok(()),
+        Some(missing) => {
+            let there = Position {
+                segment: missing.segment,
+                offset: 0,
+            };
+            Err(corrupt(there, "the segment is missing"))
+        }
+    }
 }
 
 /// Makes the end safe to build on. Nothing has been appended yet, and doing this again after a crash is harmless.

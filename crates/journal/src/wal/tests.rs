@@ -523,3 +523,5 @@ fn a_torn_frame_of_a_sealed_log_is_told_from_damage_as_in_a_clear_one() {
         );
     }
 }
+
+mod front;

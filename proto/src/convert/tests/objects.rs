@@ -274,6 +274,7 @@ pub(super) fn succession_order() -> SuccessionOrder {
         node: "node_civil".parse().unwrap(),
         issued: Timestamp(1_767_225_600_000_000),
         not_before: Timestamp(1_782_864_000_000_000),
+        not_after: Timestamp(1_785_542_400_000_000),
         ends: "net.example/s/node_civil/45/2026h1".to_owned(),
         begins: log_key("net.example/s/node_civil/45/2026h2", 1),
     }
@@ -285,21 +286,24 @@ pub(super) fn succession_orders() -> impl Strategy<Value = SuccessionOrder> {
         id("party_"),
         id("node_"),
         instants(),
-        instants(),
+        (instants(), 1..=YEAR_US),
         periods,
         1..=u8::MAX,
     )
-        .prop_map(|(unit, node, issued, not_before, (ends, more), seed)| {
-            let next = format!("n.example/s/1/45/{ends}z{more}");
-            SuccessionOrder {
-                unit,
-                node,
-                issued,
-                not_before,
-                ends: format!("n.example/s/1/45/{ends}"),
-                begins: log_key(&next, seed),
-            }
-        })
+        .prop_map(
+            |(unit, node, issued, (not_before, life), (ends, more), seed)| {
+                let next = format!("n.example/s/1/45/{ends}z{more}");
+                SuccessionOrder {
+                    unit,
+                    node,
+                    issued,
+                    not_before,
+                    not_after: Timestamp(not_before.0 + life),
+                    ends: format!("n.example/s/1/45/{ends}"),
+                    begins: log_key(&next, seed),
+                }
+            },
+        )
 }
 
 fn id<T: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug>(

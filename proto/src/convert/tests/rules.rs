@@ -6,6 +6,7 @@ use lingqu_core::ErrorCode;
 use lingqu_core::envelope::PAYLOAD_LEN_MAX;
 use lingqu_core::epoch::{Epoch, REVOKED_MAX};
 use lingqu_core::product::{Product, SignedPolicy};
+use lingqu_core::succession::SuccessionOrder;
 
 use lingqu_tlog::{Intl, VerifierKey};
 
@@ -428,6 +429,25 @@ fn rules_of_a_succession_order() {
     assert_eq!(field(|order| order.node = "party_civil".into()), "node");
     assert_eq!(field(|order| order.issued_us = -1), "issued_us");
     assert_eq!(field(|order| order.not_before_us = -1), "not_before_us");
+    // An order dies: at once is too early, thirteen months after it is due is the latest.
+    assert_eq!(field(|order| order.not_after_us = 0), "not_after_us");
+    assert_eq!(
+        field(|order| order.not_after_us = order.not_before_us),
+        "not_after_us"
+    );
+    let latest = succession_order().not_before.plus_months_utc8(13);
+    let longest = SuccessionOrder {
+        not_after: latest,
+        ..succession_order()
+    };
+    assert_eq!(
+        SuccessionOrder::from_payload(&longest.to_payload()),
+        Ok(longest)
+    );
+    let later = refused(&succession_order(), |order: &mut pb::SuccessionOrder| {
+        order.not_after_us = latest.0 + 1;
+    });
+    assert_eq!(later.field, "not_after_us");
     assert_eq!(field(|order| order.begins.push('A')), "begins");
     // Another network, node or region, the same period, an earlier one.
     for ends in [

@@ -19,6 +19,8 @@ use crate::language::Language;
 
 pub(crate) const OLD: &str = "c.example/s/n/4501/2026h2";
 pub(crate) const NEXT: &str = "c.example/s/n/4501/2027h1";
+/// A day before the streams of the tests.
+const DUE: Timestamp = Timestamp(1_795_046_400_000_000);
 pub(crate) const BALANCES: &[u8] = b"balances";
 const UNIT: &str = "party_unit";
 
@@ -30,8 +32,9 @@ pub(crate) fn order(begins: &HandWritten) -> Vec<u8> {
     let order = SuccessionOrder {
         unit: UNIT.parse().unwrap(),
         node: "node_n".parse().unwrap(),
-        issued: Timestamp(1),
-        not_before: Timestamp(2),
+        issued: DUE,
+        not_before: DUE,
+        not_after: DUE.plus_months_utc8(13),
         ends: OLD.to_owned(),
         begins: begins.key().to_string(),
     };

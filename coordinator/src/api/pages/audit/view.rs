@@ -19,7 +19,7 @@ use super::{Question, STYLE};
 use crate::api::grpc::Services;
 use crate::audit::search::{Findings, Found};
 use crate::audit::window::{Class, Name};
-use crate::mirror::headlog::Leaf;
+use crate::mirror::headlog::{HeadPlace, Leaf};
 use crate::refusal::Refusal;
 use crate::registry::Directory;
 
@@ -139,19 +139,22 @@ impl Pages {
             let state = mirror.shared.state();
             let logs = state.logs.values();
             for log in logs.filter(|log| question.region().covers(&log.region)) {
-                let newest = log.heads.iter().enumerate().rev().take(SPANS_MAX);
-                heads
-                    .extend(newest.map(|(at, head)| (log.region.clone(), at as u64, head.clone())));
+                // Those that are kept apart from the log are older than all that are not.
+                let frame = |at| match log.head(at) {
+                    Some(HeadPlace::Recent(head)) => head.location,
+                    Some(HeadPlace::Kept(_)) | None => None,
+                };
+                let newest = (0..log.size()).rev().take(SPANS_MAX);
+                heads.extend(newest.map(|at| (frame(at), at, log.region.clone())));
             }
         }
         // The frames of the log are numbered in the order in which they became durable.
-        heads.sort_by_key(|(region, at, head)| {
-            std::cmp::Reverse((head.location, *at, region.clone()))
-        });
+        heads.sort_by(|one, other| other.cmp(one));
         heads.truncate(SPANS_MAX);
         let spans = mirror.read(move |archive| {
-            let read = heads.into_iter().map(|(region, at, head)| {
-                let leaf = archive.leaf(&region, at, head.location)?;
+            let read = heads.into_iter().map(|(_, at, region)| {
+                let head = archive.head(&region, at)?;
+                let leaf = archive.leaf(&region, at)?;
                 let leaf = Leaf::decode(&leaf);
                 Ok(Span {
                     region,

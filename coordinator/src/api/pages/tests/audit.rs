@@ -305,6 +305,7 @@ impl World {
             node: node.id.clone(),
             issued: Timestamp(START),
             not_before: Timestamp(START),
+            not_after: Timestamp(START).plus_months_utc8(1),
             ends: node.origin.clone(),
             begins: next.key().to_string(),
         };

@@ -62,7 +62,7 @@ fn the_oldest_is_forgotten_first() {
     fold(&mut calls, &record(Kind::Call, "party_a", 4, 0));
     assert_eq!(seen(&calls, "party_a", 1, 0), Seen::New);
     assert_eq!(seen(&calls, "party_a", 2, 0), Seen::Same);
-    assert_eq!(calls.calls.len(), 3);
+    assert_eq!(calls.forward().len(), 3);
 }
 
 #[test]

@@ -2,7 +2,7 @@ use lingqu_core::record::{Draft, Field, Kind, StreamId};
 use lingqu_core::succession::Succession;
 use lingqu_tlog::{Ed25519Signer, Intl, KeyName, Signer, VerifierKey};
 
-use super::super::world::{ORIGIN, START, Terms, World, block_on, record};
+use super::super::world::{ORIGIN, START, Terms, World, block_on, end_by, record};
 use super::*;
 
 fn next_key() -> VerifierKey<Intl> {
@@ -24,7 +24,7 @@ fn ended() -> (Vec<Vec<u8>>, Forward) {
         journal.append(change).await.unwrap();
     });
     journal
-        .end_stream(b"order".to_vec(), &next_key(), START)
+        .end_stream(end_by(b"order", &next_key(), START))
         .unwrap();
     let mut entries = Vec::new();
     while (entries.len() as u64) < journal.size() {

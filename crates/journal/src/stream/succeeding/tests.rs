@@ -11,7 +11,8 @@ use super::super::options::{JournalLimits, JournalOptions, OpenError};
 use super::super::reconcile::Reconciled;
 use super::super::subjects::SubjectUse;
 use super::super::world::{
-    ORIGIN, START, Terms, World, block_on, cosigned, evaluated, header, permitted, record, trust,
+    ORIGIN, START, Terms, World, block_on, cosigned, end_by, evaluated, header, permitted, record,
+    trust,
 };
 use super::*;
 
@@ -62,7 +63,7 @@ impl Next {
 
 fn ended(world: &World, journal: &Journal) -> Predecessor {
     journal
-        .end_stream(b"order".to_vec(), &key_of(NEXT), START)
+        .end_stream(end_by(b"order", &key_of(NEXT), START))
         .unwrap();
     assert_eq!(journal.predecessor(), None, "the mirror has not cosigned");
     world.cosign_newest(journal);
@@ -156,7 +157,7 @@ fn the_end_is_the_last_record_and_says_what_follows() {
         let charge = old.reserve(call.permit()).unwrap();
         let (one, other) = (old.clone(), old.clone());
         let ending = tokio::task::spawn_blocking(move || {
-            one.end_stream(b"order".to_vec(), &key_of(NEXT), START)
+            one.end_stream(end_by(b"order", &key_of(NEXT), START))
                 .unwrap()
         });
         ending.await.unwrap();
@@ -169,8 +170,8 @@ fn the_end_is_the_last_record_and_says_what_follows() {
         Err(AppendFailed::Ended)
     );
     assert_eq!(
-        old.end_stream(b"again".to_vec(), &key_of(NEXT), START),
-        Err(AppendFailed::Ended)
+        old.end_stream(end_by(b"again", &key_of(NEXT), START)),
+        Err(EndFailed::Append(AppendFailed::Ended))
     );
     world.cosign_newest(&old);
     let predecessor = old.predecessor().unwrap();
@@ -199,10 +200,44 @@ fn a_stream_that_cannot_follow_is_refused_and_nothing_ends() {
     let world = World::new();
     let journal = world.ready();
     for origin in [ORIGIN, "coord.example/s/node-b/45/2027h1", "2027h1"] {
-        let refused = journal.end_stream(vec![1], &key_of(origin), START);
-        assert_eq!(refused, Err(AppendFailed::Kind));
+        let refused = journal.end_stream(end_by(&[1], &key_of(origin), START));
+        assert_eq!(refused, Err(EndFailed::Append(AppendFailed::Kind)));
     }
     assert!(journal.reconciled());
+}
+
+/// What the mirror would refuse is not written: after the refusal the stream goes on as if nothing had been asked.
+#[test]
+fn an_end_that_would_not_hold_is_never_made() {
+    let world = World::new();
+    let journal = world.ready();
+    let append = || block_on(journal.append(Draft::new(Kind::Heartbeat)));
+    let before = append().unwrap();
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let told = seen.clone();
+    let order = EndOrder {
+        check: Box::new(move |entry, after| {
+            *told.lock().unwrap() = Some((entry.to_vec(), after));
+            Err("not like this".to_owned())
+        }),
+        ..end_by(b"order", &key_of(NEXT), START)
+    };
+    let refused = journal.end_stream(order);
+    assert_eq!(refused, Err(EndFailed::Refused("not like this".to_owned())));
+    // What was judged is the finished record in its place, after the one before it.
+    let (entry, after) = seen.lock().unwrap().take().unwrap();
+    let view = RecordView::read::<Intl>(&entry).unwrap();
+    assert_eq!(
+        (view.kind(), view.index()),
+        (Kind::StreamEnd, journal.size())
+    );
+    assert!(view.time() > after && after == journal.time_floor());
+    assert!(journal.reconciled() && !journal.has_ended());
+    assert_eq!(append().unwrap(), before + 1);
+    drop(journal);
+    let journal = world.ready();
+    assert_eq!(journal.predecessor(), None);
+    ended(&world, &journal);
 }
 
 #[test]
@@ -405,12 +440,13 @@ fn an_order_that_no_record_has_room_for_ends_nothing() {
     let world = World::new();
     let journal = world.ready();
     for order in [Vec::new(), vec![7; ORDER_LEN_MAX + 1]] {
-        let refused = journal.end_stream(order, &key_of(NEXT), START);
-        assert_eq!(refused, Err(AppendFailed::Kind));
+        let refused = journal.end_stream(end_by(&order, &key_of(NEXT), START));
+        assert_eq!(refused, Err(EndFailed::Append(AppendFailed::Kind)));
     }
     assert!(journal.reconciled());
     let full = vec![7; ORDER_LEN_MAX];
-    journal.end_stream(full, &key_of(NEXT), START).unwrap();
+    let full = end_by(&full, &key_of(NEXT), START);
+    journal.end_stream(full).unwrap();
     drop(journal);
     assert!(world.open().is_ok());
 }
@@ -422,7 +458,7 @@ fn the_end_is_never_dated_before_the_order_is_due() {
     // The mirror's clock is ahead of ours, within what is tolerated: by its time the order is due.
     let due = START.plus(std::time::Duration::from_secs(20));
     journal
-        .end_stream(b"order".to_vec(), &key_of(NEXT), due)
+        .end_stream(end_by(b"order", &key_of(NEXT), due))
         .unwrap();
     assert_eq!(journal.time_floor(), due);
 }
