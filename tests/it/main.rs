@@ -52,4 +52,5 @@ mod succession;
 mod succession_back;
 mod succession_called;
 mod succession_read;
+mod taken_back;
 mod witnessed;

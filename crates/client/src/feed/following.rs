@@ -2,7 +2,7 @@
 //! record has proven that it does, and begins with nothing missing.
 
 use lingqu_core::receipt::Receipt;
-use lingqu_core::record::{Field, Record, RecordReader, RecordView, StreamId};
+use lingqu_core::record::{Field, Record, RecordReader, StreamId};
 use lingqu_core::succession::{Course, OutOfCourse, Succession};
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{Frontier, Intl, leaf_hash};
