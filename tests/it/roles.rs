@@ -313,6 +313,11 @@ async fn attempt(rpc: Rpc, channel: Channel, origin: &str) -> Outcome {
             };
             calls.explain(request).await.map(drop)
         }
+        Rpc::CallsLinks => {
+            let mut calls = pb::calls_client::CallsClient::new(channel);
+            let request = pb::LinksRequest::default();
+            calls.links(request).await.map(drop)
+        }
         Rpc::CallsQuery => {
             let mut calls = pb::calls_client::CallsClient::new(channel);
             let request = pb::QueryRequest {

@@ -174,6 +174,31 @@ async fn the_trust_file_is_extended_on_request() {
         keys.iter()
             .all(|key| longer.contains(&format!("log {key}\n")))
     );
+    // The same without a call, for whoever calls with another program.
+    fs::write(&trust, &text).unwrap();
+    let more = shown(&files.dir().join("new-trust"));
+    let words = [
+        "audit",
+        "trust",
+        "--trust",
+        &file,
+        "--node",
+        &url,
+        "--node-id",
+        node.as_str(),
+        "--cert",
+        &cert,
+        "--key",
+        &key,
+        "--ca",
+        &ca,
+        "--out",
+    ];
+    let words = [&words[..], &[more.as_str()]].concat();
+    let ran = tokio::task::block_in_place(|| run(&words));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(fs::read_to_string(&more).unwrap(), longer);
+    fs::write(&trust, &longer).unwrap();
     // Nothing is left to follow.
     let ran = call(&["--update-trust"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -73,6 +73,23 @@ impl Node {
             // Nothing here could be followed by it.
             return Ok(false);
         };
+        self.take_links(after).await?;
+        Ok(self.streams.trust().log(origin).is_some())
+    }
+}
+
+impl Node {
+    /// Asks the node for everything that it has, and follows as far as it leads from what is believed; gives the steps, as
+    /// [`Node::followed`].
+    ///
+    /// # Errors
+    /// As [`Node::follow_to`].
+    pub async fn follow(&self) -> Result<Vec<Step>, CallFailed> {
+        self.take_links(String::new()).await?;
+        Ok(self.followed())
+    }
+
+    async fn take_links(&self, after: String) -> Result<(), CallFailed> {
         let request = pb::LinksRequest { after };
         let answered = self.calls.clone().links(request).await;
         let links = answered.map_err(|status| refused(&status))?.into_inner();
@@ -82,8 +99,7 @@ impl Node {
                 "too many links, or too long".to_owned(),
             ));
         }
-        self.streams.take(&links.first_records)?;
-        Ok(self.streams.trust().log(origin).is_some())
+        self.streams.take(&links.first_records)
     }
 }
 
