@@ -53,6 +53,15 @@ pub(crate) fn directory(below: Option<&Path>) -> Result<TempDir, Unmeasured> {
     Ok(named)
 }
 
+/// Megabytes of memory that this process has.
+pub(crate) fn resident_mb() -> std::io::Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kb = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kb.map(|kb| kb / 1_000.0)
+        .ok_or_else(|| std::io::Error::other("the kernel does not tell VmRSS"))
+}
+
 fn is_memory(filesystem: &str) -> bool {
     matches!(filesystem, "tmpfs" | "ramfs")
 }

@@ -62,6 +62,8 @@ enum Scenario {
     },
     /// Scores of exported models, beside onnxruntime in a Python process.
     Score(Settings),
+    /// Recorded and mirrored calls without a pause: the end beside the beginning. Takes 6 GB of the disk.
+    Soak(Settings),
     /// Governed statistics, beside the same SQL ungoverned: in bare DataFusion and in roapi.
     Statistic(Settings),
     /// Unary verifications with mirrored receipts, beside a bare gRPC echo over the same transport.
@@ -141,6 +143,10 @@ fn measure(scenario: &Scenario) -> Result<(), Failed> {
         }
         Scenario::Score(settings) => {
             let measured = score::run(settings)?;
+            print(settings, &measured.rows, &measured.notes)
+        }
+        Scenario::Soak(settings) => {
+            let measured = log::soak::run(settings)?;
             print(settings, &measured.rows, &measured.notes)
         }
         Scenario::Statistic(settings) => {

@@ -429,9 +429,10 @@ pub(crate) async fn run(node: Arc<Node>) {
         if node.journal.has_ended() {
             break;
         }
-        // Not while the mirror is away: the end would close the node until it is back.
+        // Not while a mirror is away or far behind: the end would close the node until every one of them has it.
         let terms = AuditTerms::Mirrored { wait_ms_max: 1 };
         if node.journal.audit_ready(terms).is_ok()
+            && node.journal.mirrors_are_near()
             && let Some(pending) = node.due()
         {
             match end(&node, &pending).await {

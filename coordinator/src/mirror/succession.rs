@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
+use lingqu_core::receipt::Receipt;
 use lingqu_core::record::RecordView;
-use lingqu_core::succession::{Link, StreamEnd, Succession};
+use lingqu_core::succession::{Link, StreamEnd, Succession, proven_end};
 use lingqu_core::trust::Trust;
 use lingqu_core::{PartyId, Timestamp};
 use lingqu_proto::{EndRefused, EndTerms, check_end, named_key};
@@ -55,6 +56,19 @@ impl Judge<'_> {
         };
         check_end(&terms, entry, after).map(drop)
     }
+
+    /// Whether the stream before, which was never mirrored here, ended by the order of this one's unit.
+    fn before(&self, end: &Receipt) -> bool {
+        let before = Stream {
+            origin: end.checkpoint.origin.clone(),
+            ..self.stream.clone()
+        };
+        let judge = Judge {
+            stream: &before,
+            is_taken: self.is_taken,
+        };
+        judge.end(&end.entry, None).is_ok()
+    }
 }
 
 /// The key that the end names, if it may follow. That the record is the last one is for [`super::streams::Tip`].
@@ -73,9 +87,13 @@ pub(super) fn begins(stream: &Stream, entry: &[u8], said: Option<&Succession>) -
             .is_ok_and(|link| link.next == stream.log_key && link.end_leaf == before.end),
         (None, Some(Succession::Begin(begin))) if stream.is_anothers => {
             let trust = format!("log {}\nquorum none\n", begin.previous_key);
-            Trust::parse(&trust).is_ok_and(|trust| {
-                Link::prove(&trust, entry).is_ok_and(|link| link.next == stream.log_key)
-            })
+            let link = Trust::parse(&trust).map(|trust| Link::prove(&trust, entry));
+            let judge = Judge {
+                stream,
+                is_taken: &|_| false,
+            };
+            matches!(link, Ok(Ok(link)) if link.next == stream.log_key)
+                && proven_end(begin).is_ok_and(|end| judge.before(&end))
         }
         (None, Some(Succession::Begin(_) | Succession::Forward(_)))
         | (Some(_), None | Some(Succession::End(_) | Succession::Forward(_))) => false,
@@ -114,4 +132,4 @@ pub(super) fn follower(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -11,9 +11,11 @@ mod shown_end;
 pub use shown_end::{BadEnd, NoBadEnd, judge_end};
 
 use lingqu_core::envelope::SignedBy;
+use lingqu_core::receipt::Receipt;
 use lingqu_core::record::RecordView;
 use lingqu_core::succession::{
-    LINKS_MAX, Link, LinkRefused, StreamBegin, Succession, SuccessionOrder, period, place,
+    LINKS_MAX, Link, LinkRefused, NotSucceeded, StreamBegin, StreamEnd, Succession,
+    SuccessionOrder, next_key, period, place,
 };
 use lingqu_core::trust::Trust;
 use lingqu_core::{PartyId, Timestamp};
@@ -111,12 +113,142 @@ pub fn step(trust: &Trust<Intl>, first_record: &[u8]) -> Result<Step, StepRefuse
 /// # Errors
 /// [`StepRefused::OtherKey`], [`StepRefused::TooMany`].
 pub fn trust_in(trust: &Trust<Intl>, step: &Step) -> Result<Trust<Intl>, StepRefused> {
-    match trust.log(step.next.name().as_str()) {
-        Some(known) if *known == step.next => Ok(trust.clone()),
+    trust_of(trust, step.next.clone())
+}
+
+/// The same trust with the stream that this key signs.
+///
+/// # Errors
+/// [`StepRefused::OtherKey`], [`StepRefused::TooMany`].
+pub(crate) fn trust_of(
+    trust: &Trust<Intl>,
+    next: VerifierKey<Intl>,
+) -> Result<Trust<Intl>, StepRefused> {
+    match trust.log(next.name().as_str()) {
+        Some(known) if *known == next => Ok(trust.clone()),
         Some(known) => Err(StepRefused::OtherKey(known.name().clone())),
-        None => trust
-            .with_log(step.next.clone())
-            .ok_or(StepRefused::TooMany),
+        None => trust.with_log(next).ok_or(StepRefused::TooMany),
+    }
+}
+
+/// The end of a stream whose records were dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DroppedEnd {
+    /// The stream that ended.
+    pub origin: String,
+    /// Key of the stream that follows.
+    pub next: VerifierKey<Intl>,
+    /// Records that it had.
+    pub size: u64,
+    /// Root over them.
+    pub root: Hash,
+    /// When it ended.
+    pub ended: Timestamp,
+}
+
+impl DroppedEnd {
+    /// The first instant at which anything of it may have been dropped.
+    pub fn droppable_from(&self) -> Timestamp {
+        lingqu_core::body::keep_until(self.ended, DROPPABLE_MONTHS)
+    }
+}
+
+/// Fewest calendar months from a stream's end on for which it must be kept.
+const DROPPABLE_MONTHS: u16 = 6;
+
+/// The end that a receipt of a stream's last record proves, as it is given in the place of dropped records.
+///
+/// # Errors
+/// [`StepRefused`] when it is not the end of a believed stream by its unit's order.
+pub fn dropped_end(trust: &Trust<Intl>, receipt: &Receipt) -> Result<DroppedEnd, StepRefused> {
+    let origin = &receipt.checkpoint.origin;
+    // As at the beginning of the next stream: nothing is dropped that the mirror did not cosign.
+    let proven = receipt.verify(&trust.with_quorum());
+    let proven = proven.map_err(LinkRefused::Proof)?;
+    let (end, next) = end_in(receipt)?;
+    let (order, envelope) = order_of(&end, origin, proven.record.time)?;
+    if let Some(key) = trust.unit_key(&order.unit)
+        && envelope.signed_by(key) != SignedBy::Yes
+    {
+        return Err(StepRefused::OrderSignature(order.unit));
+    }
+    Ok(DroppedEnd {
+        origin: origin.clone(),
+        next,
+        size: receipt.checkpoint.size,
+        root: receipt.checkpoint.root,
+        ended: proven.record.time,
+    })
+}
+
+/// The same, consistent in itself, to whoever believes nobody.
+///
+/// # Errors
+/// [`StepRefused::Link`].
+pub fn consistent_end(receipt: &Receipt) -> Result<DroppedEnd, StepRefused> {
+    let record = receipt.check_consistency::<Intl>();
+    let record = record.map_err(LinkRefused::Proof)?;
+    let (_, next) = end_in(receipt)?;
+    Ok(DroppedEnd {
+        origin: receipt.checkpoint.origin.clone(),
+        next,
+        size: receipt.checkpoint.size,
+        root: receipt.checkpoint.root,
+        ended: record.time,
+    })
+}
+
+/// What a stream's last record says, and the key of the stream that follows. Nothing is verified.
+///
+/// # Errors
+/// [`StepRefused::Link`] when the record is no end, or not the last one.
+pub fn end_in(receipt: &Receipt) -> Result<(StreamEnd, VerifierKey<Intl>), StepRefused> {
+    let not_the_end = LinkRefused::Succession(NotSucceeded::NotTheEnd);
+    let view = RecordView::read::<Intl>(&receipt.entry);
+    let said = view.ok().and_then(|view| Succession::of(&view).ok());
+    let Some(Some(Succession::End(end))) = said else {
+        return Err(not_the_end.into());
+    };
+    let place = (receipt.index, receipt.checkpoint.size);
+    let next = next_key::<Intl>(&receipt.checkpoint.origin, &end, place);
+    Ok((end, next.map_err(LinkRefused::Succession)?))
+}
+
+/// As [`follow_all`], over streams too whose records were dropped: `ends` are the receipts of their last records. One
+/// that does not hold is passed over: what follows it is then not believed.
+///
+/// # Errors
+/// See [`follow_all`].
+pub fn follow_all_over(
+    trusts: &[Trust<Intl>],
+    first_records: &[Vec<u8>],
+    ends: &[Receipt],
+) -> Result<(Vec<Trust<Intl>>, Vec<Step>), StepRefused> {
+    let (mut trusts, mut steps) = follow_all(trusts, first_records)?;
+    let mut ends: Vec<&Receipt> = ends.iter().collect();
+    loop {
+        let before = ends.len();
+        let mut left = Vec::new();
+        for receipt in ends {
+            let origin = &receipt.checkpoint.origin;
+            match trusts.iter_mut().find(|trust| trust.log(origin).is_some()) {
+                None => left.push(receipt),
+                Some(trust) => {
+                    if let Ok(end) = dropped_end(trust, receipt) {
+                        *trust = trust_of(trust, end.next)?;
+                    }
+                }
+            }
+        }
+        if left.len() == before {
+            return Ok((trusts, steps));
+        }
+        ends = left;
+        let (further, more) = follow_all(&trusts, first_records)?;
+        trusts = further;
+        let is_new = |step: &Step| !steps.contains(step);
+        let more: Vec<Step> = more.into_iter().filter(is_new).collect();
+        steps.extend(more);
     }
 }
 

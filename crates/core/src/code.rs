@@ -483,6 +483,9 @@ codes! {
     Stopped, "STOPPED", PermissionDenied,
         "the unit has stopped this", "数源单位已停止该项",
         "ask the unit", "请联系数源单位";
+    StreamPruned, "STREAM_PRUNED", NotFound,
+        "the stream has ended, and its records were dropped when they no longer had to be kept", "该日志流已结束，其记录已在留存期满后清除",
+        "ask whoever exported the stream for the archive; receipts hold without it, and its last checkpoint and the proof of its end are still given", "向导出过该日志流的一方索取归档；收据无需归档即可核验，最终检查点与终结证明仍可取得";
     SubjectLimitReached, "SUBJECT_LIMIT_REACHED", ResourceExhausted,
         "this subject was asked about as often as the unit allows", "对同一主体的查询次数已达数源单位上限",
         "wait until the unit's window is over", "等待统计窗口结束";

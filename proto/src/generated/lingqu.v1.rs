@@ -20,7 +20,7 @@ pub struct ResumePoint {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FollowResponse {
-    #[prost(oneof = "follow_response::Event", tags = "1, 2")]
+    #[prost(oneof = "follow_response::Event", tags = "1, 2, 3")]
     pub event: ::core::option::Option<follow_response::Event>,
 }
 /// Nested message and enum types in `FollowResponse`.
@@ -31,7 +31,25 @@ pub mod follow_response {
         Span(super::StreamSpan),
         #[prost(message, tag = "2")]
         HeadLog(super::HeadLogCheckpoint),
+        #[prost(message, tag = "3")]
+        Dropped(super::DroppedSpan),
     }
+}
+/// One leaf of a region's head log whose entries were dropped, long after their stream had ended. Parts of the span that
+/// came before it do not count.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DroppedSpan {
+    #[prost(string, tag = "1")]
+    pub region: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub head_index: u64,
+    /// As in StreamSpan.
+    #[prost(bytes = "vec", tag = "3")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+    /// With the stream's last head: the receipt of its last record, which ends it, as the text of a tlog-proof. Nothing of a
+    /// stream may be dropped without it.
+    #[prost(bytes = "vec", tag = "4")]
+    pub end: ::prost::alloc::vec::Vec<u8>,
 }
 /// One leaf of a region's head log and the entries that it adds to its stream.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2902,7 +2920,8 @@ pub struct EntriesResponse {
     pub first: u64,
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub entries: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
-    /// On the last message only: the cosigned checkpoint that the entries lead to.
+    /// On the last message only: the cosigned checkpoint that the entries lead to. When the entries were dropped, long after
+    /// the stream had ended, it comes without them, and the call ends with STREAM_PRUNED.
     #[prost(string, tag = "3")]
     pub checkpoint: ::prost::alloc::string::String,
 }

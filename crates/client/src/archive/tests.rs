@@ -5,7 +5,7 @@ use lingqu_core::Timestamp;
 use lingqu_core::record::{Draft, Kind, StreamId};
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{
-    Checkpoint, Ed25519Signer, Frontier, Intl, KeyName, Note, Quorum, Signer, VerifierKey,
+    Checkpoint, Ed25519Signer, Fork, Frontier, Intl, KeyName, Note, Quorum, Signer, VerifierKey,
     leaf_hash, sign_cosignature, sign_note,
 };
 
@@ -227,10 +227,25 @@ fn a_rewritten_stream_contradicts_its_heads_and_is_evidence() {
     let second = LogFiles::open(&dir.path().join(STREAM)).unwrap();
     let fork = second
         .fork_with(&Note::parse(&first.note).unwrap(), &log_key())
+        .unwrap()
         .unwrap();
     assert_eq!(fork.verify(&log_key()), Ok(600));
     let same = second.fork_with(&Note::parse(&second.note).unwrap(), &log_key());
-    assert_eq!(same, None);
+    assert_eq!(same.unwrap(), None);
+    // A smaller checkpoint that was signed before needs the archive's own proof.
+    let before = self::records(300);
+    let half = Note::parse(stream_note(&before)).unwrap();
+    let fork = second.fork_with(&half, &log_key()).unwrap().unwrap();
+    assert_eq!(fork.verify(&log_key()), Ok(300));
+    assert_eq!(Fork::parse(&fork.to_string()), Some(fork));
+    let prefix = Note::parse(stream_note(&records[..300])).unwrap();
+    assert_eq!(second.fork_with(&prefix, &log_key()).unwrap(), None);
+    // A larger one says nothing: the archive may be older.
+    let smaller = tempfile::tempdir().unwrap();
+    write(smaller.path(), STREAM, &before, &stream_note(&before)).unwrap();
+    let smaller = LogFiles::open(&smaller.path().join(STREAM)).unwrap();
+    let larger = Note::parse(&first.note).unwrap();
+    assert!(smaller.fork_with(&larger, &log_key()).is_err());
 }
 
 #[test]

@@ -57,6 +57,8 @@ impl Slot {
     }
 }
 
+/// Most calls for which there is room from the beginning.
+const AT_ONCE_MAX: usize = 1 << 18;
 /// Slots of an empty table.
 const SLOTS_MIN: usize = 16;
 /// Most calls that can be remembered: their numbers and hashes have 32 bits.
@@ -101,7 +103,8 @@ impl Calls {
         // with two numbers that are this process's own.
         let random = RandomState::new();
         Calls {
-            calls: VecDeque::new(),
+            // Memory that is not written yet is only promised.
+            calls: VecDeque::with_capacity(max.min(AT_ONCE_MAX)),
             first: 0,
             slots: vec![Slot::EMPTY; SLOTS_MIN],
             max: max.min(CALLS_MAX),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use lingqu_core::Clock;
 use lingqu_core::record::{Field, RECORD_LEN_MAX};
-use lingqu_tlog::{Intl, KeyKind, NoteSignature, Signer, Suite, VerifierKey};
+use lingqu_tlog::{Intl, KeyKind, Signer, Suite, VerifierKey};
 
+use super::mirror::COORDINATOR;
 use super::payload::{ENTRY_OVERHEAD, PAYLOAD_OVERHEAD};
 use crate::commit::FatalHook;
 use crate::store::StoreError;
@@ -30,6 +31,9 @@ pub struct JournalOptions<S: Suite = Intl> {
     pub on_fatal: FatalHook,
     /// Whether the stream follows another one: then nothing is recorded before [`super::Journal::begin`].
     pub follows: bool,
+    /// Whether the journal is known to have lost records, from an earlier run that had not heard every mirror since. An
+    /// empty one, and one whose last frame is torn, are taken to have without it.
+    pub lost: bool,
 }
 
 /// Most mirrors of one stream.
@@ -76,21 +80,10 @@ impl<S: Suite> MirrorTerms<S> {
         }
     }
 
-    /// The mirror that made this cosignature, by the name and number of its key.
-    pub(crate) fn of_line(&self, line: &NoteSignature) -> Option<usize> {
-        let is_by = |key: &VerifierKey<S>| line.name == *key.name() && line.id == key.id();
-        self.keys.iter().position(is_by)
-    }
-
-    /// Belief in `log` and in all mirrors together, as a policy.
-    pub(crate) fn all_of(&self, log: &str) -> String {
-        let mut policy = format!("log {log}\n");
-        let mut group = String::from("group all all");
-        for (place, key) in self.keys.iter().enumerate() {
-            policy.push_str(&format!("witness mirror{place} {key}\n"));
-            group.push_str(&format!(" mirror{place}"));
-        }
-        policy + &group + "\nquorum all\n"
+    /// Belief in `log` and in the coordinator's mirror, as a policy: the others may have changed since.
+    pub(crate) fn coordinators(&self, log: &str) -> String {
+        let key = &self.keys[COORDINATOR];
+        format!("log {log}\nwitness mirror {key}\nquorum mirror\n")
     }
 }
 

@@ -9,7 +9,7 @@ use lingqu_policy::AuditTerms;
 use lingqu_tlog::{Checkpoint, NoteSignature, Suite};
 
 use super::Journal;
-use super::mirror::Awaited;
+use super::mirror::{Awaited, COORDINATOR};
 use super::release::{Recorded, Released, Unrecorded};
 use super::state::{Phase, Shared, State};
 
@@ -29,7 +29,9 @@ impl<S: Suite> Journal<S> {
                     state.mirror.is_connected() && state.mirror.is_headed(now)
                 }
                 AuditTerms::Witnessed { .. } => {
+                    // Without the coordinator no head would come.
                     state.mirror.is_connected()
+                        && state.mirror.reaches(COORDINATOR)
                         && state.mirror.is_headed(now)
                         && state.mirror.is_witnessed()
                 }
@@ -108,7 +110,7 @@ impl<S: Suite> Journal<S> {
     /// ended.
     pub(super) async fn reaches(&self, awaited: Awaited, size: u64) -> bool {
         let shared = &self.inner.shared;
-        let (_waiter, came) = {
+        let (mut waiter, came) = {
             let mut state = shared.lock();
             let newest = size.checked_sub(1);
             let Some(newest) = newest.filter(|_| state.mirror.reached(awaited) < size) else {
@@ -122,12 +124,16 @@ impl<S: Suite> Journal<S> {
             let waiter = Waiter {
                 shared: Arc::clone(shared),
                 awaited,
-                key,
+                key: Some(key),
             };
             (waiter, came)
         };
-        // Woken or let go: what counts is what is there.
-        let _ = came.await;
+        if came.await.is_ok() {
+            // Whoever wakes has taken the waiter off the list, and what has come stays.
+            waiter.key = None;
+            return true;
+        }
+        // Let go: what counts is what is there.
         shared.lock().mirror.reached(awaited) >= size
     }
 
@@ -171,13 +177,16 @@ fn is_young<S: Suite>(state: &State<S>, now: Duration, age_s_max: u32) -> bool {
 struct Waiter<S: Suite> {
     shared: Arc<Shared<S>>,
     awaited: Awaited,
-    key: (u64, u64),
+    /// Its place in the list; none once it was woken.
+    key: Option<(u64, u64)>,
 }
 
 impl<S: Suite> Drop for Waiter<S> {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        state.mirror.stop_waiting(self.awaited, self.key);
+        if let Some(key) = self.key {
+            let mut state = self.shared.lock();
+            state.mirror.stop_waiting(self.awaited, key);
+        }
     }
 }
 

@@ -150,6 +150,12 @@ impl Item {
     }
 }
 
+/// Whether exactly these entries are those of the items, as they were hashed.
+fn are_written(items: &[Item], entries: &[&[u8]]) -> bool {
+    let mut entries = entries.iter().copied();
+    items.iter().all(|item| item.wrote(&mut entries)) && entries.next().is_none()
+}
+
 /// The committer's side of a stream.
 pub(crate) struct StreamStage<S: Suite> {
     shared: Arc<Shared<S>>,
@@ -359,9 +365,7 @@ impl<S: Suite> Stage for StreamStage<S> {
         // Read from the bytes that went to the disk, before the lock is taken; and they must be those that were hashed:
         // a bit that flipped between the two is found before anybody hears of the frame.
         let frame = Frame::read::<S>(&bytes).expect("the frame was built of records");
-        let mut entries = frame.payload.entries.iter().copied();
-        let are_own = items.iter().all(|item| item.wrote(&mut entries));
-        assert!(are_own && entries.next().is_none(), "written as hashed");
+        assert!(are_written(items, &frame.payload.entries), "as hashed");
         let growth = self.growth.take().expect("a frame was prepared");
         let applied = self.apply(&frame, &growth, Arc::clone(&bytes), items);
         // At this point every record of the frame is R1: durable, charged, and in a signed checkpoint.

@@ -250,7 +250,7 @@ impl<S: Suite> Journal<S> {
     /// what is written down between two streams is believed no more than what comes over a wire.
     fn prove(&self, begin: &StreamBegin, at: Timestamp) -> Result<(), BeginRefused> {
         let shared = &self.inner.shared;
-        let trust = shared.mirrors.all_of(&begin.previous_key);
+        let trust = shared.mirrors.coordinators(&begin.previous_key);
         let trust = Trust::<S>::parse(&trust).map_err(|_| BeginRefused::Other)?;
         let first = Succession::Begin(begin.clone()).draft();
         let first = first.at(shared.stream, 0, at).encode::<S>();

@@ -259,6 +259,7 @@ impl World {
             origin: ORIGIN.into(),
             signer: Arc::new(signer()),
             mirrors: MirrorTerms::one(mirror_key()),
+            lost: false,
             clock: self.clock.clone(),
             limits: self.limits.clone(),
             on_fatal: FatalHook::new(|_| {}),
@@ -281,7 +282,7 @@ impl World {
         let note = journal.checkpoint().unwrap();
         let cosignature = cosign(&note, self.clock.now());
         journal
-            .accept_cosignature(journal.size(), &cosignature)
+            .accept_cosignature(0, journal.size(), &cosignature)
             .unwrap();
     }
 }

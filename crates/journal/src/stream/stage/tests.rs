@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lingqu_core::record::{Draft, Field, Kind, Record};
+use lingqu_core::record::{Draft, Field, Kind, Record, StreamId};
 use lingqu_core::{Clock as _, ErrorCode, Timestamp};
 use lingqu_tlog::Intl;
 use proptest::prelude::*;
@@ -385,5 +385,34 @@ proptest! {
         race(&journal, first, 30, &terms);
         let used = journal.usage(&grant, terms.at);
         prop_assert!(used.today == 20 || used.total == 45, "{used:?}");
+    }
+}
+
+#[test]
+fn what_is_durable_must_be_what_was_hashed() {
+    let mut record = Unplaced::new::<Intl>(Draft::new(Kind::Heartbeat), StreamId([1; 16]));
+    record.at(3, Timestamp(5));
+    let adopted = vec![b"one".to_vec(), b"two".to_vec()];
+    let good: Vec<Vec<u8>> = [vec![record.as_bytes().to_vec()], adopted.clone()].concat();
+    let items = [Work::Record(record), Work::Adopted(adopted)]
+        .map(|work| Item::new(work, Done::Nobody, None));
+    let are_written = |entries: &[Vec<u8>]| {
+        let entries: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
+        are_written(&items, &entries)
+    };
+    assert!(are_written(&good));
+    assert!(!are_written(&good[..2]) && !are_written(&good[1..]));
+    assert!(!are_written(
+        &[good.clone(), vec![b"three".to_vec()]].concat()
+    ));
+    for at in 0..good.len() {
+        let mut swapped = good.clone();
+        swapped.swap(at, (at + 1) % 3);
+        assert!(!are_written(&swapped));
+        for byte in 0..good[at].len() {
+            let mut flipped = good.clone();
+            flipped[at][byte] ^= 0x10;
+            assert!(!are_written(&flipped), "entry {at}, byte {byte}");
+        }
     }
 }
