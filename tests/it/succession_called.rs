@@ -153,8 +153,8 @@ async fn the_trust_file_is_extended_on_request() {
         .arguments
         .into_iter()
         .map(|(field, value)| match value {
-            lingqu_proto::ClaimValue::Integer(number) => format!("{field}={number}"),
-            lingqu_proto::ClaimValue::Text(text) => format!("{field}={text}"),
+            lingqu_proto::ClaimValue::Integer(number) => format!("--claim={field}:={number}"),
+            lingqu_proto::ClaimValue::Text(text) => format!("--claim={field}={text}"),
         });
     let claims: Vec<String> = claims.collect();
     let call = |more: &[&str]| {

@@ -3,7 +3,6 @@
 mod answers;
 mod attacks;
 mod boundary;
-mod chains;
 mod docs;
 mod failures;
 mod honest;

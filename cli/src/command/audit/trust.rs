@@ -33,8 +33,15 @@ pub(crate) struct TrustCommand {
     /// The id that the node's certificate must carry, `node_…` · 节点标识
     #[arg(long, value_name = "NODE", requires = "node")]
     node_id: Option<NodeId>,
-    #[command(flatten)]
-    identity: Option<Identity>,
+    /// Own certificate and intermediate ones, PEM; for --node · 本方证书
+    #[arg(long, value_name = "FILE", requires = "node")]
+    cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM; for --node · 证书私钥
+    #[arg(long, value_name = "FILE", requires = "node")]
+    key: Option<PathBuf>,
+    /// Certificates of the authority that vouches for the node, PEM · 受信任的签发机构
+    #[arg(long, value_name = "FILE", requires = "node")]
+    ca: Option<PathBuf>,
     #[command(flatten)]
     units: UnitKeys,
     /// Where the new file goes, which must not exist yet; otherwise to standard output · 输出文件（须为新文件）
@@ -52,7 +59,7 @@ struct From {
     #[arg(long = "proof", value_name = "FILE")]
     proofs: Vec<PathBuf>,
     /// A node, which hands out how its streams follow each other; with --node-id, --cert, --key and --ca · 节点地址，由其给出衔接证明
-    #[arg(long = "node", value_name = "URL", requires_all = ["node_id", "cert"])]
+    #[arg(long = "node", value_name = "URL", requires_all = ["node_id", "cert", "key", "ca"])]
     node: Option<String>,
 }
 
@@ -109,10 +116,16 @@ impl TrustCommand {
         trust: &Trust<Intl>,
         session: &mut Session<'_>,
     ) -> Result<Vec<Step>, Failure> {
-        let (Some(url), Some(id), Some(identity)) =
-            (&self.from.node, &self.node_id, &self.identity)
-        else {
+        let (Some(url), Some(id)) = (&self.from.node, &self.node_id) else {
             return Ok(Vec::new());
+        };
+        let (Some(cert), Some(key), Some(ca)) = (&self.cert, &self.key, &self.ca) else {
+            return Ok(Vec::new());
+        };
+        let identity = Identity {
+            cert: cert.clone(),
+            key: key.clone(),
+            ca: ca.clone(),
         };
         let tls = identity.load(&session.clock)?;
         session.wait(async {

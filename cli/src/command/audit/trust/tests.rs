@@ -15,7 +15,9 @@ fn command(trust: PathBuf, archives: Vec<PathBuf>, proofs: Vec<PathBuf>) -> Trus
         },
         head_trusts: Vec::new(),
         node_id: None,
-        identity: None,
+        cert: None,
+        key: None,
+        ca: None,
         units: UnitKeys::default(),
         out: None,
     }
