@@ -188,7 +188,7 @@ pub(crate) fn run(settings: &Settings, names: &[String]) -> Result<Measured, Fai
     if let Some(mirrored) = mirrored {
         let (entries, took) = mirrored.catch_up(&callers, clock.as_ref())?;
         notes.push(rate("catching up over the feed, verified", entries, took));
-        mirrored.stop()?;
+        notes.push(mirrored.restarted(clock.as_ref())?.told());
     }
     let rows = cases.iter().flat_map(Case::rows).collect();
     Ok(Measured { rows, notes })

@@ -8,6 +8,7 @@ mod certificates;
 mod clock;
 mod coordinator;
 mod finding;
+mod heads;
 mod journal;
 mod keys;
 mod machine;
@@ -59,6 +60,7 @@ fn examine_running(
     let in_use = journal::examine(service, clock, findings);
     if let Some(node) = service.node() {
         sources::examine(node, clock.now(), findings);
+        heads::examine(node, findings);
     }
     session.wait(async {
         port::examine(service, in_use, clock, findings).await;

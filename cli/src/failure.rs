@@ -258,6 +258,7 @@ impl From<CallFailed> for Failure {
             CallFailed::Malformed(_)
             | CallFailed::Receipt(_)
             | CallFailed::OtherCall(_)
+            | CallFailed::Succession(_)
             | CallFailed::Level
             | CallFailed::WitnessesUnknown => Failure::CheckFailed {
                 en: format!("the answer is not believed: {error}"),

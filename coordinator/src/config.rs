@@ -162,6 +162,9 @@ impl Default for EpochConfig {
     }
 }
 
+/// Calendar months for which everything of a grant is kept after its end: no configuration says less.
+pub(crate) const GRANT_KEEP_MONTHS: u16 = 6;
+
 /// Smallest segment, in bytes: room for the heads of one tick.
 const SEGMENT_MIN: u64 = 128 << 10;
 
@@ -217,6 +220,9 @@ pub struct Limits {
     /// Bytes of one preallocated segment of the mirror's log, a multiple of 4,096; default 128 MiB, at least four times
     /// `batch_bytes_max`. Never lower it: what was written with more cannot be read with less.
     pub segment_bytes: u64,
+    /// Calendar months, from its end on, for which a past stream is kept at least; nothing is ever dropped unless it is
+    /// given, and then at least 6. Six months after the end of each of its grants are kept in any case.
+    pub stream_keep_months: Option<u16>,
     /// Connections that have not shown a certificate; default 256, at most 16,384. When all places are taken, an older
     /// one gives way.
     pub strangers_max: usize,
@@ -254,6 +260,7 @@ impl Default for Limits {
             queue_bytes_max: 64 << 20,
             queue_max: 256,
             segment_bytes: 128 << 20,
+            stream_keep_months: None,
             strangers_max: 256,
             strangers_per_address_max: 64,
             watchers_max: 1_024,
@@ -430,6 +437,10 @@ impl Limits {
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return Err(ConfigError::Bound(name));
+        }
+        let months = self.stream_keep_months;
+        if months.is_some_and(|months| months < GRANT_KEEP_MONTHS) {
+            return Err(ConfigError::Bound("limits.stream_keep_months"));
         }
         self.listener().check().map_err(ConfigError::Bound)?;
         // The receipts of one page must fit the file that `audit verify` reads.

@@ -58,6 +58,7 @@ pub use open::OpenError;
 pub use own_stream::SettleError;
 pub use refusal::Refusal;
 pub use registry::parties::FoundingError;
+pub use registry::past::{PastState, PastStream, PastStreams};
 pub use store::StoreError;
 
 use crate::api::grpc::Services;
@@ -228,6 +229,16 @@ impl Coordinator {
     /// The newest cosigned checkpoint of a stream, as signed note text.
     pub fn cosigned_checkpoint(&self, origin: &str) -> Option<String> {
         Some(self.mirror.cosigned(origin)?.note.to_string())
+    }
+
+    /// The streams that have ended, and until when they are kept; with `drop` those are given up that need not be kept any
+    /// more, which is on record first.
+    ///
+    /// # Errors
+    /// `RETENTION_NOT_ELAPSED` to drop without `limits.stream_keep_months`; `AUDIT_UNAVAILABLE` when it cannot be put on
+    /// record; `INTERNAL` for a log that cannot be read or written.
+    pub async fn past_streams(&self, drop: bool) -> Result<PastStreams, Refusal> {
+        self.registry.past_streams(drop).await
     }
 
     /// Number of the current revocation epoch.

@@ -4,7 +4,7 @@
 //! [`headlog`] what a head is. [`replicate`] and [`feed`] are the two conversations about it, without the wire.
 //! [`base`] is where a start begins to replay; [`advance`] brings it forward.
 
-mod advance;
+pub(crate) mod advance;
 pub(crate) mod archive;
 pub(crate) mod base;
 pub(crate) mod batches;
@@ -15,6 +15,7 @@ pub(crate) mod frame;
 pub(crate) mod headed;
 pub(crate) mod headlog;
 pub(crate) mod kept;
+pub(crate) mod prune;
 pub(crate) mod recent;
 pub(crate) mod replay;
 pub(crate) mod replicate;
@@ -41,7 +42,7 @@ pub use self::advance::AdvanceFailed;
 use self::advance::Keeping;
 use self::archive::{Archive, ArchiveError};
 use self::base::{Base, BaseRefused};
-use self::batches::Indices;
+use self::batches::{Batches, Indices};
 use self::evidence::Evidence;
 use self::files::Files;
 use self::replay::ReplayError;
@@ -155,7 +156,7 @@ impl Mirror {
         let based = Base::load(&files, wal_options.log, &own.log_key)?;
         let (base, base_len) = based.unwrap_or_default();
         stage.restore(&base, &files)?;
-        give_up_before(store.as_ref(), base.front())?;
+        give_up_before(store.as_ref(), &files, base.front())?;
         let wal = Wal::open_at(store, wal_options, None, &base.start, |payload| {
             stage.replay(payload)
         })?;
@@ -253,6 +254,7 @@ impl Mirror {
         let archive = self.archive.clone();
         match self.tasks.spawn_blocking(move || read(&archive)).await {
             Ok(Ok(found)) => Ok(found),
+            Ok(Err(ArchiveError::Dropped)) => Err(ErrorCode::StreamPruned),
             Ok(Err(error)) => {
                 tracing::error!(%error, "the mirror's log cannot be read back");
                 Err(ErrorCode::Internal)
@@ -352,10 +354,14 @@ impl Mirror {
 }
 
 /// Removes the segments that a base has given up already: a crash came between the two.
-fn give_up_before(store: &dyn Store, front: u64) -> Result<(), StoreError> {
+fn give_up_before(store: &dyn Store, files: &Files, front: u64) -> Result<(), MirrorOpenError> {
     let segments = store.segments()?;
     for segment in segments.iter().filter(|segment| segment.id < front) {
         store.remove(segment.id)?;
+        // The index of a segment that is gone is of no use to anybody; one that stays does no harm.
+        if let Err(error) = files.remove(&Batches::name(segment.id)) {
+            tracing::warn!(%error, "the index of a segment that was given up is left");
+        }
     }
     Ok(())
 }

@@ -16,6 +16,9 @@ use crate::refusal::Refusal;
 use crate::store::acts::Act;
 use crate::store::{Store, StoreError};
 
+/// The act that the records of a past stream were dropped: its digest is the root that they had.
+pub(crate) const STREAM_DROPPED: &str = "stream_dropped";
+
 /// Why registry and own stream do not fit each other at a start.
 #[derive(Debug, thiserror::Error)]
 pub enum SettleError {
@@ -146,8 +149,9 @@ impl Seen {
             let clear = &record.draft.clear;
             seen.size = record.index + 1;
             seen.epoch = seen.epoch.max(clear.get_number(Field::Epoch).unwrap_or(0));
-            // What rests on no object, such as a subscription, is in no database.
-            if clear.get_bytes(Field::ObjectDigest).is_some() {
+            // What rests on no object of the registry, such as a subscription, is in no database.
+            let is_drop = clear.get_text(Field::Action) == Some(STREAM_DROPPED);
+            if clear.get_bytes(Field::ObjectDigest).is_some() && !is_drop {
                 seen.acts.insert(Name::of(clear), record.index);
             }
         })?;

@@ -10,6 +10,7 @@ pub(crate) mod nodes;
 pub(crate) mod objects;
 pub(crate) mod overview;
 pub(crate) mod parties;
+pub(crate) mod past;
 pub(crate) mod revocations;
 pub(crate) mod suspensions;
 pub(crate) mod watch;

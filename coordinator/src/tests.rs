@@ -361,6 +361,7 @@ async fn follow(site: &Site, running: &Running, writer: &Writer) {
                 entries.extend(span.entries);
                 closed = false;
             }
+            follow_response::Event::Dropped(_) => panic!("nothing was dropped"),
             follow_response::Event::HeadLog(log) => {
                 let key = running.coordinator.head_log_key(&"4501".parse().unwrap());
                 lingqu_tlog::Note::parse(log.checkpoint)
@@ -476,6 +477,7 @@ async fn every_door_opens_to_its_row_of_the_access_table_only() {
         Rpc::AuditFollow => id == "party_office",
         Rpc::BodiesOpenBodies
         | Rpc::CallsExplain
+        | Rpc::CallsLinks
         | Rpc::CallsQuery
         | Rpc::CallsScore
         | Rpc::CallsVerify

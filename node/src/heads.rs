@@ -134,6 +134,7 @@ impl Node {
         let fork = Fork {
             one: accepted.clone(),
             other: shown.checkpoint.clone(),
+            branch: None,
         };
         let kept = match fork.verify(key) {
             Ok(_) => self.keep("fork", &fork.to_string()),

@@ -174,6 +174,11 @@ impl Node {
             && self.stops.current().number() >= self.journal.stop_floor()
     }
 
+    /// Whether all answering has ended until the next start.
+    pub(crate) fn is_contradicted(&self) -> bool {
+        self.contradicted.load(Ordering::SeqCst)
+    }
+
     /// Ends all answering until the next start.
     pub(crate) fn contradict(&self) {
         self.contradicted.store(true, Ordering::SeqCst);

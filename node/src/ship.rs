@@ -1,5 +1,6 @@
 //! What the node exchanges with its coordinator and its other mirrors; the node dials, in both directions of content.
 
+pub(crate) mod lost;
 mod past;
 pub mod replicate;
 pub mod watch;

@@ -6,6 +6,7 @@
 //! next, and each is found done or not done after a crash. Start reading at [`run`], then [`put_aside`].
 
 mod ending;
+mod links;
 mod pruning;
 
 use std::io;
@@ -428,9 +429,10 @@ pub(crate) async fn run(node: Arc<Node>) {
         if node.journal.has_ended() {
             break;
         }
-        // Not while the mirror is away: the end would close the node until it is back.
+        // Not while a mirror is away or far behind: the end would close the node until every one of them has it.
         let terms = AuditTerms::Mirrored { wait_ms_max: 1 };
         if node.journal.audit_ready(terms).is_ok()
+            && node.journal.mirrors_are_near()
             && let Some(pending) = node.due()
         {
             match end(&node, &pending).await {
@@ -513,6 +515,7 @@ impl Node {
         let Some(predecessor) = self.journal.predecessor() else {
             return Ok(false);
         };
+        self.keep_link()?;
         let next = self.journal.next_key().ok_or_else(malformed)?;
         let next_key = next.parse().map_err(|_| malformed())?;
         let written = Written {

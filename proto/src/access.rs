@@ -64,6 +64,7 @@ pub fn admission(rpc: Rpc) -> Admission {
         Rpc::BodiesOpenBodies => (Server::Node, &[Kind::Party], &[], false),
         // The grant decides, offline, where the data is read.
         Rpc::CallsExplain
+        | Rpc::CallsLinks
         | Rpc::CallsQuery
         | Rpc::CallsScore
         | Rpc::CallsVerify

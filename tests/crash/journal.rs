@@ -53,6 +53,7 @@ fn open(dir: &Path) -> Journal {
         origin: world::ORIGIN.to_owned(),
         signer: Arc::new(world::log_signer()),
         mirrors: MirrorTerms::one(world::mirror_key()),
+        lost: false,
         clock: Arc::new(SystemClock),
         limits: world::limits(),
         on_fatal: FatalHook::default(),
@@ -147,7 +148,7 @@ fn accept(journal: &Journal, note: &str) {
     let size = Checkpoint::parse(&note.text).expect("of checkpoints").size;
     let cosignature = note.signatures.last().expect("a note has a signature");
     journal
-        .accept_cosignature(size, cosignature)
+        .accept_cosignature(0, size, cosignature)
         .expect("the mirror cosigns what it was sent");
 }
 

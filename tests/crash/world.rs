@@ -37,7 +37,6 @@ pub(crate) fn limits() -> JournalLimits {
         denial_keys_max: 64,
         recent_entries_max: 4_096,
         recent_bytes_max: 32 << 10,
-        calls_remembered_max: 4_096,
         subjects_max: 64,
         frame_entries_max: 64,
         batch_entries_max: 16,

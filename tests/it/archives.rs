@@ -65,34 +65,7 @@ async fn taken() -> Taken {
     std::fs::write(at("heads"), coordinator.head_trust()).unwrap();
     let receipt = receipt.unwrap();
     std::fs::write(at("receipt"), receipt.tlog_proof().to_string()).unwrap();
-    let (cert, key) = world.network.files().party_tls(Party::Bureau);
-    let ca = world.network.files().ca();
-    let shown = |path: &Path| path.display().to_string();
-    let words = [
-        "audit",
-        "export",
-        "--coordinator",
-        &world.network.coordinator_url(),
-        "--id",
-        coordinator.id().as_str(),
-        "--cert",
-        &shown(&cert),
-        "--key",
-        &shown(&key),
-        "--ca",
-        &shown(&ca),
-        "--trust",
-        &shown(&at("trust")),
-        "--head-trust",
-        &shown(&at("heads")),
-        "--region",
-        cast::REGION,
-        "--out",
-        &shown(&at("archive")),
-        "--json",
-    ];
-    let ran = tokio::task::block_in_place(|| run(&words));
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = export(&world, dir.path());
     let stream = receipt.checkpoint.origin.clone();
     let logs = ran.json();
     let has = |origin: &str| logs.iter().any(|log| log["origin"] == origin);
@@ -112,6 +85,39 @@ async fn taken() -> Taken {
         stream_key,
         mirror_key,
     }
+}
+
+/// Exports what the region's regulator may follow into `archive` below `dir`, where `trust` and `heads` lie.
+pub(crate) fn export(world: &World, dir: &Path) -> Ran {
+    let (cert, key) = world.network.files().party_tls(Party::Bureau);
+    let ca = world.network.files().ca();
+    let shown = |path: &Path| path.display().to_string();
+    let words = [
+        "audit",
+        "export",
+        "--coordinator",
+        &world.network.coordinator_url(),
+        "--id",
+        world.network.coordinator().unwrap().id().as_str(),
+        "--cert",
+        &shown(&cert),
+        "--key",
+        &shown(&key),
+        "--ca",
+        &shown(&ca),
+        "--trust",
+        &shown(&dir.join("trust")),
+        "--head-trust",
+        &shown(&dir.join("heads")),
+        "--region",
+        cast::REGION,
+        "--out",
+        &shown(&dir.join("archive")),
+        "--json",
+    ];
+    let ran = tokio::task::block_in_place(|| run(&words));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    ran
 }
 
 /// Runs the checker built on Go's reference implementation.

@@ -144,3 +144,45 @@ fn the_decision_table_has_its_page() {
     }
     kept_true(&docs().join("decision-table.md"), &text);
 }
+
+/// Every Rust file.
+fn tests_below(dir: &Path, into: &mut String) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tests_below(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// Every row of the table of misbehaviour names the tests that show it, and they are there.
+#[test]
+fn every_misbehaviour_that_is_listed_has_its_tests() {
+    let page = std::fs::read_to_string(docs().join("audit.md")).unwrap();
+    let mut rows = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| misbehaviour |"))
+        .skip(2)
+        .take_while(|line| line.starts_with("| "));
+    let mut all = String::new();
+    for part in ["cli", "coordinator", "crates", "node", "tests"] {
+        tests_below(&docs().join("..").join(part), &mut all);
+    }
+    let mut named = 0;
+    for row in rows.by_ref() {
+        let tests = row.trim_end_matches(" |").rsplit("| ").next().unwrap();
+        let tests: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        let is_told = row.contains("nobody by logs alone");
+        assert_ne!(tests.is_empty(), !is_told, "{row}");
+        for test in tests {
+            assert!(
+                all.contains(&format!("fn {test}()")),
+                "`{test}` is not there"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 20);
+}

@@ -158,6 +158,7 @@ async fn a_good_node_and_its_coordinator_are_found_good() {
         "configuration",
         "coordinator",
         "directory",
+        "head log",
         "journal",
         "keys",
         "listen",

@@ -78,6 +78,8 @@ pub(crate) struct Setup {
     pub(crate) policy: fn(&mut SignedPolicy),
     /// Changes the node's configuration before it starts.
     pub(crate) config: fn(&mut NodeConfig),
+    /// Edits `coordinator.toml` before the coordinator starts first.
+    pub(crate) coordinator: fn(String) -> String,
 }
 
 impl Default for Setup {
@@ -86,6 +88,7 @@ impl Default for Setup {
             audit: AuditTerms::Mirrored { wait_ms_max: 5_000 },
             policy: |_| {},
             config: |_| {},
+            coordinator: |toml| toml,
         }
     }
 }
@@ -99,7 +102,8 @@ impl World {
     pub(crate) async fn with(setup: Setup) -> World {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(MovedClock::default());
-        let network = Network::make_at(dir.path(), clock.clone()).await.unwrap();
+        let network = Network::make_edited(dir.path(), clock.clone(), setup.coordinator);
+        let network = network.await.unwrap();
         for party in Party::ALL {
             if party != Party::Agency {
                 let code = network.issue_party_code(party).await.unwrap();

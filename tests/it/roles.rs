@@ -82,6 +82,7 @@ fn at_coordinator(rpc: Rpc) -> Row {
         Rpc::AuditFollow        => [X, X, P, N, V, F, F, F, F, F, I, F, F, F, P],
         Rpc::BodiesOpenBodies   => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
         Rpc::CallsExplain       => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
+        Rpc::CallsLinks         => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
         Rpc::CallsQuery         => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
         Rpc::CallsScore         => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
         Rpc::CallsVerify        => [X, X, P, R, R, R, R, R, R, R, R, R, R, R, P],
@@ -115,6 +116,7 @@ fn at_node(rpc: Rpc) -> Row {
         Rpc::AuditFollow        => [X, X, P, F, F, F, F, F, F, F, F, F, P, P, F],
         Rpc::BodiesOpenBodies   => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
         Rpc::CallsExplain       => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
+        Rpc::CallsLinks         => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
         Rpc::CallsQuery         => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
         Rpc::CallsScore         => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
         Rpc::CallsVerify        => [X, X, P, I, I, I, I, I, I, I, I, I, P, P, F],
@@ -141,9 +143,12 @@ fn at_node(rpc: Rpc) -> Row {
 /// What a handler says to the body that [`attempt`] sends: an answer, or a code that the door never gives.
 fn handler_says(rpc: Rpc) -> Outcome {
     match rpc {
-        Rpc::AuditFollow | Rpc::MirrorEntries | Rpc::MirrorReplicate | Rpc::SyncWatch => {
-            Outcome::Answered
-        }
+        // What links there are is public.
+        Rpc::AuditFollow
+        | Rpc::CallsLinks
+        | Rpc::MirrorEntries
+        | Rpc::MirrorReplicate
+        | Rpc::SyncWatch => Outcome::Answered,
         Rpc::CallsExplain
         | Rpc::CallsQuery
         | Rpc::CallsScore
@@ -307,6 +312,11 @@ async fn attempt(rpc: Rpc, channel: Channel, origin: &str) -> Outcome {
                 ..Default::default()
             };
             calls.explain(request).await.map(drop)
+        }
+        Rpc::CallsLinks => {
+            let mut calls = pb::calls_client::CallsClient::new(channel);
+            let request = pb::LinksRequest::default();
+            calls.links(request).await.map(drop)
         }
         Rpc::CallsQuery => {
             let mut calls = pb::calls_client::CallsClient::new(channel);

@@ -17,7 +17,7 @@ use lingqu_proto::encode_envelope;
 use lingqu_tlog::{Intl, KeyName, Signer, VerifierKey};
 use lingqu_transport::signing_key;
 
-use crate::network::{GRANT, World, asked, claims, records};
+use crate::network::{GRANT, MovedClock, World, asked, claims, records};
 
 /// Where the next stream's log key is, below the network's directory.
 pub(crate) const NEXT_KEY: &str = "node/log-next.key";
@@ -316,5 +316,85 @@ async fn a_past_stream_is_kept_as_long_as_a_grant_in_it_asks() {
     );
     assert!(world.journal().mirrored_size() > on_record.index);
     assert_eq!(past(&world, true).await, []);
+    world.end().await;
+}
+
+/// a clock that only this node has set forward drops nothing. The term would be over by it; by the mirror's it is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_differs_from_the_mirrors_drops_nothing() {
+    let mut world = World::ready().await;
+    assert_eq!(world.caller(Party::Bank).await.told(&call()).await, "MATCH");
+    let begins = key_of(&world, "9999h1", "node/log.key");
+    end_stream(&mut world, &begins).await;
+    // The node has a clock of its own from here on; so far it shows the same time.
+    let own = std::sync::Arc::new(MovedClock::default());
+    let theirs = std::mem::replace(&mut world.clock, own.clone());
+    go_on(&mut world, &begins).await;
+    let directory = world.state().join("past-journals");
+    let files = || fs::read_dir(&directory).unwrap().count();
+    assert_eq!(files(), 1);
+    own.move_by_s(6 * 366 * 86_400);
+    let response = ask(&world, &AdminRequest::PastStreams { drop: true }).await;
+    assert!(!response.ok);
+    assert_eq!(
+        response.code.as_deref(),
+        Some(ErrorCode::ClockSkew.as_str())
+    );
+    assert_eq!(files(), 1);
+    let dropped = |records: &[Record]| {
+        let is_drop =
+            |record: &&Record| record.draft.clear.get_text(Field::Action) == Some("stream_dropped");
+        records.iter().filter(is_drop).count()
+    };
+    assert_eq!(dropped(&world.records().await), 0);
+    // When the other side's clock shows the same, it may go.
+    theirs.move_by_s(6 * 366 * 86_400);
+    let response = ask(&world, &AdminRequest::PastStreams { drop: true }).await;
+    assert!(response.ok, "{:?}", response.code);
+    assert_eq!((files(), dropped(&world.records().await)), (0, 1));
+    world.end().await;
+}
+
+/// a grant that was in force while the stream was written keeps it, also if no record in it names it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grant_that_nobody_used_keeps_the_streams_of_its_term() {
+    let mut world = World::ready().await;
+    let day = std::time::Duration::from_secs(86_400);
+    let used = world.grant(GRANT);
+    let unused = {
+        let mut grant = world.grant("grant_unused");
+        grant.not_after = grant.not_after.plus(10 * day);
+        grant
+    };
+    // One that begins when the streams are over says nothing about them.
+    let later = {
+        let mut grant = world.grant("grant_later");
+        grant.not_before = grant.not_before.plus(5 * day);
+        grant.not_after = grant.not_after.plus(20 * day);
+        grant
+    };
+    for grant in [&unused, &later] {
+        let signed = world.sign(grant);
+        world.push_filed(&signed).await.unwrap();
+    }
+    world.mirrored().await;
+    for period in ["9999h1", "9999h2"] {
+        let begins = key_of(&world, period, "node/log.key");
+        let _ = fs::remove_file(world.state().join("succession.begin"));
+        end_stream(&mut world, &begins).await;
+        world
+            .start_node_with(|config| config.limits.stream_keep_months = 6)
+            .await;
+    }
+    let response = ask(&world, &AdminRequest::PastStreams { drop: false }).await;
+    let past = response.past.unwrap();
+    assert_eq!(past.len(), 2);
+    let second = past
+        .iter()
+        .find(|one| one.origin.ends_with("9999h1"))
+        .unwrap();
+    let until: lingqu_core::Timestamp = second.keep_until.clone().unwrap().parse().unwrap();
+    assert!(unused.not_after > used.not_after && later.not_after > unused.not_after);
+    assert_eq!(until, lingqu_core::body::keep_until(unused.not_after, 6));
     world.end().await;
 }

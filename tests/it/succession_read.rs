@@ -11,15 +11,15 @@ use crate::network::{GRANT, World};
 use crate::succession::{NEXT_KEY, call, end_stream, go_on, key_of};
 
 /// The regulator's desk: what it was given before the stream ended, and what it made of it.
-struct Desk {
-    dir: tempfile::TempDir,
+pub(crate) struct Desk {
+    pub(crate) dir: tempfile::TempDir,
     /// How it reaches the coordinator.
     line: Vec<String>,
-    unit_key: String,
+    pub(crate) unit_key: String,
 }
 
 impl Desk {
-    fn new(world: &World) -> Desk {
+    pub(crate) fn new(world: &World) -> Desk {
         let dir = tempfile::tempdir().unwrap();
         let coordinator = world.network.coordinator().unwrap();
         let put = |name: &str, text: String| std::fs::write(dir.path().join(name), text).unwrap();
@@ -44,12 +44,12 @@ impl Desk {
         }
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.dir.path().join(name).display().to_string()
     }
 
     /// `lingqu audit …` with `@name` standing for a file on the desk.
-    fn audit(&self, words: &[&str]) -> Ran {
+    pub(crate) fn audit(&self, words: &[&str]) -> Ran {
         let words = words.iter().map(|word| match word.strip_prefix('@') {
             Some(name) => self.text(name),
             None => (*word).to_owned(),
@@ -59,14 +59,14 @@ impl Desk {
         tokio::task::block_in_place(|| run(&line))
     }
 
-    fn ask(&self, command: &str, words: &[&str]) -> Ran {
+    pub(crate) fn ask(&self, command: &str, words: &[&str]) -> Ran {
         let mut line = vec![command, "--trust", "@trust", "--head-trust", "@heads"];
         line.extend(self.line.iter().map(String::as_str));
         line.extend(words);
         self.audit(&line)
     }
 
-    fn holds(&self, words: &[&str]) -> Ran {
+    pub(crate) fn holds(&self, words: &[&str]) -> Ran {
         let ran = self.audit(words);
         assert_eq!(ran.code, Some(0), "{ran:?}");
         ran
@@ -162,9 +162,6 @@ fn offline(desk: &Desk, (old, next): (&str, &str), index: &str) {
         ran.out.contains("exactly what its records add up to"),
         "{ran:?}"
     );
-    let fewer = ["--calls-remembered", "1"];
-    let ran = desk.audit(&[&["budget", "--archive", &before], &fewer[..]].concat());
-    assert_eq!(ran.code, Some(0), "one call was made: {ran:?}");
     signing_key::create(&desk.dir.path().join("clerk.key")).unwrap();
     let make = [
         &["evidence", "make", "--case", "C-1", "--document", "D-1"][..],

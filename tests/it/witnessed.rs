@@ -34,7 +34,7 @@ fn key(number: u8) -> VerifierKey<Intl> {
 }
 
 /// A witness that runs until it is dropped, or ended in order.
-struct Running {
+pub(crate) struct Running {
     address: SocketAddr,
     end: Option<oneshot::Sender<()>>,
     task: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -71,7 +71,7 @@ impl Running {
         }
     }
 
-    async fn stop(mut self) -> SocketAddr {
+    pub(crate) async fn stop(mut self) -> SocketAddr {
         // In order, so that connections end too and nobody is answered any more.
         drop(self.end.take());
         (&mut self.task).await.unwrap().unwrap();
@@ -112,14 +112,19 @@ impl World {
             .await;
     }
 
-    fn heads(&self) -> Trust<Intl> {
+    /// The trust file of the head logs and of the witnesses that the unit pins.
+    pub(crate) fn heads_text(&self) -> String {
         let logs = self.network.head_log_keys().unwrap();
         let logs: String = logs.iter().map(|log| format!("log {log}\n")).collect();
         let policy = fs::read_to_string(self.witnesses_file()).unwrap();
-        Trust::parse(&format!("{logs}{policy}")).unwrap()
+        format!("{logs}{policy}")
     }
 
-    async fn witnessed(&self) {
+    pub(crate) fn heads(&self) -> Trust<Intl> {
+        Trust::parse(&self.heads_text()).unwrap()
+    }
+
+    pub(crate) async fn witnessed(&self) {
         wait_until(&self.network, "the witnesses have cosigned", |node| {
             node.journal().audit_ready(WITNESSED).is_ok()
         })
@@ -128,7 +133,7 @@ impl World {
     }
 }
 
-async fn ready() -> (World, Running, Running) {
+pub(crate) async fn ready() -> (World, Running, Running) {
     let mut world = World::with(Setup {
         audit: WITNESSED,
         ..Setup::default()

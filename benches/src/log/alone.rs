@@ -72,7 +72,7 @@ impl Alone {
             sign_cosignature::<Intl>(&note.text, mirror_key().name(), unix_s, &mirror_signer())
                 .expect("a checkpoint can be cosigned");
         journal
-            .accept_cosignature(journal.size(), &cosignature)
+            .accept_cosignature(0, journal.size(), &cosignature)
             .map_err(|refused| Failed::Call(refused.to_string()))
     }
 
@@ -102,6 +102,7 @@ fn open(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Journal, Failed> {
             origin: ORIGIN.to_owned(),
             signer: Arc::new(log_signer()),
             mirrors: MirrorTerms::one(mirror_key()),
+            lost: false,
             clock: Arc::clone(clock),
             limits: JournalLimits::default(),
             on_fatal: FatalHook::default(),

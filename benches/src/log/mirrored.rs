@@ -27,6 +27,28 @@ const MIRRORED: AuditTerms = AuditTerms::Mirrored {
     wait_ms_max: 10_000,
 };
 
+/// How long starts of the coordinator took.
+pub(super) struct Restarts {
+    /// Records in its log, but for its own.
+    pub(super) entries: u64,
+    /// From its base on.
+    pub(super) from_base: Duration,
+    /// Without a base.
+    pub(super) whole: Duration,
+}
+
+impl Restarts {
+    /// A line for people.
+    pub(super) fn told(&self) -> String {
+        let (from_base, whole) = (self.from_base.as_secs_f64(), self.whole.as_secs_f64());
+        format!(
+            "start of the coordinator with {} records: from its base {from_base:.2} s, from the beginning of its log {whole:.2} s, {:.1} times as long",
+            self.entries,
+            whole / from_base
+        )
+    }
+}
+
 /// Everything that runs.
 pub(super) struct Mirrored {
     network: Network,
@@ -96,12 +118,34 @@ impl Mirrored {
         })
     }
 
-    /// Stops everything in order.
-    pub(super) fn stop(mut self) -> Result<(), Failed> {
+    /// Stops everything in order, and starts the coordinator twice more: from its base, and from the beginning of its log.
+    pub(super) fn restarted(mut self, clock: &dyn Clock) -> Result<Restarts, Failed> {
+        let entries = self.recording.journal().figures().records;
         drop(self.recording);
+        let beside = self
+            .network
+            .files()
+            .dir()
+            .join("coordinator/state/mirror-base");
         self.node.block_on(async {
             self.network.stop_node().await?;
-            Ok(self.network.stop_coordinator().await?)
+            self.network.stop_coordinator().await?;
+            let begin = clock.monotonic();
+            self.network.start_coordinator().await?;
+            let from_base = clock.monotonic().saturating_sub(begin);
+            self.network.stop_coordinator().await?;
+            if beside.exists() {
+                std::fs::remove_dir_all(beside)?;
+            }
+            let begin = clock.monotonic();
+            self.network.start_coordinator().await?;
+            let whole = clock.monotonic().saturating_sub(begin);
+            self.network.stop_coordinator().await?;
+            Ok(Restarts {
+                entries,
+                from_base,
+                whole,
+            })
         })
     }
 }

@@ -3,6 +3,7 @@
 mod archive;
 mod budget;
 mod bundles;
+mod compare;
 mod disclose;
 mod evidence;
 mod export;
@@ -10,7 +11,7 @@ mod follow;
 mod forward;
 mod import;
 mod lineage;
-mod links;
+pub(super) mod links;
 mod open;
 mod prove;
 mod shown;
@@ -35,6 +36,8 @@ pub(crate) struct Audit {
 enum AuditCommand {
     /// What the debits of privacy budgets in an archive add up to · 汇总存档中的隐私预算扣减
     Budget(budget::Budget),
+    /// Whether an archive still has what a receipt proved; if not, the evidence · 核对归档是否仍载有回执所证记录，否则出具证据
+    Compare(compare::Compare),
     /// Show one committed field of an opened call, provably and without the others · 可证明地披露某一字段
     Disclose(disclose::Disclose),
     /// Put records together as evidence, for a court or an inspector · 制作电子证据包
@@ -65,6 +68,7 @@ impl Audit {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self.command {
             AuditCommand::Budget(budget) => budget.run(session),
+            AuditCommand::Compare(compare) => compare.run(session),
             AuditCommand::Disclose(disclose) => disclose.run(session),
             AuditCommand::Evidence(evidence) => evidence.run(session),
             AuditCommand::Export(export) => export.run(session),

@@ -1,9 +1,11 @@
-//! `lingqu coordinator`: runs a coordinator until it is told to end.
+//! `lingqu coordinator`: runs a coordinator until it is told to end, or looks after the streams of its log.
+
+mod past;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use lingqu_coordinator::{Config, ConfigError, KeysError, OpenError};
 use lingqu_core::ErrorCode;
 use tokio::net::TcpListener;
@@ -12,17 +14,30 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::session::Session;
 
-/// `coordinator --config FILE`
+/// `coordinator --config FILE`, `coordinator past …`
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Coordinator {
+    #[command(subcommand)]
+    command: Option<CoordinatorCommand>,
     /// The coordinator's configuration · 协调端配置文件
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum CoordinatorCommand {
+    /// The streams that have ended: until when they are kept · 已结束日志流的留存状态
+    Past(past::Past),
 }
 
 impl Coordinator {
     pub(crate) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let config = Config::load(&self.config).map_err(|error| refused(&self.config, &error))?;
+        if let Some(CoordinatorCommand::Past(past)) = self.command {
+            return past.run(session);
+        }
+        let path = self.config.unwrap_or_default();
+        let config = Config::load(&path).map_err(|error| refused(&path, &error))?;
         let clock = Arc::clone(&session.clock);
         session.wait(async {
             let ended = interrupt::interrupted()?;

@@ -85,6 +85,7 @@ fn node(config: &NodeConfig, dir: &Path, clock: &Arc<dyn Clock>, findings: &mut 
         origin: stream.origin,
         signer: Arc::new(signer),
         mirrors,
+        lost: false,
         clock: Arc::clone(clock),
         limits: config.limits.journal(),
         on_fatal: FatalHook::default(),

@@ -85,6 +85,17 @@ fn message(event: Event) -> pb::FollowResponse {
             first,
             entries,
         }),
+        Event::Dropped {
+            region,
+            head_index,
+            head,
+            end,
+        } => follow_response::Event::Dropped(pb::DroppedSpan {
+            region: region.to_string(),
+            head_index,
+            head,
+            end,
+        }),
         Event::HeadLog { region, checkpoint } => {
             follow_response::Event::HeadLog(pb::HeadLogCheckpoint {
                 region: region.to_string(),

@@ -92,7 +92,13 @@ async fn send_entries(
             let origin = origin.clone();
             let bytes_max = mirror.limits.chunk_bytes_max;
             let page = move |archive: &Archive| archive.entries(&origin, first, size, bytes_max);
-            entries = mirror.read(page).await?;
+            entries = match mirror.read(page).await {
+                Ok(page) => page,
+                Err(ErrorCode::StreamPruned) => {
+                    return tell_dropped(first, checkpoint, &sender, patience).await;
+                }
+                Err(code) => return Err(code),
+            };
         }
         let next = first + entries.len() as u64;
         let is_last = next == size;
@@ -113,6 +119,23 @@ async fn send_entries(
         }
         first = next;
     }
+}
+
+/// What is left of a stream whose entries were dropped: its last checkpoint, with both signatures, and why there is no more.
+async fn tell_dropped(
+    first: u64,
+    checkpoint: String,
+    sender: &mpsc::Sender<Result<pb::EntriesResponse, ErrorCode>>,
+    patience: Duration,
+) -> Result<(), ErrorCode> {
+    let message = pb::EntriesResponse {
+        first,
+        entries: Vec::new(),
+        checkpoint,
+    };
+    // Whoever hung up needs neither.
+    let _ = tokio::time::timeout(patience, sender.send(Ok(message))).await;
+    Err(ErrorCode::StreamPruned)
 }
 
 fn said(message: Result<pb::ReplicateRequest, Status>) -> Result<Said, ErrorCode> {

@@ -66,6 +66,8 @@ pub(crate) enum Checked {
         /// Whether there were too many.
         is_cut: bool,
     },
+    /// Its entries were dropped: nothing of them is shown.
+    Dropped,
     /// Something does not.
     Faulty(Fault),
 }
@@ -81,9 +83,16 @@ impl Task {
         names: &mut Names,
     ) -> Result<(Vec<u8>, Checked), ArchiveError> {
         let leaf = archive.leaf(&self.region, self.index)?;
+        if archive.is_dropped(&self.head.origin) {
+            return Ok((leaf, Checked::Dropped));
+        }
         let checked = match self.authentic(&leaf) {
             Err(fault) => Checked::Faulty(fault),
-            Ok(head) => self.entries(&head, archive, names)?,
+            Ok(head) => match self.entries(&head, archive, names) {
+                // It may have been dropped in the meantime.
+                Err(ArchiveError::Dropped) => Checked::Dropped,
+                checked => checked?,
+            },
         };
         Ok((leaf, checked))
     }

@@ -321,6 +321,13 @@ impl Window {
                 kept.is_cut |= is_cut;
                 kept.take(before, after, rows);
             }
+            // What was dropped is shown to nobody any more.
+            Checked::Dropped => {
+                kept.is_cut = true;
+                while !kept.rows.is_empty() {
+                    kept.give_up();
+                }
+            }
             Checked::Faulty(fault) => {
                 kept.fault.get_or_insert((head, fault));
             }

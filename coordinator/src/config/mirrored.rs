@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use lingqu_core::head::head_log_of;
 use lingqu_core::{NodeId, PartyId, Region};
 use lingqu_tlog::{Intl, KeyKind, Suite, VerifierKey};
 use serde::{Deserialize, Deserializer};
@@ -35,6 +36,12 @@ pub struct MirroredConfig {
 }
 
 impl MirroredConfig {
+    /// Whether the region is the one that the stream's own name has.
+    fn is_of_region(&self) -> bool {
+        let heads = head_log_of(self.stream.name().as_str());
+        heads.is_some_and(|heads| heads.ends_with(&format!("/h/{}", self.region)))
+    }
+
     /// The stream; nothing if the key cannot be a stream's.
     pub(crate) fn stream(&self) -> Option<Stream> {
         let (name, key) = (self.stream.name().as_str(), self.stream.public_key());
@@ -58,6 +65,7 @@ pub(super) fn check(mirrored: &[MirroredConfig], origin_name: &str) -> Result<()
             && one.unit_key != one.stream.public_key()
             && !origin.starts_with(&own)
             && origins.insert(origin)
+            && one.is_of_region()
             && one.stream().is_some();
         if !is_sound {
             return Err(ConfigError::Mirrored(origin.to_owned()));

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
 use lingqu_core::{Clock, Region, Timestamp};
-use lingqu_journal::{LogId, ReadError, Sealed, Start};
+use lingqu_journal::{LogId, ReadError, Sealed, Start, StoreError};
 
 use tokio_util::task::TaskTracker;
 
@@ -56,6 +56,9 @@ pub enum AdvanceFailed {
     /// The log contradicts itself.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// Segments cannot be removed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The old base does not hold any more.
     #[error(transparent)]
     Restore(#[from] RestoreRefused),
@@ -96,7 +99,7 @@ impl Mirror {
 }
 
 impl Keeping {
-    fn advance(&mut self, live: &Shared, must: bool) -> Result<bool, AdvanceFailed> {
+    pub(super) fn advance(&mut self, live: &Shared, must: bool) -> Result<bool, AdvanceFailed> {
         let segments = self.archive.reader.segments();
         let grown: u64 = segments
             .iter()
@@ -448,4 +451,4 @@ impl Apart {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

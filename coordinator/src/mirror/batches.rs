@@ -76,6 +76,37 @@ impl Batches {
         Some((*location, end))
     }
 
+    /// Those of a segment with frames before `end`, from the segment itself.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] when it cannot be read.
+    pub(crate) fn scan(
+        sealed: &Sealed,
+        end: Location,
+        reader: &WalReader,
+    ) -> Result<Batches, ArchiveError> {
+        let mut batches = Batches::new(sealed.segment, sealed.first_frame);
+        let mut frame = sealed.first_frame;
+        let mut malformed = None;
+        reader.read(sealed.first_frame, |payload| {
+            match frame::decode(payload) {
+                Ok(facts) => batches.take(frame, &facts),
+                Err(error) => malformed = Some(error),
+            }
+            frame += 1;
+            if frame == end || malformed.is_some() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        match malformed {
+            Some(error) => Err(error.into()),
+            None if frame == end => Ok(batches),
+            None => Err(ArchiveError::Lost),
+        }
+    }
+
     /// The file's name.
     pub(crate) fn name(segment: u64) -> String {
         format!("{segment:016x}.batches")
@@ -219,24 +250,7 @@ impl Indices {
             segment = sealed.segment,
             "the index of a segment is missing or damaged, and is made again"
         );
-        let mut batches = Batches::new(sealed.segment, sealed.first_frame);
-        let mut frame = sealed.first_frame;
-        let mut malformed = None;
-        reader.read(sealed.first_frame, |payload| {
-            match frame::decode(payload) {
-                Ok(facts) => batches.take(frame, &facts),
-                Err(error) => malformed = Some(error),
-            }
-            frame += 1;
-            if frame == end || malformed.is_some() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })?;
-        if let Some(error) = malformed {
-            return Err(error.into());
-        }
+        let batches = Batches::scan(sealed, end, reader)?;
         let bytes = batches.encode(self.log);
         if let Err(error) = self.files.replace(&Batches::name(sealed.segment), &bytes) {
             // What was asked for is found all the same.

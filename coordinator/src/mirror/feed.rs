@@ -27,6 +27,13 @@ pub(crate) enum Event {
         first: u64,
         entries: Vec<Vec<u8>>,
     },
+    /// A head whose entries were dropped, and with its stream's last head the proof of its end.
+    Dropped {
+        region: Region,
+        head_index: u64,
+        head: Vec<u8>,
+        end: Vec<u8>,
+    },
     /// Everything up to this checkpoint's size was sent.
     HeadLog { region: Region, checkpoint: String },
 }
@@ -191,7 +198,14 @@ impl Follower {
         let head = head.await?;
         let mut first = head.first;
         while first < head.size {
-            let (entries, leaf) = self.page(region, index, &head, first).await?;
+            let (entries, leaf) = match self.page(region, index, &head, first).await {
+                Ok(page) => page,
+                // Also when it happens between two parts of a span.
+                Err(End::Code(ErrorCode::StreamPruned)) => {
+                    return self.send_dropped(region, index, &head, events).await;
+                }
+                Err(end) => return Err(end),
+            };
             let next = first + entries.len() as u64;
             let span = Event::Span {
                 region: region.clone(),
@@ -205,6 +219,30 @@ impl Follower {
             first = next;
         }
         Ok(())
+    }
+
+    async fn send_dropped(
+        &self,
+        region: &Region,
+        index: u64,
+        head: &Head,
+        events: &Events,
+    ) -> Result<(), End> {
+        let of = region.clone();
+        let leaf = self.mirror.read(move |archive| archive.leaf(&of, index));
+        let leaf = leaf.await?;
+        let is_last = self.mirror.size(&head.origin) == head.size;
+        let end = match is_last {
+            true => self.mirror.end_text(&head.origin).await?,
+            false => String::new(),
+        };
+        let dropped = Event::Dropped {
+            region: region.clone(),
+            head_index: index,
+            head: leaf,
+            end: end.into_bytes(),
+        };
+        self.send(dropped, events).await
     }
 
     /// The next entries of a head's span, with the leaf if they are the last.

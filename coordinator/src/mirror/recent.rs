@@ -57,7 +57,7 @@ impl Mirror {
         let within = state
             .held
             .iter()
-            .filter(|(_, held)| region.covers(&held.region));
+            .filter(|(_, held)| region.covers(&held.region) && !held.is_dropped);
         let mut ends: Vec<(Timestamp, End)> = within
             .filter_map(|(origin, held)| {
                 let stream = self.shared.stream(origin)?;

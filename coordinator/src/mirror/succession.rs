@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
+use lingqu_core::receipt::Receipt;
 use lingqu_core::record::RecordView;
-use lingqu_core::succession::{Link, StreamEnd, Succession};
+use lingqu_core::succession::{Link, StreamEnd, Succession, proven_end};
 use lingqu_core::trust::Trust;
 use lingqu_core::{PartyId, Timestamp};
 use lingqu_proto::{EndRefused, EndTerms, check_end, named_key};
@@ -34,11 +35,11 @@ pub(crate) struct Predecessor {
 }
 
 /// What a stream's last record must be, as the registry and the mirror's own log have it.
-pub(super) struct Judge<'a> {
-    pub(super) stream: &'a Stream,
+pub(crate) struct Judge<'a> {
+    pub(crate) stream: &'a Stream,
     /// Whether the key of a stream that follows plays another role. Not asked of what is in the log already: who came
     /// later had to take another one.
-    pub(super) is_taken: &'a dyn Fn(&[u8]) -> bool,
+    pub(crate) is_taken: &'a dyn Fn(&[u8]) -> bool,
 }
 
 impl Judge<'_> {
@@ -54,6 +55,19 @@ impl Judge<'_> {
             is_taken: self.is_taken,
         };
         check_end(&terms, entry, after).map(drop)
+    }
+
+    /// Whether the stream before, which was never mirrored here, ended by the order of this one's unit.
+    fn before(&self, end: &Receipt) -> bool {
+        let before = Stream {
+            origin: end.checkpoint.origin.clone(),
+            ..self.stream.clone()
+        };
+        let judge = Judge {
+            stream: &before,
+            is_taken: self.is_taken,
+        };
+        judge.end(&end.entry, None).is_ok()
     }
 }
 
@@ -73,9 +87,13 @@ pub(super) fn begins(stream: &Stream, entry: &[u8], said: Option<&Succession>) -
             .is_ok_and(|link| link.next == stream.log_key && link.end_leaf == before.end),
         (None, Some(Succession::Begin(begin))) if stream.is_anothers => {
             let trust = format!("log {}\nquorum none\n", begin.previous_key);
-            Trust::parse(&trust).is_ok_and(|trust| {
-                Link::prove(&trust, entry).is_ok_and(|link| link.next == stream.log_key)
-            })
+            let link = Trust::parse(&trust).map(|trust| Link::prove(&trust, entry));
+            let judge = Judge {
+                stream,
+                is_taken: &|_| false,
+            };
+            matches!(link, Ok(Ok(link)) if link.next == stream.log_key)
+                && proven_end(begin).is_ok_and(|end| judge.before(&end))
         }
         (None, Some(Succession::Begin(_) | Succession::Forward(_)))
         | (Some(_), None | Some(Succession::End(_) | Succession::Forward(_))) => false,
@@ -114,4 +132,4 @@ pub(super) fn follower(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

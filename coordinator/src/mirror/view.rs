@@ -67,11 +67,16 @@ impl Shared {
             let (ended, next) = (before.origin.clone(), stream.origin.clone());
             streams.next.entry(ended).or_insert(next);
         }
-        let entered = streams
-            .by_origin
-            .entry(stream.origin.clone())
-            .or_insert_with(|| Arc::new(stream));
-        Arc::clone(entered)
+        let origin = stream.origin.clone();
+        match streams.by_origin.get(&origin) {
+            // One that was entered by hand, and whose stream before ended here as well: now more is known of it.
+            Some(known) if known.follows.is_some() || stream.follows.is_none() => Arc::clone(known),
+            Some(_) | None => {
+                let entered = Arc::new(stream);
+                streams.by_origin.insert(origin, Arc::clone(&entered));
+                entered
+            }
+        }
     }
 
     /// The stream with this origin.

@@ -1,10 +1,13 @@
 //! An archive: logs as directories of files, in the layout of C2SP tlog-tiles, so that anybody's tools can read them.
 //!
 //! Each log lies below its own origin: `<origin>/checkpoint`, `<origin>/tile/<level>/…` and
-//! `<origin>/tile/entries/…`. Start reading at [`ArchiveWriter`], then [`LogFiles`] for one log and [`verify_all`] for all
+//! `<origin>/tile/entries/…`. Of a stream whose records were dropped there is `<origin>/dropped` instead, the receipt of its
+//! last record. Start reading at [`ArchiveWriter`], then [`LogFiles`] for one log and [`verify_all`] for all
 //! of an archive. What is read comes from strangers: every file is bounded, links are not followed.
 
+mod dropped;
 mod files;
+mod heading;
 mod proving;
 mod verify;
 mod write;
@@ -14,7 +17,9 @@ use std::path::PathBuf;
 
 use lingqu_tlog::NotAccepted;
 
+pub use dropped::write_dropped;
 pub use files::LogFiles;
+pub use heading::{Headed, head_log_beside, receipt_of};
 pub use proving::ProveFailed;
 pub use verify::{LogKind, LogReport, Verified, first_records, verify, verify_all};
 pub use write::ArchiveWriter;

@@ -4,6 +4,7 @@
 //! root that the node signed and the mirror cosigned. Per region it keeps the compact range of the head log: each
 //! published checkpoint must be over exactly the heads that were received.
 
+mod dropped;
 mod following;
 mod seen;
 mod selection;
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 
 use lingqu_core::Region;
 use lingqu_core::head::Head;
+use lingqu_core::receipt::Receipt;
 use lingqu_core::record::{Field, Kind, Record};
 use lingqu_core::succession::OutOfCourse;
 use lingqu_core::trust::Trust;
@@ -25,7 +27,7 @@ use tonic::{Status, Streaming};
 use self::following::Continued;
 pub use self::seen::{Seen, SeenMalformed};
 pub use self::selection::{Outcome, Selection};
-use crate::succession::{Step, StepRefused};
+use crate::succession::{DroppedEnd, Step, StepRefused};
 
 /// Largest message of the feed, in bytes.
 const MESSAGE_LEN_MAX: usize = 8 << 20;
@@ -51,6 +53,17 @@ pub enum Event {
         head: Vec<u8>,
         /// How the stream follows from the one before, if these records begin it.
         follows: Option<Box<Step>>,
+    },
+    /// Records that were dropped, long after their stream had ended: a head of it, proven, without what it is about.
+    Dropped {
+        /// The stream.
+        origin: String,
+        /// Its region.
+        region: Region,
+        /// The head: a leaf of the region's head log, byte for byte.
+        head: Vec<u8>,
+        /// With the stream's last head: its end, and the receipt of its last record that proves it.
+        end: Option<Box<(DroppedEnd, Receipt)>>,
     },
     /// Everything of `region` up to `heads` heads has been received.
     Complete {
@@ -197,6 +210,7 @@ impl Verifier {
     fn take(&mut self, message: pb::FollowResponse) -> Result<Option<Event>, FeedBroken> {
         match message.event.ok_or(FeedBroken::Malformed("event"))? {
             pb::follow_response::Event::Span(span) => self.span(span),
+            pb::follow_response::Event::Dropped(span) => self.dropped(span).map(Some),
             pb::follow_response::Event::HeadLog(checkpoint) => self.head_log(&checkpoint).map(Some),
         }
     }
@@ -246,6 +260,10 @@ impl Verifier {
         }
         if self.is_full(&origin) {
             return Err(FeedBroken::Malformed("number of streams"));
+        }
+        // What was dropped does not come back.
+        if self.seen.dropped.contains_key(&origin) || self.seen.unproven.contains(&origin) {
+            return Err(FeedBroken::StreamGap(origin));
         }
         let first = self.seen.streams.get(&origin).map_or(0, Frontier::size);
         let Continued {
@@ -337,6 +355,10 @@ impl Verifier {
         let heads = self.seen.heads.entry(region.clone()).or_default();
         if heads.size() != checkpoint.size || heads.root() != checkpoint.root {
             return Err(FeedBroken::HeadLogGap(region));
+        }
+        let is_here = |origin: &&String| origin.rsplit('/').nth(1) == Some(region.as_str());
+        if let Some(origin) = self.seen.unproven.iter().find(is_here) {
+            return Err(FeedBroken::StreamGap(origin.clone()));
         }
         self.open.remove(&region);
         Ok(Event::Complete {

@@ -1,4 +1,10 @@
 //! One node, called with receipts checked: an answer whose record cannot be proven is not handed over.
+//!
+//! When the node's stream has been followed by another one, the first answer's record stands in a stream that nobody here
+//! believes yet. The node is then asked how its streams follow each other ([`following`]), and the answer is handed over
+//! only if that proves the new stream's key to whoever trusts the old one.
+
+mod following;
 
 use lingqu_core::commitment::{Tag, body_root};
 use lingqu_core::decide::Asked;
@@ -17,6 +23,9 @@ use lingqu_transport::{ClientTls, ConnectError, PeerId, code_of};
 use ring::rand::{SecureRandom, SystemRandom};
 use tonic::transport::Channel;
 
+use self::following::Following;
+use crate::succession::StepRefused;
+
 /// Largest answer, in bytes.
 const ANSWER_LEN_MAX: usize = 4 << 20;
 
@@ -24,7 +33,8 @@ const ANSWER_LEN_MAX: usize = 4 << 20;
 #[derive(Clone)]
 pub struct Node {
     calls: CallsClient<Channel>,
-    trust: std::sync::Arc<Trust<Intl>>,
+    /// The same for all clones: what one of them followed, all have.
+    streams: std::sync::Arc<Following>,
     /// Of the head logs; none if no witness is asked for.
     heads: Option<std::sync::Arc<Trust<Intl>>>,
 }
@@ -93,6 +103,10 @@ pub enum CallFailed {
     /// The record is proven, but it is not of this call and this answer.
     #[error("the receipt is for something else: `{0}`")]
     OtherCall(&'static str),
+    /// The answer's record stands in a stream that is not trusted, and what the node says of how it follows a trusted one is
+    /// refused.
+    #[error("the node's streams do not follow each other: {0}")]
+    Succession(Box<StepRefused>),
     /// The record is not as well secured as it says that it must be.
     #[error("the receipt lacks the mirror's cosignature")]
     Level,
@@ -128,7 +142,7 @@ impl Node {
         let calls = CallsClient::new(channel).max_decoding_message_size(ANSWER_LEN_MAX);
         Node {
             calls,
-            trust: std::sync::Arc::new(trust),
+            streams: std::sync::Arc::new(Following::new(trust)),
             heads: None,
         }
     }
@@ -154,7 +168,7 @@ impl Node {
         let request = verify_request(*id, asked, arguments, *as_of_min);
         let response = self.calls.clone().verify(request.clone()).await;
         let response = response.map_err(|status| refused(&status))?.into_inner();
-        self.check(&request, response, question)
+        self.check(&request, response, question).await
     }
 
     /// Scores a subject; as [`Self::verify`].
@@ -169,7 +183,7 @@ impl Node {
         let request = score_request(*id, asked, arguments, *as_of_min);
         let response = self.calls.clone().score(request.clone()).await;
         let response = response.map_err(|status| refused(&status))?.into_inner();
-        self.check(&request, response, question)
+        self.check(&request, response, question).await
     }
 
     /// Asks for a statistic; as [`Self::verify`].
@@ -184,7 +198,7 @@ impl Node {
         let request = query_request(*id, asked, arguments, *as_of_min);
         let response = self.calls.clone().query(request.clone()).await;
         let response = response.map_err(|status| refused(&status))?.into_inner();
-        self.check(&request, response, question)
+        self.check(&request, response, question).await
     }
 
     /// Asks what a call with these arguments would answer and cost; as [`Self::verify`], of a product of any kind. The
@@ -200,21 +214,32 @@ impl Node {
         let request = explain_request(*id, asked, arguments, *as_of_min);
         let response = self.calls.clone().explain(request.clone()).await;
         let response = response.map_err(|status| refused(&status))?.into_inner();
-        self.check(&request, response, question)
+        self.check(&request, response, question).await
     }
 
-    fn check<R: CallRequest, W: Response>(
+    async fn check<R: CallRequest, W: Response>(
         &self,
         request: &R,
         response: W,
         question: &Question,
     ) -> Result<Answered<W::Value>, CallFailed> {
-        let trusted = Trusted {
-            streams: &self.trust,
-            heads: self.heads.as_deref(),
-            lagged_accepted: question.lagged_accepted,
+        let check = |response: W| {
+            let streams = self.streams.trust();
+            let trusted = Trusted {
+                streams: &streams,
+                heads: self.heads.as_deref(),
+                lagged_accepted: question.lagged_accepted,
+            };
+            check(request, response, trusted)
         };
-        check(request, response, trusted)
+        match check(response.clone()) {
+            Err(CallFailed::Receipt(ReceiptRefused::StreamUnknown(origin)))
+                if self.follow_to(&origin).await? =>
+            {
+                check(response)
+            }
+            checked => checked,
+        }
     }
 }
 
@@ -340,7 +365,7 @@ pub(crate) struct Parts<T> {
 }
 
 /// An answer as it came over the wire.
-pub(crate) trait Response {
+pub(crate) trait Response: Clone {
     /// What it says.
     type Value;
 

@@ -300,6 +300,9 @@ codes! {
     GrantUnsignedByUnit, "GRANT_UNSIGNED_BY_UNIT", PermissionDenied,
         "the grant lacks the signature of this node's own unit", "授权缺少本节点数源单位的签名",
         "have the unit sign", "请数源单位签署";
+    HeadLogUnfollowed, "HEAD_LOG_UNFOLLOWED", Local,
+        "the node does not follow the head log of its region, so it notices nothing of what the coordinator leaves out", "节点未核对本区域的头部日志，无法发现协调端的遗漏",
+        "set `trust.head_key` in `node.toml` to the head log's key, as the coordinator's operator and the supervisors publish it", "在 `node.toml` 中将 `trust.head_key` 设为协调端与主管部门公布的头部日志公钥";
     IllegalTransition, "ILLEGAL_TRANSITION", FailedPrecondition,
         "the case's state does not allow this act", "案件当前状态不允许该事项",
         "look at the case's state and history", "查看案件状态与办理记录";
@@ -480,6 +483,9 @@ codes! {
     Stopped, "STOPPED", PermissionDenied,
         "the unit has stopped this", "数源单位已停止该项",
         "ask the unit", "请联系数源单位";
+    StreamPruned, "STREAM_PRUNED", NotFound,
+        "the stream has ended, and its records were dropped when they no longer had to be kept", "该日志流已结束，其记录已在留存期满后清除",
+        "ask whoever exported the stream for the archive; receipts hold without it, and its last checkpoint and the proof of its end are still given", "向导出过该日志流的一方索取归档；收据无需归档即可核验，最终检查点与终结证明仍可取得";
     SubjectLimitReached, "SUBJECT_LIMIT_REACHED", ResourceExhausted,
         "this subject was asked about as often as the unit allows", "对同一主体的查询次数已达数源单位上限",
         "wait until the unit's window is over", "等待统计窗口结束";
@@ -501,6 +507,9 @@ codes! {
     UsageInvalid, "USAGE_INVALID", Local,
         "the command line cannot be understood", "命令行无法识别",
         "see `--help` of the command", "参见该命令的 `--help`";
+    WitnessesUnpinned, "WITNESSES_UNPINNED", Local,
+        "a policy asks for witnesses, and the node pins none: its products answer nobody", "策略要求见证，但节点未配置见证方：相关产品不会作答",
+        "set `trust.witnesses` in `node.toml` to the witnesses' policy that the unit accepts, with `trust.head_key`, or sign other terms", "在 `node.toml` 中将 `trust.witnesses` 设为本单位认可的见证规则（同时设置 `trust.head_key`），或改签其他条件";
     WitnessStateMissing, "WITNESS_STATE_MISSING", Local,
         "the witness does not know what it has cosigned of a log", "见证方缺少某一日志的见证状态",
         "bring the state back; `lingqu witness init` is right only for a log that this witness has never cosigned", "恢复原有状态；仅对从未见证过的日志才可执行 lingqu witness init";

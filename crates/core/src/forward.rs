@@ -20,6 +20,10 @@ pub const PART_LEN_MAX: usize = 60_000;
 /// Most records of one stream's beginning: about a gigabyte. Whatever says more is refused before it is read.
 pub const PARTS_MAX: u64 = 16_384;
 
+/// How many of the newest calls a stream remembers, and so brings forward. A part of the format and no setting: whoever
+/// folds the same records must find the same balances, and a node that remembered fewer could let ids be used again.
+pub const CALLS_MAX: usize = 262_144;
+
 /// What a grant has used in one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantUse {

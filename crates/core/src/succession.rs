@@ -11,7 +11,7 @@ mod link;
 mod shown_end;
 
 pub use course::{Course, OutOfCourse};
-pub use link::{Link, LinkRefused, proven_end};
+pub use link::{Link, LinkRefused, is_bare_link, proven_end};
 pub use shown_end::{SHOWN_END_HEADER, ShownEnd};
 
 use lingqu_tlog::{Hash, KeyKind, Suite, VerifierKey};
@@ -24,6 +24,8 @@ pub const SUCCESSION_TYPE: &str = "lingqu.v1.SuccessionOrder";
 
 /// Longest order in bytes, as the envelope of one signature: what a record has room for.
 pub const ORDER_LEN_MAX: usize = 4_096;
+/// Most links that a node hands out and a caller takes at once: half a life of half-years.
+pub const LINKS_MAX: usize = 64;
 /// Longest proof of a stream's end in bytes: what the next stream's first record has room for.
 pub const END_PROOF_LEN_MAX: usize = 16_384;
 

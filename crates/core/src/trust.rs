@@ -97,6 +97,11 @@ impl<S: Suite> Trust<S> {
         self.units.get(unit).map(Vec::as_slice)
     }
 
+    /// Whether the reader has approval keys of units.
+    pub fn has_units(&self) -> bool {
+        !self.units.is_empty()
+    }
+
     /// The file's content.
     pub fn policy(&self) -> &Policy<S> {
         &self.policy

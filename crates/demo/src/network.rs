@@ -116,10 +116,22 @@ impl Network {
 
     /// As [`Network::make`], by a clock that the caller may set.
     pub async fn make_at(dir: &Path, clock: Arc<dyn Clock>) -> Result<Network, NetworkFailed> {
+        Network::make_edited(dir, clock, |toml| toml).await
+    }
+
+    /// As [`Network::make_at`], with a `coordinator.toml` that the caller may edit before the coordinator starts first.
+    pub async fn make_edited(
+        dir: &Path,
+        clock: Arc<dyn Clock>,
+        edit: fn(String) -> String,
+    ) -> Result<Network, NetworkFailed> {
         let coordinator = TcpListener::bind("127.0.0.1:0").await.during("binding")?;
         let coordinator_address = coordinator.local_addr().during("binding")?;
         let node_addresses = nodes::addresses().await?;
         let files = Files::write(dir, coordinator_address, &node_addresses, clock.as_ref())?;
+        let path = files.coordinator_toml();
+        let toml = std::fs::read_to_string(&path).during("reading coordinator.toml")?;
+        std::fs::write(&path, edit(toml)).during("writing coordinator.toml")?;
         let mut network = Network {
             files,
             clock,

@@ -151,7 +151,7 @@ impl<S: Suite> Journal<S> {
             Ok(())
         })
         .map_err(open_error)?;
-        if fold.tree.size() == 0 {
+        if options.lost || wal.was_torn() || fold.tree.size() == 0 {
             mirror.lost_something();
         }
         let fixed = Fixed {

@@ -53,6 +53,7 @@ pub struct Wal {
     keys: Option<Arc<StateKeys>>,
     /// After a failed write nobody knows what the disk holds: nothing is written any more.
     poisoned: bool,
+    was_torn: bool,
 }
 
 /// Why a log was not opened. Nothing has been changed then.
@@ -179,11 +180,17 @@ impl Wal {
                 .map(|keys| (FrameSealer::new(keys, options.log), Vec::new())),
             keys,
             poisoned: false,
+            was_torn: end.torn_len > 0,
         };
         if wal.tail_len == 0 {
             wal.add_segment(0)?;
         }
         Ok(wal)
+    }
+
+    /// Whether opening dropped a frame that was not whole. It was never acknowledged, unless the disk lost part of it later.
+    pub fn was_torn(&self) -> bool {
+        self.was_torn
     }
 
     /// Appends one frame and gives its number. When this returns `Ok`, the payload is durable.

@@ -62,7 +62,7 @@ pub use checkpoint::{Checkpoint, CheckpointMalformed, MAX_TREE_SIZE};
 pub use cosignature::{
     CosignError, CosignatureRefused, cosignature_time, sign_cosignature, verify_cosignature,
 };
-pub use fork::{Fork, NoFork};
+pub use fork::{Branch, Fork, NoFork};
 pub use frontier::{Frontier, FrontierRefused, Growth};
 pub use key::{KeyKind, KeyName, MAX_NAME_BYTES, NameRefused, VerifierKey, VkeyRefused, key_id};
 pub use merkle::{empty_root, leaf_hash, node_hash};

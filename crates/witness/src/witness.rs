@@ -220,6 +220,7 @@ impl Witness {
         let fork = Fork {
             one: cosigned.clone(),
             other: request.checkpoint.clone(),
+            branch: None,
         };
         let (suffix, text) = match fork.verify(key) {
             Ok(_) => ("fork", fork.to_string()),

@@ -47,6 +47,16 @@ impl NodeConfig {
         if keys.len() > MIRRORS_MAX {
             return Err(OpenError::Setting("mirror"));
         }
+        // Two conversations with one coordinator would each end the other.
+        let places = self.mirror_addresses();
+        let is_twice = |one: &MirrorAddress| {
+            places.iter().any(|other| {
+                one.place < other.place && (one.at.id == other.at.id || one.at.url == other.at.url)
+            })
+        };
+        if places.iter().any(is_twice) {
+            return Err(OpenError::Setting("mirror"));
+        }
         let required = self.trust.mirrors_min.unwrap_or(keys.len());
         if !(1..=keys.len()).contains(&required) {
             return Err(OpenError::Setting("trust.mirrors_min"));

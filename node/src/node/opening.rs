@@ -140,6 +140,7 @@ impl Node {
                 clock: Arc::clone(&clock),
                 limits: limits.journal(),
                 on_fatal,
+                lost: crate::ship::lost::is_marked(&state),
             },
             Box::new(FileStore::open(config.data_dir.join(JOURNAL))?),
             state.keys(),
@@ -191,6 +192,7 @@ impl Node {
         };
         node.load_objects()?;
         node.record_unlogged();
+        node.mark_lost()?;
         let node = Arc::new(node);
         node.begin_loading();
         node.settle(OPEN_WAIT);

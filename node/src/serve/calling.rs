@@ -52,6 +52,21 @@ impl Calling {
         }
     }
 
+    /// How the streams after that of this origin follow each other.
+    pub(super) async fn links(&self, after: String) -> Result<Vec<Vec<u8>>, ErrorCode> {
+        let node = Arc::clone(&self.node);
+        let tracker = node.blocking.clone();
+        let read = tracker.spawn_blocking(move || node.links(&after)).await;
+        match read {
+            Ok(Ok(links)) => Ok(links),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the links between streams cannot be read");
+                Err(ErrorCode::Internal)
+            }
+            Err(_) => Err(ErrorCode::Internal),
+        }
+    }
+
     /// A place among the party's requests at one time, for what is no call; a call takes its own.
     pub(super) fn place(&self, caller: &Caller) -> Result<Place, ErrorCode> {
         self.node

@@ -11,7 +11,7 @@ use lingqu_proto::{
     verdict_to_pb,
 };
 use lingqu_transport::{Connected, status_of, status_of_fault};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::task::TaskTracker;
@@ -25,16 +25,25 @@ use crate::evaluate::AnswerValue;
 /// Calls of one stream that are worked on at the same time.
 const STREAM_CALLS_MAX: usize = 64;
 
+/// Requests for links that are worked on at the same time.
+const LINKS_AT_ONCE_MAX: usize = 2;
+
 /// Hands each call to a task of its own.
 #[derive(Clone)]
 pub(super) struct Calls {
     calling: Calling,
     tasks: TaskTracker,
+    /// Requests for links that are worked on.
+    links: Arc<Semaphore>,
 }
 
 impl Calls {
     pub(super) fn new(calling: Calling, tasks: TaskTracker) -> Self {
-        Calls { calling, tasks }
+        Calls {
+            calling,
+            tasks,
+            links: Arc::new(Semaphore::new(LINKS_AT_ONCE_MAX)),
+        }
     }
 
     pub(super) fn into_server(self, request_bytes_max: usize) -> CallsServer<Self> {
@@ -88,6 +97,21 @@ impl CallsService for Calls {
         request: Request<pb::ExplainRequest>,
     ) -> Result<Response<pb::ExplainResponse>, Status> {
         self.unary(request, explained).await
+    }
+
+    async fn links(
+        &self,
+        request: Request<pb::LinksRequest>,
+    ) -> Result<Response<pb::LinksResponse>, Status> {
+        let caller = caller(request.extensions())?;
+        let after = request.into_inner().after;
+        // A few at a time, as with every request of a party: they read files, and nothing is charged for them.
+        let _of_party = self.calling.place(&caller).map_err(status_of)?;
+        let _of_all = self.links.acquire().await;
+        let links = self.calling.links(after).await.map_err(status_of)?;
+        Ok(Response::new(pb::LinksResponse {
+            first_records: links,
+        }))
     }
 
     type VerifyStreamStream =

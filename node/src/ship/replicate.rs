@@ -2,8 +2,9 @@
 //! flow, a bounded number unanswered, and each cosignature that comes back is verified before it counts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use lingqu_core::record::{Clear, Draft, Field, Kind};
+use lingqu_core::record::{Clear, Draft, Field, Kind, RECORD_LEN_MAX};
 use lingqu_core::{ErrorCode, PartyId};
 use lingqu_journal::{ReconcileRefused, Reconciled};
 use lingqu_proto::pb::mirror_conflict::Kind as ConflictKind;
@@ -25,6 +26,10 @@ use crate::{Node, TakeHeadFailed};
 const WINDOW_MAX: u32 = 64;
 /// Most entries taken over from the mirror at once.
 const ADOPTED_ENTRIES_MAX: usize = 10_000_000;
+/// Entries that the mirror may have more than it has just shown: another process may still be writing.
+const ENTRIES_SINCE_MAX: usize = 65_536;
+/// Longest wait for the next entries.
+const CHUNK_WAIT: Duration = Duration::from_secs(60);
 
 /// Why one connection to the mirror ended.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +63,15 @@ pub(crate) async fn run(node: Arc<Node>, mirror: MirrorAddress, tls: ClientTls) 
         let ended = replicate(&peer, &tls, &mut pause).await;
         peer.node.journal.set_mirror_connected(place, false);
         match ended {
-            Err(Ended::Away(reason)) => tracing::warn!(%id, %reason, "the mirror is away"),
+            Err(Ended::Away(reason)) => {
+                tracing::warn!(%id, %reason, "the mirror is away");
+                if peer.node.journal.mirror_was_away(place) {
+                    // The others are enough, as far as they were heard.
+                    if let Err(error) = peer.node.open_for_records().await {
+                        tracing::warn!(%error, "the journal cannot be opened for records");
+                    }
+                }
+            }
             Err(Ended::Contradiction(reason)) => {
                 peer.node.contradict();
                 tracing::error!(%id, %reason, "journal and mirror contradict each other: no more answers");
@@ -90,17 +103,18 @@ async fn replicate(peer: &Peer, tls: &ClientTls, pause: &mut Pause) -> Result<()
         FromMirror::Resume(resume) => resume,
         FromMirror::Conflict(conflict) if conflict.kind() == ConflictKind::NotYours => {
             past::give_back(node, &channel).await?;
-            pause.reset();
             return Err(Ended::Away(
                 "the mirror has the end of the stream before again".to_owned(),
             ));
         }
-        FromMirror::Conflict(conflict) => return Err(conflict_ends(peer, &conflict)),
+        FromMirror::Conflict(conflict) => return Err(conflict_ends(peer, &conflict).await),
         FromMirror::Cosigned(_) | FromMirror::Headed(_) => {
             return Err(Ended::Away("an answer out of order".to_owned()));
         }
     };
-    open_journal(peer, channel, &resume).await?;
+    // Connected once it has what there is now: while it catches up, no call could be answered in time.
+    let near = node.journal.size();
+    reconcile(peer, channel, &resume).await?;
     pause.reset();
     // With something to send, the mirror is there once it has cosigned it: only then is it known that it does, and how
     // far its clock is from ours. No call under `Mirrored` terms is begun before.
@@ -108,32 +122,34 @@ async fn replicate(peer: &Peer, tls: &ClientTls, pause: &mut Pause) -> Result<()
     if from == node.journal.size() {
         node.journal.set_mirror_connected(place, true);
     }
-    pump(peer, resume.window, from, requests, responses).await
+    let course = Course {
+        window: resume.window.clamp(1, WINDOW_MAX),
+        from,
+        near,
+    };
+    pump(peer, course, requests, responses).await
 }
 
-/// Compares the journal with this mirror and, when enough were heard, opens it for records: what the stream before left
-/// is taken over, and the start of this run is put on record. One mirror at a time.
-async fn open_journal(
-    peer: &Peer,
-    channel: Channel,
-    resume: &pb::MirrorResume,
-) -> Result<(), Ended> {
-    let node = &peer.node;
-    let mut started = node.starting.lock().await;
-    if !reconcile(peer, channel, resume).await? {
-        tracing::info!(id = %peer.mirror.at.id, "journal and mirror agree; other mirrors are still to be heard");
-        return Ok(());
+impl Node {
+    /// Does what comes first once the journal was compared with enough mirrors: takes over what the stream before left, and
+    /// puts the start of this run on record. One mirror's task at a time.
+    async fn open_for_records(self: &Arc<Node>) -> Result<(), Ended> {
+        let mut started = self.starting.lock().await;
+        if self.is_contradicted() {
+            return Err(Ended::Away("another mirror contradicts".to_owned()));
+        }
+        self.unmark_lost();
+        begin_stream(self).await?;
+        if !*started && !self.journal.has_ended() {
+            self.journal
+                .append(node_start(&self.config.unit))
+                .await
+                .map_err(|error| Ended::Away(error.to_string()))?;
+            *started = true;
+        }
+        self.record_pending().await;
+        Ok(())
     }
-    begin_stream(node).await?;
-    if !*started && !node.journal.has_ended() {
-        node.journal
-            .append(node_start(&node.config.unit))
-            .await
-            .map_err(|error| Ended::Away(error.to_string()))?;
-        *started = true;
-    }
-    node.record_pending().await;
-    Ok(())
 }
 
 /// Takes over what the stream before left, where this one follows another, and what follows from that.
@@ -167,71 +183,102 @@ fn begin(peer: &Peer, resume: &pb::MirrorResume) -> u64 {
     resume.size.min(mirrored)
 }
 
-/// Takes over what the mirror has and this journal lost, or finds that both are one log. Gives whether records can be made.
-async fn reconcile(
-    peer: &Peer,
-    channel: Channel,
-    resume: &pb::MirrorResume,
-) -> Result<bool, Ended> {
+/// Takes over what the mirror has and this journal lost, or finds that both are one log; and opens the journal for records
+/// if enough mirrors were heard.
+async fn reconcile(peer: &Peer, channel: Channel, resume: &pb::MirrorResume) -> Result<(), Ended> {
     let (journal, place) = (&peer.node.journal, peer.mirror.place);
     let checkpoint = (!resume.checkpoint.is_empty()).then_some(resume.checkpoint.as_str());
-    let refused = |error| peer.refused(error);
-    let from = match journal.reconcile(place, checkpoint).map_err(refused)? {
-        Reconciled::Ready => return Ok(true),
-        Reconciled::Waiting => return Ok(false),
-        Reconciled::MirrorAhead { from } => from,
-    };
-    tracing::warn!(
-        from,
-        size = resume.size,
-        "the mirror holds entries that this journal lost"
-    );
-    let (entries, newest) = entries(journal.origin().to_owned(), from, channel).await?;
-    // It waits for the disk: not on a thread that others wait for.
-    let (adopting, adopted) = (journal.clone(), newest.clone());
-    peer.node
-        .blocking
-        .spawn_blocking(move || adopting.adopt(place, entries, &adopted))
-        .await
-        .map_err(|_| Ended::Away("taking over was interrupted".to_owned()))?
-        .map_err(refused)?;
-    heed_what_came_back(&peer.node)?;
-    match journal.reconcile(place, Some(&newest)).map_err(refused)? {
-        Reconciled::Ready => Ok(true),
-        Reconciled::Waiting => Ok(false),
+    let mut compared = peer.compare(checkpoint).await?;
+    if let Reconciled::MirrorAhead { from } = compared {
+        tracing::warn!(
+            from,
+            size = resume.size,
+            "the mirror holds entries that this journal lost"
+        );
+        // Not under the lock that all mirrors wait for: this one may be slow.
+        let (entries, newest) = entries(journal.origin().to_owned(), from, resume, channel).await?;
+        take_back(peer, entries, newest.clone()).await?;
+        compared = peer.compare(Some(&newest)).await?;
+    }
+    match compared {
+        Reconciled::Ready => peer.node.open_for_records().await,
+        Reconciled::Waiting => {
+            tracing::info!(
+                place,
+                "journal and mirror agree; other mirrors are still to be heard"
+            );
+            Ok(())
+        }
         Reconciled::MirrorAhead { .. } => Err(Ended::Away(
             "the mirror holds still more entries".to_owned(),
         )),
     }
 }
 
-/// All entries that the mirror has from `first` on, and the checkpoint after the last.
+/// Makes entries that came back durable, and draws the consequences.
+async fn take_back(peer: &Peer, entries: Vec<Vec<u8>>, newest: String) -> Result<(), Ended> {
+    let _one_at_a_time = peer.node.starting.lock().await;
+    let marked = peer.node.mark_lost();
+    marked.map_err(|error| Ended::Away(error.to_string()))?;
+    // It waits for the disk: not on a thread that others wait for.
+    let (journal, place) = (peer.node.journal.clone(), peer.mirror.place);
+    let adopted = peer
+        .node
+        .blocking
+        .spawn_blocking(move || journal.adopt(place, entries, &newest));
+    match adopted.await {
+        Ok(Ok(())) => heed_what_came_back(&peer.node),
+        // Another mirror gave them meanwhile.
+        Ok(Err(ReconcileRefused::NotAhead)) => Err(Ended::Away("not ahead any more".to_owned())),
+        Ok(Err(error)) => Err(peer.refused(error)),
+        Err(_) => Err(Ended::Away("taking over was interrupted".to_owned())),
+    }
+}
+
+/// All entries that the mirror has from `first` on, and the checkpoint after the last. No more than it has shown.
 async fn entries(
     origin: String,
     first: u64,
+    resume: &pb::MirrorResume,
     channel: Channel,
 ) -> Result<(Vec<Vec<u8>>, String), Ended> {
     let request = pb::EntriesRequest { origin, first };
     let mut chunks = mirror_client(channel).entries(request).await?.into_inner();
-    let mut entries = Vec::new();
+    let most = usize::try_from(resume.size.saturating_sub(first)).unwrap_or(usize::MAX);
+    let most = most
+        .saturating_add(ENTRIES_SINCE_MAX)
+        .min(ADOPTED_ENTRIES_MAX);
+    let mut entries: Vec<Vec<u8>> = Vec::new();
     let mut newest = String::new();
-    while let Some(chunk) = chunks.next().await {
+    loop {
+        let chunk = tokio::time::timeout(CHUNK_WAIT, chunks.next()).await;
+        let chunk = chunk.map_err(|_| Ended::Away("the mirror sends nothing".to_owned()))?;
+        let Some(chunk) = chunk else {
+            return Ok((entries, newest));
+        };
         let chunk = chunk?;
-        entries.extend(chunk.entries);
-        newest = chunk.checkpoint;
-        if entries.len() > ADOPTED_ENTRIES_MAX {
+        let is_record = |entry: &Vec<u8>| entry.len() <= RECORD_LEN_MAX;
+        if entries.len() + chunk.entries.len() > most || !chunk.entries.iter().all(is_record) {
             return Err(Ended::Away(
-                "more entries than can be taken over at once".to_owned(),
+                "more entries than were shown or can be taken over at once".to_owned(),
             ));
         }
+        entries.extend(chunk.entries);
+        newest = chunk.checkpoint;
     }
-    Ok((entries, newest))
 }
 
 impl Peer {
     /// Whether it is the coordinator, which shows the head log.
     fn shows_heads(&self) -> bool {
         self.mirror.place == 0
+    }
+
+    /// Compares the journal with what this mirror shows. One mirror at a time.
+    async fn compare(&self, checkpoint: Option<&str>) -> Result<Reconciled, Ended> {
+        let _one_at_a_time = self.node.starting.lock().await;
+        let compared = self.node.journal.reconcile(self.mirror.place, checkpoint);
+        compared.map_err(|error| self.refused(error))
     }
 
     /// What it means that the journal does not accept what this mirror shows. Another history signed with our own key is a
@@ -257,35 +304,45 @@ fn heed_what_came_back(node: &Node) -> Result<(), Ended> {
     Ok(())
 }
 
-/// Sends batches from entry `from` on and takes cosignatures, at most `window` batches unanswered.
+/// How a conversation goes.
+struct Course {
+    /// Most batches that are unanswered.
+    window: u32,
+    /// The entry that is sent next.
+    from: u64,
+    /// The size from which on the mirror counts as connected.
+    near: u64,
+}
+
+/// Sends batches and takes cosignatures.
 async fn pump(
     peer: &Peer,
-    window: u32,
-    mut from: u64,
+    mut course: Course,
     requests: mpsc::Sender<pb::ReplicateRequest>,
     mut responses: Streaming<pb::ReplicateResponse>,
 ) -> Result<(), Ended> {
     let node = &peer.node;
-    let window = window.clamp(1, WINDOW_MAX);
-    let mut unanswered = 0;
+    let mut unanswered: u32 = 0;
     loop {
         tokio::select! {
             response = next(&mut responses) => {
                 match response? {
                     FromMirror::Cosigned(cosigned) => {
-                        accept(peer, cosigned)?;
-                        unanswered = u32::saturating_sub(unanswered, 1);
+                        unanswered = unanswered
+                            .checked_sub(1)
+                            .ok_or_else(|| Ended::Away("an answer to nothing".to_owned()))?;
+                        accept(peer, &course, cosigned)?;
                     }
                     FromMirror::Headed(headed) if peer.shows_heads() => {
                         take_head(node, headed).await?;
                     }
-                    FromMirror::Conflict(conflict) => return Err(conflict_ends(peer, &conflict)),
+                    FromMirror::Conflict(conflict) => return Err(conflict_ends(peer, &conflict).await),
                     FromMirror::Headed(_) | FromMirror::Resume(_) => return Err(Ended::Away("an answer out of order".to_owned())),
                 }
             }
-            batch = node.journal.next_batch(from), if unanswered < window => {
+            batch = node.journal.next_batch(course.from), if unanswered < course.window => {
                 let batch = batch.map_err(|error| Ended::Away(error.to_string()))?;
-                from = batch.first + batch.entries.len() as u64;
+                course.from = batch.first + batch.entries.len() as u64;
                 let batch = pb::MirrorBatch {
                     first: batch.first,
                     entries: batch.entries,
@@ -298,15 +355,17 @@ async fn pump(
     }
 }
 
-fn accept(peer: &Peer, cosigned: pb::MirrorCosigned) -> Result<(), Ended> {
-    let journal = &peer.node.journal;
+fn accept(peer: &Peer, course: &Course, cosigned: pb::MirrorCosigned) -> Result<(), Ended> {
+    let (journal, place) = (&peer.node.journal, peer.mirror.place);
     let line = cosigned.cosignature.as_ref().map(note_signature_from_pb);
     let Some(Ok(line)) = line else {
         return Err(Ended::Away("an unreadable cosignature".to_owned()));
     };
-    let accepted = journal.accept_cosignature(cosigned.size, &line);
+    let accepted = journal.accept_cosignature(place, cosigned.size, &line);
     accepted.map_err(|error| Ended::Away(format!("{}: {error}", ErrorCode::AuditUnavailable)))?;
-    journal.set_mirror_connected(peer.mirror.place, true);
+    if journal.mirrored_by(place) >= course.near {
+        journal.set_mirror_connected(place, true);
+    }
     Ok(())
 }
 
@@ -343,14 +402,13 @@ fn node_start(unit: &PartyId) -> Draft {
 
 /// What a conflict means. A fork is believed only with evidence: a checkpoint by our own key, cosigned, that contradicts
 /// this journal. Without it the mirror may simply be lying, and then it is no better than away.
-fn conflict_ends(peer: &Peer, conflict: &pb::MirrorConflict) -> Ended {
+async fn conflict_ends(peer: &Peer, conflict: &pb::MirrorConflict) -> Ended {
     use pb::mirror_conflict::Kind;
     let kind = conflict.kind();
     match kind {
         Kind::Fork if !conflict.checkpoint.is_empty() => {
-            let journal = &peer.node.journal;
-            match journal.reconcile(peer.mirror.place, Some(&conflict.checkpoint)) {
-                Err(error) => peer.refused(error),
+            match peer.compare(Some(&conflict.checkpoint)).await {
+                Err(ended) => ended,
                 Ok(_) => Ended::Away("the mirror claims a fork and shows none".to_owned()),
             }
         }

@@ -67,6 +67,7 @@ fn expected(rpc: Rpc) -> Vec<&'static str> {
     match rpc {
         Rpc::BodiesOpenBodies
         | Rpc::CallsExplain
+        | Rpc::CallsLinks
         | Rpc::CallsQuery
         | Rpc::CallsScore
         | Rpc::CallsVerify

@@ -20,7 +20,7 @@ pub struct ResumePoint {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FollowResponse {
-    #[prost(oneof = "follow_response::Event", tags = "1, 2")]
+    #[prost(oneof = "follow_response::Event", tags = "1, 2, 3")]
     pub event: ::core::option::Option<follow_response::Event>,
 }
 /// Nested message and enum types in `FollowResponse`.
@@ -31,7 +31,25 @@ pub mod follow_response {
         Span(super::StreamSpan),
         #[prost(message, tag = "2")]
         HeadLog(super::HeadLogCheckpoint),
+        #[prost(message, tag = "3")]
+        Dropped(super::DroppedSpan),
     }
+}
+/// One leaf of a region's head log whose entries were dropped, long after their stream had ended. Parts of the span that
+/// came before it do not count.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DroppedSpan {
+    #[prost(string, tag = "1")]
+    pub region: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub head_index: u64,
+    /// As in StreamSpan.
+    #[prost(bytes = "vec", tag = "3")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+    /// With the stream's last head: the receipt of its last record, which ends it, as the text of a tlog-proof. Nothing of a
+    /// stream may be dropped without it.
+    #[prost(bytes = "vec", tag = "4")]
+    pub end: ::prost::alloc::vec::Vec<u8>,
 }
 /// One leaf of a region's head log and the entries that it adds to its stream.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1305,6 +1323,19 @@ impl BodyAct {
         }
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinksRequest {
+    /// Origin of the newest stream of this node that the caller trusts: only what comes after it is asked for. Empty: all.
+    #[prost(string, tag = "1")]
+    pub after: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinksResponse {
+    /// First records of streams that follow another, the oldest first, byte for byte as they stand in the log. Each carries
+    /// the receipt of the last record of the stream before, in which the unit's signed order is. At most 64.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub first_records: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
 /// What every call states about itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
@@ -1576,7 +1607,7 @@ pub struct Receipt {
     /// The node's signature on the checkpoint, then cosignatures.
     #[prost(message, repeated, tag = "8")]
     pub signatures: ::prost::alloc::vec::Vec<NoteSignature>,
-    /// At AUDIT_LEVEL_WITNESSED: that the checkpoint, with exactly these signatures, stands in the head log of its region.
+    /// At AUDIT_LEVEL_WITNESSED: that the checkpoint, with exactly the first two of these signatures, stands in the head log of its region.
     #[prost(message, optional, tag = "9")]
     pub head: ::core::option::Option<HeadProof>,
 }
@@ -1868,6 +1899,26 @@ pub mod calls_client {
             req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Calls", "Explain"));
             self.inner.unary(req, path, codec).await
         }
+        /// How the streams of this node's log follow each other: what proves the key of a later stream to whoever trusts an earlier
+        /// one. Public, without any call in it; neither recorded nor charged.
+        pub async fn links(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LinksRequest>,
+        ) -> std::result::Result<tonic::Response<super::LinksResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lingqu.v1.Calls/Links");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lingqu.v1.Calls", "Links"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1919,6 +1970,12 @@ pub mod calls_server {
             &self,
             request: tonic::Request<super::ExplainRequest>,
         ) -> std::result::Result<tonic::Response<super::ExplainResponse>, tonic::Status>;
+        /// How the streams of this node's log follow each other: what proves the key of a later stream to whoever trusts an earlier
+        /// one. Public, without any call in it; neither recorded nor charged.
+        async fn links(
+            &self,
+            request: tonic::Request<super::LinksRequest>,
+        ) -> std::result::Result<tonic::Response<super::LinksResponse>, tonic::Status>;
     }
     /// The node's face to callers. A refusal is a gRPC status whose message begins with the error code and whose
     /// details carry google.rpc.ErrorInfo with the code as `reason` and "lingqu" as `domain`.
@@ -2201,6 +2258,49 @@ pub mod calls_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ExplainSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lingqu.v1.Calls/Links" => {
+                    #[allow(non_camel_case_types)]
+                    struct LinksSvc<T: Calls>(pub Arc<T>);
+                    impl<T: Calls> tonic::server::UnaryService<super::LinksRequest>
+                    for LinksSvc<T> {
+                        type Response = super::LinksResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LinksRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Calls>::links(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LinksSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2820,7 +2920,8 @@ pub struct EntriesResponse {
     pub first: u64,
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub entries: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
-    /// On the last message only: the cosigned checkpoint that the entries lead to.
+    /// On the last message only: the cosigned checkpoint that the entries lead to. When the entries were dropped, long after
+    /// the stream had ended, it comes without them, and the call ends with STREAM_PRUNED.
     #[prost(string, tag = "3")]
     pub checkpoint: ::prost::alloc::string::String,
 }

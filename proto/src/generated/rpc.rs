@@ -11,6 +11,8 @@ pub enum Rpc {
     BodiesOpenBodies,
     /// `Explain` of the service `Calls`.
     CallsExplain,
+    /// `Links` of the service `Calls`.
+    CallsLinks,
     /// `Query` of the service `Calls`.
     CallsQuery,
     /// `Score` of the service `Calls`.
@@ -59,6 +61,7 @@ impl Rpc {
         Self::AuditFollow,
         Self::BodiesOpenBodies,
         Self::CallsExplain,
+        Self::CallsLinks,
         Self::CallsQuery,
         Self::CallsScore,
         Self::CallsVerify,
@@ -87,6 +90,7 @@ impl Rpc {
             Self::AuditFollow => "/lingqu.v1.Audit/Follow",
             Self::BodiesOpenBodies => "/lingqu.v1.Bodies/OpenBodies",
             Self::CallsExplain => "/lingqu.v1.Calls/Explain",
+            Self::CallsLinks => "/lingqu.v1.Calls/Links",
             Self::CallsQuery => "/lingqu.v1.Calls/Query",
             Self::CallsScore => "/lingqu.v1.Calls/Score",
             Self::CallsVerify => "/lingqu.v1.Calls/Verify",

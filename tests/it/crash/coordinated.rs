@@ -217,6 +217,7 @@ pub(crate) async fn follow(
                 records: new,
                 ..
             })) => new.into_iter().for_each(|record| records(&origin, record)),
+            Ok(Some(Event::Dropped { .. })) => panic!("nothing was dropped"),
             Ok(Some(Event::Complete { .. })) => {}
             Ok(None) => break Ok(()),
             Err(broken) => break Err(died(broken)),

@@ -42,6 +42,13 @@ pub(super) fn verify(
             session.line(line(report, is_authenticated))?;
         }
     }
+    for end in &verified.dropped {
+        links::check_dropped(end, session)?;
+        if arguments.json {
+            session.json(&json!({ "dropped": links::dropped_value(end) }))?;
+        }
+        links::tell_dropped(end, session);
+    }
     for report in &reports {
         let next = report.next.as_deref();
         if let Some(next) = next.filter(|next| !reports.iter().any(|one| one.origin == *next)) {

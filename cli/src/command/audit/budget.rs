@@ -21,20 +21,17 @@ use lingqu_policy::MicroRho;
 use lingqu_tlog::Intl;
 use serde_json::json;
 
-use self::forward::{CALLS_REMEMBERED, Chain};
+use self::forward::Chain;
 use super::bundles;
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// `audit budget --archive DIR… [--calls-remembered N]`
+/// `audit budget --archive DIR…`
 #[derive(Args, Debug)]
 pub(super) struct Budget {
     /// An archive of the node's stream, as C2SP tlog-tiles, or of several that follow each other; check them with `audit verify` first · 日志流存档目录，可为前后衔接的多个，请先核验
     #[arg(long = "archive", value_name = "DIR", required = true)]
     archives: Vec<PathBuf>,
-    /// How many calls the node remembers, which it brings forward by their digests · 节点记忆的调用数
-    #[arg(long, value_name = "N", default_value_t = CALLS_REMEMBERED)]
-    calls_remembered: usize,
 }
 
 impl Budget {
@@ -62,7 +59,7 @@ impl Budget {
             ),
             format_args!("共 {debits} 笔扣减；由存储答复的仅计入授权"),
         );
-        chain.compare(self.calls_remembered, session)
+        chain.compare(session)
     }
 }
 

@@ -2,13 +2,15 @@
 //! checked on a machine that has never seen the network.
 //!
 //! A package is a directory: `receipts/` with one receipt for each record, `links/` with the receipts that lead from one
-//! stream to the next where records stand in streams that follow others, `report.en.md` and `report.zh-CN.md`, and
+//! stream to the next where records stand in streams that follow others, `heads/` with the witnesses' policies by which
+//! records are of level R3, `report.en.md` and `report.zh-CN.md`, and
 //! `manifest`, a signed note (C2SP) that names case, document, who extracted it and when, and lists every file with its
 //! digest. The reports say nothing of their own: whoever checks the package makes them again from manifest and receipts
 //! and compares, so that no report can say what no receipt proves.
 
 mod make;
 mod manifest;
+mod policies;
 mod report;
 mod verify;
 
@@ -21,6 +23,8 @@ use crate::session::Session;
 
 pub(super) use self::verify::verify;
 
+/// Directory of the witnesses' policies by which records are witnessed.
+const HEADS: &str = "heads";
 /// Directory of the links: the receipts of first records, by which a reader who trusts an earlier stream alone follows to
 /// the streams of the records.
 const LINKS: &str = "links";
@@ -51,6 +55,13 @@ impl Evidence {
         match self.command {
             EvidenceCommand::Make(make) => make.run(session),
         }
+    }
+}
+
+fn refused(why: impl std::fmt::Display) -> Failure {
+    Failure::CheckFailed {
+        en: format!("the evidence does not hold: {why}"),
+        zh: "证据包无效：内容缺失、被改动或签名不符",
     }
 }
 

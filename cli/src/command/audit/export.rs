@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use lingqu_client::archive::ArchiveWriter;
+use lingqu_client::archive::{ArchiveWriter, write_dropped};
 use lingqu_client::{Event, FeedBroken, Head, Seen};
-use lingqu_core::Region;
+use lingqu_core::receipt::Receipt;
+use lingqu_core::{ErrorCode, Region};
 use lingqu_tlog::{Checkpoint, Intl, Note};
 use serde_json::json;
 
@@ -72,6 +73,16 @@ impl Export {
                     logs.append(&origin, entries, note.to_string())?;
                     pending.entry(region).or_default().push(head);
                 }
+                Event::Dropped {
+                    region, head, end, ..
+                } => {
+                    pending.entry(region).or_default().push(head);
+                    if let Some(end) = end {
+                        links::check_dropped(&end.0, session)?;
+                        links::tell_dropped(&end.0, session);
+                        logs.dropped(&end.1)?;
+                    }
+                }
                 Event::Complete {
                     region, checkpoint, ..
                 } => {
@@ -109,6 +120,16 @@ impl Logs {
         }
         open.checkpoint = checkpoint;
         Ok(())
+    }
+
+    /// Writes what there is of a stream whose records were dropped.
+    fn dropped(&mut self, end: &Receipt) -> Result<(), Failure> {
+        let origin = &end.checkpoint.origin;
+        if self.open.contains_key(origin) {
+            // Dropped while it was read: half of it is no archive, and the next export begins without it.
+            return Err(Failure::refused(ErrorCode::StreamPruned));
+        }
+        write_dropped(&self.out, end).map_err(failed)
     }
 
     fn finish(self, session: &mut Session<'_>) -> Result<(), Failure> {

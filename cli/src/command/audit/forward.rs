@@ -19,6 +19,7 @@ use lingqu_core::record::{Field, Kind, Record, Shape, flag};
 
 use self::otlp::Otlp;
 use self::syslog::Syslog;
+use super::links;
 use super::subscription::{Choice, Subscription, keep_seen, read_seen};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -144,6 +145,13 @@ impl Forward {
                     let wanted = wanted.map(|one| item(one, origin, region.as_str()));
                     begun.chain(wanted).collect()
                 }
+                Event::Dropped { end, .. } => {
+                    if let Some(end) = end {
+                        links::check_dropped(&end.0, session)?;
+                        links::tell_dropped(&end.0, session);
+                    }
+                    Vec::new()
+                }
                 Event::Complete { region, heads, .. } => {
                     vec![complete(
                         region.as_str(),
@@ -159,6 +167,7 @@ impl Forward {
                 Event::Records { follows, .. } => {
                     sent += items.len() - usize::from(follows.is_some());
                 }
+                Event::Dropped { .. } => {}
                 Event::Complete { .. } => {
                     if let Some(settled) = settled.replace(feed.seen().clone()) {
                         keep_seen(Some(&self.state), &settled)?;

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use lingqu_client::archive::first_records;
-use lingqu_client::succession::{Step, StepRefused, begins, follow_all};
+use lingqu_client::succession::{DroppedEnd, Step, StepRefused, begins, follow_all};
 use lingqu_core::PartyId;
 use lingqu_core::receipt::Receipt;
 use lingqu_core::trust::Trust;
@@ -29,7 +29,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The approval keys of units.
 #[derive(Args, Clone, Debug, Default)]
-pub(super) struct UnitKeys {
+pub(crate) struct UnitKeys {
     /// Approval key of a unit, to check its orders that end streams; several · 数源单位审批公钥，用于核验日志流终结令，可多个
     #[arg(long = "unit-key", value_name = "PARTY_ID=HEX")]
     keys: Vec<UnitKey>,
@@ -59,7 +59,7 @@ impl FromStr for UnitKey {
 
 impl UnitKeys {
     /// A trust file with these keys beside it.
-    pub(super) fn read(&self, path: &Path) -> Result<Trust<Intl>, Failure> {
+    pub(crate) fn read(&self, path: &Path) -> Result<Trust<Intl>, Failure> {
         let mut units = BTreeMap::new();
         for one in &self.keys {
             if units.insert(one.unit.clone(), one.key.clone()).is_some() {
@@ -179,7 +179,7 @@ fn refused(why: impl std::fmt::Display) -> Failure {
 }
 
 /// Says how a stream is believed that no trust file has.
-pub(super) fn tell(steps: &[Step], session: &mut Session<'_>) {
+pub(crate) fn tell(steps: &[Step], session: &mut Session<'_>) {
     for step in steps {
         let (next, previous) = (step.next.name(), step.previous.name());
         let (unit, ended) = (&step.order.unit, step.ended);
@@ -218,6 +218,45 @@ pub(super) fn value(step: &Step) -> Value {
         "unit": step.order.unit.as_str(),
         "order_verified": step.is_order_checked,
         "order_keys": step.order_keys.iter().map(hex::encode).collect::<Vec<_>>(),
+    })
+}
+
+/// What is left of a stream whose records were dropped.
+pub(super) fn dropped_value(end: &DroppedEnd) -> Value {
+    json!({
+        "origin": end.origin,
+        "size": end.size,
+        "root": end.root.to_base64(),
+        "ended": end.ended.to_string(),
+        "followed_by": end.next.name().as_str(),
+    })
+}
+
+/// Says it to people.
+pub(super) fn tell_dropped(end: &DroppedEnd, session: &mut Session<'_>) {
+    let (origin, size, ended, next) = (&end.origin, end.size, end.ended, end.next.name());
+    session.say(
+        format_args!(
+            "`{origin}` ended at {ended} and is followed by `{next}`; its {size} records were dropped and are NOT verified here"
+        ),
+        format_args!(
+            "`{origin}` 已于 {ended} 终结，后续为 `{next}`；其 {size} 条记录已清除，此处未予核验"
+        ),
+    );
+}
+
+/// Whether a stream may have been dropped by now.
+pub(super) fn check_dropped(end: &DroppedEnd, session: &Session<'_>) -> Result<(), Failure> {
+    let from = end.droppable_from();
+    if session.clock.now() >= from {
+        return Ok(());
+    }
+    Err(Failure::CheckFailed {
+        en: format!(
+            "the records of `{}` were withheld or dropped, and must be kept until {from}",
+            end.origin
+        ),
+        zh: "日志流的记录在留存期满前被扣留或清除",
     })
 }
 

@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lingqu_client::archive::{LogFiles, ProveFailed};
+use lingqu_client::archive::{Headed, LogFiles, ProveFailed, head_log_beside, receipt_of};
 use lingqu_client::succession::{NoBadEnd, judge_end};
+use lingqu_core::head::head_log_of;
 use lingqu_core::succession::ShownEnd;
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{AddCheckpoint, Checkpoint, Fork, Intl, Note};
@@ -17,7 +18,7 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::written::{self, Access};
 
-/// `audit prove --log DIR (--index N | --since SIZE) [--out FILE]`
+/// `audit prove --log DIR (--index N [--heads DIR] | --since SIZE) [--out FILE]`
 #[derive(Args, Debug)]
 pub(crate) struct Prove {
     /// The log's directory in the archive, where its `checkpoint` is · 归档中该日志的目录
@@ -25,6 +26,9 @@ pub(crate) struct Prove {
     log: PathBuf,
     #[command(flatten)]
     what: What,
+    /// The region's head log in the archive, for a receipt of level R3; found by itself where it lies beside the stream in the archive · 归档中该区域头部日志的目录，缺省时自动查找
+    #[arg(long, value_name = "DIR", requires = "index")]
+    heads: Option<PathBuf>,
     /// Where the proof goes; otherwise to standard output · 输出文件
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -45,7 +49,7 @@ impl Prove {
     pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let log = LogFiles::open(&self.log).map_err(failed)?;
         let text = match (self.what.index, self.what.since) {
-            (Some(index), _) => log.prove_entry(index).map_err(not_proven)?.to_string(),
+            (Some(index), _) => self.receipt(&log, index, session)?,
             (None, since) => {
                 let size = since.unwrap_or_default();
                 let (proof, root) = log.prove_prefix(size).map_err(not_proven)?;
@@ -60,6 +64,35 @@ impl Prove {
             Some(path) => written::create(path, text.as_bytes(), Access::Everybody),
             None => session.line(text.trim_end_matches('\n')),
         }
+    }
+}
+
+impl Prove {
+    /// The receipt, with the head log's proof where the archive has it.
+    fn receipt(
+        &self,
+        log: &LogFiles,
+        index: u64,
+        session: &mut Session<'_>,
+    ) -> Result<String, Failure> {
+        let beside = self
+            .heads
+            .clone()
+            .or_else(|| head_log_beside(&self.log, log));
+        let headed = beside.map(|dir| Headed::newest(&dir, log)).transpose();
+        let headed = headed.map_err(not_proven)?.flatten();
+        // An entry of a head log is proven in its own tree and is no record.
+        if head_log_of(&log.checkpoint.origin).is_none() {
+            return Ok(log.prove_entry(index).map_err(not_proven)?.to_string());
+        }
+        let receipt = receipt_of(log, headed.as_ref(), index).map_err(not_proven)?;
+        if receipt.head.is_none() {
+            session.say(
+                "the archive has no head of the stream that covers this record: the receipt has no proof of the head log",
+                "归档中没有覆盖该记录的日志头：回执不含头部日志的证明",
+            );
+        }
+        Ok(receipt.to_text())
     }
 }
 

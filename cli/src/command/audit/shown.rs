@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lingqu_client::succession::Step;
+use lingqu_client::succession::{DroppedEnd, Step};
 use lingqu_client::{Event, FeedBroken, Seen, Selection};
 use lingqu_core::Region;
 use serde_json::json;
@@ -71,6 +71,18 @@ impl Shown {
                 }
                 self.open.insert(region);
             }
+            Event::Dropped {
+                origin,
+                region,
+                end,
+                ..
+            } => {
+                if let Some(end) = end {
+                    self.tell_dropped(&end.0, session)?;
+                }
+                tracing::debug!(origin, "a head of dropped records");
+                self.open.insert(region);
+            }
             Event::Complete { region, heads, .. } => {
                 let (verified, printed) = (self.verified, self.printed);
                 if self.json {
@@ -89,6 +101,16 @@ impl Shown {
                 self.open.remove(&region);
             }
         }
+        Ok(())
+    }
+
+    /// A stream whose records were dropped: nothing of it is shown, and nothing is claimed but that it had ended.
+    fn tell_dropped(&self, end: &DroppedEnd, session: &mut Session<'_>) -> Result<(), Failure> {
+        links::check_dropped(end, session)?;
+        if self.json {
+            return session.json(&json!({ "dropped": links::dropped_value(end) }));
+        }
+        links::tell_dropped(end, session);
         Ok(())
     }
 

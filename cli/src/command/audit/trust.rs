@@ -6,18 +6,20 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lingqu_client::archive;
-use lingqu_client::succession::Step;
+use lingqu_client::succession::{Step, trust_lines};
+use lingqu_client::{Node, archive};
+use lingqu_core::NodeId;
 use lingqu_core::trust::Trust;
 use lingqu_tlog::Intl;
 
 use super::archive::failed;
 use super::links::{Named, UnitKeys, tell};
+use crate::connection::Identity;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::written::{self, Access};
 
-/// `audit trust --trust FILE (--archive DIR | --proof FILE)… [--head-trust FILE]… [--unit-key PARTY_ID=HEX]… [--out FILE]`
+/// `audit trust --trust FILE (--archive DIR | --proof FILE | --node URL …)… [--head-trust FILE]… [--unit-key PARTY_ID=HEX]… [--out FILE]`
 #[derive(Args, Debug)]
 pub(crate) struct TrustCommand {
     /// The trust file to begin with · 现有信任文件
@@ -28,6 +30,11 @@ pub(crate) struct TrustCommand {
     /// Trust file of the head logs in an archive; several · 归档中头部日志的信任文件，可多个
     #[arg(long = "head-trust", value_name = "FILE", requires = "archives")]
     head_trusts: Vec<PathBuf>,
+    /// The id that the node's certificate must carry, `node_…` · 节点标识
+    #[arg(long, value_name = "NODE", requires = "node")]
+    node_id: Option<NodeId>,
+    #[command(flatten)]
+    identity: Option<Identity>,
     #[command(flatten)]
     units: UnitKeys,
     /// Where the new file goes, which must not exist yet; otherwise to standard output · 输出文件（须为新文件）
@@ -44,6 +51,9 @@ struct From {
     /// Receipt of the first record of such a stream; several · 后续日志流首条记录的回执，可多个
     #[arg(long = "proof", value_name = "FILE")]
     proofs: Vec<PathBuf>,
+    /// A node, which hands out how its streams follow each other; with --node-id, --cert, --key and --ca · 节点地址，由其给出衔接证明
+    #[arg(long = "node", value_name = "URL", requires_all = ["node_id", "cert"])]
+    node: Option<String>,
 }
 
 impl TrustCommand {
@@ -69,7 +79,8 @@ impl TrustCommand {
             trusts = verified.trusts;
             steps.extend(verified.steps);
         }
-        let (added, more) = lines(&trust, steps);
+        steps.extend(self.ask_node(&trust, session)?);
+        let (added, more) = trust_lines(&trust, &steps);
         tell(&added, session);
         match added.len() {
             0 => session.say(
@@ -91,23 +102,24 @@ impl TrustCommand {
     }
 }
 
-/// The steps to streams that the file does not have, each once, and their lines.
-fn lines(trust: &Trust<Intl>, steps: Vec<Step>) -> (Vec<Step>, String) {
-    let mut added: Vec<Step> = Vec::new();
-    let mut more = String::new();
-    for step in steps {
-        let is_known = trust.log(step.next.name().as_str()).is_some()
-            || added.iter().any(|known| known.next == step.next);
-        if is_known {
-            continue;
-        }
-        let (next, previous, ended) = (&step.next, step.previous.name(), step.ended);
-        more.push_str(&format!(
-            "# follows {previous}, ended {ended} · 承接前序日志流\nlog {next}\n"
-        ));
-        added.push(step);
+impl TrustCommand {
+    /// The steps that a node's own links prove; none if no node was named.
+    fn ask_node(
+        &self,
+        trust: &Trust<Intl>,
+        session: &mut Session<'_>,
+    ) -> Result<Vec<Step>, Failure> {
+        let (Some(url), Some(id), Some(identity)) =
+            (&self.from.node, &self.node_id, &self.identity)
+        else {
+            return Ok(Vec::new());
+        };
+        let tls = identity.load(&session.clock)?;
+        session.wait(async {
+            let node = Node::connect(url, &tls, id.clone(), trust.clone()).await?;
+            Ok::<_, Failure>(node.follow().await?)
+        })?
     }
-    (added, more)
 }
 
 #[cfg(test)]

@@ -4,16 +4,20 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use lingqu_client::succession::{Step, trust_lines};
 use lingqu_client::{Answered, CallFailed, Node, Question};
 use lingqu_core::decide::Asked;
 use lingqu_core::grant::Environment;
 use lingqu_core::product::ProductRef;
 use lingqu_core::receipt::Level;
+use lingqu_core::trust::Trust;
 use lingqu_core::{CallId, GrantId, NodeId, ProductId, Timestamp};
 use lingqu_proto::{CallRequest, ClaimValue, product_call, product_ref};
+use lingqu_tlog::Intl;
 use serde_json::{Value, json};
 
 use crate::claim::{self, Claim};
+use crate::command::audit::links::{UnitKeys, tell};
 use crate::connection::Identity;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -34,6 +38,11 @@ pub(super) struct Asking {
     /// Whose logs and cosignatures are believed · 信任文件
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
+    /// Add to the trust file the streams that follow those in it, once the node has proven them · 将已证明的后续日志流补入信任文件
+    #[arg(long)]
+    update_trust: bool,
+    #[command(flatten)]
+    units: UnitKeys,
     /// Whose head logs and witnesses are believed: needed where the product's terms are `witnessed` · 头部日志信任文件
     #[arg(long, value_name = "FILE")]
     head_trust: Option<PathBuf>,
@@ -103,7 +112,7 @@ impl Asking {
             written::must_be_new(path)?;
             written::must_be_new(&written::beside(path, "opening"))?;
         }
-        let trust = trust_file::read(&self.trust)?;
+        let trust = self.units.read(&self.trust)?;
         let heads = self
             .head_trust
             .as_deref()
@@ -130,9 +139,38 @@ impl Asking {
                 Some(heads) => node.with_heads(heads),
                 None => node,
             };
-            Ok::<_, Failure>(ask(node, &question).await?)
+            let followed = node.clone();
+            let answered = ask(node, &question).await;
+            // What was proven of the streams is told whatever came of the call.
+            Ok::<_, Failure>((answered, followed.followed()))
         })??;
-        Ok((question, answered))
+        let (answered, steps) = answered;
+        tell(&steps, session);
+        if self.update_trust {
+            self.update(&steps, session)?;
+        }
+        Ok((question, answered?))
+    }
+
+    /// Adds the streams that were followed to the trust file. The file is replaced as a whole, so that none ever reads half.
+    fn update(&self, steps: &[Step], session: &mut Session<'_>) -> Result<(), Failure> {
+        let text = written::text(&self.trust)?;
+        let trust = trust_file::read(&self.trust)?;
+        let (added, more) = trust_lines(&trust, steps);
+        if added.is_empty() {
+            return Ok(());
+        }
+        let newline = if text.ends_with('\n') { "" } else { "\n" };
+        let text = format!("{text}{newline}{more}");
+        // What is written reads back.
+        Trust::<Intl>::parse(&text).map_err(|error| Failure::file(&self.trust, error))?;
+        written::replace(&self.trust, text.as_bytes())?;
+        let (count, file) = (added.len(), self.trust.display());
+        session.say(
+            format_args!("{count} streams were added to `{file}`, each proven by the one before"),
+            format_args!("已向 `{file}` 补入 {count} 个日志流，均由前序流证明"),
+        );
+        Ok(())
     }
 
     fn question(&self, arguments: Vec<Claim>) -> Question {

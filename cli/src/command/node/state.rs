@@ -208,6 +208,7 @@ impl Drill {
             follows: stream.key.is_some(),
             origin: stream.origin,
             mirrors: config.mirror_terms().map_err(not_opened)?,
+            lost: false,
             clock: Arc::clone(&session.clock),
             limits: config.limits.journal(),
             on_fatal: FatalHook::default(),

@@ -13,7 +13,7 @@ fn entry(origin: &str, seed: u8, unit_seed: u8) -> MirroredConfig {
     toml::from_str(&text).unwrap()
 }
 
-const STREAM: &str = "a.example/n/node_gx.dev1/4501/2026H2";
+const STREAM: &str = "a.example/s/node_gx.dev1/4501/2026h2";
 
 #[test]
 fn a_stream_of_another_coordinators_node_is_known_with_its_unit() {
@@ -37,6 +37,8 @@ fn what_could_not_be_told_apart_is_refused() {
     // A stream under this coordinator's own names, and a unit whose approval key signs its own log.
     assert!(check(&[entry(STREAM, 1, 2)], "a.example").is_err());
     assert!(check(&[entry(STREAM, 1, 1)], "b.example").is_err());
+    let elsewhere = entry(&STREAM.replace("4501", "4502"), 1, 2);
+    assert!(check(&[elsewhere], "b.example").is_err());
 }
 
 #[test]

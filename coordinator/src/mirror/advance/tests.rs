@@ -118,7 +118,7 @@ fn writers() -> [Writer; 2] {
 async fn grown(bed: &Bed, writers: &mut [Writer], advances: usize) -> Everything {
     let mirror = bed.open();
     for _ in 0..advances {
-        grow(&mirror, writers, 20).await;
+        grow(&mirror, writers, 12).await;
         assert!(mirror.advance(true).unwrap());
         assert!(!mirror.advance(true).unwrap(), "there is no full segment");
     }
@@ -138,7 +138,7 @@ async fn nothing_that_is_asked_changes_with_a_base() {
     let bed = bed(&writers);
     let mirror = bed.open();
     for _ in 0..3 {
-        grow(&mirror, &mut writers, 20).await;
+        grow(&mirror, &mut writers, 12).await;
         let before = everything(&mirror);
         assert!(mirror.advance(true).unwrap());
         assert!(everything(&mirror) == before);
@@ -149,7 +149,7 @@ async fn nothing_that_is_asked_changes_with_a_base() {
     let mirror = bed.open();
     assert!(everything(&mirror) == before);
     // And it goes on, with heads and proofs over the border.
-    grow(&mirror, &mut writers, 20).await;
+    grow(&mirror, &mut writers, 12).await;
     let before = everything(&mirror);
     assert!(mirror.advance(true).unwrap());
     mirror.close();
@@ -188,7 +188,7 @@ async fn a_crash_at_each_step_leaves_the_old_base_or_the_new_one() {
     grown(&template, &mut writers, 1).await;
     {
         let mirror = template.open();
-        grow(&mirror, &mut writers, 20).await;
+        grow(&mirror, &mut writers, 12).await;
         mirror.close();
     }
     let mut step = 0;
@@ -249,13 +249,23 @@ async fn a_damaged_base_is_refused() {
         let opened = bed.try_open(writers.iter().map(Writer::stream).collect());
         assert!(matches!(opened, Err(MirrorOpenError::Base(_))), "{what}");
     };
+    let keys = super::super::testbed::keys();
+    let key = bed.open().own.log_key.clone();
+    let log = bed.open().keeping.lock().unwrap().log;
+    let again = Base::decode(&good, log, &key).unwrap();
+    assert_eq!(
+        again.encode(log, &key, keys.log.as_ref()),
+        good,
+        "one encoding"
+    );
     for at in 0..good.len() {
         let mut bytes = good.clone();
         bytes[at] ^= 1;
-        refused(format!("byte {at}"), bytes);
-    }
-    for len in (0..good.len()).step_by(7) {
-        refused(format!("cut to {len}"), good[..len].to_vec());
+        assert!(Base::decode(&bytes, log, &key).is_err(), "byte {at}");
+        assert!(Base::decode(&good[..at], log, &key).is_err(), "cut to {at}");
+        if at % 97 == 0 {
+            refused(format!("byte {at}"), bytes);
+        }
     }
     refused("more".to_owned(), [good.clone(), vec![0]].concat());
     fs::write(&path, good).unwrap();
@@ -272,7 +282,7 @@ async fn a_base_of_somebody_else_is_refused_and_an_older_one_is_harmless() {
     grown(&template, &mut writers, 1).await;
     let older = fs::read(base_file(&template)).unwrap();
     let mirror = template.open();
-    grow(&mirror, &mut writers, 20).await;
+    grow(&mirror, &mut writers, 12).await;
     assert!(mirror.advance(true).unwrap());
     let all = everything(&mirror);
     let newer = mirror.keeping.lock().unwrap();

@@ -50,6 +50,7 @@ impl Subscriber {
                 log.push(leaf_hash::<Intl>(&head));
                 self.closed.insert(region, false);
             }
+            Event::Dropped { .. } => panic!("nothing was dropped"),
             Event::HeadLog { region, checkpoint } => {
                 let note = Note::parse(checkpoint).unwrap();
                 note.verify(&[head_log_key(region.as_str())]).unwrap();

@@ -13,22 +13,22 @@ use super::super::testbed::{Bed, heads, region, say};
 use super::super::{Mirror, testbed};
 use super::*;
 
-const OLD: &str = "coord.example/s/a/4501/2026h2";
-const NEXT: &str = "coord.example/s/a/4501/2027h1";
+pub(in crate::mirror) const OLD: &str = "coord.example/s/a/4501/2026h2";
+pub(in crate::mirror) const NEXT: &str = "coord.example/s/a/4501/2027h1";
 const UNIT: &str = "party_unit";
 
-fn signer(seed: u8) -> Ed25519Signer {
+pub(in crate::mirror) fn signer(seed: u8) -> Ed25519Signer {
     Ed25519Signer::from_seed([seed; 32])
 }
 
-fn written(origin: &str, seed: u8) -> HandWritten {
+pub(in crate::mirror) fn written(origin: &str, seed: u8) -> HandWritten {
     HandWritten {
         mirror: ("coord.example/mirror".to_owned(), signer(102)),
         ..HandWritten::new(origin, seed, "")
     }
 }
 
-fn next(of: &HandWritten) -> HandWritten {
+pub(in crate::mirror) fn next(of: &HandWritten) -> HandWritten {
     HandWritten {
         time: Timestamp(of.time.0 + 1_000),
         ..written(NEXT, 2)
@@ -42,7 +42,7 @@ fn old() -> HandWritten {
 }
 
 /// More than one record of balances.
-fn balances() -> Vec<u8> {
+pub(in crate::mirror) fn balances() -> Vec<u8> {
     let bytes = (0..=u8::MAX).cycle();
     bytes.take(PART_LEN_MAX + 5).collect()
 }
@@ -65,7 +65,7 @@ fn signed(order: &SuccessionOrder, by: u8) -> Vec<u8> {
     encode_envelope(&envelope)
 }
 
-fn order(begins: &HandWritten) -> Vec<u8> {
+pub(in crate::mirror) fn order(begins: &HandWritten) -> Vec<u8> {
     signed(&order_for(begins), 50)
 }
 
@@ -86,20 +86,20 @@ fn stream(of: &HandWritten, owner: &str) -> Stream {
     })
 }
 
-fn streams() -> Vec<Stream> {
+pub(in crate::mirror) fn streams() -> Vec<Stream> {
     let other = written("coord.example/s/b/4501/2026h2", 3);
     vec![stream(&written(OLD, 1), "node_a"), stream(&other, "node_b")]
 }
 
 /// A mirror with room for a record of balances.
-fn bed() -> (Bed, Arc<Mirror>) {
+pub(in crate::mirror) fn bed() -> (Bed, Arc<Mirror>) {
     let mut bed = Bed::new(&[]);
     bed.limits.batch_bytes_max = 64 << 10;
     let mirror = bed.try_open(streams()).unwrap();
     (bed, mirror)
 }
 
-fn open(of: &HandWritten) -> Said {
+pub(in crate::mirror) fn open(of: &HandWritten) -> Said {
     Said::Open {
         origin: of.origin.clone(),
         checkpoint: String::new(),
@@ -107,7 +107,7 @@ fn open(of: &HandWritten) -> Said {
     }
 }
 
-fn batch(of: &HandWritten, first: u64, end: u64) -> Said {
+pub(in crate::mirror) fn batch(of: &HandWritten, first: u64, end: u64) -> Said {
     let range = usize::try_from(first).unwrap()..usize::try_from(end).unwrap();
     Said::Batch {
         first,
@@ -117,7 +117,11 @@ fn batch(of: &HandWritten, first: u64, end: u64) -> Said {
 }
 
 /// Sends everything from what the mirror has, one record a batch as they are large; the conflict that ended it, if one did.
-async fn send(mirror: &Arc<Mirror>, of: &HandWritten, owner: &str) -> Option<Conflict> {
+pub(in crate::mirror) async fn send(
+    mirror: &Arc<Mirror>,
+    of: &HandWritten,
+    owner: &str,
+) -> Option<Conflict> {
     let mut said = vec![open(of)];
     for first in mirror.size(&of.origin)..of.size() {
         said.push(batch(of, first, first + 1));

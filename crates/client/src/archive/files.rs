@@ -74,6 +74,31 @@ impl LogFiles {
         Err(ArchiveFailed::Entry { origin, index })
     }
 
+    /// The last entry of which `find` makes something, and its index.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`]
+    pub(super) fn newest<T>(
+        &self,
+        find: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Option<(u64, T)>, ArchiveFailed> {
+        let size = self.checkpoint.size;
+        for number in (0..size.div_ceil(TILE_WIDTH)).rev() {
+            let Some(tile) = Tile::of_tree(TileKind::Entries, number, size) else {
+                continue;
+            };
+            let entries = self.bundle(tile)?;
+            let found = (number * TILE_WIDTH..).zip(&entries);
+            let newest = found
+                .filter_map(|(index, entry)| Some((index, find(entry)?)))
+                .last();
+            if newest.is_some() {
+                return Ok(newest);
+            }
+        }
+        Ok(None)
+    }
+
     /// Reads all entries, shows each to `visit`, and checks that they lead to every hash tile and to the checkpoint.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! Proofs out of an archive: that an entry is in it, and that an older checkpoint is a prefix of it.
 
 use lingqu_tlog::{
-    AddCheckpoint, Fork, Hash, Intl, MAX_WITNESS_PROOF, Note, ProofError, Tile, TileTree,
-    TileTreeError, TlogProof, VerifierKey,
+    AddCheckpoint, Branch, Checkpoint, Fork, Hash, Intl, MAX_WITNESS_PROOF, Note, ProofError, Tile,
+    TileTree, TileTreeError, TlogProof, VerifierKey,
 };
 
 use super::{ArchiveFailed, LogFiles};
@@ -37,13 +37,18 @@ impl LogFiles {
     /// # Errors
     /// [`ProveFailed`].
     pub fn prove_entry(&self, index: u64) -> Result<TlogProof, ProveFailed> {
-        let hashes = self.tree().inclusion_proof(index, self.checkpoint.size)?;
+        let hashes = self.inclusion(index, self.checkpoint.size)?;
         Ok(TlogProof {
             extra: Some(self.entry(index)?),
             index,
             hashes,
             checkpoint: self.note.clone(),
         })
+    }
+
+    /// The inclusion of entry `index` in the tree of the first `size` entries.
+    pub(super) fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ProveFailed> {
+        Ok(self.tree().inclusion_proof(index, size)?)
     }
 
     /// The proof that the tree of the first `old` entries is a prefix of the log, in the form of tlog-witness's request:
@@ -65,13 +70,29 @@ impl LogFiles {
         Ok((proof, root))
     }
 
-    /// Two signed checkpoints of one size that contradict each other, if `other` is one that contradicts this log's own.
-    pub fn fork_with(&self, other: &Note, key: &VerifierKey<Intl>) -> Option<Fork> {
-        let fork = Fork {
-            one: self.note.clone(),
-            other: other.to_string(),
+    /// The evidence that `other`, a signed checkpoint of this log and no larger, is no prefix of it; nothing if it is.
+    ///
+    /// # Errors
+    /// [`ProveFailed`]; [`ProveFailed::Outside`] if `other` is larger.
+    pub fn fork_with(
+        &self,
+        other: &Note,
+        key: &VerifierKey<Intl>,
+    ) -> Result<Option<Fork>, ProveFailed> {
+        let size = Checkpoint::parse(&other.text).map_or(0, |checkpoint| checkpoint.size);
+        let branch = if size == self.checkpoint.size {
+            None
+        } else {
+            let (proof, root) = self.prove_prefix(size)?;
+            let proof = proof.proof;
+            Some(Branch { root, proof })
         };
-        fork.verify(key).is_ok().then_some(fork)
+        let fork = Fork {
+            one: other.to_string(),
+            other: self.note.clone(),
+            branch,
+        };
+        Ok(fork.verify(key).is_ok().then_some(fork))
     }
 
     fn tree(&self) -> TileTree<impl FnMut(Tile) -> Result<Vec<Hash>, ArchiveFailed>> {

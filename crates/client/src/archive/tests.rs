@@ -5,14 +5,14 @@ use lingqu_core::Timestamp;
 use lingqu_core::record::{Draft, Kind, StreamId};
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{
-    Checkpoint, Ed25519Signer, Frontier, Intl, KeyName, Note, Quorum, Signer, VerifierKey,
+    Checkpoint, Ed25519Signer, Fork, Frontier, Intl, KeyName, Note, Quorum, Signer, VerifierKey,
     leaf_hash, sign_cosignature, sign_note,
 };
 
 use super::*;
 
-const STREAM: &str = "c.example/s/tb-01/4591/2026h2";
-const HEADS: &str = "c.example/h/4591";
+pub(super) const STREAM: &str = "c.example/s/tb-01/4591/2026h2";
+pub(super) const HEADS: &str = "c.example/h/4591";
 const COUNT: u64 = 600;
 
 fn signer(seed: u8) -> Ed25519Signer {
@@ -43,7 +43,7 @@ fn note(origin: &str, entries: &[Vec<u8>], seed: u8, cosigner: Option<(&str, u8)
     Note { text, signatures }.to_string()
 }
 
-fn records(count: u64) -> Vec<Vec<u8>> {
+pub(super) fn records(count: u64) -> Vec<Vec<u8>> {
     let id = StreamId::of::<Intl>(STREAM);
     let record = |index: u64| {
         let time = Timestamp(1_000_000 + i64::try_from(index).unwrap());
@@ -54,7 +54,7 @@ fn records(count: u64) -> Vec<Vec<u8>> {
     (0..count).map(record).collect()
 }
 
-fn stream_note(entries: &[Vec<u8>]) -> String {
+pub(super) fn stream_note(entries: &[Vec<u8>]) -> String {
     note(STREAM, entries, 1, Some(("c.example/mirror", 2)))
 }
 
@@ -62,7 +62,12 @@ fn head(entries: &[Vec<u8>]) -> Vec<u8> {
     format!("lingqu/head/v1\n{}\n{}", 7, stream_note(entries)).into_bytes()
 }
 
-fn write(root: &Path, origin: &str, entries: &[Vec<u8>], note: &str) -> Result<(), ArchiveFailed> {
+pub(super) fn write(
+    root: &Path,
+    origin: &str,
+    entries: &[Vec<u8>],
+    note: &str,
+) -> Result<(), ArchiveFailed> {
     let mut writer = ArchiveWriter::create(root, origin)?;
     entries.iter().try_for_each(|entry| writer.append(entry))?;
     assert_eq!(writer.size(), entries.len() as u64);
@@ -70,7 +75,7 @@ fn write(root: &Path, origin: &str, entries: &[Vec<u8>], note: &str) -> Result<(
 }
 
 /// An archive of a stream and its head log, with heads at these sizes.
-fn archive(root: &Path, heads: &[usize]) -> Vec<Vec<u8>> {
+pub(super) fn archive(root: &Path, heads: &[usize]) -> Vec<Vec<u8>> {
     let records = records(COUNT);
     write(root, STREAM, &records, &stream_note(&records)).unwrap();
     let heads: Vec<Vec<u8>> = heads.iter().map(|size| head(&records[..*size])).collect();
@@ -83,7 +88,7 @@ fn log_key() -> VerifierKey<Intl> {
     VerifierKey::note(name(STREAM), signer(1).public_key()).unwrap()
 }
 
-fn trusts() -> Vec<Trust<Intl>> {
+pub(super) fn trusts() -> Vec<Trust<Intl>> {
     let mirror = VerifierKey::<Intl>::cosignature(name("c.example/mirror"), signer(2).public_key());
     let heads = VerifierKey::<Intl>::note(name(HEADS), signer(3).public_key());
     let witness = VerifierKey::<Intl>::cosignature(name("w.example/1"), signer(4).public_key());
@@ -222,10 +227,25 @@ fn a_rewritten_stream_contradicts_its_heads_and_is_evidence() {
     let second = LogFiles::open(&dir.path().join(STREAM)).unwrap();
     let fork = second
         .fork_with(&Note::parse(&first.note).unwrap(), &log_key())
+        .unwrap()
         .unwrap();
     assert_eq!(fork.verify(&log_key()), Ok(600));
     let same = second.fork_with(&Note::parse(&second.note).unwrap(), &log_key());
-    assert_eq!(same, None);
+    assert_eq!(same.unwrap(), None);
+    // A smaller checkpoint that was signed before needs the archive's own proof.
+    let before = self::records(300);
+    let half = Note::parse(stream_note(&before)).unwrap();
+    let fork = second.fork_with(&half, &log_key()).unwrap().unwrap();
+    assert_eq!(fork.verify(&log_key()), Ok(300));
+    assert_eq!(Fork::parse(&fork.to_string()), Some(fork));
+    let prefix = Note::parse(stream_note(&records[..300])).unwrap();
+    assert_eq!(second.fork_with(&prefix, &log_key()).unwrap(), None);
+    // A larger one says nothing: the archive may be older.
+    let smaller = tempfile::tempdir().unwrap();
+    write(smaller.path(), STREAM, &before, &stream_note(&before)).unwrap();
+    let smaller = LogFiles::open(&smaller.path().join(STREAM)).unwrap();
+    let larger = Note::parse(&first.note).unwrap();
+    assert!(smaller.fork_with(&larger, &log_key()).is_err());
 }
 
 #[test]

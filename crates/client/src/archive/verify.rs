@@ -8,13 +8,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lingqu_core::head::Head;
+use lingqu_core::receipt::Receipt;
 use lingqu_core::record::{RecordView, StreamId};
 use lingqu_core::succession::{Course, Succession};
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{Cosigned, Hash, Intl, NotAccepted};
 
+use super::dropped::{self, read_dropped};
 use super::{ArchiveFailed, LogFiles};
-use crate::succession::{Step, begins, follow_all, previous_origin};
+use crate::succession::{DroppedEnd, Step, begins, follow_all_over, previous_origin};
 
 /// Most logs of an archive.
 const LOGS_MAX: usize = 20_000;
@@ -59,6 +61,8 @@ pub struct Verified {
     pub trusts: Vec<Trust<Intl>>,
     /// The steps to them.
     pub steps: Vec<Step>,
+    /// Streams whose records were dropped before the archive was written: their ends, and nothing else of them.
+    pub dropped: Vec<DroppedEnd>,
 }
 
 /// As [`verify()`], for whoever needs the logs alone.
@@ -83,7 +87,12 @@ pub fn verify(
     let logs = open_all(root)?;
     let mut firsts = firsts_of(&logs)?;
     firsts.extend_from_slice(links);
-    let (trusts, steps) = follow_all(trusts, &firsts).map_err(|why| ArchiveFailed::Succession {
+    let ends: Vec<Receipt> = dirs_with(root, dropped::NAME)?
+        .iter()
+        .map(|dir| read_dropped(dir))
+        .collect::<Result<_, _>>()?;
+    let followed = follow_all_over(trusts, &firsts, &ends);
+    let (trusts, steps) = followed.map_err(|why| ArchiveFailed::Succession {
         origin: root.display().to_string(),
         why: why.to_string(),
     })?;
@@ -100,6 +109,11 @@ pub fn verify(
         let next = check_stream(log, heads)?;
         reports.push(report(log, LogKind::Stream, cosigned, next));
     }
+    let mut dropped = Vec::new();
+    for receipt in &ends {
+        let heads = said.remove(&receipt.checkpoint.origin).unwrap_or_default();
+        dropped.push(check_dropped(receipt, &heads, &trusts, &steps)?);
+    }
     if let Some((origin, heads)) = said.into_iter().next() {
         return Err(incomplete(&origin, &heads));
     }
@@ -108,6 +122,7 @@ pub fn verify(
         logs: reports,
         trusts,
         steps,
+        dropped,
     })
 }
 
@@ -300,6 +315,37 @@ fn check_stream(log: &LogFiles, mut heads: Said) -> Result<Option<String>, Archi
     }
 }
 
+/// Checks what there is of a stream whose records were dropped: its end, which the last head and the next stream must be
+/// about.
+fn check_dropped(
+    receipt: &Receipt,
+    heads: &Said,
+    trusts: &[Trust<Intl>],
+    steps: &[Step],
+) -> Result<DroppedEnd, ArchiveFailed> {
+    let end = dropped::ended(receipt, trusts)?;
+    if let Some((size, (root, head_log, head))) = heads.last_key_value()
+        && (*size, *root) != (end.size, end.root)
+    {
+        return Err(ArchiveFailed::Contradiction {
+            head_log: head_log.clone(),
+            head: *head,
+            origin: end.origin,
+            size: *size,
+        });
+    }
+    let step = steps
+        .iter()
+        .find(|step| step.previous.name().as_str() == end.origin);
+    if step.is_some_and(|step| (step.end.0 + 1, step.root) != (end.size, end.root)) {
+        return Err(ArchiveFailed::Succession {
+            origin: end.origin,
+            why: "is not the stream that the next one follows".to_owned(),
+        });
+    }
+    Ok(end)
+}
+
 fn incomplete(origin: &str, heads: &Said) -> ArchiveFailed {
     let (size, (_, head_log, head)) = heads
         .first_key_value()
@@ -312,15 +358,24 @@ fn incomplete(origin: &str, heads: &Said) -> ArchiveFailed {
     }
 }
 
-/// Every directory below `root` with a checkpoint, in order of its path. Links are not followed.
+/// Every directory below `root` with a checkpoint, in order of its path.
 fn log_dirs(root: &Path) -> Result<Vec<PathBuf>, ArchiveFailed> {
+    let found = dirs_with(root, "checkpoint")?;
+    if found.is_empty() {
+        return Err(ArchiveFailed::NoLog(root.to_owned()));
+    }
+    Ok(found)
+}
+
+/// Every directory below `root` with such a file, in order of its path. Links are not followed.
+fn dirs_with(root: &Path, name: &str) -> Result<Vec<PathBuf>, ArchiveFailed> {
     let mut found = Vec::new();
     let mut open = vec![(root.to_owned(), 0)];
     while let Some((dir, depth)) = open.pop() {
         if found.len() + open.len() > LOGS_MAX {
             return Err(ArchiveFailed::TooMany(root.to_owned()));
         }
-        let is_log = fs::symlink_metadata(dir.join("checkpoint")).is_ok_and(|meta| meta.is_file());
+        let is_log = fs::symlink_metadata(dir.join(name)).is_ok_and(|meta| meta.is_file());
         if is_log {
             found.push(dir);
             continue;
@@ -335,8 +390,5 @@ fn log_dirs(root: &Path) -> Result<Vec<PathBuf>, ArchiveFailed> {
         }
     }
     found.sort();
-    if found.is_empty() {
-        return Err(ArchiveFailed::NoLog(root.to_owned()));
-    }
     Ok(found)
 }

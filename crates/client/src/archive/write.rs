@@ -115,7 +115,7 @@ impl ArchiveWriter {
 
 /// The directory of a log: its origin, a path element each. An origin comes from outside, so it must not lead anywhere
 /// else.
-fn log_dir(root: &Path, origin: &str) -> Result<PathBuf, ArchiveFailed> {
+pub(super) fn log_dir(root: &Path, origin: &str) -> Result<PathBuf, ArchiveFailed> {
     let is_element = |part: &str| {
         !matches!(part, "" | "." | ".." | "tile" | "checkpoint")
             && part.len() <= 255
@@ -130,7 +130,7 @@ fn log_dir(root: &Path, origin: &str) -> Result<PathBuf, ArchiveFailed> {
 }
 
 /// Writes a new file and waits until the disk has it.
-fn create(path: &Path, bytes: &[u8]) -> Result<(), ArchiveFailed> {
+pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), ArchiveFailed> {
     let write = || {
         let mut file: File = OpenOptions::new().write(true).create_new(true).open(path)?;
         file.write_all(bytes)?;

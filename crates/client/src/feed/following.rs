@@ -1,19 +1,26 @@
 //! The follower's side of the succession of streams: a stream that follows a believed one is believed, once its first
 //! record has proven that it does, and begins with nothing missing.
 
+use lingqu_core::receipt::Receipt;
 use lingqu_core::record::{Field, Record, RecordReader, StreamId};
 use lingqu_core::succession::{Course, OutOfCourse, Succession};
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{Frontier, Intl, leaf_hash};
 
 use super::{FeedBroken, Seen, Verifier};
-use crate::succession::{Step, StepRefused, begins, follow_all, previous_origin, step, trust_in};
+use crate::succession::{
+    Step, StepRefused, begins, follow_all_over, previous_origin, step, trust_in,
+};
 
 /// The trust of whoever goes on after what was seen: every step that was taken then is taken again, from the trust file
 /// and the first records alone.
 pub(super) fn trust_after(trust: Trust<Intl>, seen: &Seen) -> Trust<Intl> {
     let firsts: Vec<Vec<u8>> = seen.links.values().cloned().collect();
-    match follow_all(std::slice::from_ref(&trust), &firsts) {
+    let dropped = seen.dropped.values();
+    let text = |text| std::str::from_utf8(text).ok();
+    let ends = dropped.filter_map(|end| Receipt::from_text(text(end)?).ok());
+    let ends: Vec<Receipt> = ends.collect();
+    match follow_all_over(std::slice::from_ref(&trust), &firsts, &ends) {
         Ok((mut trusts, _)) => trusts.pop().unwrap_or(trust),
         // What was kept was altered, or the trust file is another one. What comes next is then not believed.
         Err(_) => trust,
@@ -55,6 +62,16 @@ impl Verifier {
             && (seen.size(), seen.root()) != (step.end.0 + 1, step.root)
         {
             return Err(FeedBroken::StreamGap(previous.to_owned()));
+        }
+        // The same of one whose records were dropped, as its end said.
+        if let Some(end) = self.seen.dropped.get(previous) {
+            let end = std::str::from_utf8(end)
+                .ok()
+                .and_then(|text| Receipt::from_text(text).ok());
+            let end = end.map(|end| (end.checkpoint.size, end.checkpoint.root));
+            if end != Some((step.end.0 + 1, step.root)) {
+                return Err(FeedBroken::StreamGap(previous.to_owned()));
+            }
         }
         // A unit's node stays the unit's.
         if let Some(unit) = self.seen.units.get(previous)

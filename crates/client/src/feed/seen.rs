@@ -3,7 +3,7 @@
 //! It holds the right edges of trees and nothing of any record. A text that was altered proves nothing wrong: what comes
 //! next does not fit it and is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use lingqu_core::succession::Course;
@@ -24,6 +24,10 @@ pub struct Seen {
     pub(super) links: BTreeMap<String, Vec<u8>>,
     /// Streams that have ended, and the one that each of them names.
     pub(super) ended: BTreeMap<String, String>,
+    /// Streams whose records were dropped, and the receipts of their last records, as text.
+    pub(super) dropped: BTreeMap<String, Vec<u8>>,
+    /// Streams of which records were dropped, and whose end was not proven yet. In memory alone.
+    pub(super) unproven: BTreeSet<String>,
     /// Streams whose balances are still coming. In memory alone.
     pub(super) openings: Openings,
     /// Feed files written, or taken in.
@@ -59,9 +63,9 @@ impl Seen {
     }
 
     /// Whether the text form says everything that is needed to go on: not while a stream is bringing its balances
-    /// forward, whose digest is made as they come. Whoever keeps nothing then goes on from before.
+    /// forward, whose digest is made as they come, or the end of dropped records is to be proven. Whoever keeps nothing then goes on from before.
     pub fn may_be_kept(&self) -> bool {
-        self.openings.0.is_empty()
+        self.openings.0.is_empty() && self.unproven.is_empty()
     }
 
     /// The text form; the last line shows that none was cut off.
@@ -81,6 +85,9 @@ impl Seen {
         }
         for (origin, next) in &self.ended {
             let _ = writeln!(text, "ended {origin} {next}");
+        }
+        for (origin, end) in &self.dropped {
+            let _ = writeln!(text, "dropped {origin} {}", hex::encode(end));
         }
         text.push_str("end\n");
         text
@@ -133,6 +140,10 @@ impl Seen {
                 let next = words.next()?.to_owned();
                 self.ended.insert(origin.to_owned(), next);
             }
+            ("dropped", origin) => {
+                let end = hex::decode(words.next()?).ok()?;
+                self.dropped.insert(origin.to_owned(), end);
+            }
             _ => return None,
         }
         Some(())
@@ -174,6 +185,7 @@ mod tests {
                 .insert(origin.to_owned(), "party_unit".parse().unwrap());
             seen.links.insert(origin.to_owned(), vec![size; 3]);
             seen.ended.insert(origin.to_owned(), "next".to_owned());
+            seen.dropped.insert(origin.to_owned(), vec![size; 4]);
         }
         seen
     }

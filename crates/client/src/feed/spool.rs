@@ -87,7 +87,10 @@ impl SpoolWriter {
         self.messages.extend_from_slice(&bytes);
         let ends_whole = match &message.event {
             Some(pb::follow_response::Event::Span(span)) => !span.head.is_empty(),
-            Some(pb::follow_response::Event::HeadLog(_)) | None => true,
+            Some(
+                pb::follow_response::Event::Dropped(_) | pb::follow_response::Event::HeadLog(_),
+            )
+            | None => true,
         };
         if ends_whole {
             self.whole = self.messages.len();

@@ -119,6 +119,27 @@ fn trusted<S: Suite>(trust: &Trust<S>, begin: &StreamBegin) -> Result<VerifierKe
     }
 }
 
+/// Whether the bytes are the first record of a stream that follows another and nothing more: what it says of the
+/// succession, byte for byte, and within it the end of the stream before in the same way. Such a record says nothing of any
+/// call, so anybody may have it. Nothing is verified.
+pub fn is_bare_link<S: Suite>(first_record: &[u8]) -> bool {
+    let again = |entry: &[u8]| {
+        let view = RecordView::read::<S>(entry).ok()?;
+        let said = Succession::of(&view).ok()??;
+        let place = (view.stream(), view.index(), view.time());
+        let made = said.draft().at(place.0, place.1, place.2).encode::<S>();
+        (made == entry).then_some(said)
+    };
+    let Some(Succession::Begin(begin)) = again(first_record) else {
+        return false;
+    };
+    let Ok(receipt) = proven_end(&begin) else {
+        return false;
+    };
+    let is_whole = receipt.tlog_proof().to_string().into_bytes() == begin.previous_end;
+    is_whole && matches!(again(&receipt.entry), Some(Succession::End(_)))
+}
+
 /// The receipt of the last record of the stream before, unverified.
 ///
 /// # Errors

@@ -138,6 +138,11 @@ impl Coverage {
         self.was_seen && self.age(now) <= self.lag
     }
 
+    /// Whether this run was shown the stream in the head log.
+    pub(crate) fn was_seen(&self) -> bool {
+        self.was_seen
+    }
+
     /// Whether nothing cosigned is missing in the head log for more than the bound and `longer`.
     pub(crate) fn is_within(&self, now: Duration, longer: Duration) -> bool {
         self.age(now) <= self.lag.saturating_add(longer)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use lingqu_core::Timestamp;
 use lingqu_core::debit::{Debit, DebitMalformed};
-use lingqu_core::forward::Forward;
+use lingqu_core::forward::{CALLS_MAX, Forward};
 use lingqu_core::record::{Field, Kind, RecordMalformed, RecordReader, RecordView, StreamId};
 use lingqu_core::succession::{Succession, SuccessionMalformed};
 use lingqu_tlog::{Checkpoint, Growth, Hash, RecentTree, Suite, leaf_hash};
@@ -235,7 +235,7 @@ impl<S: Suite> Fold<S> {
             ledger: Ledger::default(),
             budgets: Budgets::default(),
             subjects: Subjects::new(limits.subjects_max),
-            calls: Calls::new(limits.calls_remembered_max),
+            calls: Calls::new(CALLS_MAX),
             life: Life::default(),
             epoch: 0,
             stop: 0,

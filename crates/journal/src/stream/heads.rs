@@ -243,6 +243,9 @@ impl<S: Suite> Journal<S> {
             .map_err(|_| HeadRefused::Inclusion)?;
         let head = Head::decode(&shown.leaf).ok_or(HeadRefused::Leaf)?;
         check::<S>(shared, COORDINATOR, &head.note.to_string()).map_err(|_| HeadRefused::Leaf)?;
+        if !self.is_leaf(&head) {
+            return Err(HeadRefused::Leaf);
+        }
         if head.checkpoint.size < covered {
             return Err(HeadRefused::Older);
         }
@@ -269,6 +272,17 @@ impl<S: Suite> Journal<S> {
         if head.head_log.size >= newest {
             state.mirror.headed(head);
         }
+    }
+
+    /// Whether a head has the stream's signature and then the mirror's, and no other line: receipts show it so, and whoever
+    /// checks them looks for exactly these two.
+    fn is_leaf(&self, head: &Head) -> bool {
+        let shared = &self.inner.shared;
+        let keys = [&shared.log_key, &shared.mirrors.keys[COORDINATOR]];
+        let lines = head.note.signatures.iter();
+        lines
+            .map(|line| (&line.name, line.id))
+            .eq(keys.map(|key| (key.name(), key.id())))
     }
 
     /// Whether a head with this node's signature is of this journal. If it is not, somebody else signs with its key.

@@ -9,7 +9,7 @@ mod lag;
 pub(crate) mod marks;
 mod statements;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use lingqu_core::Timestamp;
@@ -24,6 +24,8 @@ use super::coverage::Coverage;
 use super::heads::CheckedHead;
 use super::options::MirrorTerms;
 
+/// Witnessed heads that wait for the other mirrors: as many as come while the slowest of them answers.
+const HEADS_MAX: usize = 64;
 /// How far the coordinator's clock and the node's may be apart.
 const SKEW_MAX: Duration = Duration::from_secs(30);
 /// The coordinator's mirror, which also shows the head log, and whose clock is compared.
@@ -35,6 +37,8 @@ pub(crate) struct Mirror {
     required: usize,
     /// Whether the journal is known to lack records that it once had, or may: then every mirror has to be heard.
     lost: bool,
+    /// Witnessed heads whose checkpoints not enough mirrors have cosigned yet, the newest last.
+    heads: VecDeque<CheckedHead>,
     statements: Statements,
     pub(crate) cosigned: Option<Cosigned>,
     pub(crate) marks: Marks,
@@ -59,6 +63,8 @@ struct Standing {
     connected: bool,
     /// Whether the journal was compared with it since the start.
     heard: bool,
+    /// Whether it could not be reached since the start.
+    was_away: bool,
 }
 
 /// What is waited for.
@@ -102,6 +108,7 @@ impl Mirror {
             each: vec![Standing::default(); terms.keys.len()],
             required: terms.required,
             lost: false,
+            heads: VecDeque::new(),
             statements: Statements::default(),
             cosigned: None,
             marks: Marks::default(),
@@ -167,6 +174,13 @@ impl Mirror {
         connected.count() >= self.required
     }
 
+    /// Whether all of them can, and none is behind what enough of them have.
+    pub(crate) fn are_near(&self) -> bool {
+        let size = self.size();
+        let mut each = self.each.iter();
+        each.all(|standing| standing.connected && standing.size >= size)
+    }
+
     /// Whether this mirror can be reached.
     pub(crate) fn reaches(&self, mirror: usize) -> bool {
         let standing = self.each.get(mirror);
@@ -190,6 +204,10 @@ impl Mirror {
         self.lost = true;
     }
 
+    pub(crate) fn may_have_lost(&self) -> bool {
+        self.lost
+    }
+
     /// This mirror was compared with the journal.
     pub(crate) fn heard(&mut self, mirror: usize) {
         if let Some(standing) = self.each.get_mut(mirror) {
@@ -197,16 +215,28 @@ impl Mirror {
         }
     }
 
-    /// Whether so many mirrors were heard that the journal has every record that may have been answered for. One of any
-    /// `required` is among all but `required - 1`; but a journal that lost something could still sign over what only one
-    /// of them has, so that it waits for all.
+    /// This mirror could not be reached.
+    pub(crate) fn was_away(&mut self, mirror: usize) {
+        if let Some(standing) = self.each.get_mut(mirror) {
+            standing.was_away = true;
+        }
+    }
+
+    /// Whether so many mirrors were heard that the journal can be written.
+    ///
+    /// Whoever signs over what only one of them has makes two histories, so all are heard as long as that costs nothing:
+    /// where all are required, without the last of them nothing would leave anyway. Otherwise those are not waited for that
+    /// were tried and are away, if one of every possible `required` is among the others. A journal that is known to have
+    /// lost something waits for all.
     pub(crate) fn has_heard_enough(&self) -> bool {
         let heard = self.each.iter().filter(|standing| standing.heard).count();
-        let needed = match self.lost {
-            true => self.each.len(),
-            false => self.each.len() - self.required + 1,
-        };
-        heard >= needed
+        let known = self
+            .each
+            .iter()
+            .all(|standing| standing.heard || standing.was_away);
+        let crosses = heard + self.required > self.each.len();
+        heard == self.each.len()
+            || (self.required < self.each.len() && !self.lost && known && crosses)
     }
 
     /// Whether every mirror has cosigned exactly `size` entries.
@@ -229,7 +259,12 @@ impl Mirror {
     /// The same for terms under which the mirror itself may be behind for so long.
     pub(crate) fn is_headed_within(&self, now: Duration, behind: Duration) -> bool {
         let coverage = self.coverage.as_ref();
-        coverage.is_none_or(|coverage| coverage.is_within(now, behind))
+        // Where other mirrors are enough, a node that restarts while the coordinator is away has seen no head yet: it
+        // must not count the bound anew each time.
+        let may_be_blind = self.required == self.each.len();
+        coverage.is_none_or(|coverage| {
+            coverage.is_within(now, behind) && (may_be_blind || coverage.was_seen())
+        })
     }
 
     /// Compares the clocks, with a cosignature of the coordinator's mirror that was made just now.
@@ -251,17 +286,29 @@ impl Mirror {
 
     /// Takes a checked head in, and wakes those whose entry witnesses have cosigned with it.
     pub(crate) fn headed(&mut self, head: CheckedHead) {
+        if head.is_witnessed() {
+            self.heads.push_back(head.clone());
+            while self.heads.len() > HEADS_MAX {
+                self.heads.pop_front();
+            }
+        }
         if let Some(coverage) = &mut self.coverage {
             coverage.headed(head);
         }
         self.settle_head();
     }
 
-    /// Moves on to the newest witnessed head, if enough mirrors have cosigned its checkpoint. The head's own leaf has the
-    /// signatures of the stream and of the coordinator's mirror.
+    /// Moves on to the newest witnessed head whose checkpoint enough mirrors have cosigned. The head's own leaf has the
+    /// signatures of the stream and of the coordinator's mirror; what else stands beside them is counted by nobody.
     fn settle_head(&mut self) {
-        let newest = self.coverage.as_ref().and_then(Coverage::witnessed);
-        let Some(head) = newest else {
+        let is_enough = |head: &CheckedHead| {
+            let others = self.statements.others(head.covered(), COORDINATOR);
+            1 + others.count() >= self.required
+        };
+        let Some(place) = self.heads.iter().rposition(is_enough) else {
+            return;
+        };
+        let Some(head) = self.heads.drain(..=place).next_back() else {
             return;
         };
         let size = head.covered();
@@ -269,16 +316,15 @@ impl Mirror {
             .witnessed
             .as_ref()
             .map_or(0, |(head, _)| head.covered());
+        if size < known {
+            return;
+        }
         let mut signatures = head.head().note.signatures.clone();
         if self.required > 1 {
             let others = self.statements.others(size, COORDINATOR);
             signatures.extend(others.cloned());
         }
-        // One line is the stream's own.
-        if size < known || signatures.len() <= self.required {
-            return;
-        }
-        self.witnessed = Some((head.clone(), signatures));
+        self.witnessed = Some((head, signatures));
         self.witnesses.wake(size);
     }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use lingqu_core::Clock;
 use lingqu_core::record::{Field, RECORD_LEN_MAX};
-use lingqu_tlog::{Intl, KeyKind, NoteSignature, Signer, Suite, VerifierKey};
+use lingqu_tlog::{Intl, KeyKind, Signer, Suite, VerifierKey};
 
+use super::mirror::COORDINATOR;
 use super::payload::{ENTRY_OVERHEAD, PAYLOAD_OVERHEAD};
 use crate::commit::FatalHook;
 use crate::store::StoreError;
@@ -30,6 +31,9 @@ pub struct JournalOptions<S: Suite = Intl> {
     pub on_fatal: FatalHook,
     /// Whether the stream follows another one: then nothing is recorded before [`super::Journal::begin`].
     pub follows: bool,
+    /// Whether the journal is known to have lost records, from an earlier run that had not heard every mirror since. An
+    /// empty one, and one whose last frame is torn, are taken to have without it.
+    pub lost: bool,
 }
 
 /// Most mirrors of one stream.
@@ -76,25 +80,15 @@ impl<S: Suite> MirrorTerms<S> {
         }
     }
 
-    /// The mirror that made this cosignature, by the name and number of its key.
-    pub(crate) fn of_line(&self, line: &NoteSignature) -> Option<usize> {
-        let is_by = |key: &VerifierKey<S>| line.name == *key.name() && line.id == key.id();
-        self.keys.iter().position(is_by)
-    }
-
-    /// Belief in `log` and in all mirrors together, as a policy.
-    pub(crate) fn all_of(&self, log: &str) -> String {
-        let mut policy = format!("log {log}\n");
-        let mut group = String::from("group all all");
-        for (place, key) in self.keys.iter().enumerate() {
-            policy.push_str(&format!("witness mirror{place} {key}\n"));
-            group.push_str(&format!(" mirror{place}"));
-        }
-        policy + &group + "\nquorum all\n"
+    /// Belief in `log` and in the coordinator's mirror, as a policy: the others may have changed since.
+    pub(crate) fn coordinators(&self, log: &str) -> String {
+        let key = &self.keys[COORDINATOR];
+        format!("log {log}\nwitness mirror {key}\nquorum mirror\n")
     }
 }
 
-/// Sizes and bounds of a journal. The defaults take about 130 MB of memory at most.
+/// Sizes and bounds of a journal. The defaults take about 130 MB of memory at most, some 20 of them for the ids of the
+/// newest calls, whose number is fixed ([`lingqu_core::forward::CALLS_MAX`]). None of them changes what records lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalLimits {
     /// Length of a segment file in bytes, a multiple of 4,096. Default 32 MiB.
@@ -111,8 +105,6 @@ pub struct JournalLimits {
     pub recent_entries_max: u64,
     /// Bytes of newest frames kept in memory for the mirror. Default 16 MiB.
     pub recent_bytes_max: usize,
-    /// Newest calls whose ids are remembered. About 64 bytes each. Default 262,144.
-    pub calls_remembered_max: usize,
     /// Pairs of subject and grant that are counted at one time; beyond it, calls about others under a limit are
     /// refused. About 120 bytes each. Default 262,144.
     pub subjects_max: usize,
@@ -135,7 +127,6 @@ impl Default for JournalLimits {
             denial_keys_max: 4_096,
             recent_entries_max: 262_144,
             recent_bytes_max: 16 << 20,
-            calls_remembered_max: 262_144,
             subjects_max: 262_144,
             frame_entries_max: 1_024,
             frame_bytes_max: 8 << 20,
@@ -168,7 +159,6 @@ impl JournalLimits {
             self.queue_max,
             self.denial_queue_max,
             self.denial_keys_max,
-            self.calls_remembered_max,
             self.subjects_max,
             self.frame_entries_max,
             self.batch_entries_max,

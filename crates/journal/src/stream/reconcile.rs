@@ -185,6 +185,12 @@ impl<S: Suite> Journal<S> {
         shown.max(state.fold.tree.size())
     }
 
+    /// Whether the journal is known to lack records that it once had, or may: empty, cut off, or behind a mirror. Every
+    /// mirror is heard then; whoever opens it again before that has to say so ([`super::JournalOptions::lost`]).
+    pub fn may_have_lost(&self) -> bool {
+        self.inner.shared.lock().mirror.may_have_lost()
+    }
+
     /// Whether records may be made: the journal was compared with enough mirrors since the start.
     pub fn reconciled(&self) -> bool {
         self.inner.shared.lock().phase == Phase::Ready
@@ -209,18 +215,12 @@ fn ready<S: Suite>(
     let (now, monotonic) = (shared.clock.now(), shared.clock.monotonic());
     let mut state = shared.lock();
     state.mirror.heard(mirror);
-    let is_ready = match state.phase {
+    match state.phase {
         Phase::Forked => return Err(ReconcileRefused::Fork),
         Phase::Closed | Phase::Failed => return Err(ReconcileRefused::Closed),
-        Phase::Beginning | Phase::Ended | Phase::Ready => true,
-        Phase::Unreconciled { ahead_to } => {
-            let is_whole = ahead_to.unwrap_or(0) <= state.fold.tree.size();
-            is_whole && state.mirror.has_heard_enough()
-        }
-    };
-    if is_ready {
-        state.phase = state.compared(shared.follows);
+        Phase::Beginning | Phase::Ended | Phase::Ready | Phase::Unreconciled { .. } => {}
     }
+    let is_ready = state.open_if_heard(shared.follows);
     if let Some(shown) = shown {
         if mirror == COORDINATOR {
             state.mirror.compare_past(now, shown.time);

@@ -23,14 +23,10 @@ pub struct Refold<S: Suite = Intl> {
 pub struct RefoldRefused(String);
 
 impl<S: Suite> Refold<S> {
-    /// For the stream `origin` of a node that remembers the ids of so many calls.
-    pub fn new(origin: &str, calls_remembered_max: usize) -> Refold<S> {
-        let limits = JournalLimits {
-            calls_remembered_max,
-            ..JournalLimits::default()
-        };
+    /// For the stream `origin`.
+    pub fn new(origin: &str) -> Refold<S> {
         Refold {
-            fold: Fold::new(origin, &limits),
+            fold: Fold::new(origin, &JournalLimits::default()),
             differs: false,
         }
     }

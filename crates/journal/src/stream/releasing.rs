@@ -9,7 +9,7 @@ use lingqu_policy::AuditTerms;
 use lingqu_tlog::{Checkpoint, NoteSignature, Suite};
 
 use super::Journal;
-use super::mirror::Awaited;
+use super::mirror::{Awaited, COORDINATOR};
 use super::release::{Recorded, Released, Unrecorded};
 use super::state::{Phase, Shared, State};
 
@@ -29,7 +29,9 @@ impl<S: Suite> Journal<S> {
                     state.mirror.is_connected() && state.mirror.is_headed(now)
                 }
                 AuditTerms::Witnessed { .. } => {
+                    // Without the coordinator no head would come.
                     state.mirror.is_connected()
+                        && state.mirror.reaches(COORDINATOR)
                         && state.mirror.is_headed(now)
                         && state.mirror.is_witnessed()
                 }

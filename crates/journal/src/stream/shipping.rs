@@ -6,6 +6,7 @@ use lingqu_tlog::{NoteSignature, Suite, verify_cosignature};
 use super::Journal;
 use super::batch::{Batch, ClosedError};
 use super::mirror::COORDINATOR;
+use super::state::Phase;
 
 /// Why a cosignature is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,9 @@ pub enum CosignatureRefused {
     /// It does not verify with the key of a pinned mirror over this node's checkpoint of that size.
     #[error(transparent)]
     Signature(#[from] lingqu_tlog::CosignatureRefused),
+    /// There is no such mirror.
+    #[error("there is no such mirror")]
+    UnknownMirror,
     /// This node signed no checkpoint of that size.
     #[error("this node signed no checkpoint of that size")]
     UnknownSize,
@@ -43,38 +47,53 @@ impl<S: Suite> Journal<S> {
             .ok_or(ClosedError::Unreadable)
     }
 
-    /// Takes a mirror's cosignature of this node's checkpoint of `size` entries in. Answers that wait for it may leave,
-    /// once enough mirrors have made theirs. One that comes late changes nothing.
+    /// Takes this mirror's cosignature of this node's checkpoint of `size` entries in. Answers that wait for it may
+    /// leave, once enough mirrors have made theirs. One that comes late changes nothing.
     ///
     /// # Errors
     /// [`CosignatureRefused`], and nothing has changed.
     pub fn accept_cosignature(
         &self,
+        mirror: usize,
         size: u64,
         cosignature: &NoteSignature,
     ) -> Result<(), CosignatureRefused> {
         let shared = &self.inner.shared;
+        let key = shared.mirrors.keys.get(mirror);
+        let key = key.ok_or(CosignatureRefused::UnknownMirror)?;
+        if size < self.mirrored_by(mirror) {
+            return Ok(());
+        }
         let (checkpoint, signature) = shared
             .signed(&self.inner.reader, size)
             .map_err(|_| CosignatureRefused::Unreadable)?
             .ok_or(CosignatureRefused::UnknownSize)?;
-        let text = checkpoint.to_text();
-        // One that names no pinned key is refused as the first mirror's.
-        let mirror = shared.mirrors.of_line(cosignature).unwrap_or(COORDINATOR);
-        let key = &shared.mirrors.keys[mirror];
-        let unix_s = verify_cosignature::<S>(&text, key, cosignature)?;
+        let unix_s = verify_cosignature::<S>(&checkpoint.to_text(), key, cosignature)?;
         let theirs = Timestamp::from_unix_s(i64::try_from(unix_s).unwrap_or(i64::MAX));
         let (now, monotonic) = (shared.clock.now(), shared.clock.monotonic());
         let mut state = shared.lock();
-        if size < state.mirror.size_of(mirror) {
-            return Ok(());
-        }
         if mirror == COORDINATOR {
             state.mirror.compare_clocks(now, theirs);
         }
         let lines = (shared.own_signature(signature), cosignature.clone());
         state.mirror.advance(mirror, checkpoint, lines, monotonic);
         Ok(())
+    }
+
+    /// Says that this mirror could not be reached, so that it is not waited for where the others are enough. Gives whether
+    /// that opened the journal for records.
+    pub fn mirror_was_away(&self, mirror: usize) -> bool {
+        let shared = &self.inner.shared;
+        let mut state = shared.lock();
+        state.mirror.was_away(mirror);
+        let is_shut = matches!(state.phase, Phase::Unreconciled { .. });
+        is_shut && state.open_if_heard(shared.follows)
+    }
+
+    /// Whether every mirror is there and lacks nothing of what enough of them have.
+    pub fn mirrors_are_near(&self) -> bool {
+        let state = self.inner.shared.lock();
+        state.mirror.are_near()
     }
 
     /// Says whether this mirror can be reached. While too few can, no call under `Mirrored` terms is begun.

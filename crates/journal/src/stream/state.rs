@@ -288,6 +288,23 @@ impl<S: Suite> State<S> {
         }
     }
 
+    /// Opens the journal for records, if none of the mirrors has shown more and enough of them were heard. Gives whether it
+    /// was compared.
+    pub(crate) fn open_if_heard(&mut self, follows: bool) -> bool {
+        match self.phase {
+            Phase::Unreconciled { ahead_to } => {
+                let is_whole = ahead_to.unwrap_or(0) <= self.fold.tree.size();
+                if !is_whole || !self.mirror.has_heard_enough() {
+                    return false;
+                }
+            }
+            Phase::Beginning | Phase::Ended | Phase::Ready => {}
+            Phase::Closed | Phase::Failed | Phase::Forked => return false,
+        }
+        self.phase = self.compared(follows);
+        true
+    }
+
     /// The newest checkpoint as a signed note.
     pub(crate) fn newest(&self, shared: &Shared<S>) -> Option<Note> {
         let (checkpoint, blob) = self.fold.signed(self.fold.tree.size())?;

@@ -155,7 +155,16 @@ impl<S: Suite> Journal<S> {
         state.fold.life.end().map(|end| end.next_key.clone())
     }
 
-    /// The first record of this stream, if it follows another one and has begun.
+    /// The bytes of the first record of this stream, if it follows another one and has begun.
+    pub fn first_record(&self) -> Option<Vec<u8>> {
+        if !self.inner.shared.lock().fold.life.has_begun() {
+            return None;
+        }
+        let batch = self.inner.shared.batch(&self.inner.reader, 0).ok()??;
+        batch.entries.into_iter().next()
+    }
+
+    /// What the first record of this stream says, if it follows another one and has begun.
     pub fn begins(&self) -> Option<StreamBegin> {
         self.inner.shared.lock().fold.life.begin().cloned()
     }
@@ -241,7 +250,7 @@ impl<S: Suite> Journal<S> {
     /// what is written down between two streams is believed no more than what comes over a wire.
     fn prove(&self, begin: &StreamBegin, at: Timestamp) -> Result<(), BeginRefused> {
         let shared = &self.inner.shared;
-        let trust = shared.mirrors.all_of(&begin.previous_key);
+        let trust = shared.mirrors.coordinators(&begin.previous_key);
         let trust = Trust::<S>::parse(&trust).map_err(|_| BeginRefused::Other)?;
         let first = Succession::Begin(begin.clone()).draft();
         let first = first.at(shared.stream, 0, at).encode::<S>();

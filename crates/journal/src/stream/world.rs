@@ -230,7 +230,6 @@ pub(crate) fn small_limits() -> JournalLimits {
         denial_keys_max: 64,
         recent_entries_max: 64,
         recent_bytes_max: 4 << 10,
-        calls_remembered_max: 256,
         subjects_max: 64,
         frame_entries_max: 64,
         frame_bytes_max: 128 << 10,
@@ -260,6 +259,7 @@ impl World {
             origin: ORIGIN.into(),
             signer: Arc::new(signer()),
             mirrors: MirrorTerms::one(mirror_key()),
+            lost: false,
             clock: self.clock.clone(),
             limits: self.limits.clone(),
             on_fatal: FatalHook::new(|_| {}),
@@ -282,7 +282,7 @@ impl World {
         let note = journal.checkpoint().unwrap();
         let cosignature = cosign(&note, self.clock.now());
         journal
-            .accept_cosignature(journal.size(), &cosignature)
+            .accept_cosignature(0, journal.size(), &cosignature)
             .unwrap();
     }
 }

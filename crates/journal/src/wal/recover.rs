@@ -22,7 +22,7 @@ pub(super) struct End {
     pub(super) tail_len: u64,
     pub(super) index: Index,
     /// Bytes after the tail that a torn frame may have left.
-    torn_len: usize,
+    pub(super) torn_len: usize,
     last: Option<(Position, Vec<u8>)>,
 }
 

@@ -72,6 +72,7 @@ fn journal(dir: &std::path::Path) -> Journal {
         origin: OLD.to_owned(),
         signer: std::sync::Arc::new(Ed25519Signer::from_seed([SEEDS.log; 32])),
         mirrors: config().mirror_terms().unwrap(),
+        lost: false,
         clock: ManualClock::at(NOW),
         limits: JournalLimits::default(),
         follows: false,

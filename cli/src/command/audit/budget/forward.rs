@@ -21,9 +21,6 @@ use crate::command::audit::bundles;
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// How many calls a node remembers unless it is told otherwise.
-pub(super) const CALLS_REMEMBERED: usize = 262_144;
-
 /// Archives of one node's streams, in the order in which they follow each other.
 pub(super) struct Chain {
     pub(super) archives: Vec<Archive>,
@@ -59,17 +56,13 @@ impl Chain {
     }
 
     /// Adds up the records of each stream that has ended, and compares.
-    pub(super) fn compare(
-        &self,
-        calls_remembered: usize,
-        session: &mut Session<'_>,
-    ) -> Result<(), Failure> {
+    pub(super) fn compare(&self, session: &mut Session<'_>) -> Result<(), Failure> {
         for (place, archive) in self.archives.iter().enumerate() {
             let next = self.archives.get(place + 1);
             let Some(origin) = archive.origin() else {
                 continue;
             };
-            let Some(refold) = archive.refold(calls_remembered)? else {
+            let Some(refold) = archive.refold()? else {
                 continue;
             };
             let balances = refold.balances();
@@ -149,7 +142,7 @@ impl Archive {
     }
 
     /// The balances that the records lead to, if the stream has ended.
-    fn refold(&self, calls_remembered: usize) -> Result<Option<Refold>, Failure> {
+    fn refold(&self) -> Result<Option<Refold>, Failure> {
         let Some(log) = self.log.as_ref().filter(|log| log.checkpoint.size > 0) else {
             return Ok(None);
         };
@@ -157,7 +150,7 @@ impl Archive {
         if !RecordView::read::<Intl>(&last).is_ok_and(|last| last.kind() == Kind::StreamEnd) {
             return Ok(None);
         }
-        let mut refold = Refold::new(&log.checkpoint.origin, calls_remembered);
+        let mut refold = Refold::new(&log.checkpoint.origin);
         let mut refused: Option<RefoldRefused> = None;
         let read = log.check(|_, entry, _| {
             if refused.is_none() {

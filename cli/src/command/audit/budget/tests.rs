@@ -35,7 +35,6 @@ fn run(entries: &[Vec<u8>]) -> (Result<(), Failure>, String) {
     let mut session = Session::new(&mut out, &mut notes, Language::En);
     let budget = Budget {
         archives: vec![dir.path().to_owned()],
-        calls_remembered: CALLS_REMEMBERED,
     };
     let ended = budget.run(&mut session);
     (ended, String::from_utf8(out).unwrap())

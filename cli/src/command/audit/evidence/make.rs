@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lingqu_client::archive::{LogFiles, LogKind};
+use lingqu_client::archive::{Headed, LogFiles, LogKind, ProveFailed, head_log_beside, receipt_of};
 use lingqu_core::CallId;
 use lingqu_core::receipt::Receipt;
 use lingqu_core::record::{Field, Record};
@@ -14,11 +14,12 @@ use lingqu_transport::signing_key;
 use serde_json::json;
 
 use super::manifest::{Manifest, digest, is_line};
+use super::policies::Policies;
 use super::report::{Item, chinese, english};
-use super::{LINKS, MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS};
+use super::{HEADS, LINKS, MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS};
 use crate::command::audit::archive;
 use crate::command::audit::links::{Links, Named, tell};
-use crate::command::audit::verify::{parse, parse_all, pick, prove_receipt};
+use crate::command::audit::verify::{parse_all, pick, prove_receipt};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::written::{self, Access};
@@ -88,7 +89,9 @@ impl Make {
         let (trusts, steps) = links.follow(&self.links.trusts(&self.trusts)?)?;
         tell(&steps, session);
         let (receipts, trusts) = self.collect(&trusts, &mut links)?;
-        let (mut files, items) = self.prove(&receipts, &trusts)?;
+        let policies = Policies::used(&self.trusts, &receipts)?;
+        let (mut files, items) = self.prove(&receipts, &trusts, &policies)?;
+        files.extend(policies.files());
         files.extend(links.receipts().iter().zip(1..).map(|(link, number)| {
             let path = format!("{LINKS}/{number:05}.txt");
             (path, link.tlog_proof().to_string())
@@ -117,6 +120,7 @@ impl Make {
         &self,
         receipts: &[Receipt],
         trusts: &[Trust<Intl>],
+        policies: &Policies,
     ) -> Result<(Files, Vec<Item>), Failure> {
         let mut files = Files::new();
         let mut items = Vec::with_capacity(receipts.len());
@@ -129,6 +133,7 @@ impl Make {
                 path: path.clone(),
                 stream: receipt.checkpoint.origin.clone(),
                 proven: prove_receipt(receipt, trusts, self.accept_lagged)?,
+                witnessed: policies.witnessed(receipt, trusts)?,
             });
             files.push((path, receipt.to_text()));
         }
@@ -183,7 +188,9 @@ impl Make {
                 // A step that a link of the command line proved has its receipt already.
                 if log.is_dir() && !links.lead_to(step) {
                     let log = LogFiles::open(&log).map_err(archive::failed)?;
-                    links.push(receipt_of(&log, 0)?)?;
+                    // A link is a step between streams, which no head log has a part in.
+                    let link = receipt_of(&log, None, 0);
+                    links.push(link.map_err(|error| Failure::Unusable(error.to_string()))?)?;
                 }
             }
             trusts = verified.trusts;
@@ -211,12 +218,9 @@ impl Make {
             Ok(())
         });
         found.map_err(archive::failed)?;
-        for index in wanted {
-            if receipts.len() > RECEIPTS_MAX {
-                return Ok(());
-            }
-            receipts.push(receipt_of(&log, index)?);
-        }
+        // One more than there may be is enough to refuse.
+        wanted.truncate((RECEIPTS_MAX + 1).saturating_sub(receipts.len()));
+        receipts.extend(receipts_of(dir, &log, &wanted)?);
         Ok(())
     }
 
@@ -227,18 +231,24 @@ impl Make {
     }
 }
 
-/// The receipt of a record that the archive has.
-fn receipt_of(log: &LogFiles, index: u64) -> Result<Receipt, Failure> {
-    let proof = log.prove_entry(index);
-    let proof = proof.map_err(|error| Failure::Unusable(error.to_string()))?;
-    parse(proof.to_string().as_bytes())
+/// The receipts of records that the archive has, with the head log's proofs where it has those too.
+fn receipts_of(dir: &Path, log: &LogFiles, wanted: &[u64]) -> Result<Vec<Receipt>, Failure> {
+    let unusable = |error: ProveFailed| Failure::Unusable(error.to_string());
+    let headed = head_log_beside(dir, log).map(|heads| Headed::newest(&heads, log));
+    let headed = headed.transpose().map_err(unusable)?.flatten();
+    let receipts = wanted
+        .iter()
+        .map(|index| receipt_of(log, headed.as_ref(), *index));
+    receipts.collect::<Result<_, _>>().map_err(unusable)
 }
 
 /// Writes the package; the manifest last, without which it is none.
 fn write(out: &Path, files: &[(String, String)], manifest: &Note) -> Result<(), Failure> {
     let has_links = files.iter().any(|(path, _)| path.starts_with(LINKS));
     let links = has_links.then_some(LINKS);
-    for dir in [Some(RECEIPTS), links].into_iter().flatten() {
+    let has_heads = files.iter().any(|(path, _)| path.starts_with(HEADS));
+    let heads = has_heads.then_some(HEADS);
+    for dir in [Some(RECEIPTS), links, heads].into_iter().flatten() {
         let dir = out.join(dir);
         fs::create_dir_all(&dir).map_err(|error| Failure::unwritable(&dir, error))?;
     }

@@ -6,6 +6,7 @@ use lingqu_core::receipt::{Level, Proven};
 use lingqu_core::record::{Clear, Field, Shape};
 
 use super::manifest::Manifest;
+use super::policies::Witnessed;
 use crate::command::call::level;
 
 /// What a record says that a reader of the report looks for, with its names in both languages.
@@ -49,6 +50,8 @@ pub(super) struct Item {
     pub(super) stream: String,
     /// What its receipt proves.
     pub(super) proven: Proven,
+    /// By which of the package's own policies it is witnessed.
+    pub(super) witnessed: Option<Witnessed>,
 }
 
 /// The report in English.
@@ -57,7 +60,9 @@ pub(super) fn english(manifest: &Manifest, items: &[Item]) -> String {
         "# Evidence from the call log\n\n\
         | | |\n|---|---|\n| case | {} |\n| document | {} |\n| extracted by | {} |\n| extracted at | {} |\n| records | {} |\n\n\
         Each record below was proven by its receipt: it stands in the named log at the named place, the log's node signed \
-        it, and at level R2 the coordinator's mirror held it at the time given. What was asked about whom, and the answer, \
+        it, and at level R2 or R3 the coordinator's mirror held it at the time given. At level R3 a head log that covers it was \
+        also cosigned, by then, by the witnesses that the named file in the package asks for; whose keys those are has to be \
+        compared with what the supervisors publish. What was asked about whom, and the answer, \
         is not in the log: the record holds salted commitments to it. Check this package on any machine with \
         `lingqu audit verify --trust TRUST DIR`; each receipt is also a C2SP tlog-proof that other tools read.\n",
         cell(&manifest.case),
@@ -78,6 +83,8 @@ pub(super) fn english(manifest: &Manifest, items: &[Item]) -> String {
                 "call",
                 "level",
                 "mirrored at",
+                "witnessed at",
+                "witnesses",
                 "receipt",
             ],
             |shown| shown.1,
@@ -91,7 +98,8 @@ pub(super) fn chinese(manifest: &Manifest, items: &[Item]) -> String {
     let mut text = format!(
         "# 调用日志电子证据报告\n\n\
         | | |\n|---|---|\n| 案件编号 | {} |\n| 文书编号 | {} |\n| 提取人 | {} |\n| 提取时间 | {} |\n| 记录数 | {} |\n\n\
-        以下每条记录均由其回执证明：该记录位于所列日志的所列位置，由该日志所属节点签名；级别 R2 表示运营平台（协调端）的镜像在所列时间已持有该记录。\
+        以下每条记录均由其回执证明：该记录位于所列日志的所列位置，由该日志所属节点签名；级别 R2 或 R3 表示运营平台（协调端）的镜像在所列时间已持有该记录；\
+        级别 R3 还表示覆盖该记录的头部日志已由证据包内所列规则文件要求的见证方副署，其密钥须与主管部门公布的核对。\
         查询对象、参数与结果不在日志中，记录仅含其加盐承诺值。可在任何计算机上以 `lingqu audit verify --trust TRUST DIR` 离线核验本证据包；\
         每份回执同时是 C2SP tlog-proof，可由其他工具核验。\n",
         cell(&manifest.case),
@@ -112,6 +120,8 @@ pub(super) fn chinese(manifest: &Manifest, items: &[Item]) -> String {
                 "调用标识",
                 "级别",
                 "镜像时间",
+                "见证时间",
+                "见证规则",
                 "回执文件",
             ],
             |shown| shown.2,
@@ -123,7 +133,7 @@ pub(super) fn chinese(manifest: &Manifest, items: &[Item]) -> String {
 fn rows(
     text: &mut String,
     item: &Item,
-    names: &[&str; 7],
+    names: &[&str; 9],
     name: impl Fn(&(Field, &'static str, &'static str)) -> &'static str,
 ) {
     let proven = &item.proven;
@@ -131,15 +141,22 @@ fn rows(
     let mirrored = proven
         .mirrored_at
         .map_or("–".to_owned(), |time| time.to_string());
+    let witnessed = item.witnessed.as_ref();
+    let level_shown = match witnessed {
+        Some(_) => Level::Witnessed,
+        None => proven.level.min(Level::Mirrored),
+    };
     let fixed = [
         item.stream.clone(),
         record.index.to_string(),
         record.time.to_string(),
         record.draft.call.to_string(),
-        // What the keys of streams and mirrors prove. Witnesses are looked at too where they are trusted, but a report must say
-        // the same to whoever reads it with fewer keys.
-        level(proven.level.min(Level::Mirrored)).to_owned(),
+        // What the keys of streams and mirrors prove, and the witnesses of the policy that the package carries. A reader's own
+        // trust in witnesses is not looked at: a report must say the same to whoever reads it.
+        level(level_shown).to_owned(),
         mirrored,
+        witnessed.map_or("–".to_owned(), |one| one.at.to_string()),
+        witnessed.map_or("–".to_owned(), |one| one.policy.clone()),
         item.path.clone(),
     ];
     for (name, value) in names.iter().zip(fixed) {

@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use lingqu_core::receipt::Receipt;
+use lingqu_core::receipt::{Level, Receipt};
 use lingqu_core::trust::Trust;
 use lingqu_tlog::{Intl, Note, VerifierKey};
 use serde_json::json;
 
 use super::manifest::{Manifest, digest};
+use super::policies::Policies;
 use super::report::{Item, chinese, english};
-use super::{LINKS, MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS};
+use super::{HEADS, LINKS, MANIFEST, RECEIPTS, RECEIPTS_MAX, REPORTS, refused};
 use crate::command::audit::links::{Named, tell};
 use crate::command::audit::verify::{Verify, parse, prove_receipt};
+use crate::command::call::level;
 use crate::failure::Failure;
 use crate::record_json;
 use crate::session::Session;
@@ -35,7 +37,11 @@ pub(crate) fn verify(
     let manifest =
         Manifest::parse(&note.text).ok_or_else(|| refused("the manifest is malformed"))?;
     let is_signed = signed(&note, arguments.extractor.as_ref())?;
-    let (receipts, own_links) = receipts(dir, &manifest)?;
+    let Listed {
+        receipts,
+        links: own_links,
+        policies,
+    } = receipts(dir, &manifest)?;
     for link in own_links {
         links.push(link)?;
     }
@@ -55,6 +61,7 @@ pub(crate) fn verify(
         let proven = prove_receipt(&receipt, &trusts, arguments.accept_lagged)?;
         items.push(Item {
             path,
+            witnessed: policies.witnessed(&receipt, &trusts)?,
             stream: receipt.checkpoint.origin,
             proven,
         });
@@ -84,10 +91,25 @@ fn show(
             "记录已证明；证据制作人的签名未核对：请以 --extractor 指定其验证密钥",
         );
     }
-    if arguments.json {
-        let records = items.iter().map(
-            |item| json!({ "stream": item.stream, "record": record_json::of(&item.proven.record) }),
+    let by_extractor =
+        |item: &&Item| item.witnessed.is_some() && item.proven.level < Level::Witnessed;
+    if let Some(item) = items.iter().find(by_extractor)
+        && let Some(witnessed) = &item.witnessed
+    {
+        let policy = &witnessed.policy;
+        session.say(
+            format_args!("witnesses were checked by `{policy}` in the package, which is its extractor's word: give --trust with the head log's own"),
+            format_args!("见证方按证据包内 `{policy}` 核对，该文件由制作人提供：请以 --trust 给出头部日志的信任文件"),
         );
+    }
+    if arguments.json {
+        let records = items.iter().map(|item| {
+            json!({
+                "stream": item.stream,
+                "level": level(item.proven.level),
+                "record": record_json::of(&item.proven.record),
+            })
+        });
         return session.json(&json!({
             "authenticated": true,
             "extractor_verified": is_signed,
@@ -108,7 +130,8 @@ fn show(
     ))?;
     for item in items {
         let line = record_json::line(&item.proven.record);
-        session.line(format_args!("{} {line}", item.stream))?;
+        let level = level(item.proven.level);
+        session.line(format_args!("{} {level} {line}", item.stream))?;
     }
     Ok(())
 }
@@ -124,21 +147,28 @@ fn signed(note: &Note, extractor: Option<&VerifierKey<Intl>>) -> Result<bool, Fa
     }
 }
 
-/// Receipts with the names of their files, and links from one stream to the next.
-type Listed = (Vec<(String, Receipt)>, Vec<Receipt>);
+/// What a package holds besides its reports.
+#[derive(Default)]
+struct Listed {
+    /// With the names of their files.
+    receipts: Vec<(String, Receipt)>,
+    /// From one stream to the next.
+    links: Vec<Receipt>,
+    policies: Policies,
+}
 
-/// The receipts, in order, and the links, after the whole directory was held against the manifest.
+/// The receipts, in order, and what belongs to them, after the whole directory was held against the manifest.
 fn receipts(dir: &Path, manifest: &Manifest) -> Result<Listed, Failure> {
     let mut listed = BTreeSet::from([MANIFEST.to_owned()]);
-    let (mut receipts, mut links) = (Vec::new(), Vec::new());
+    let mut found = Listed::default();
     for (path, expected) in &manifest.files {
         let is_in = |dir: &str| {
             path.strip_prefix(dir)
                 .and_then(|name| name.strip_prefix('/'))
                 .is_some_and(|name| !name.contains(['/', '\\']) && name != "..")
         };
-        let (is_receipt, is_link) = (is_in(RECEIPTS), is_in(LINKS));
-        if !is_receipt && !is_link && !REPORTS.contains(&path.as_str()) {
+        let (is_receipt, is_link, is_policy) = (is_in(RECEIPTS), is_in(LINKS), is_in(HEADS));
+        if !is_receipt && !is_link && !is_policy && !REPORTS.contains(&path.as_str()) {
             return Err(refused(format_args!("the manifest lists `{path}`")));
         }
         let bytes = read(&dir.join(path))?;
@@ -146,9 +176,11 @@ fn receipts(dir: &Path, manifest: &Manifest) -> Result<Listed, Failure> {
             return Err(refused(format_args!("`{path}` was altered")));
         }
         if is_receipt {
-            receipts.push((path.clone(), parse(&bytes)?));
+            found.receipts.push((path.clone(), parse(&bytes)?));
         } else if is_link {
-            links.push(parse(&bytes)?);
+            found.links.push(parse(&bytes)?);
+        } else if is_policy {
+            found.policies.push(path, bytes)?;
         }
         listed.insert(path.clone());
     }
@@ -156,15 +188,22 @@ fn receipts(dir: &Path, manifest: &Manifest) -> Result<Listed, Failure> {
     if let Some(path) = missing {
         return Err(refused(format_args!("`{path}` is not listed")));
     }
-    if receipts.is_empty() || receipts.len() > RECEIPTS_MAX || links.len() > RECEIPTS_MAX {
+    let counts = [
+        found.receipts.len(),
+        found.links.len(),
+        found.policies.len(),
+    ];
+    if counts[0] == 0 || counts.into_iter().any(|count| count > RECEIPTS_MAX) {
         return Err(refused("it has no receipts, or too many"));
     }
     unlisted(dir, "", &listed)?;
     unlisted(&dir.join(RECEIPTS), "receipts/", &listed)?;
-    if dir.join(LINKS).exists() {
-        unlisted(&dir.join(LINKS), "links/", &listed)?;
+    for below in [LINKS, HEADS] {
+        if dir.join(below).exists() {
+            unlisted(&dir.join(below), &format!("{below}/"), &listed)?;
+        }
     }
-    Ok((receipts, links))
+    Ok(found)
 }
 
 /// Refuses what lies there but is not listed: a reader could take it for part of the evidence.
@@ -173,7 +212,7 @@ fn unlisted(dir: &Path, prefix: &str, listed: &BTreeSet<String>) -> Result<(), F
     for entry in entries {
         let entry = entry.map_err(|error| Failure::unreadable(dir, error))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_dir = prefix.is_empty() && [RECEIPTS, LINKS].contains(&name.as_str());
+        let is_dir = prefix.is_empty() && [RECEIPTS, LINKS, HEADS].contains(&name.as_str());
         if !is_dir && !listed.contains(&format!("{prefix}{name}")) {
             return Err(refused(format_args!("`{prefix}{name}` is not listed")));
         }
@@ -198,11 +237,4 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 fn missing(path: &Path) -> Failure {
     refused(format_args!("`{}` is missing", path.display()))
-}
-
-fn refused(why: impl std::fmt::Display) -> Failure {
-    Failure::CheckFailed {
-        en: format!("the evidence does not hold: {why}"),
-        zh: "证据包无效：内容缺失、被改动或签名不符",
-    }
 }

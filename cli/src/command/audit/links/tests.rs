@@ -212,3 +212,48 @@ fn a_unit_key_is_one_key_of_one_unit() {
     };
     assert!(twice.read(&trust).is_err());
 }
+
+/// What a mirror keeps of an end that it refused: whoever has the unit's key can tell that the node signed what nobody ordered.
+#[test]
+fn a_bad_end_is_proven_against_its_node() {
+    let ended = |by: &Ed25519Signer| {
+        let mut old = HandWritten::new(OLD, 1, "c.example/mirror");
+        old.push(call());
+        let next = old.next(NEXT, 2);
+        let mut envelope = lingqu_proto::decode_envelope(&order(&next)).unwrap();
+        envelope.signatures.clear();
+        envelope.sign(UNIT, by);
+        old.end(&encode_envelope(&envelope), &next, BALANCES);
+        // No mirror cosigned it.
+        let mut receipt = old.receipt(1);
+        receipt.signatures.truncate(1);
+        (old, lingqu_core::succession::ShownEnd(receipt).to_string())
+    };
+    let desk = Desk::new();
+    let (old, bad) = ended(&Ed25519Signer::from_seed([51; 32]));
+    let (_, good) = ended(&unit_signer());
+    let trust = desk.put("trust", &old.trust());
+    let (bad, good) = (desk.put("bad.end", &bad), desk.put("good.end", &good));
+    let with = |key: &Ed25519Signer| Links {
+        units: unit_key(key),
+        ..Links::default()
+    };
+    let (code, out, _) = checked(bad.clone(), &trust, with(&unit_signer()));
+    assert_eq!(code, 0);
+    assert!(out.contains("bad end") && out.contains(OLD), "{out}");
+    // A good one accuses nobody, and without the unit's key nothing can be said.
+    assert_eq!(checked(good.clone(), &trust, with(&unit_signer())).0, 1);
+    assert_eq!(checked(bad.clone(), &trust, Links::default()).0, 2);
+    assert_eq!(checked(good, &trust, Links::default()).0, 2);
+    // Without any trust it is nobody's.
+    let command = verify(bad.clone());
+    assert_eq!(run(|session| command.run(session)).0, 3);
+    let text = fs::read_to_string(&bad).unwrap();
+    for place in (0..text.len()).step_by(11) {
+        let mut bytes = text.clone().into_bytes();
+        bytes[place] ^= 1;
+        fs::write(&bad, &bytes).unwrap();
+        let code = checked(bad.clone(), &trust, with(&unit_signer())).0;
+        assert_eq!(code, 1, "byte {place}");
+    }
+}

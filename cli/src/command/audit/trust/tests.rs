@@ -8,8 +8,14 @@ use crate::command::audit::links::tests::{BALANCES, Desk, NEXT, both, run};
 fn command(trust: PathBuf, archives: Vec<PathBuf>, proofs: Vec<PathBuf>) -> TrustCommand {
     TrustCommand {
         trust,
-        from: From { archives, proofs },
+        from: From {
+            archives,
+            proofs,
+            node: None,
+        },
         head_trusts: Vec::new(),
+        node_id: None,
+        identity: None,
         units: UnitKeys::default(),
         out: None,
     }

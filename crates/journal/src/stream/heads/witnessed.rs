@@ -411,7 +411,7 @@ fn with_several_mirrors_the_head_s_own_checkpoint_must_be_cosigned_by_enough() {
         assert_eq!(released(&journal, &first).await, UNAVAILABLE);
         assert_eq!(journal.figures().heads.unwrap().witnessed, 1);
         let second = |note: &str| Note::parse(by_second(note)).unwrap().signatures.remove(1);
-        let accepted = journal.accept_cosignature(1, &second(&earlier));
+        let accepted = journal.accept_cosignature(1, 1, &second(&earlier));
         accepted.unwrap();
         let receipt = released(&journal, &first).await.unwrap();
         let log_key =
@@ -437,7 +437,7 @@ fn with_several_mirrors_the_head_s_own_checkpoint_must_be_cosigned_by_enough() {
         let index = log.head(&journal);
         recorded(&journal, &world, 3).await;
         let later = second(&journal.checkpoint().unwrap());
-        journal.accept_cosignature(3, &later).unwrap();
+        journal.accept_cosignature(1, 3, &later).unwrap();
         take(&journal, &cosigned_by(log.shown(index, 1), &[1, 2])).unwrap();
         assert_eq!(journal.figures().heads.unwrap().witnessed, 2);
         assert_eq!(released(&journal, &next).await, UNAVAILABLE);

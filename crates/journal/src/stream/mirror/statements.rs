@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use lingqu_tlog::{Checkpoint, NoteSignature};
 
-/// Newest sizes whose cosignatures are kept. An older one that nobody waits for any more is covered by a newer.
-const STATEMENTS_MAX: usize = 256;
+/// Newest sizes whose cosignatures are kept, as many as there are marks: a mirror that is behind by less still finds what
+/// the others have signed. About 500 bytes each.
+const STATEMENTS_MAX: usize = 4_096;
 
 /// A checkpoint of ours, and who has signed it.
 #[derive(Clone, Debug)]

@@ -49,7 +49,7 @@ async fn follow(journal: &Journal, tree: &mut Frontier<Intl>) -> Vec<(u64, usize
         );
         let cosignature = cosign(&batch.checkpoint, START);
         journal
-            .accept_cosignature(tree.size(), &cosignature)
+            .accept_cosignature(0, tree.size(), &cosignature)
             .unwrap();
         batches.push((batch.first, batch.entries.len()));
     }
@@ -128,7 +128,7 @@ fn a_cosignature_of_anything_else_is_refused() {
         };
         let key = mirror_key();
         let refused = |size, cosignature: lingqu_tlog::NoteSignature| {
-            assert!(journal.accept_cosignature(size, &cosignature).is_err());
+            assert!(journal.accept_cosignature(0, size, &cosignature).is_err());
             assert_eq!(journal.mirrored_size(), 0);
         };
         // The mirror's key, but over another size or root.
@@ -143,17 +143,17 @@ fn a_cosignature_of_anything_else_is_refused() {
         posing.id = key.id();
         refused(2, posing);
         assert_eq!(
-            journal.accept_cosignature(3, &cosign(&second, START)),
+            journal.accept_cosignature(0, 3, &cosign(&second, START)),
             Err(CosignatureRefused::UnknownSize)
         );
         // The right one.
         journal
-            .accept_cosignature(2, &cosign(&second, START))
+            .accept_cosignature(0, 2, &cosign(&second, START))
             .unwrap();
         assert_eq!(journal.mirrored_size(), 2);
         // An older one comes late, and nothing moves back.
         journal
-            .accept_cosignature(1, &cosign(&first, START))
+            .accept_cosignature(0, 1, &cosign(&first, START))
             .unwrap();
         assert_eq!(journal.mirrored_size(), 2);
     });
@@ -299,14 +299,16 @@ fn as_many_mirrors_as_required_must_cosign_one_and_the_same_checkpoint() {
 #[test]
 fn sizes_that_never_find_enough_mirrors_are_bounded_and_the_newest_still_does() {
     let mut mirror = mirror_of(2, 2);
-    for size in 1..=1_000 {
+    for size in 1..=10_000 {
         mirror.cosigns(0, size);
     }
-    assert_eq!((mirror.size_of(0), mirror.size()), (1_000, 0));
+    assert_eq!((mirror.size_of(0), mirror.size()), (10_000, 0));
     mirror.cosigns(1, 1);
     assert_eq!(mirror.size(), 0, "too long ago: a newer one comes");
-    mirror.cosigns(1, 1_000);
-    assert_eq!(mirror.size(), 1_000);
+    mirror.cosigns(1, 6_000);
+    assert_eq!(mirror.size(), 6_000, "far behind, and still in time");
+    mirror.cosigns(1, 10_000);
+    assert_eq!(mirror.size(), 10_000);
 }
 
 #[test]
@@ -322,18 +324,28 @@ fn as_many_mirrors_as_required_must_be_reached() {
 }
 
 #[test]
-fn so_many_are_heard_that_every_quorum_is_among_them_and_all_once_something_is_lost() {
-    for (count, required) in [(1, 1), (2, 1), (2, 2), (3, 2), (5, 3)] {
-        let mut mirror = mirror_of(count, required);
-        let mut whole = mirror_of(count, required);
-        whole.lost_something();
-        for heard in 1..=usize::from(count) {
-            mirror.heard(heard - 1);
-            whole.heard(heard - 1);
+fn every_mirror_is_heard_unless_fewer_are_required_and_the_others_were_tried() {
+    for (count, required) in [(1_usize, 1), (2, 1), (2, 2), (3, 1), (3, 2), (5, 3)] {
+        for heard in 0..=count {
+            let after = |tried: bool, lost: bool| {
+                let mut mirror = mirror_of(u8::try_from(count).unwrap(), required);
+                (0..heard).for_each(|place| mirror.heard(place));
+                if tried {
+                    (heard..count).for_each(|place| mirror.was_away(place));
+                }
+                if lost {
+                    mirror.lost_something();
+                }
+                mirror.has_heard_enough()
+            };
+            let all = heard == count;
+            assert_eq!(
+                [after(false, false), after(false, true), after(true, true)],
+                [all; 3]
+            );
             // However the others were chosen, fewer than `required` are unheard.
-            let is_enough = usize::from(count) - heard < required;
-            assert_eq!(mirror.has_heard_enough(), is_enough, "{heard} of {count}");
-            assert_eq!(whole.has_heard_enough(), heard == usize::from(count));
+            let crosses = required < count && count - heard < required;
+            assert_eq!(after(true, false), all || crosses, "{heard} of {count}");
         }
     }
 }
@@ -422,7 +434,7 @@ fn skew_is_seen_at_a_cosignature_and_ends_with_a_good_one() {
     let note = journal.checkpoint().unwrap();
     let accept = |theirs: Timestamp| {
         journal
-            .accept_cosignature(1, &cosign(&note, theirs))
+            .accept_cosignature(0, 1, &cosign(&note, theirs))
             .unwrap()
     };
     for (offset_s, state) in [

@@ -350,25 +350,54 @@ fn a_journal_that_lost_something_hears_every_mirror_before_it_signs_anything() {
     }
 }
 
+/// The journal of a node that needs two of three mirrors.
+fn open_two_of_three(world: &World, lost: bool) -> Journal {
+    let mut options = world.options();
+    let third = Ed25519Signer::from_seed([78; 32]);
+    let name = KeyName::parse("third.example/mirror").unwrap();
+    let third = VerifierKey::cosignature(name, third.public_key()).unwrap();
+    options.mirrors.keys.extend([second_key(), third]);
+    options.mirrors.required = 2;
+    options.lost = lost;
+    Journal::open(options, Box::new(world.disk.store())).unwrap()
+}
+
 #[test]
-fn of_a_whole_journals_mirrors_so_many_are_heard_that_no_quorum_is_missed() {
+fn a_mirror_that_was_tried_is_not_waited_for_where_the_others_are_enough() {
     let world = World::new();
     let early = grown(&world, 20);
     grown(&world, 30);
+    let waiting = Ok(Reconciled::Waiting);
     let both = open_with_two(&world, 2);
-    let first = both.reconcile(0, Some(&early.checkpoint));
-    assert_eq!(
-        first,
-        Ok(Reconciled::Ready),
-        "whatever was answered for is at both"
+    assert_eq!(both.reconcile(0, Some(&early.checkpoint)), waiting);
+    assert!(
+        !both.mirror_was_away(1),
+        "without it nothing would leave anyway"
     );
+    assert_eq!(append(&both), Err(AppendFailed::NotReconciled));
     drop(both);
-    let either = open_with_two(&world, 1);
-    let first = either.reconcile(0, Some(&early.checkpoint));
-    assert_eq!(first, Ok(Reconciled::Waiting));
-    assert_eq!(append(&either), Err(AppendFailed::NotReconciled));
-    assert_eq!(either.reconcile(1, None), Ok(Reconciled::Ready));
-    assert_eq!(append(&either), Ok(30));
+    // Two of three: whatever was answered for is at one of two.
+    let journal = open_two_of_three(&world, true);
+    assert_eq!(journal.reconcile(0, None), waiting);
+    assert_eq!(journal.reconcile(1, None), waiting);
+    assert!(
+        !journal.mirror_was_away(2),
+        "what was lost may be there alone"
+    );
+    assert!(journal.may_have_lost());
+    drop(journal);
+    let journal = open_two_of_three(&world, false);
+    assert!(!journal.mirror_was_away(2), "nobody else was heard");
+    assert_eq!(journal.reconcile(0, Some(&early.checkpoint)), waiting);
+    assert_eq!(journal.reconcile(1, None), Ok(Reconciled::Ready));
+    assert!(!journal.mirror_was_away(2), "it is open already");
+    assert_eq!(append(&journal), Ok(30));
+    drop(journal);
+    let journal = open_two_of_three(&world, false);
+    assert_eq!(journal.reconcile(0, Some(&early.checkpoint)), waiting);
+    assert_eq!(journal.reconcile(1, None), waiting);
+    assert!(journal.mirror_was_away(2), "now it was tried");
+    assert_eq!(append(&journal), Ok(31));
 }
 
 #[test]
@@ -380,8 +409,10 @@ fn a_mirror_that_is_heard_later_and_has_another_history_closes_the_journal() {
     let another = grown(&other, 20);
     let longer = grown(&other, 40);
     for shown in [&another, &longer] {
-        let journal = open_with_two(&world, 2);
-        assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Ready));
+        let journal = open_two_of_three(&world, false);
+        assert_eq!(journal.reconcile(0, None), Ok(Reconciled::Waiting));
+        assert_eq!(journal.reconcile(2, None), Ok(Reconciled::Waiting));
+        assert!(journal.mirror_was_away(1));
         let shown = by_second(&shown.checkpoint);
         assert_eq!(
             journal.reconcile(1, Some(&shown)),
@@ -411,7 +442,7 @@ fn an_answer_waits_for_as_many_mirrors_as_required_and_its_receipt_shows_them() 
         ));
         let shown = by_second(&journal.checkpoint().unwrap());
         let line = Note::parse(&shown).unwrap().signatures.remove(1);
-        journal.accept_cosignature(1, &line).unwrap();
+        journal.accept_cosignature(1, 1, &line).unwrap();
         let super::super::Outcome::Answered { receipt, .. } = released().await else {
             panic!("both mirrors have it");
         };

@@ -266,8 +266,7 @@ fn nothing_is_recorded_before_the_beginning_is_whole() {
 
 #[test]
 fn a_beginning_that_was_cut_off_is_completed_by_the_same_stream_alone() {
-    let mut world = World::new();
-    world.limits.calls_remembered_max = 8_192;
+    let world = World::new();
     let old = busy(&world);
     let many = (0..4_000_u64).map(|call| lingqu_core::forward::CallMade {
         key: Intl::digest(&[&call.to_be_bytes()]),

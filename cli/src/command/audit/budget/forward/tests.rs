@@ -33,7 +33,7 @@ fn spent() -> (HandWritten, Forward) {
     let mut old = HandWritten::new(OLD, 1, "c.example/mirror");
     old.push(debit("grant_1", 50_000));
     old.push(call("grant_1", 3));
-    let mut refold = Refold::<Intl>::new(OLD, CALLS_REMEMBERED);
+    let mut refold = Refold::<Intl>::new(OLD);
     for entry in &old.entries {
         refold.take(entry).unwrap();
     }
@@ -54,11 +54,8 @@ fn streams(ends: &Forward, begins: &Forward) -> (HandWritten, HandWritten) {
     (old, next)
 }
 
-fn budget(archives: Vec<PathBuf>, calls_remembered: usize) -> (u8, String, String) {
-    let command = Budget {
-        archives,
-        calls_remembered,
-    };
+fn budget(archives: Vec<PathBuf>) -> (u8, String, String) {
+    let command = Budget { archives };
     run(|session| command.run(session))
 }
 
@@ -73,7 +70,7 @@ fn sums_begin_with_what_was_brought_forward() {
     let (_, forward) = spent();
     let (old, next) = streams(&forward, &forward);
     let desk = Desk::new();
-    let (code, out, notes) = budget(of(&desk, "next", &[&next]), CALLS_REMEMBERED);
+    let (code, out, notes) = budget(of(&desk, "next", &[&next]));
     assert_eq!(code, 0, "{notes}");
     let brought =
         "space person (production data): 0.075 ρ in 1 debits, 0.05 ρ of it brought forward";
@@ -81,7 +78,7 @@ fn sums_begin_with_what_was_brought_forward() {
     // With both, in whatever order, everything is a debit, and the balances are compared.
     let mut both = of(&desk, "both", &[&old, &next]);
     both.reverse();
-    let (code, out, notes) = budget(both, CALLS_REMEMBERED);
+    let (code, out, notes) = budget(both);
     assert_eq!(code, 0, "{notes}");
     assert!(out.contains("0.075 ρ in 2 debits\n"), "{out}");
     assert!(out.contains("exactly what its records add up to"), "{out}");
@@ -107,7 +104,6 @@ fn what_is_not_brought_forward_is_found() {
         let both = of(&desk, "both", &[&old, &next]);
         let command = Budget {
             archives: both.clone(),
-            calls_remembered: CALLS_REMEMBERED,
         };
         let failed = {
             let (mut out, mut notes) = (Vec::new(), Vec::new());
@@ -119,7 +115,7 @@ fn what_is_not_brought_forward_is_found() {
         };
         assert!(en.contains(what), "{en}");
         // The first alone shows that its end commits to something else.
-        assert_eq!(budget(both[..1].to_vec(), CALLS_REMEMBERED).0, 1);
+        assert_eq!(budget(both[..1].to_vec()).0, 1);
     }
 }
 
@@ -130,8 +126,5 @@ fn archives_that_do_not_follow_each_other_add_up_to_nothing() {
     let mut alone = old.next(NEXT, 2);
     alone.push(debit("grant_1", 25_000));
     let desk = Desk::new();
-    assert_eq!(
-        budget(of(&desk, "two", &[&old, &alone]), CALLS_REMEMBERED).0,
-        2
-    );
+    assert_eq!(budget(of(&desk, "two", &[&old, &alone])).0, 2);
 }
