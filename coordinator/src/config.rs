@@ -164,6 +164,8 @@ impl Default for EpochConfig {
 
 /// Calendar months for which everything of a grant is kept after its end: no configuration says less.
 pub(crate) const GRANT_KEEP_MONTHS: u16 = 6;
+/// The longest term of a grant, and the six months after it.
+const MIRRORED_KEEP_MONTHS_MIN: u16 = 5 * 12 + GRANT_KEEP_MONTHS;
 
 /// Smallest segment, in bytes: room for the heads of one tick.
 const SEGMENT_MIN: u64 = 128 << 10;
@@ -209,6 +211,10 @@ pub struct Limits {
     pub hello_s: u64,
     /// Bytes of one received message of a replicating node; default 16 MiB, at least twice `batch_bytes_max`.
     pub message_bytes_max: usize,
+    /// Calendar months, from its end on, for which a past stream of a `[[mirrored]]` node is kept at least, if
+    /// `stream_keep_months` lets anything be dropped; default and least 66. Its grants were filed elsewhere and nobody here
+    /// knows their ends: these are the longest term of a grant, five years, and the six months after it.
+    pub mirrored_keep_months: u16,
     /// Seconds for HTTP/2 to be begun after the handshake; default 10, at most 300.
     pub opening_s: u64,
     /// Seconds after which a subscriber that takes nothing is disconnected; default 30.
@@ -255,6 +261,7 @@ impl Default for Limits {
             head_interval_ms: 200,
             hello_s: 3,
             message_bytes_max: 16 << 20,
+            mirrored_keep_months: MIRRORED_KEEP_MONTHS_MIN,
             opening_s: 10,
             push_timeout_s: 30,
             queue_bytes_max: 64 << 20,
@@ -441,6 +448,9 @@ impl Limits {
         let months = self.stream_keep_months;
         if months.is_some_and(|months| months < GRANT_KEEP_MONTHS) {
             return Err(ConfigError::Bound("limits.stream_keep_months"));
+        }
+        if self.mirrored_keep_months < MIRRORED_KEEP_MONTHS_MIN {
+            return Err(ConfigError::Bound("limits.mirrored_keep_months"));
         }
         self.listener().check().map_err(ConfigError::Bound)?;
         // The receipts of one page must fit the file that `audit verify` reads.

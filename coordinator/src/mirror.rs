@@ -32,7 +32,8 @@ use std::sync::{Arc, Mutex};
 use lingqu_core::record::{Draft, Record};
 use lingqu_core::{Clock, ErrorCode, Region};
 use lingqu_journal::{
-    Committer, CommitterOptions, FatalHook, LogId, Store, StoreError, Wal, WalOpenError, WalOptions,
+    Committer, CommitterOptions, FatalHook, LogId, Start, Store, StoreError, Wal, WalOpenError,
+    WalOptions,
 };
 use lingqu_tlog::{Intl, Suite, VerifierKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -156,7 +157,7 @@ impl Mirror {
         let based = Base::load(&files, wal_options.log, &own.log_key)?;
         let (base, base_len) = based.unwrap_or_default();
         stage.restore(&base, &files)?;
-        give_up_before(store.as_ref(), &files, base.front())?;
+        give_up_before(store.as_ref(), &files, &base.start)?;
         let wal = Wal::open_at(store, wal_options, None, &base.start, |payload| {
             stage.replay(payload)
         })?;
@@ -353,15 +354,28 @@ impl Mirror {
     }
 }
 
-/// Removes the segments that a base has given up already: a crash came between the two.
-fn give_up_before(store: &dyn Store, files: &Files, front: u64) -> Result<(), MirrorOpenError> {
+/// Removes the segments that a base has given up already: a crash came between the two. Only where everything is there
+/// that the base goes on with: beside segments that were restored from elsewhere, older ones may be all that is left.
+fn give_up_before(store: &dyn Store, files: &Files, start: &Start) -> Result<(), MirrorOpenError> {
+    let front = start.sealed.first();
+    let front = front.map_or(start.segment, |sealed| sealed.segment);
     let segments = store.segments()?;
+    let needed = start.sealed.iter().map(|sealed| sealed.segment);
+    let mut needed = needed.chain((front > 0).then_some(start.segment));
+    let is_here = |id: &u64| segments.iter().any(|segment| segment.id == *id);
+    if let Some(segment) = needed.find(|id| !is_here(id)) {
+        return Err(MirrorOpenError::Wal(WalOpenError::Corrupt {
+            segment,
+            offset: 0,
+            what: "the segment is missing, and nothing before it is removed",
+        }));
+    }
     for segment in segments.iter().filter(|segment| segment.id < front) {
         store.remove(segment.id)?;
-        // The index of a segment that is gone is of no use to anybody; one that stays does no harm.
-        if let Err(error) = files.remove(&Batches::name(segment.id)) {
-            tracing::warn!(%error, "the index of a segment that was given up is left");
-        }
+    }
+    // The index of a segment that is gone is of no use to anybody; one that stays does no harm.
+    if let Err(error) = Batches::remove_before(files, front) {
+        tracing::warn!(%error, "indices of segments that were given up are left");
     }
     Ok(())
 }

@@ -203,6 +203,9 @@ impl Held {
     /// Gives up what the base of `frame` knows.
     fn let_go(&mut self, of: &OfStream, frame: u64) {
         self.is_dropped = of.is_dropped;
+        if let OfCourse::Ended(entry, proof) = &of.course {
+            self.end = Some(Arc::new((entry.clone(), proof.clone())));
+        }
         self.sealed.clone_from(&of.sealed);
         self.batches.retain(|(_, location)| *location >= frame);
         self.batches.shrink_to_fit();

@@ -112,6 +112,21 @@ impl Batches {
         format!("{segment:016x}.batches")
     }
 
+    /// Removes every index of a segment before `front`.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn remove_before(files: &Files, front: u64) -> std::io::Result<()> {
+        for name in files.names()? {
+            let segment = name.strip_suffix(".batches");
+            let segment = segment.and_then(|number| u64::from_str_radix(number, 16).ok());
+            if segment.is_some_and(|segment| segment < front && Batches::name(segment) == name) {
+                files.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn encode(&self, log: LogId) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&log.0);

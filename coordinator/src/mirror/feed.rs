@@ -233,7 +233,7 @@ impl Follower {
         let leaf = leaf.await?;
         let is_last = self.mirror.size(&head.origin) == head.size;
         let end = match is_last {
-            true => self.mirror.end_text(&head.origin).await?,
+            true => self.mirror.end_text(&head.origin),
             false => String::new(),
         };
         let dropped = Event::Dropped {

@@ -59,6 +59,18 @@ impl Files {
         }
     }
 
+    /// The names of all files; those that are no text are nobody's here.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
     /// Fills `into` from offset `at` of a file.
     ///
     /// # Errors

@@ -6,13 +6,13 @@
 //! removed, and whatever a crash leaves is removed at the next start.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
+use lingqu_core::Timestamp;
 use lingqu_core::receipt::Receipt;
 use lingqu_core::record::RecordView;
-use lingqu_core::{ErrorCode, Timestamp};
 use lingqu_journal::Sealed;
-use lingqu_tlog::{Checkpoint, Hash, Intl, Note};
+use lingqu_tlog::{Checkpoint, Hash, Intl};
 
 use super::Mirror;
 use super::advance::{AdvanceFailed, Keeping};
@@ -29,8 +29,11 @@ pub(crate) struct Ended {
     pub(crate) owner: String,
     pub(crate) size: u64,
     pub(crate) root: Hash,
-    /// Time of its last record.
+    /// When this mirror cosigned its end: the last record's own time is the node's word, and one that was dated back would
+    /// go before its time, one that was dated forward never.
     pub(crate) at: Timestamp,
+    /// Whether another coordinator has enrolled its node.
+    pub(crate) is_anothers: bool,
     /// Whether the stream that follows has begun, and the head log covers all of this one.
     pub(crate) is_settled: bool,
     pub(crate) is_dropped: bool,
@@ -73,24 +76,27 @@ impl Mirror {
                 at: end.at,
                 is_settled: begun && end.headed == end.size,
                 is_dropped: end.is_dropped,
+                is_anothers: stream.is_anothers,
                 origin,
             })
         });
         ended.collect()
     }
 
-    /// Time of the newest record of each stream that goes on, but for the own one, and who writes it. Blocking.
+    /// Time of the newest record of each stream that is there, but for the own one, and the unit that writes it; one
+    /// that has ended counts too, as the next may not have begun. Blocking.
     ///
     /// # Errors
     /// [`AdvanceFailed`] when the log cannot be read.
     pub(crate) fn newest_times(&self) -> Result<Vec<(String, Timestamp)>, AdvanceFailed> {
         let mut times = Vec::new();
         for stream in self.shared.streams() {
-            let goes_on = self.shared.next_of(&stream.origin).is_none();
             let size = self.size(&stream.origin);
-            if goes_on && size > 0 && stream.origin != self.own.origin {
+            let is_there = size > 0 && !self.archive.is_dropped(&stream.origin);
+            if is_there && stream.origin != self.own.origin {
                 let time = last_time(&self.archive, &stream.origin, size)?;
-                times.push((stream.owner.clone(), time));
+                let unit = stream.unit.as_ref().map(|unit| unit.id.to_string());
+                times.push((unit.unwrap_or_else(|| stream.owner.clone()), time));
             }
         }
         Ok(times)
@@ -116,76 +122,41 @@ impl Mirror {
     }
 
     /// The proof of a stream's last record, if it has ended before the base: what stays of a stream that was dropped.
-    /// Blocking.
-    ///
-    /// # Errors
-    /// [`AdvanceFailed`].
-    pub(crate) fn proven_end(&self, origin: &str) -> Result<Option<Receipt>, AdvanceFailed> {
-        let keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        let base = keeping.base()?;
-        Ok(base.stream(origin).and_then(|of| {
-            let OfCourse::Ended(entry, proof) = &of.course else {
-                return None;
-            };
-            let note = Note::parse(&of.note).ok()?;
-            Some(Receipt {
-                head: None,
-                entry: entry.clone(),
-                index: of.frontier.size().checked_sub(1)?,
-                proof: proof.clone(),
-                checkpoint: Checkpoint::parse(&note.text).ok()?,
-                signatures: note.signatures,
-            })
-        }))
+    pub(crate) fn proven_end(&self, origin: &str) -> Option<Receipt> {
+        let (note, end) = {
+            let state = self.shared.state();
+            let held = state.held.get(origin)?;
+            let note = held.cosigned.as_ref()?.note.clone();
+            (note, held.end.clone()?)
+        };
+        let checkpoint = Checkpoint::parse(&note.text).ok()?;
+        Some(Receipt {
+            head: None,
+            entry: end.0.clone(),
+            index: checkpoint.size.checked_sub(1)?,
+            proof: end.1.clone(),
+            checkpoint,
+            signatures: note.signatures,
+        })
     }
 
-    /// The same as text, where it holds nobody up; empty for a stream of which there is none.
-    ///
-    /// # Errors
-    /// [`ErrorCode::Internal`], after the reason was logged.
-    pub(crate) async fn end_text(self: &Arc<Self>, origin: &str) -> Result<String, ErrorCode> {
-        let (mirror, origin) = (Arc::clone(self), origin.to_owned());
-        let proven = self
-            .tasks
-            .spawn_blocking(move || mirror.proven_end(&origin));
-        match proven.await {
-            Ok(Ok(end)) => Ok(end.map_or_else(String::new, |end| end.to_text())),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the proof of a stream's end cannot be read");
-                Err(ErrorCode::Internal)
-            }
-            Err(error) => {
-                tracing::error!(%error, "a reader's task failed");
-                Err(ErrorCode::Internal)
-            }
-        }
+    /// The same as text; empty for a stream of which there is none.
+    pub(crate) fn end_text(&self, origin: &str) -> String {
+        let end = self.proven_end(origin);
+        end.map_or_else(String::new, |end| end.to_text())
     }
 
     fn end_of(&self, origin: &str) -> Result<End, AdvanceFailed> {
-        let (size, headed, is_dropped, root) = {
-            let state = self.shared.state();
-            let held = state.held.get(origin).ok_or(ArchiveError::Lost)?;
-            let note = held
-                .cosigned
-                .as_ref()
-                .map(|cosigned| cosigned.note.text.clone());
-            let checkpoint = note.and_then(|text| Checkpoint::parse(&text).ok());
-            let root = checkpoint.ok_or(ArchiveError::Lost)?.root;
-            (held.size(), held.headed, held.is_dropped, root)
-        };
-        let at = if is_dropped {
-            let keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-            let base = keeping.base()?;
-            base.stream(origin).ok_or(ArchiveError::Lost)?.last_time
-        } else {
-            last_time(&self.archive, origin, size)?
-        };
+        let state = self.shared.state();
+        let held = state.held.get(origin).ok_or(ArchiveError::Lost)?;
+        let cosigned = held.cosigned.as_ref().ok_or(ArchiveError::Lost)?;
+        let checkpoint = Checkpoint::parse(&cosigned.note.text);
         Ok(End {
-            size,
-            headed,
-            is_dropped,
-            root,
-            at,
+            size: held.size(),
+            headed: held.headed,
+            is_dropped: held.is_dropped,
+            root: checkpoint.map_err(|_| ArchiveError::Lost)?.root,
+            at: cosigned.taken,
         })
     }
 }

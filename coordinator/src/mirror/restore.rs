@@ -96,6 +96,7 @@ impl MirrorStage {
             sealed: of.sealed.clone(),
             headed: of.headed,
             heads: of.last_head.into_iter().collect(),
+            end: tip.end().cloned().map(Arc::new),
             is_dropped: of.is_dropped,
             ..Held::new(stream.region.clone())
         };

@@ -418,6 +418,9 @@ pub(crate) struct Cosigned {
     pub(crate) cosignature: NoteSignature,
 }
 
+/// The last record of a stream, and the proof that it is.
+pub(crate) type ProvenLast = (Vec<u8>, Vec<Hash>);
+
 /// What is durable of a stream, as readers see it.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
@@ -433,6 +436,8 @@ pub(crate) struct Held {
     pub(crate) headed: u64,
     /// The indices of its heads in the region's head log, in ascending order: the last one before the base, and all since.
     pub(crate) heads: Vec<u64>,
+    /// Its last record and the proof that it is, if it has ended before the base.
+    pub(crate) end: Option<Arc<ProvenLast>>,
     /// Whether its entries were dropped. What stays is its end ([`Tip::end`]) and its newest checkpoint.
     pub(crate) is_dropped: bool,
 }
@@ -456,6 +461,7 @@ impl Held {
             batches: Vec::new(),
             headed: 0,
             heads: Vec::new(),
+            end: None,
             is_dropped: false,
         }
     }

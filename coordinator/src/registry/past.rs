@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lingqu_core::body::keep_until;
-use lingqu_core::forward::Forward;
+use lingqu_core::forward::{Forward, PART_LEN_MAX, PARTS_MAX};
 use lingqu_core::grant::{GRANT_TYPE, Grant};
 use lingqu_core::record::{Clear, Draft, Field, Kind, RecordView};
 use lingqu_core::{ErrorCode, GrantId, NodeId, Timestamp};
@@ -28,6 +28,10 @@ use crate::refusal::Refusal;
 
 /// Objects of a node that are read at a time.
 const PAGE: u32 = 256;
+/// Most grants that are looked up for one stream. A node that names more, real or invented, keeps its stream.
+const NAMED_MAX: usize = 65_536;
+/// Most bytes of balances that a stream can be begun with.
+const FORWARD_LEN_MAX: usize = PARTS_MAX as usize * PART_LEN_MAX;
 
 /// A stream that has ended, and until when it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,12 +42,14 @@ pub struct PastStream {
     pub records: u64,
     /// Root over them, in base 64.
     pub root: String,
-    /// Time of its last record, RFC 3339.
+    /// When this mirror cosigned its end, RFC 3339: what its last record says of the time is the node's word alone.
     pub ended: String,
-    /// Grants that it names and the registry does not know: nobody knows when those ended, and it is kept.
+    /// Grants that it names and the registry does not know: nobody knows when those ended, and it is kept. Balances that
+    /// cannot be read count as one, and so do those of a node that is not enrolled here. Not counted for streams of
+    /// another coordinator's nodes, which are kept for `mirrored_keep_months`.
     pub unknown_grants: u64,
     /// First instant at which it may be dropped, RFC 3339; before that of its own end, grants are not looked at. None
-    /// while there are unknown grants, and when nothing is ever dropped here.
+    /// while there are unknown grants, when it cannot be read, and when nothing is ever dropped here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_until: Option<String>,
     /// What becomes of it.
@@ -62,6 +68,8 @@ pub enum PastState {
     Kept,
     /// It goes with `--drop`.
     Ready,
+    /// It cannot be judged, and is kept; the reason was logged.
+    Unreadable,
 }
 
 /// All past streams, and what the log takes.
@@ -77,39 +85,89 @@ pub struct PastStreams {
     pub bytes: u64,
 }
 
-/// What the records of a stream say about how long it is kept.
+/// What the records of a stream say about how long it is kept. The node wrote them: nothing in them is an error, it only
+/// keeps the stream.
 #[derive(Default)]
 struct Named {
     grants: BTreeSet<String>,
     forward: Vec<u8>,
+    /// More than can be looked up.
+    is_too_much: bool,
 }
 
 impl Named {
     fn take(&mut self, entry: &[u8]) -> Option<()> {
         let record = RecordView::read::<Intl>(entry).ok()?;
-        if let Some(part) = record.bytes(Field::Forward) {
-            self.forward.extend_from_slice(part);
+        // Any record can have the field; balances are what the records of the beginning bring.
+        if record.kind() == Kind::Forward
+            && let Some(part) = record.bytes(Field::Forward)
+        {
+            match self.forward.len() + part.len() <= FORWARD_LEN_MAX {
+                true => self.forward.extend_from_slice(part),
+                false => self.is_too_much = true,
+            }
         }
         // A call's grant, or the one that an act is about.
         for grant in [Field::Grant, Field::Subject].map(|field| record.text(field)) {
-            if let Some(grant) = grant.filter(|grant| grant.parse::<GrantId>().is_ok())
-                && !self.grants.contains(grant)
-            {
-                self.grants.insert(grant.to_owned());
+            if let Some(grant) = grant.filter(|grant| grant.parse::<GrantId>().is_ok()) {
+                self.name(grant);
             }
         }
         Some(())
     }
 
-    /// The grants, those whose balances were brought forward included.
-    fn all(mut self) -> Option<BTreeSet<String>> {
-        if !self.forward.is_empty() {
-            let forward = Forward::decode(&self.forward).ok()?;
-            let used = forward.grants.iter().map(|used| used.grant.to_string());
-            let spent = forward.budgets.iter().map(|spent| spent.grant.to_string());
-            self.grants.extend(used.chain(spent));
+    fn name(&mut self, grant: &str) {
+        if self.grants.contains(grant) {
+            return;
         }
-        Some(self.grants)
+        match self.grants.len() < NAMED_MAX {
+            true => drop(self.grants.insert(grant.to_owned())),
+            false => self.is_too_much = true,
+        }
+    }
+
+    /// The grants, those whose balances were brought forward included, and how many there are at least of which nothing
+    /// can be found out.
+    fn all(mut self) -> (BTreeSet<String>, u64) {
+        let mut unknown = 0;
+        if !self.forward.is_empty() {
+            match Forward::decode(&std::mem::take(&mut self.forward)) {
+                Ok(forward) => {
+                    let used = forward.grants.iter().map(|used| &used.grant);
+                    let spent = forward.budgets.iter().map(|spent| &spent.grant);
+                    used.chain(spent)
+                        .for_each(|grant| self.name(grant.as_str()));
+                }
+                // Node and mirror compare digests alone: what a changed node has brought forward may be anything.
+                Err(_) => unknown += 1,
+            }
+        }
+        (self.grants, unknown + u64::from(self.is_too_much))
+    }
+}
+
+/// Until when a stream is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    /// It cannot be judged.
+    Unreadable,
+    /// Unknown grants, and until when as far as the known ones say; nothing if nothing is dropped here.
+    Until(u64, Option<Timestamp>),
+}
+
+impl Judged {
+    fn unknown(self) -> u64 {
+        match self {
+            Judged::Unreadable => 0,
+            Judged::Until(unknown, _) => unknown,
+        }
+    }
+
+    fn until(self) -> Option<Timestamp> {
+        match self {
+            Judged::Until(0, until) => until,
+            Judged::Until(..) | Judged::Unreadable => None,
+        }
     }
 }
 
@@ -128,8 +186,13 @@ impl Registry {
         let mut may_go = BTreeSet::new();
         let ended = self.on_disk(Mirror::ended).await?;
         for ended in &ended {
-            let (unknown, until) = self.keep_until(ended, now).await?;
-            let is_past = until.is_some_and(|until| until <= now) && unknown == 0;
+            // What is wrong with one stream keeps that one, and no other.
+            let judged = self.keep_until(ended, now).await.unwrap_or_else(|refusal| {
+                let origin = &ended.origin;
+                tracing::error!(origin, code = %refusal.code, "a past stream cannot be judged");
+                Judged::Unreadable
+            });
+            let is_past = judged.until().is_some_and(|until| until <= now);
             if is_past && ended.is_settled && !ended.is_dropped {
                 may_go.insert(ended.origin.clone());
             }
@@ -138,11 +201,12 @@ impl Registry {
                 records: ended.size,
                 root: ended.root.to_base64(),
                 ended: ended.at.to_string(),
-                unknown_grants: unknown,
-                keep_until: until
-                    .filter(|_| unknown == 0)
-                    .map(|until| until.to_string()),
-                state: PastState::Kept,
+                unknown_grants: judged.unknown(),
+                keep_until: judged.until().map(|until| until.to_string()),
+                state: match judged {
+                    Judged::Unreadable => PastState::Unreadable,
+                    Judged::Until(..) => PastState::Kept,
+                },
             });
         }
         let go = may_go.clone();
@@ -154,7 +218,7 @@ impl Registry {
                 _ if ended.is_dropped => PastState::Dropped,
                 true => PastState::Ready,
                 false if may_go.contains(&stream.origin) => PastState::Held,
-                false => PastState::Kept,
+                false => stream.state,
             };
         }
         let found = PastStreams {
@@ -185,41 +249,34 @@ impl Registry {
     /// The time that this clock has reached and nodes have too: the newest record of the second newest unit, since no
     /// single one is to move it, or of the only one.
     async fn agreed_time(&self) -> Result<Timestamp, Refusal> {
-        let directory = self.directory();
-        let mut newest: BTreeMap<String, Timestamp> = BTreeMap::new();
-        for (owner, time) in self.on_disk(Mirror::newest_times).await? {
-            let node = owner.parse::<NodeId>().ok();
-            let unit = node.and_then(|id| Some(directory.nodes.get(&id)?.unit.to_string()));
-            let of_unit = newest.entry(unit.unwrap_or(owner)).or_insert(time);
-            *of_unit = time.max(*of_unit);
-        }
-        let mut times: Vec<Timestamp> = newest.into_values().collect();
-        times.sort_unstable_by(|one, other| other.cmp(one));
-        let heard = times.get(1).or(times.first()).copied();
-        Ok(heard.map_or(Timestamp(0), |heard| heard.min(self.clock.now())))
+        let newest = self.on_disk(Mirror::newest_times).await?;
+        Ok(heard(newest).map_or(Timestamp(0), |heard| heard.min(self.clock.now())))
     }
 
-    /// Unknown grants, and until when the stream is kept as far as the known ones say; nothing if nothing is dropped here.
-    async fn keep_until(
-        &self,
-        ended: &Ended,
-        now: Timestamp,
-    ) -> Result<(u64, Option<Timestamp>), Refusal> {
+    async fn keep_until(&self, ended: &Ended, now: Timestamp) -> Result<Judged, Refusal> {
         let Some(months) = self.limits.stream_keep_months else {
-            return Ok((0, None));
+            return Ok(Judged::Until(0, None));
         };
-        let mut until = keep_until(ended.at, months.max(GRANT_KEEP_MONTHS));
+        // Another coordinator has filed its grants: nobody here knows when they end, but how long they can last.
+        let least = match ended.is_anothers {
+            true => self.limits.mirrored_keep_months,
+            false => GRANT_KEEP_MONTHS,
+        };
+        let mut until = keep_until(ended.at, months.max(least));
         // Looking into a stream means reading all of it, which can change nothing before its own time.
-        if until > now || ended.is_dropped {
-            return Ok((0, Some(until)));
+        if until > now || ended.is_dropped || ended.is_anothers {
+            return Ok(Judged::Until(0, Some(until)));
         }
-        for grant in self.grants_of(&ended.owner).await? {
+        let Some(grants) = self.grants_of(&ended.owner).await? else {
+            return Ok(Judged::Until(1, None));
+        };
+        for grant in grants {
             if grant.not_before <= ended.at {
                 until = until.max(keep_until(grant.not_after, GRANT_KEEP_MONTHS));
             }
         }
-        let mut unknown = 0;
-        for id in self.named_in(ended).await? {
+        let (named, mut unknown) = self.named_in(ended).await?;
+        for id in named {
             let versions = self.store.versions(GRANT_TYPE, &id).await?;
             if versions.is_empty() {
                 unknown += 1;
@@ -230,16 +287,17 @@ impl Registry {
                 until = until.max(keep_until(grant.not_after, GRANT_KEEP_MONTHS));
             }
         }
-        Ok((unknown, Some(until)))
+        Ok(Judged::Until(unknown, Some(until)))
     }
 
-    /// Every filed grant, in each version, that concerns the node: a refusal may have named none.
-    async fn grants_of(&self, owner: &str) -> Result<Vec<Grant>, Refusal> {
+    /// Every filed grant, in each version, that concerns the node: a refusal may have named none. Nothing for a node that
+    /// is not enrolled here.
+    async fn grants_of(&self, owner: &str) -> Result<Option<Vec<Grant>>, Refusal> {
         let node = owner.parse::<NodeId>().ok();
         let directory = self.directory();
         let node = node.and_then(|id| directory.nodes.get(&id)).cloned();
         let Some(node) = node else {
-            return Err(ErrorCode::Internal.into());
+            return Ok(None);
         };
         let (mut grants, mut after) = (Vec::new(), 0);
         loop {
@@ -256,13 +314,13 @@ impl Registry {
                 }
             }
             if page.len() < PAGE as usize {
-                return Ok(grants);
+                return Ok(Some(grants));
             }
         }
     }
 
-    /// The grants that the records of a stream name.
-    async fn named_in(&self, ended: &Ended) -> Result<BTreeSet<String>, Refusal> {
+    /// The grants that the records of a stream name, and how many there are at least of which nothing can be found out.
+    async fn named_in(&self, ended: &Ended) -> Result<(BTreeSet<String>, u64), Refusal> {
         let (origin, size) = (ended.origin.clone(), ended.size);
         let bytes_max = self.limits.chunk_bytes_max;
         let read = self.mirror.read(move |archive| {
@@ -276,9 +334,7 @@ impl Registry {
                     taken.ok_or(crate::mirror::archive::ArchiveError::Lost)?;
                 }
             }
-            named
-                .all()
-                .ok_or(crate::mirror::archive::ArchiveError::Lost)
+            Ok(named.all())
         });
         Ok(read.await?)
     }
@@ -331,3 +387,18 @@ impl Registry {
         }
     }
 }
+
+/// The time that others have reached: of each unit the newest, and of these the second newest, or the only one.
+fn heard(times: Vec<(String, Timestamp)>) -> Option<Timestamp> {
+    let mut newest: BTreeMap<String, Timestamp> = BTreeMap::new();
+    for (unit, time) in times {
+        let of_unit = newest.entry(unit).or_insert(time);
+        *of_unit = time.max(*of_unit);
+    }
+    let mut times: Vec<Timestamp> = newest.into_values().collect();
+    times.sort_unstable_by(|one, other| other.cmp(one));
+    times.get(1).or(times.first()).copied()
+}
+
+#[cfg(test)]
+mod tests;

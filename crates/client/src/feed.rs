@@ -270,6 +270,7 @@ impl Verifier {
             stream,
             course,
             records,
+            drops,
         } = self.seen.continued(&origin, &entries)?;
         // The first part of a large span says where it begins; the root says whether it does.
         if stream.size() != checkpoint.size
@@ -285,6 +286,7 @@ impl Verifier {
         heads.push(leaf_hash::<Intl>(&span.head));
         self.open.insert(region.clone());
         self.seen.streams.insert(origin.clone(), stream);
+        self.seen.drops.0.extend(drops.0);
         if let Some(last) = records.last() {
             self.seen.keep_course(&origin, course, last);
         }

@@ -11,6 +11,7 @@
 
 pub mod archive;
 pub mod bodies;
+mod drops;
 pub mod feed;
 mod node;
 pub mod succession;

@@ -142,8 +142,11 @@ pub struct DroppedEnd {
     pub size: u64,
     /// Root over them.
     pub root: Hash,
-    /// When it ended.
+    /// When it ended: when its mirror cosigned the last record, or that record's own time if it is later. A record can be
+    /// dated back; a cosignature that a trust file demands cannot be by whoever wrote it.
     pub ended: Timestamp,
+    /// The unit that ordered it, if an order says so that is about this end.
+    pub unit: Option<PartyId>,
 }
 
 impl DroppedEnd {
@@ -177,7 +180,11 @@ pub fn dropped_end(trust: &Trust<Intl>, receipt: &Receipt) -> Result<DroppedEnd,
         next,
         size: receipt.checkpoint.size,
         root: receipt.checkpoint.root,
-        ended: proven.record.time,
+        ended: proven
+            .record
+            .time
+            .max(proven.mirrored_at.unwrap_or_default()),
+        unit: Some(order.unit),
     })
 }
 
@@ -188,13 +195,15 @@ pub fn dropped_end(trust: &Trust<Intl>, receipt: &Receipt) -> Result<DroppedEnd,
 pub fn consistent_end(receipt: &Receipt) -> Result<DroppedEnd, StepRefused> {
     let record = receipt.check_consistency::<Intl>();
     let record = record.map_err(LinkRefused::Proof)?;
-    let (_, next) = end_in(receipt)?;
+    let (end, next) = end_in(receipt)?;
+    let order = order_of(&end, &receipt.checkpoint.origin, record.time).ok();
     Ok(DroppedEnd {
         origin: receipt.checkpoint.origin.clone(),
         next,
         size: receipt.checkpoint.size,
         root: receipt.checkpoint.root,
         ended: record.time,
+        unit: order.map(|(order, _)| order.unit),
     })
 }
 

@@ -17,8 +17,9 @@ use lingqu_policy::{MicroRho, is_space_name};
 const MAGIC: &[u8; 4] = b"FWD1";
 /// Longest part in one record, in bytes: with the record's header it fits into an entry.
 pub const PART_LEN_MAX: usize = 60_000;
-/// Most records of one stream's beginning: about a gigabyte. Whatever says more is refused before it is read.
-pub const PARTS_MAX: u64 = 16_384;
+/// Most records of one stream's beginning: some 60 MB, twice what a node's default limits let it bring forward. Whatever
+/// says more is refused before it is read: a mirror keeps a beginning that is not finished.
+pub const PARTS_MAX: u64 = 1_024;
 
 /// How many of the newest calls a stream remembers, and so brings forward. A part of the format and no setting: whoever
 /// folds the same records must find the same balances, and a node that remembered fewer could let ids be used again.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use lingqu_core::body::keep_until;
 use lingqu_core::decide::ClockState;
-use lingqu_core::forward::Forward;
+use lingqu_core::forward::{Forward, PART_LEN_MAX, PARTS_MAX};
 use lingqu_core::record::{Clear, Draft, Field, Kind, RecordView};
 use lingqu_core::succession::{period, place};
 use lingqu_core::{ErrorCode, GrantId, Timestamp};
@@ -25,6 +25,8 @@ use crate::Node;
 
 /// Calendar months for which everything of a grant is kept after its end.
 const GRANT_KEEP_MONTHS: u16 = 6;
+/// Most bytes of balances that a stream can be begun with.
+const FORWARD_LEN_MAX: usize = PARTS_MAX as usize * PART_LEN_MAX;
 /// Longest that the mirror may take to cosign that a stream is dropped.
 const MIRROR_WAIT: Duration = Duration::from_secs(8);
 
@@ -54,6 +56,7 @@ struct Found {
     grants: BTreeSet<String>,
     /// Balances that it was begun with, and whether its last record is an end.
     forward: Vec<u8>,
+    is_unreadable: bool,
     has_ended: bool,
 }
 
@@ -62,8 +65,14 @@ impl Found {
         self.records += 1;
         self.last = record.time();
         self.has_ended = record.kind() == Kind::StreamEnd;
-        if let Some(part) = record.bytes(Field::Forward) {
-            self.forward.extend_from_slice(part);
+        // Any record can have the field; balances are what the records of the beginning bring.
+        if record.kind() == Kind::Forward
+            && let Some(part) = record.bytes(Field::Forward)
+        {
+            match self.forward.len() + part.len() <= FORWARD_LEN_MAX {
+                true => self.forward.extend_from_slice(part),
+                false => self.is_unreadable = true,
+            }
         }
         // A call's grant, or the one that an act is about.
         let named = [Field::Grant, Field::Subject].map(|field| record.text(field));
@@ -74,17 +83,20 @@ impl Found {
         }
     }
 
-    /// Takes in the grants whose balances stand in it.
-    fn take_balances(&mut self) -> Result<(), String> {
-        if self.forward.is_empty() {
-            return Ok(());
+    /// Takes in the grants whose balances stand in it; balances that cannot be read keep the stream, and no other.
+    fn take_balances(&mut self) {
+        let bytes = std::mem::take(&mut self.forward);
+        if bytes.is_empty() {
+            return;
         }
-        let forward = Forward::decode(&self.forward).map_err(|error| error.to_string())?;
+        let Ok(forward) = Forward::decode(&bytes) else {
+            self.is_unreadable = true;
+            return;
+        };
         let used = forward.grants.iter().map(|used| &used.grant);
         let spent = forward.budgets.iter().map(|spent| &spent.grant);
         self.grants
             .extend(used.chain(spent).map(ToString::to_string));
-        Ok(())
     }
 }
 
@@ -165,7 +177,7 @@ impl Node {
             },
         );
         read.map_err(|error| error.to_string())?;
-        found.take_balances()?;
+        found.take_balances();
         // Whatever is missing at its end could have asked for more time.
         if found.has_ended {
             Ok(found)
@@ -180,7 +192,7 @@ impl Node {
         // Whatever is configured, it is never less than what the rule asks for each grant.
         let months = self.config.limits.stream_keep_months.max(GRANT_KEEP_MONTHS);
         let mut until = keep_until(found.last, months);
-        let mut unknown = 0;
+        let mut unknown = u64::from(found.is_unreadable);
         // Every grant that was in force before the stream ended may have had refusals in it, which name no grant.
         for grant in view.holdings().grants() {
             if grant.not_before <= found.last {
@@ -244,3 +256,6 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ pub(super) fn verify(
     let all = verified.steps.iter();
     let new: Vec<Step> = all.filter(|step| !steps.contains(step)).cloned().collect();
     links::tell(&new, session);
-    let reports = verified.logs;
+    let (reports, off_record) = (verified.logs, verified.off_record);
     let is_authenticated = !trusts.is_empty();
     for report in &reports {
         if arguments.json {
@@ -68,6 +68,7 @@ pub(super) fn verify(
             "归档中没有头部日志：各流在其检查点范围内完整，但无从得知是否应有更多",
         );
     }
+    links::check_on_record(off_record.iter().map(String::as_str))?;
     if is_authenticated {
         Ok(())
     } else {

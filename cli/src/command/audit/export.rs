@@ -92,7 +92,15 @@ impl Export {
                 }
             }
         }
-        logs.finish(session)
+        // What was written is as it came; whoever verifies it later is told the same.
+        let off: Vec<String> = feed
+            .seen()
+            .off_record()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        logs.finish(session)?;
+        links::check_on_record(off.iter().map(String::as_str))
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use lingqu_client::Event;
 
+use super::links;
 use super::shown::Shown;
 use super::subscription::{Choice, Subscription, keep_seen, read_seen};
 use crate::failure::Failure;
@@ -56,7 +57,9 @@ impl Follow {
                         keep_seen(self.state.as_deref(), feed.seen())?;
                     }
                 }
-                Some(Ok(None)) if self.until_current => return shown.end(session),
+                Some(Ok(None)) if self.until_current => {
+                    return shown.end(feed.seen(), session);
+                }
                 Some(Ok(None)) => {
                     return Err(Failure::Unreachable(
                         "the coordinator ended the feed".to_owned(),
@@ -64,7 +67,7 @@ impl Follow {
                 }
                 Some(Err(broken)) => return Err(broken.into()),
                 // Whoever interrupts has seen what was shown; nothing is claimed beyond it.
-                None => return Ok(()),
+                None => return links::check_on_record(feed.seen().off_record().into_iter()),
             }
         }
     }

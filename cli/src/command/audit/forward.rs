@@ -12,7 +12,7 @@ mod syslog;
 use std::path::PathBuf;
 
 use clap::Args;
-use lingqu_client::succession::Step;
+use lingqu_client::succession::{DroppedEnd, Step};
 use lingqu_client::{Event, Seen};
 use lingqu_core::Timestamp;
 use lingqu_core::record::{Field, Kind, Record, Shape, flag};
@@ -150,16 +150,17 @@ impl Forward {
                         links::check_dropped(&end.0, session)?;
                         links::tell_dropped(&end.0, session);
                     }
-                    Vec::new()
+                    let end = end.iter();
+                    end.map(|end| dropped(&end.0, session.clock.now()))
+                        .collect()
                 }
                 Event::Complete { region, heads, .. } => {
-                    vec![complete(
-                        region.as_str(),
-                        *heads,
+                    let sum = Sum {
                         verified,
                         sent,
-                        session.clock.now(),
-                    )]
+                        dropped: feed.seen().dropped_in(region),
+                    };
+                    vec![complete(region.as_str(), *heads, &sum, session.clock.now())]
                 }
             };
             runtime.block_on(collector.send(&items))?;
@@ -179,11 +180,14 @@ impl Forward {
         if let Some(settled) = settled {
             keep_seen(Some(&self.state), &settled)?;
         }
+        let dropped = feed.seen().dropped();
         session.say(
-            format_args!("{verified} records verified, {sent} of them handed over"),
-            format_args!("已核验 {verified} 条记录，转发 {sent} 条"),
+            format_args!(
+                "{verified} records verified, {sent} of them handed over; {dropped} streams were dropped"
+            ),
+            format_args!("已核验 {verified} 条记录，转发 {sent} 条；已清除日志流 {dropped} 个"),
         );
-        Ok(())
+        links::check_on_record(feed.seen().off_record().into_iter())
     }
 }
 
@@ -197,17 +201,50 @@ fn begin(seen: &Seen, now: Timestamp) -> Item {
     feed_item(line, Vec::new(), now)
 }
 
+/// What of a region was verified and handed over, and streams of it that are not there.
+struct Sum {
+    verified: usize,
+    sent: usize,
+    dropped: usize,
+}
+
+/// That the records of a stream are not there: a collector that is shown none of them must not take that for none.
+fn dropped(end: &DroppedEnd, now: Timestamp) -> Item {
+    let (origin, size) = (&end.origin, end.size);
+    let fields = [
+        ("stream", origin.clone()),
+        ("records_dropped", size.to_string()),
+        ("ended", end.ended.to_string()),
+    ];
+    let line = format!("the {size} records of stream {origin} were dropped and are not verified");
+    let fields = fields.map(|(name, value)| (name.to_owned(), value));
+    Item {
+        severity: Severity::Warning,
+        ..feed_item(&line, fields.to_vec(), now)
+    }
+}
+
 /// That everything up to a head was verified, and how much of it was handed over in this run: a collector that counts
 /// otherwise has lost something.
-fn complete(region: &str, heads: u64, verified: usize, sent: usize, now: Timestamp) -> Item {
+fn complete(region: &str, heads: u64, sum: &Sum, now: Timestamp) -> Item {
+    let Sum {
+        verified,
+        sent,
+        dropped,
+    } = sum;
     let fields = [
         ("region", region.to_owned()),
         ("heads", heads.to_string()),
         ("records_verified", verified.to_string()),
         ("records_sent", sent.to_string()),
+        ("streams_dropped", dropped.to_string()),
     ];
+    let but = match dropped {
+        0 => String::new(),
+        count => format!(" but for {count} dropped streams"),
+    };
     let line = format!(
-        "region {region} is complete up to head {heads}; {sent} of {verified} records sent"
+        "region {region} is complete up to head {heads}{but}; {sent} of {verified} records sent"
     );
     feed_item(
         &line,

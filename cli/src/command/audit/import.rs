@@ -53,7 +53,7 @@ impl Import {
             format_args!("新增 {files} 个推送文件"),
         );
         reader.is_whole()?;
-        shown.end(session)
+        shown.end(reader.seen(), session)
     }
 }
 

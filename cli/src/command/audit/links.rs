@@ -245,6 +245,24 @@ pub(super) fn tell_dropped(end: &DroppedEnd, session: &mut Session<'_>) {
     );
 }
 
+/// Whether every stream that is not here is on record as dropped: `off` are those that are not, at the end of what was
+/// verified.
+pub(super) fn check_on_record<'a>(mut off: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    let Some(origin) = off.next() else {
+        return Ok(());
+    };
+    let more = match off.count() {
+        0 => String::new(),
+        count => format!(" (and {count} more)"),
+    };
+    Err(Failure::CheckFailed {
+        en: format!(
+            "the records of `{origin}`{more} are missing, and that they were dropped is not on record: no verified record of the coordinator's own stream says so"
+        ),
+        zh: "日志流的记录缺失，且清除行为无据可查：已核验的协调端自有日志流中没有相应记录",
+    })
+}
+
 /// Whether a stream may have been dropped by now.
 pub(super) fn check_dropped(end: &DroppedEnd, session: &Session<'_>) -> Result<(), Failure> {
     let from = end.droppable_from();

@@ -85,17 +85,28 @@ impl Shown {
             }
             Event::Complete { region, heads, .. } => {
                 let (verified, printed) = (self.verified, self.printed);
+                let dropped = seen.dropped_in(&region);
                 if self.json {
                     session.json(&json!({ "complete": {
                         "region": region.as_str(),
                         "heads": heads,
                         "records_verified": verified,
                         "records_shown": printed,
+                        "streams_dropped": dropped,
                     } }))?;
-                } else {
+                } else if dropped == 0 {
                     session.say(
                         format_args!("region {region} is complete up to head {heads}"),
                         format_args!("区域 {region} 截至第 {heads} 个头部记录完整"),
+                    );
+                } else {
+                    session.say(
+                        format_args!(
+                            "region {region} is complete up to head {heads}, but for {dropped} dropped streams"
+                        ),
+                        format_args!(
+                            "区域 {region} 截至第 {heads} 个头部记录完整，另有 {dropped} 个日志流已清除"
+                        ),
                     );
                 }
                 self.open.remove(&region);
@@ -124,7 +135,7 @@ impl Shown {
     }
 
     /// A feed that ends before its head log says that it was all could have left something out.
-    pub(super) fn end(self, session: &mut Session<'_>) -> Result<(), Failure> {
+    pub(super) fn end(self, seen: &Seen, session: &mut Session<'_>) -> Result<(), Failure> {
         if let Some(region) = self.open.into_iter().next() {
             return Err(FeedBroken::HeadLogGap(region).into());
         }
@@ -140,7 +151,20 @@ impl Shown {
                 format_args!("共 {verified} 条记录，均已核验；其中 {printed} 条符合筛选条件"),
             );
         }
-        Ok(())
+        let dropped = seen.dropped();
+        if dropped > 0 && self.json {
+            session.json(&json!({ "end": {
+                "records_verified": verified,
+                "records_shown": printed,
+                "streams_dropped": dropped,
+            } }))?;
+        } else if dropped > 0 {
+            session.say(
+                format_args!("{dropped} streams were dropped and are NOT verified"),
+                format_args!("另有 {dropped} 个日志流已清除，未予核验"),
+            );
+        }
+        links::check_on_record(seen.off_record().into_iter())
     }
 }
 

@@ -13,7 +13,7 @@ use lingqu_core::trust::Trust;
 use lingqu_tlog::Intl;
 
 use super::archive::failed;
-use super::links::{Named, UnitKeys, tell};
+use super::links::{self, Named, UnitKeys, tell};
 use crate::connection::Identity;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -83,6 +83,11 @@ impl TrustCommand {
         }
         for dir in &self.from.archives {
             let verified = archive::verify(dir, &trusts, &named.records).map_err(failed)?;
+            for end in &verified.dropped {
+                links::check_dropped(end, session)?;
+                links::tell_dropped(end, session);
+            }
+            links::check_on_record(verified.off_record.iter().map(String::as_str))?;
             trusts = verified.trusts;
             steps.extend(verified.steps);
         }

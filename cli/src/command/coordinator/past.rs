@@ -60,6 +60,10 @@ fn tell(stream: &PastStream, session: &mut Session<'_>) {
             format!("至少留存至 {until}"),
         ),
         PastState::Ready => ("can be dropped".to_owned(), "可以清除".to_owned()),
+        PastState::Unreadable => (
+            "kept: it cannot be judged, the coordinator's log says why".to_owned(),
+            "继续留存：无法判定，原因见协调端日志".to_owned(),
+        ),
     };
     let (origin, records) = (&stream.origin, stream.records);
     session.say(

@@ -1,10 +1,13 @@
 //! What may go goes and nothing else, whenever it crashes; what stays proves what was there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lingqu_core::record::{Clear, Draft, Field, Kind};
 use lingqu_core::trust::Trust;
+use lingqu_core::{ErrorCode, Timestamp};
 use lingqu_testkit::HandWritten;
 use tokio::sync::mpsc;
 
@@ -12,7 +15,7 @@ use super::super::advance::tests::copy;
 use super::super::feed::{Event, Follower};
 use super::super::files::Plan as Fault;
 use super::super::succession::tests::{
-    NEXT, OLD, balances, batch, bed, next, open, order, send, streams, written,
+    NEXT, OLD, balances, batch, bed, next, open, order, order_at, send, streams, written,
 };
 use super::super::testbed::{Bed, heads, region};
 use super::super::{MirrorOpenError, base};
@@ -84,7 +87,7 @@ fn what_stays(mirror: &Mirror, old: &HandWritten, next: &HandWritten) {
     assert_eq!(all(mirror, NEXT).unwrap(), next.entries);
     assert!(all(mirror, &mirror.own.origin).unwrap().len() >= 2);
     assert_eq!(mirror.size(OLD), old.size());
-    let end = mirror.proven_end(OLD).unwrap().unwrap();
+    let end = mirror.proven_end(OLD).unwrap();
     let trust = format!(
         "log {}\nwitness mirror {}\nquorum mirror\n",
         old.key(),
@@ -262,7 +265,7 @@ async fn a_follower_gets_the_heads_and_the_end_of_what_was_dropped() {
             _ => None,
         })
         .collect();
-    let end = mirror.proven_end(OLD).unwrap().unwrap().to_text();
+    let end = mirror.proven_end(OLD).unwrap().to_text();
     assert_eq!(ends.last(), Some(&end.as_bytes()));
     assert_eq!(ends.iter().filter(|end| !end.is_empty()).count(), 1);
     let of_next: usize = after
@@ -302,4 +305,105 @@ async fn a_node_that_resumes_there_is_told() {
     // Its last checkpoint is compared all the same.
     let note = mirror.archive.checkpoint(OLD, old.size()).unwrap();
     assert_eq!(note, mirror.cosigned(OLD).map(|one| one.note.to_string()));
+}
+
+/// A stream's own times are the node's word: what counts is when the mirror had its end.
+#[tokio::test]
+async fn a_stream_that_is_dated_back_or_forward_ends_when_the_mirror_had_it() {
+    for years in [-10, 0, 10] {
+        let (bed, mirror) = bed();
+        let shift = years * 366 * 86_400_000_000;
+        let mut old = written(OLD, 1);
+        old.time = Timestamp(old.time.0 + shift);
+        old.push(Draft::new(Kind::NodeStart));
+        let mut next = HandWritten {
+            time: Timestamp(old.time.0 + 1_000),
+            ..written(NEXT, 2)
+        };
+        let order = order_at(&next, old.time);
+        old.end(&order, &next, &balances());
+        next.begin(&old, &balances());
+        for of in [&old, &next] {
+            assert_eq!(send(&mirror, of, "node_a").await, None, "{years} years");
+        }
+        let taken = mirror.cosigned(OLD).unwrap().taken;
+        assert_eq!(mirror.ended().unwrap()[0].at, taken, "{years} years");
+        mirror.close();
+        drop(mirror);
+        let mirror = bed.try_open(streams()).unwrap();
+        assert_eq!(mirror.ended().unwrap()[0].at, taken, "after a restart");
+    }
+}
+
+/// Segments that a restore brought back are not removed for a base that goes on with others.
+#[tokio::test]
+async fn a_start_that_fails_removes_nothing() {
+    let (bed, mirror, _, _) = ended().await;
+    let before: BTreeMap<_, Vec<u8>> = files_in(&bed.wal());
+    let plan = mirror.plan_to_prune(&only(OLD)).unwrap();
+    mirror.prune(&plan).unwrap();
+    mirror.close();
+    drop(mirror);
+    // A segment that the base begins with is lost, and the older ones are back.
+    for path in files_in(&bed.wal()).into_keys() {
+        if path.extension().is_some_and(|ending| ending == "wal") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let given_up: Vec<_> = plan.segments.iter().map(|sealed| sealed.segment).collect();
+    let is_given_up = |path: &PathBuf| {
+        given_up
+            .iter()
+            .any(|segment| path.ends_with(format!("{segment:016x}.wal")))
+    };
+    for (path, bytes) in before.iter().filter(|(path, _)| is_given_up(path)) {
+        fs::write(path, bytes).unwrap();
+    }
+    let opened = bed.try_open(streams());
+    assert!(matches!(opened, Err(MirrorOpenError::Wal(_))));
+    let left = files_in(&bed.wal());
+    let back = before.iter().filter(|(path, _)| is_given_up(path));
+    for (path, bytes) in back {
+        assert_eq!(left.get(path), Some(bytes), "{}", path.display());
+    }
+}
+
+fn files_in(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path.is_file());
+    files
+        .map(|path| (path.clone(), fs::read(&path).unwrap()))
+        .collect()
+}
+
+/// An index that a crash left behind goes with the next start, though its segment is gone long since.
+#[tokio::test]
+async fn an_index_that_was_left_over_goes() {
+    let (bed, mirror, _, _) = ended().await;
+    let plan = mirror.plan_to_prune(&only(OLD)).unwrap();
+    mirror.prune(&plan).unwrap();
+    mirror.close();
+    drop(mirror);
+    let left = bed
+        .dir
+        .path()
+        .join("mirror-base")
+        .join(Batches::name(plan.segments[0].segment));
+    fs::write(&left, b"left").unwrap();
+    let mirror = bed.try_open(streams()).unwrap();
+    assert!(!left.exists());
+    mirror.close();
+}
+
+/// What a stream that has ended says of the time counts, and who its unit is.
+#[tokio::test]
+async fn the_time_of_a_unit_is_the_newest_of_all_its_streams() {
+    let (_bed, mirror, _, next) = ended().await;
+    let times = mirror.newest_times().unwrap();
+    assert_eq!(times.len(), 2, "the stream that ended counts");
+    assert!(times.iter().all(|(unit, _)| unit == "party_unit"));
+    let newest = times.iter().map(|(_, time)| *time).max();
+    assert_eq!(newest, Some(Timestamp(next.time.0 - 1)));
 }

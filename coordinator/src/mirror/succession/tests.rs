@@ -69,6 +69,17 @@ pub(in crate::mirror) fn order(begins: &HandWritten) -> Vec<u8> {
     signed(&order_for(begins), 50)
 }
 
+/// An order that is alive around this time.
+pub(in crate::mirror) fn order_at(begins: &HandWritten, time: Timestamp) -> Vec<u8> {
+    let order = SuccessionOrder {
+        issued: Timestamp(time.0 - 1_000),
+        not_before: Timestamp(time.0 - 1_000),
+        not_after: time.plus_months_utc8(1),
+        ..order_for(begins)
+    };
+    signed(&order, 50)
+}
+
 /// Both streams, the first ended and the second begun.
 fn both() -> (HandWritten, HandWritten) {
     let mut old = old();

@@ -326,10 +326,11 @@ fn a_checkpoint_about_something_else_does_not_end_an_archive() {
 
 /// Two streams of one node, the second of which follows the first, in one archive or apart.
 mod succession {
+    use lingqu_core::record::{Clear, Field};
     use lingqu_testkit::HandWritten;
 
     use super::*;
-    use crate::succession::tests::{BALANCES, NEXT, OLD, both, order, trust};
+    use crate::succession::tests::{BALANCES, MIRROR, NEXT, OLD, both, order, trust};
 
     fn lay(root: &Path, of: &HandWritten) {
         write(
@@ -371,6 +372,43 @@ mod succession {
         );
         // A stream cut off in its beginning needs the link from elsewhere; there is none in an empty one.
         assert_eq!(verify_all(alone.path(), &[]).unwrap().len(), 1);
+    }
+
+    /// what is said to be dropped must be on record, in one form alone, and begin what follows.
+    #[test]
+    fn a_dropped_stream_is_checked() {
+        let (old, next) = both();
+        let end = old.receipt(old.size() - 1);
+        let root = end.checkpoint.root;
+        let mut own = HandWritten::new("c.example/c/gx/4501/2026h2", 7, MIRROR);
+        let mut draft = Draft::new(Kind::Control);
+        draft.clear = Clear::default()
+            .text(Field::Action, crate::drops::STREAM_DROPPED)
+            .text(Field::Subject, OLD)
+            .number(Field::Count, old.size())
+            .bytes(Field::ObjectDigest, &root.0);
+        own.push(draft);
+        let believed = trust().with_log(own.key()).unwrap();
+        let believed = believed.with_log(next.key()).unwrap();
+        let verified = |streams: &[&HandWritten]| {
+            let dir = laid(streams);
+            super::super::write_dropped(dir.path(), &end).unwrap();
+            super::super::verify(dir.path(), std::slice::from_ref(&believed), &[])
+        };
+        let on_record = verified(&[&next, &own]).unwrap();
+        assert_eq!(
+            (on_record.dropped.len(), on_record.off_record.len()),
+            (1, 0)
+        );
+        assert_eq!(verified(&[&next]).unwrap().off_record, [OLD]);
+        let mut silent = old.next(NEXT, 2);
+        silent.push(Draft::new(Kind::NodeStart));
+        let refused = verified(&[&silent, &own]).unwrap_err();
+        assert!(matches!(
+            refused,
+            super::super::ArchiveFailed::Succession { .. }
+        ));
+        assert!(verified(&[&old, &next, &own]).is_err(), "both ways");
     }
 
     #[test]

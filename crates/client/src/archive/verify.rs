@@ -16,6 +16,7 @@ use lingqu_tlog::{Cosigned, Hash, Intl, NotAccepted};
 
 use super::dropped::{self, read_dropped};
 use super::{ArchiveFailed, LogFiles};
+use crate::drops::Drops;
 use crate::succession::{DroppedEnd, Step, begins, follow_all_over, previous_origin};
 
 /// Most logs of an archive.
@@ -63,6 +64,9 @@ pub struct Verified {
     pub steps: Vec<Step>,
     /// Streams whose records were dropped before the archive was written: their ends, and nothing else of them.
     pub dropped: Vec<DroppedEnd>,
+    /// The origins of those of which no record in the archive says that they were dropped: the coordinator's own stream
+    /// is not in it, or does not say so.
+    pub off_record: Vec<String>,
 }
 
 /// As [`verify()`], for whoever needs the logs alone.
@@ -87,10 +91,7 @@ pub fn verify(
     let logs = open_all(root)?;
     let mut firsts = firsts_of(&logs)?;
     firsts.extend_from_slice(links);
-    let ends: Vec<Receipt> = dirs_with(root, dropped::NAME)?
-        .iter()
-        .map(|dir| read_dropped(dir))
-        .collect::<Result<_, _>>()?;
+    let ends = ends_in(root, &logs)?;
     let followed = follow_all_over(trusts, &firsts, &ends);
     let (trusts, steps) = followed.map_err(|why| ArchiveFailed::Succession {
         origin: root.display().to_string(),
@@ -98,6 +99,7 @@ pub fn verify(
     })?;
     let mut said: BTreeMap<String, Said> = BTreeMap::new();
     let mut reports = Vec::new();
+    let mut drops = Drops::default();
     for log in logs.iter().filter(|log| is_head_log(log)) {
         let cosigned = accepted(&log.note, &log.checkpoint.origin, &trusts)?;
         check_heads(log, &trusts, &mut said)?;
@@ -106,7 +108,7 @@ pub fn verify(
     for log in logs.iter().filter(|log| !is_head_log(log)) {
         let cosigned = accepted(&log.note, &log.checkpoint.origin, &trusts)?;
         let heads = said.remove(&log.checkpoint.origin).unwrap_or_default();
-        let next = check_stream(log, heads)?;
+        let next = check_stream(log, heads, &mut drops)?;
         reports.push(report(log, LogKind::Stream, cosigned, next));
     }
     let mut dropped = Vec::new();
@@ -118,12 +120,42 @@ pub fn verify(
         return Err(incomplete(&origin, &heads));
     }
     check_steps(&logs, &reports, &steps)?;
+    for end in &dropped {
+        check_begins_after(&logs, end.next.name().as_str(), &end.origin)?;
+    }
+    let off = dropped
+        .iter()
+        .filter(|end| !drops.has(&end.origin, end.size, end.root));
+    let off_record = off.map(|end| end.origin.clone()).collect();
     Ok(Verified {
         logs: reports,
         trusts,
         steps,
         dropped,
+        off_record,
     })
+}
+
+/// The receipts of the last records of dropped streams. What is there both ways is neither: whoever wrote it could show
+/// some the one and some the other.
+fn ends_in(root: &Path, logs: &[LogFiles]) -> Result<Vec<Receipt>, ArchiveFailed> {
+    let dirs = dirs_with(root, dropped::NAME)?;
+    let mut ends: Vec<Receipt> = Vec::new();
+    for dir in &dirs {
+        let end = read_dropped(dir)?;
+        let origin = &end.checkpoint.origin;
+        let is_twice = fs::symlink_metadata(dir.join("checkpoint")).is_ok()
+            || logs.iter().any(|log| log.checkpoint.origin == *origin)
+            || ends.iter().any(|other| other.checkpoint.origin == *origin);
+        if is_twice {
+            return Err(ArchiveFailed::Succession {
+                origin: origin.clone(),
+                why: "is in the archive both with its records and as dropped".to_owned(),
+            });
+        }
+        ends.push(end);
+    }
+    Ok(ends)
 }
 
 /// The first record of every stream of an archive that says that it follows another one. Nothing is verified.
@@ -180,13 +212,21 @@ fn check_steps(
         let Some(next) = ended.next.as_deref() else {
             continue;
         };
-        let log = logs.iter().find(|log| log.checkpoint.origin == next);
-        if let Some(log) = log.filter(|log| log.checkpoint.size > 0) {
-            let begin = begins(&log.entry(0)?);
-            let previous = begin.as_ref().map(previous_origin);
-            if previous != Some(ended.origin.as_str()) {
-                return Err(wrong(next, "does not begin with the end of the one before"));
-            }
+        check_begins_after(logs, next, &ended.origin)?;
+    }
+    Ok(())
+}
+
+/// Whether the stream `next`, if it is here, begins with the end of `ended`.
+fn check_begins_after(logs: &[LogFiles], next: &str, ended: &str) -> Result<(), ArchiveFailed> {
+    let log = logs.iter().find(|log| log.checkpoint.origin == next);
+    if let Some(log) = log.filter(|log| log.checkpoint.size > 0) {
+        let begin = begins(&log.entry(0)?);
+        if begin.as_ref().map(previous_origin) != Some(ended) {
+            return Err(ArchiveFailed::Succession {
+                origin: next.to_owned(),
+                why: "does not begin with the end of the one before".to_owned(),
+            });
         }
     }
     Ok(())
@@ -268,7 +308,11 @@ fn check_heads(
 }
 
 /// Checks a stream, and gives the origin of the one that follows it, if it has ended.
-fn check_stream(log: &LogFiles, mut heads: Said) -> Result<Option<String>, ArchiveFailed> {
+fn check_stream(
+    log: &LogFiles,
+    mut heads: Said,
+    drops: &mut Drops,
+) -> Result<Option<String>, ArchiveFailed> {
     let origin = &log.checkpoint.origin;
     let id = StreamId::of::<Intl>(origin);
     let mut last_time = None;
@@ -285,6 +329,7 @@ fn check_stream(log: &LogFiles, mut heads: Said) -> Result<Option<String>, Archi
             return Err(misplaced());
         }
         last_time = Some(record.time());
+        drops.take(origin, &record);
         let succession = Succession::of(&record).map_err(|_| misplaced())?;
         let taken = course.take(index, succession.as_ref());
         taken.map_err(|why| ArchiveFailed::Succession {
@@ -375,9 +420,14 @@ fn dirs_with(root: &Path, name: &str) -> Result<Vec<PathBuf>, ArchiveFailed> {
         if found.len() + open.len() > LOGS_MAX {
             return Err(ArchiveFailed::TooMany(root.to_owned()));
         }
-        let is_log = fs::symlink_metadata(dir.join(name)).is_ok_and(|meta| meta.is_file());
-        if is_log {
+        let has = |name| fs::symlink_metadata(dir.join(name)).is_ok_and(|meta| meta.is_file());
+        // Below a log there are its tiles alone.
+        let is_log = has("checkpoint");
+        if has(name) {
             found.push(dir);
+            continue;
+        }
+        if is_log {
             continue;
         }
         let entries = fs::read_dir(&dir).map_err(|error| (dir.clone(), error))?;

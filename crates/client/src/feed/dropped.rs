@@ -38,6 +38,13 @@ impl Verifier {
         {
             return Err(gap());
         }
+        // A unit's node stays the unit's.
+        if let Some((end, _)) = &end
+            && let Some(unit) = self.seen.units.get(&origin)
+            && end.unit.as_ref() != Some(unit)
+        {
+            return Err(FeedBroken::NotAuthentic(origin));
+        }
         let heads = self.seen.heads.entry(region.clone()).or_default();
         if span.head_index != heads.size() {
             return Err(FeedBroken::HeadLogGap(region));
@@ -56,6 +63,9 @@ impl Verifier {
                 // What was seen of it stays behind its end, which nothing is compared with any more.
                 self.seen.streams.remove(&origin);
                 self.seen.ended.remove(&origin);
+                if let Some(unit) = &end.unit {
+                    self.seen.units.insert(origin.clone(), unit.clone());
+                }
                 let text = receipt.to_text().into_bytes();
                 self.seen.dropped.insert(origin.clone(), text);
             }

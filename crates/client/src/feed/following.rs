@@ -1,6 +1,7 @@
 //! The follower's side of the succession of streams: a stream that follows a believed one is believed, once its first
 //! record has proven that it does, and begins with nothing missing.
 
+use lingqu_core::Region;
 use lingqu_core::receipt::Receipt;
 use lingqu_core::record::{Field, Record, RecordReader, StreamId};
 use lingqu_core::succession::{Course, OutOfCourse, Succession};
@@ -8,18 +9,20 @@ use lingqu_core::trust::Trust;
 use lingqu_tlog::{Frontier, Intl, leaf_hash};
 
 use super::{FeedBroken, Seen, Verifier};
+use crate::drops::Drops;
 use crate::succession::{
-    Step, StepRefused, begins, follow_all_over, previous_origin, step, trust_in,
+    Step, StepRefused, begins, end_in, follow_all_over, previous_origin, step, trust_in,
 };
 
 /// The trust of whoever goes on after what was seen: every step that was taken then is taken again, from the trust file
 /// and the first records alone.
 pub(super) fn trust_after(trust: Trust<Intl>, seen: &Seen) -> Trust<Intl> {
     let firsts: Vec<Vec<u8>> = seen.links.values().cloned().collect();
-    let dropped = seen.dropped.values();
-    let text = |text| std::str::from_utf8(text).ok();
-    let ends = dropped.filter_map(|end| Receipt::from_text(text(end)?).ok());
-    let ends: Vec<Receipt> = ends.collect();
+    let ends: Vec<Receipt> = seen
+        .dropped
+        .values()
+        .filter_map(|end| end_of(end))
+        .collect();
     match follow_all_over(std::slice::from_ref(&trust), &firsts, &ends) {
         Ok((mut trusts, _)) => trusts.pop().unwrap_or(trust),
         // What was kept was altered, or the trust file is another one. What comes next is then not believed.
@@ -42,8 +45,7 @@ impl Verifier {
         let begin = begins(first);
         let Some(begin) = begin.filter(|begin| self.trust.log(previous_origin(begin)).is_some())
         else {
-            let is_awaited = self.seen.ended.values().any(|next| next == origin);
-            return match is_awaited {
+            return match self.seen.awaits(origin) {
                 true => Err(FeedBroken::Course {
                     origin: origin.to_owned(),
                     why: OutOfCourse::Beginning,
@@ -65,10 +67,7 @@ impl Verifier {
         }
         // The same of one whose records were dropped, as its end said.
         if let Some(end) = self.seen.dropped.get(previous) {
-            let end = std::str::from_utf8(end)
-                .ok()
-                .and_then(|text| Receipt::from_text(text).ok());
-            let end = end.map(|end| (end.checkpoint.size, end.checkpoint.root));
+            let end = end_of(end).map(|end| (end.checkpoint.size, end.checkpoint.root));
             if end != Some((step.end.0 + 1, step.root)) {
                 return Err(FeedBroken::StreamGap(previous.to_owned()));
             }
@@ -105,9 +104,49 @@ pub(super) struct Continued {
     pub(super) stream: Frontier<Intl>,
     pub(super) course: Course<Intl>,
     pub(super) records: Vec<Record>,
+    /// Streams that these records say were dropped.
+    pub(super) drops: Drops,
+}
+
+/// The receipt of a dropped stream's last record, as it is kept.
+fn end_of(text: &[u8]) -> Option<Receipt> {
+    Receipt::from_text(std::str::from_utf8(text).ok()?).ok()
 }
 
 impl Seen {
+    /// Whether a stream that has ended, dropped or not, names this one as the next: then it begins with the proof of that.
+    fn awaits(&self, origin: &str) -> bool {
+        let names = |end: &Vec<u8>| {
+            let next = end_of(end).and_then(|end| end_in(&end).ok());
+            next.is_some_and(|(_, next)| next.name().as_str() == origin)
+        };
+        self.ended.values().any(|next| next == origin) || self.dropped.values().any(names)
+    }
+
+    /// The streams whose records were withheld, and of which no verified record of the coordinator's own stream says that
+    /// they were dropped. That stream may be in another region than was followed.
+    pub fn off_record(&self) -> Vec<&str> {
+        let dropped = self.dropped.iter();
+        let is_off = |end: &[u8], origin: &str| {
+            let end = end_of(end).map(|end| end.checkpoint);
+            end.is_none_or(|end| !self.drops.has(origin, end.size, end.root))
+        };
+        let off = dropped.filter(|(origin, end)| is_off(end, origin));
+        off.map(|(origin, _)| origin.as_str()).collect()
+    }
+
+    /// How many streams of the region are not here but for their ends.
+    pub fn dropped_in(&self, region: &Region) -> usize {
+        let dropped = self.dropped.keys();
+        let of_region = |origin: &&String| origin.rsplit('/').nth(1) == Some(region.as_str());
+        dropped.filter(of_region).count()
+    }
+
+    /// How many streams are not here but for their ends.
+    pub fn dropped(&self) -> usize {
+        self.dropped.len()
+    }
+
     /// Continues a stream with entries, each the record of its place and one that a stream has there.
     pub(super) fn continued(
         &self,
@@ -120,6 +159,7 @@ impl Seen {
         let mut course = self.course(origin);
         let mut records = Vec::with_capacity(entries.len());
         let mut reader = RecordReader::<Intl>::new();
+        let mut drops = Drops::default();
         for entry in entries {
             let record = reader.read(entry).map_err(|_| malformed())?;
             if record.index() != stream.size() || record.stream() != id {
@@ -132,12 +172,14 @@ impl Seen {
                 why,
             })?;
             stream.push(leaf_hash::<Intl>(entry));
+            drops.take(origin, &record);
             records.push(record.to_record());
         }
         Ok(Continued {
             stream,
             course,
             records,
+            drops,
         })
     }
 

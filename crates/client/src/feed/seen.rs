@@ -10,6 +10,8 @@ use lingqu_core::succession::Course;
 use lingqu_core::{PartyId, Region};
 use lingqu_tlog::{Frontier, Hash, Intl};
 
+use crate::drops::Drops;
+
 const MAGIC: &str = "lingqu/seen/v1";
 
 /// What the subscriber has verified so far. Keep it to resume.
@@ -26,6 +28,8 @@ pub struct Seen {
     pub(super) ended: BTreeMap<String, String>,
     /// Streams whose records were dropped, and the receipts of their last records, as text.
     pub(super) dropped: BTreeMap<String, Vec<u8>>,
+    /// Streams that the coordinator's own stream says were dropped.
+    pub(super) drops: Drops,
     /// Streams of which records were dropped, and whose end was not proven yet. In memory alone.
     pub(super) unproven: BTreeSet<String>,
     /// Streams whose balances are still coming. In memory alone.
@@ -89,6 +93,9 @@ impl Seen {
         for (origin, end) in &self.dropped {
             let _ = writeln!(text, "dropped {origin} {}", hex::encode(end));
         }
+        for (origin, (size, root)) in &self.drops.0 {
+            let _ = writeln!(text, "drop {origin} {size} {}", root.to_base64());
+        }
         text.push_str("end\n");
         text
     }
@@ -144,6 +151,11 @@ impl Seen {
                 let end = hex::decode(words.next()?).ok()?;
                 self.dropped.insert(origin.to_owned(), end);
             }
+            ("drop", origin) => {
+                let size = words.next()?.parse().ok()?;
+                let root = Hash::from_base64(words.next()?).ok()?;
+                self.drops.0.insert(origin.to_owned(), (size, root));
+            }
             _ => return None,
         }
         Some(())
@@ -186,6 +198,10 @@ mod tests {
             seen.links.insert(origin.to_owned(), vec![size; 3]);
             seen.ended.insert(origin.to_owned(), "next".to_owned());
             seen.dropped.insert(origin.to_owned(), vec![size; 4]);
+            let root = Hash([size; 32]);
+            seen.drops
+                .0
+                .insert(origin.to_owned(), (u64::from(size), root));
         }
         seen
     }

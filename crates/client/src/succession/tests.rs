@@ -129,3 +129,36 @@ fn steps_are_taken_in_whatever_order_they_come() {
         Err(StepRefused::OtherKey(_))
     ));
 }
+
+/// A record's time is the node's word: what was dated back does not become droppable earlier than the mirror had it.
+#[test]
+fn a_dropped_stream_ended_when_its_mirror_had_it() {
+    for years in [-10_i64, 0, 10] {
+        let mut old = old();
+        let next = old.next(NEXT, 2);
+        let due = Timestamp(DUE.0 + years * 366 * 86_400_000_000);
+        old.time = Timestamp(due.0 + 86_400_000_000);
+        old.end(&order_of_time(OLD, &next, due), &next, BALANCES);
+        let receipt = old.receipt(old.size() - 1);
+        let end = dropped_end(&trust(), &receipt).unwrap();
+        let mirrored = receipt.verify(&trust()).unwrap().mirrored_at.unwrap();
+        let said = Timestamp(due.0 + 86_400_000_000);
+        assert_eq!(end.ended, said.max(mirrored), "{years} years");
+        assert!(end.ended >= mirrored);
+    }
+}
+
+fn order_of_time(ends: &str, begins: &HandWritten, due: Timestamp) -> Vec<u8> {
+    let order = SuccessionOrder {
+        unit: UNIT.parse().unwrap(),
+        node: "node_n".parse().unwrap(),
+        issued: due,
+        not_before: due,
+        not_after: due.plus_months_utc8(13),
+        ends: ends.to_owned(),
+        begins: begins.key().to_string(),
+    };
+    let mut envelope: Envelope = seal(&order);
+    envelope.sign(UNIT, &unit_signer());
+    encode_envelope(&envelope)
+}

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 
 use lingqu_core::Timestamp;
 use lingqu_core::debit::Debit;
-use lingqu_core::forward::Forward;
+use lingqu_core::forward::{Forward, PARTS_MAX};
 use lingqu_core::record::{RecordView, Unplaced};
 use lingqu_core::succession::{StreamEnd, Succession};
 use lingqu_tlog::{Checkpoint, Frontier, Growth, Hash, Signer, Suite, leaf_hash, sign_note};
@@ -236,7 +236,12 @@ impl<S: Suite> StreamStage<S> {
         let draft = Succession::End(end).draft();
         let mut record = Unplaced::new::<S>(draft, self.shared.stream);
         let finished = record.at(self.frontier.size(), time);
-        if let Err(why) = (ending.check)(finished, self.last_time) {
+        let checked = match Forward::parts(&forward).count() as u64 <= PARTS_MAX {
+            true => (ending.check)(finished, self.last_time),
+            // Every reader refuses the stream that would have to begin with them.
+            false => Err("the balances are more than a stream can begin with".to_owned()),
+        };
+        if let Err(why) = checked {
             // Whoever has gone away does not need the answer.
             let _ = ending.refused.send(why);
             return false;

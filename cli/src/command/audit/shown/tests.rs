@@ -35,7 +35,7 @@ fn a_feed_must_end_with_the_word_that_it_was_all() {
         for event in events {
             shown.show(event, &Seen::default(), &mut session).unwrap();
         }
-        let ended = shown.end(&mut session);
+        let ended = shown.end(&Seen::default(), &mut session);
         let code = ended.err().map_or(0, |failure| failure.exit_code());
         assert_eq!(code == 0, ended_well, "{shown_events}");
         assert!(code <= 1);

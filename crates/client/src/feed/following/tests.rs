@@ -1,6 +1,6 @@
 //! A mirror that holds back, a node that goes on after its end: what a follower of two streams notices.
 
-use lingqu_core::record::{Draft, Kind};
+use lingqu_core::record::{Clear, Draft, Kind};
 use lingqu_proto::pb;
 use lingqu_testkit::HandWritten;
 use lingqu_tlog::{
@@ -10,7 +10,7 @@ use lingqu_tlog::{
 
 use super::super::{Event, Verifier};
 use super::*;
-use crate::succession::tests::{BALANCES, NEXT, OLD, UNIT, both, old, order, trust};
+use crate::succession::tests::{BALANCES, MIRROR, NEXT, OLD, UNIT, both, old, order, trust};
 
 const HEADS: &str = "c.example/h/4501";
 
@@ -350,4 +350,106 @@ fn what_was_seen_is_not_dropped_again() {
         vec![part, rest, told.span(&next, 0, 2), told.head_log()],
     )
     .unwrap();
+}
+
+/// A coordinator's own stream that says of each of these that it was dropped.
+fn own_stream(dropped: &[(&str, u64, lingqu_tlog::Hash)], origin: &str) -> HandWritten {
+    let mut own = HandWritten::new(origin, 7, MIRROR);
+    for (subject, count, root) in dropped {
+        let mut draft = Draft::new(Kind::Control);
+        draft.clear = Clear::default()
+            .text(Field::Action, crate::drops::STREAM_DROPPED)
+            .text(Field::Subject, subject)
+            .text(Field::Actor, "coord_gx")
+            .number(Field::Count, *count)
+            .bytes(Field::ObjectDigest, &root.0);
+        own.push(draft);
+    }
+    own.push(Draft::new(Kind::Heartbeat));
+    own
+}
+
+const OWN: &str = "c.example/c/gx/4501/2026h2";
+
+/// a stream counts as dropped only where the coordinator's own stream says so, of exactly that stream.
+#[test]
+fn a_drop_must_be_on_record() {
+    let (old, next) = both();
+    let end = end_of(&next);
+    let root = Receipt::from_text(std::str::from_utf8(&end).unwrap()).unwrap();
+    let root = root.checkpoint.root;
+    let other = lingqu_tlog::Hash([9; 32]);
+    for (said, origin, is_on_record, why) in [
+        (vec![], OWN, false, "nothing says so"),
+        (vec![(OLD, 2, root)], OWN, true, "it is on record"),
+        (
+            vec![(OLD, 1, root)],
+            OWN,
+            false,
+            "another number of records",
+        ),
+        (vec![(OLD, 2, other)], OWN, false, "another root"),
+        (vec![(NEXT, 2, root)], OWN, false, "another stream"),
+        (
+            vec![(OLD, 2, root)],
+            "c.example/s/gx/4501/2026h2",
+            false,
+            "a node says so",
+        ),
+    ] {
+        let own = own_stream(&said, origin);
+        let believed = trust().with_log(own.key()).unwrap();
+        let region = "45".parse().unwrap();
+        let mut follower = Verifier::new(region, believed, head_trust(), Seen::default());
+        let mut told = Told::default();
+        let said = vec![
+            told.dropped(&old, 2, &end),
+            told.span(&next, 0, 2),
+            told.span(&own, 0, own.size()),
+            told.head_log(),
+        ];
+        take(&mut follower, said).unwrap();
+        follower.end().unwrap();
+        assert_eq!(follower.seen.off_record().is_empty(), is_on_record, "{why}");
+        assert_eq!(follower.seen.dropped(), 1);
+        assert_eq!(follower.seen.dropped_in(&"4501".parse().unwrap()), 1);
+        let kept = Seen::parse(&follower.seen.to_text()).unwrap();
+        assert_eq!(kept, follower.seen, "{why}");
+    }
+}
+
+/// After a dropped stream, too, the next one begins with the proof of its end and all balances, also for whoever believes
+/// the next one's key by the trust file itself.
+#[test]
+fn what_follows_a_dropped_stream_begins_with_its_end() {
+    let (old, next) = both();
+    let end = end_of(&next);
+    let mut silent = next_of(&old, 2);
+    silent.push(Draft::new(Kind::NodeStart));
+    let believed = trust().with_log(next.key()).unwrap();
+    let region = || "45".parse().unwrap();
+    let mut follower = Verifier::new(region(), believed, head_trust(), Seen::default());
+    let mut told = Told::default();
+    let said = vec![told.dropped(&old, 2, &end), told.span(&silent, 0, 1)];
+    assert!(matches!(
+        take(&mut follower, said),
+        Err(FeedBroken::Course { .. })
+    ));
+}
+
+/// A stream whose unit was seen is not ended by another one, dropped or not.
+#[test]
+fn a_dropped_stream_was_ended_by_its_own_unit() {
+    let old = old();
+    let mut ended = crate::succession::tests::old();
+    let next = next_of(&ended, 2);
+    ended.end(&order(OLD, &next, "party_other"), &next, BALANCES);
+    let end = ended.receipt(ended.size() - 1).to_text().into_bytes();
+    let mut told = Told::default();
+    let mut follower = verifier(Seen::default());
+    take(&mut follower, vec![told.span(&old, 0, 1)]).unwrap();
+    assert!(matches!(
+        take(&mut follower, vec![told.dropped(&ended, 2, &end)]),
+        Err(FeedBroken::NotAuthentic(_))
+    ));
 }
