@@ -181,7 +181,10 @@ async fn a_past_stream_goes_when_its_time_is_over_and_everything_else_goes_on() 
     beat(&world).await;
     for resumed in [Seen::default(), seen] {
         let is_new = resumed.is_new();
-        let (after, _) = followed(&world, &trust, resumed).await.unwrap();
+        let (after, seen) = followed(&world, &trust, resumed).await.unwrap();
+        // The coordinator's own stream says so, to whoever follows it too.
+        assert_eq!(seen.off_record(), Vec::<&str>::new());
+        assert_eq!(seen.dropped(), usize::from(is_new));
         assert_eq!(records_of(&after, &old), 0);
         assert_eq!(records_of(&after, &next) > 150, is_new);
         let ends = ends_of(&after);
@@ -209,6 +212,7 @@ fn an_archive_of_after(events: &[Event], trusts: &[Trust<Intl>], old: &str) {
         .map(|end| end.origin.as_str())
         .collect();
     assert_eq!(ends, [old]);
+    assert_eq!(verified.off_record, Vec::<String>::new());
     assert!(verified.logs.iter().all(|log| log.origin != old));
     let proof = dir.path().join(old).join("dropped");
     let text = fs::read_to_string(&proof).unwrap();
