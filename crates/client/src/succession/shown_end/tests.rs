@@ -105,3 +105,19 @@ fn a_file_has_one_spelling() {
         assert_eq!(ShownEnd::parse(&altered), None, "{altered}");
     }
 }
+
+/// Whoever has a receipt of anything else of the stream has nothing against it.
+#[test]
+fn a_record_that_ends_nothing_is_no_evidence() {
+    let (stream, next) = both();
+    let with = with_unit(&unit_signer());
+    let first = |of: &HandWritten| {
+        let mut receipt = of.receipt(0);
+        receipt.signatures.truncate(1);
+        ShownEnd(receipt)
+    };
+    assert_eq!(judge_end(&first(&stream), &with), Err(NoBadEnd::NotAnEnd));
+    let key = lingqu_core::trust::Trust::parse(&format!("log {}\nquorum none\n", next.key()));
+    let begin = judge_end(&first(&next), &key.unwrap());
+    assert_eq!(begin, Err(NoBadEnd::NotAnEnd));
+}
