@@ -188,14 +188,7 @@ pub(crate) fn run(settings: &Settings, names: &[String]) -> Result<Measured, Fai
     if let Some(mirrored) = mirrored {
         let (entries, took) = mirrored.catch_up(&callers, clock.as_ref())?;
         notes.push(rate("catching up over the feed, verified", entries, took));
-        let restarts = mirrored.restarted(clock.as_ref())?;
-        notes.push(format!(
-            "start of the coordinator with {} records: from its base {:.2} s, from the beginning of its log {:.2} s, {:.1} times as long",
-            restarts.entries,
-            restarts.from_base.as_secs_f64(),
-            restarts.whole.as_secs_f64(),
-            restarts.whole.as_secs_f64() / restarts.from_base.as_secs_f64(),
-        ));
+        notes.push(mirrored.restarted(clock.as_ref())?.told());
     }
     let rows = cases.iter().flat_map(Case::rows).collect();
     Ok(Measured { rows, notes })

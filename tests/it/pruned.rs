@@ -1,9 +1,11 @@
 //! The coordinator gives up what need not be kept, years later: nodes go on, readers old and new verify, and what was handed
 //! out before proves as ever.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use lingqu_client::archive::{self, ArchiveWriter, write_dropped};
 use lingqu_client::{Event, Feed, FeedBroken, Seen};
 use lingqu_coordinator::{PastState, PastStreams};
 use lingqu_core::ErrorCode;
@@ -186,10 +188,101 @@ async fn a_past_stream_goes_when_its_time_is_over_and_everything_else_goes_on() 
         assert_eq!(ends.len(), usize::from(is_new));
         ends.iter()
             .for_each(|end| drop(end.verify(&trust).unwrap()));
+        if is_new {
+            let heads = Trust::parse(&world.network.coordinator().unwrap().head_trust());
+            an_archive_of_after(&after, &[trust.clone(), heads.unwrap()], &old);
+        }
     }
     // What was handed out before proves as ever, by the keys of before.
     receipt.verify(&trust).unwrap();
     world.end().await;
+}
+
+/// What is exported after the drop verifies with the keys of before, and not without the proof of the end.
+fn an_archive_of_after(events: &[Event], trusts: &[Trust<Intl>], old: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    exported(events, dir.path());
+    let verified = archive::verify(dir.path(), trusts, &[]).unwrap();
+    let ends: Vec<&str> = verified
+        .dropped
+        .iter()
+        .map(|end| end.origin.as_str())
+        .collect();
+    assert_eq!(ends, [old]);
+    assert!(verified.logs.iter().all(|log| log.origin != old));
+    let proof = dir.path().join(old).join("dropped");
+    let text = fs::read_to_string(&proof).unwrap();
+    fs::remove_file(&proof).unwrap();
+    assert!(
+        archive::verify(dir.path(), trusts, &[]).is_err(),
+        "without the proof of the end"
+    );
+    let at = text.len() / 2;
+    let other = if text.as_bytes()[at] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
+    fs::write(&proof, [&text[..at], other, &text[at + 1..]].concat()).unwrap();
+    assert!(
+        archive::verify(dir.path(), trusts, &[]).is_err(),
+        "with an altered one"
+    );
+}
+
+/// Writes what was followed, as `audit export` does.
+fn exported(events: &[Event], dir: &Path) {
+    let mut logs: BTreeMap<String, (ArchiveWriter, String)> = BTreeMap::new();
+    let mut heads: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+    let mut append = |origin: &str, entries: Vec<Vec<u8>>, checkpoint: String| {
+        let log = logs.entry(origin.to_owned());
+        let log =
+            log.or_insert_with(|| (ArchiveWriter::create(dir, origin).unwrap(), String::new()));
+        entries
+            .iter()
+            .for_each(|entry| log.0.append(entry).unwrap());
+        log.1 = checkpoint;
+    };
+    for event in events {
+        match event {
+            Event::Records {
+                origin,
+                region,
+                records,
+                head,
+                ..
+            } => {
+                let entries = records.iter().map(|record| record.encode::<Intl>());
+                let note = lingqu_client::Head::decode(head).unwrap().note;
+                append(origin, entries.collect(), note.to_string());
+                heads
+                    .entry(region.to_string())
+                    .or_default()
+                    .push(head.clone());
+            }
+            Event::Dropped {
+                region, head, end, ..
+            } => {
+                heads
+                    .entry(region.to_string())
+                    .or_default()
+                    .push(head.clone());
+                if let Some(end) = end {
+                    write_dropped(dir, &end.1).unwrap();
+                }
+            }
+            Event::Complete {
+                region, checkpoint, ..
+            } => {
+                let origin = checkpoint.lines().next().unwrap();
+                let leaves = heads.remove(&region.to_string()).unwrap_or_default();
+                append(origin, leaves, checkpoint.clone());
+            }
+        }
+    }
+    for (writer, checkpoint) in logs.into_values() {
+        writer.finish(&checkpoint).unwrap();
+    }
 }
 
 /// Trust in the first stream and the mirror, and in nothing else: what a regulator was given years ago.

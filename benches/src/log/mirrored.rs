@@ -37,6 +37,18 @@ pub(super) struct Restarts {
     pub(super) whole: Duration,
 }
 
+impl Restarts {
+    /// A line for people.
+    pub(super) fn told(&self) -> String {
+        let (from_base, whole) = (self.from_base.as_secs_f64(), self.whole.as_secs_f64());
+        format!(
+            "start of the coordinator with {} records: from its base {from_base:.2} s, from the beginning of its log {whole:.2} s, {:.1} times as long",
+            self.entries,
+            whole / from_base
+        )
+    }
+}
+
 /// Everything that runs.
 pub(super) struct Mirrored {
     network: Network,

@@ -89,7 +89,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Measured, Failed> {
     bar.finish_and_clear();
     let records = mirrored.recording().journal().size();
     let (entries, took) = mirrored.catch_up(&callers, clock.as_ref())?;
-    mirrored.stop()?;
+    let restarts = mirrored.restarted(clock.as_ref())?;
     // The coordinator's own stream is in the feed too.
     if entries < records {
         return Err(Failed::Call(format!("{entries} of {records} records")));
@@ -97,6 +97,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Measured, Failed> {
     let mut notes = told(&windows);
     notes.push(String::new());
     notes.push(rate("catching up over the feed, verified", entries, took));
+    notes.push(restarts.told());
     Ok(Measured {
         rows: rows(&windows),
         notes,

@@ -1607,7 +1607,7 @@ pub struct Receipt {
     /// The node's signature on the checkpoint, then cosignatures.
     #[prost(message, repeated, tag = "8")]
     pub signatures: ::prost::alloc::vec::Vec<NoteSignature>,
-    /// At AUDIT_LEVEL_WITNESSED: that the checkpoint, with exactly these signatures, stands in the head log of its region.
+    /// At AUDIT_LEVEL_WITNESSED: that the checkpoint, with exactly the first two of these signatures, stands in the head log of its region.
     #[prost(message, optional, tag = "9")]
     pub head: ::core::option::Option<HeadProof>,
 }
