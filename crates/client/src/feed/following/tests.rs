@@ -223,3 +223,131 @@ fn what_is_held_back_or_goes_on_is_noticed() {
 fn next_of(old: &HandWritten, seed: u8) -> HandWritten {
     old.next(NEXT, seed)
 }
+
+impl Told {
+    /// A head whose entries were dropped, with this as the proof of the stream's end.
+    fn dropped(&mut self, of: &HandWritten, size: u64, end: &[u8]) -> pb::FollowResponse {
+        let head = of.head(size);
+        let head_index = self.0.size();
+        self.0.push(leaf_hash::<Intl>(&head));
+        message(pb::follow_response::Event::Dropped(pb::DroppedSpan {
+            region: "4501".to_owned(),
+            head_index,
+            head,
+            end: end.to_vec(),
+        }))
+    }
+}
+
+/// The receipt of the last record of the stream that `next` follows, as it stands in the first record of that one.
+fn end_of(next: &HandWritten) -> Vec<u8> {
+    begins(&next.entries[0]).unwrap().previous_end
+}
+
+/// Whoever begins anew after the first stream was dropped takes the step with its end alone, and later from what was kept.
+#[test]
+fn over_a_dropped_stream_the_next_one_is_followed() {
+    let (old, mut next) = both();
+    next.push(Draft::new(Kind::Heartbeat));
+    let mut told = Told::default();
+    let mut follower = verifier(Seen::default());
+    let first = told.dropped(&old, 1, b"");
+    take(&mut follower, vec![first]).unwrap();
+    assert!(
+        !follower.seen.may_be_kept(),
+        "its end is still to be proven"
+    );
+    let said = vec![
+        told.dropped(&old, 2, &end_of(&next)),
+        told.span(&next, 0, 2),
+        told.head_log(),
+    ];
+    let events = take(&mut follower, said).unwrap();
+    let [
+        Event::Dropped { end: Some(end), .. },
+        Event::Records { .. },
+        _,
+    ] = events.as_slice()
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!((end.0.size, &end.0.next), (2, &next.key()));
+    follower.end().unwrap();
+    let kept = Seen::parse(&follower.seen.to_text()).unwrap();
+    assert_eq!(kept, follower.seen);
+    let mut later = verifier(kept);
+    take(&mut later, vec![told.span(&next, 2, 3), told.head_log()]).unwrap();
+}
+
+/// A coordinator that withholds and calls it dropped: without the proof that the stream had ended, nothing is complete.
+#[test]
+fn what_is_withheld_is_not_taken_for_dropped() {
+    let (old, next) = both();
+    let end = end_of(&next);
+    let refused = |told: Vec<pb::FollowResponse>| {
+        let mut follower = verifier(Seen::default());
+        take(&mut follower, told).expect_err("withheld")
+    };
+    let mut told = Told::default();
+    let said = vec![told.dropped(&old, 2, b""), told.head_log()];
+    assert!(
+        matches!(refused(said), FeedBroken::StreamGap(_)),
+        "no proof"
+    );
+    let mut told = Told::default();
+    let said = vec![told.dropped(&old, 1, &end), told.head_log()];
+    assert!(
+        matches!(refused(said), FeedBroken::StreamGap(_)),
+        "of another head"
+    );
+    let mut told = Told::default();
+    let said = vec![told.dropped(&next, 2, &end), told.head_log()];
+    assert!(
+        matches!(refused(said), FeedBroken::NotAuthentic(_)),
+        "of another stream"
+    );
+    let mut told = Told::default();
+    let said = vec![told.dropped(&old, 2, &end), told.dropped(&old, 2, &end)];
+    assert!(matches!(refused(said), FeedBroken::StreamGap(_)), "twice");
+    let mut told = Told::default();
+    let said = vec![told.dropped(&old, 1, b""), told.span(&old, 1, 2)];
+    assert!(
+        matches!(refused(said), FeedBroken::StreamGap(_)),
+        "and there again"
+    );
+    for at in (0..end.len()).step_by(11) {
+        let mut altered = end.clone();
+        altered[at] ^= 1;
+        let mut told = Told::default();
+        let said = vec![told.dropped(&old, 2, &altered), told.head_log()];
+        let mut follower = verifier(Seen::default());
+        // A changed line of a cosigner that nobody asks for changes nothing; whatever is taken proves the same end.
+        if let Ok(events) = take(&mut follower, said) {
+            let Event::Dropped { end: Some(end), .. } = &events[0] else {
+                panic!("byte {at}")
+            };
+            assert_eq!((end.0.size, &end.0.next), (2, &next.key()), "byte {at}");
+        }
+    }
+}
+
+/// Who has seen all of a stream is not told that it was dropped, and a part of it is no reason to believe another end.
+#[test]
+fn what_was_seen_is_not_dropped_again() {
+    let (old, next) = both();
+    let mut told = Told::default();
+    let mut follower = verifier(Seen::default());
+    take(&mut follower, vec![told.span(&old, 0, 2)]).unwrap();
+    let again = told.dropped(&old, 2, &end_of(&next));
+    let refused = take(&mut follower, vec![again]).unwrap_err();
+    assert!(matches!(refused, FeedBroken::StreamGap(_)));
+    let mut told = Told::default();
+    let mut follower = verifier(Seen::default());
+    let part = told.span(&old, 0, 1);
+    let rest = told.dropped(&old, 2, &end_of(&next));
+    take(
+        &mut follower,
+        vec![part, rest, told.span(&next, 0, 2), told.head_log()],
+    )
+    .unwrap();
+}
