@@ -120,7 +120,8 @@ impl Shared {
             let is_anothers = owner.is_none_or(|owner| owner != stream.owner);
             // That an end names a key shows nothing of who has it: only what was written with it does. Otherwise a unit
             // could name the next key of another, which its order tells, and so keep that one from ending its stream.
-            let is_only_named = stream.follows.is_some() && !state.held.contains_key(&stream.origin);
+            let is_only_named =
+                stream.follows.is_some() && !state.held.contains_key(&stream.origin);
             let is_its = stream.log_key.public_key() == public_key;
             is_units || (is_anothers && is_its && !is_only_named)
         })

@@ -89,7 +89,9 @@ impl TrustCommand {
         steps.extend(self.ask_node(&trust, session)?);
         if let Some(ended) = forked(&steps) {
             return Err(Failure::CheckFailed {
-                en: format!("two ends of the stream `{ended}` are shown: its key has signed two histories"),
+                en: format!(
+                    "two ends of the stream `{ended}` are shown: its key has signed two histories"
+                ),
                 zh: "同一日志流出现两个终点：其密钥签署了两份历史",
             });
         }

@@ -151,9 +151,10 @@ impl Asking {
         if self.update_trust
             && let Err(failure) = self.update(&steps, session)
         {
+            let reason = failure.reason();
             session.say(
-                format_args!("the trust file is as it was: {failure}"),
-                format_args!("信任文件未改动：{failure}"),
+                format_args!("the trust file is as it was: {reason}"),
+                format_args!("信任文件未改动：{reason}"),
             );
         }
         Ok((question, answered))

@@ -1,8 +1,8 @@
 //! Proofs out of an archive: that an entry is in it, and that an older checkpoint is a prefix of it.
 
 use lingqu_tlog::{
-    AddCheckpoint, Branch, Checkpoint, Fork, Hash, Intl, MAX_WITNESS_PROOF, NoFork, Note, ProofError, Tile,
-    TileTree, TileTreeError, TlogProof, VerifierKey,
+    AddCheckpoint, Branch, Checkpoint, Fork, Hash, Intl, MAX_WITNESS_PROOF, NoFork, Note,
+    ProofError, Tile, TileTree, TileTreeError, TlogProof, VerifierKey,
 };
 
 use super::{ArchiveFailed, LogFiles};

@@ -247,7 +247,10 @@ fn a_rewritten_stream_contradicts_its_heads_and_is_evidence() {
     fs::write(&tile, &bytes).unwrap();
     for signed in [&half, &prefix] {
         let compared = second.fork_with(signed, &log_key());
-        assert!(matches!(compared, Err(ProveFailed::NotCompared(_))), "{compared:?}");
+        assert!(
+            matches!(compared, Err(ProveFailed::NotCompared(_))),
+            "{compared:?}"
+        );
     }
     // A larger one says nothing: the archive may be older.
     let smaller = tempfile::tempdir().unwrap();

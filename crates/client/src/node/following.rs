@@ -46,7 +46,11 @@ impl Following {
         let (trust, steps) = follow_links(&followed.trust, first_records)
             .map_err(|why| CallFailed::Succession(Box::new(why)))?;
         let mut all = followed.steps.clone();
-        all.extend(steps.into_iter().filter(|step| !followed.steps.contains(step)));
+        all.extend(
+            steps
+                .into_iter()
+                .filter(|step| !followed.steps.contains(step)),
+        );
         // Also against what was shown earlier on this connection.
         if let Some(ended) = forked(&all) {
             let forked = StepRefused::Forked(ended.clone());

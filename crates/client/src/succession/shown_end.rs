@@ -29,7 +29,9 @@ pub enum NoBadEnd {
     #[error("the end is in order, as far as the keys that are given go")]
     InOrder,
     /// Another stream has the next one's key: only the registry of that day can tell who was first.
-    #[error("the key that it names is another stream's in the trust file, which does not say who had it first")]
+    #[error(
+        "the key that it names is another stream's in the trust file, which does not say who had it first"
+    )]
     KeyTaken,
     /// It is a record of another kind.
     #[error("the record does not end a stream")]

@@ -128,10 +128,9 @@ fn nobody_is_accused_with_a_branch_that_is_not_the_larger_trees() {
         change(&mut fork);
         fork.verify(&key).unwrap_err()
     };
-    let branch = |fork: &mut Fork, change: fn(&mut Branch)| change(fork.branch.as_mut().unwrap());
-    let made_up = |fork: &mut Fork| branch(fork, |branch| branch.root = Hash([7; 32]));
+    let made_up: fn(&mut Fork) = |fork| fork.branch.as_mut().unwrap().root = Hash([7; 32]);
     assert_eq!(refused(made_up), NoFork::Branch);
-    let cut = |fork: &mut Fork| branch(fork, |branch| branch.proof.truncate(1));
+    let cut: fn(&mut Fork) = |fork| fork.branch.as_mut().unwrap().proof.truncate(1);
     assert_eq!(refused(cut), NoFork::Branch);
     assert_eq!(refused(|fork| fork.branch = None), NoFork::OtherSize);
     let swapped = |fork: &mut Fork| std::mem::swap(&mut fork.one, &mut fork.other);
