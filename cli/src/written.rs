@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
@@ -41,18 +41,26 @@ pub(crate) fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), Fa
 
 /// Replaces a file: its readers see the old contents or the new, also after a crash.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    // What an interrupted run left behind is no obstacle.
-    let _ = fs::remove_file(&beside);
-    create(&beside, bytes, Access::Everybody)?;
+    // A link stays one, and what only its owner could read does too.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mode = fs::metadata(&target).map_or(0o644, |known| known.permissions().mode());
+    let access = match mode & 0o077 {
+        0 => Access::Owner,
+        _ => Access::Everybody,
+    };
+    // A name of this process's own: another run may be doing the same, and files of others are not touched.
+    let beside = beside(&target, &format!("{}.new", std::process::id()));
+    create(&beside, bytes, access)?;
     let rename = || {
-        fs::rename(&beside, path)?;
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        fs::rename(&beside, &target)?;
+        let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty());
         File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
     };
-    rename().map_err(|error| Failure::unwritable(path, error))
+    rename().map_err(|error| {
+        // Nobody else has it.
+        let _ = fs::remove_file(&beside);
+        Failure::unwritable(path, error)
+    })
 }
 
 /// Refuses a path that something has already, before anything is done that could not be done twice.

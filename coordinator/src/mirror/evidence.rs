@@ -11,8 +11,10 @@ use std::sync::Arc;
 use lingqu_core::succession::ShownEnd;
 use lingqu_tlog::{Intl, Suite};
 
-/// Files that are kept; beyond it a contradiction is only logged. A node that signs ever new ones has said enough.
-const FILES_MAX: usize = 256;
+/// Files that are kept; beyond it a contradiction is only logged.
+const FILES_MAX: usize = 4_096;
+/// Files of one stream: a node that signs ever new ends has said enough, and keeps nothing of others out.
+const FILES_PER_STREAM_MAX: usize = 4;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -30,10 +32,19 @@ impl Evidence {
     pub(crate) fn keep_end(&self, shown: &ShownEnd) -> io::Result<Option<PathBuf>> {
         let text = shown.to_string();
         // By the record, not by the checkpoint: what is offered again is the same deed.
-        let name = hex::encode(&Intl::digest(&[&shown.0.entry]).0[..16]);
-        let path = self.dir.join(format!("{name}.end"));
+        let digest = |bytes: &[u8], len| hex::encode(&Intl::digest(&[bytes]).0[..len]);
+        let stream = digest(shown.0.checkpoint.origin.as_bytes(), 8);
+        let name = format!("{stream}-{}.end", digest(&shown.0.entry, 16));
+        let path = self.dir.join(&name);
         fs::create_dir_all(&self.dir)?;
-        if path.exists() || fs::read_dir(&self.dir)?.count() >= FILES_MAX {
+        let (mut all, mut of_stream) = (0, 0);
+        for file in fs::read_dir(&self.dir)? {
+            all += 1;
+            let name = file?.file_name();
+            let is_its = name.to_string_lossy().starts_with(&stream);
+            of_stream += usize::from(is_its);
+        }
+        if path.exists() || all >= FILES_MAX || of_stream >= FILES_PER_STREAM_MAX {
             return Ok(None);
         }
         let beside = path.with_extension("new");

@@ -169,21 +169,21 @@ impl HeadLog {
     /// The root of the tree of the first `size` leaves.
     pub(crate) fn root_at(&self, size: u64) -> Option<Hash> {
         let old = |kept: &Kept, tail: &[Hash]| kept.root_at(size, tail);
-        self.tree.root_at(size).or_else(|| self.from_kept(old))
+        self.tree.root_at(size).or_else(|| self.ask_kept(old))
     }
 
     /// The proof that head `index` is among the first `size`.
     pub(crate) fn inclusion_proof(&self, index: u64, size: u64) -> Option<Vec<Hash>> {
         let old = |kept: &Kept, tail: &[Hash]| kept.inclusion(index, size, tail);
         let recent = self.tree.inclusion_proof(index, size).ok();
-        recent.or_else(|| self.from_kept(old))
+        recent.or_else(|| self.ask_kept(old))
     }
 
     /// The proof that the first `new` heads begin with the first `old`.
     pub(crate) fn consistency_proof(&self, old: u64, new: u64) -> Option<Vec<Hash>> {
         let from_kept = |kept: &Kept, tail: &[Hash]| kept.consistency(old, new, tail);
         let recent = self.tree.consistency_proof(old, new).ok();
-        recent.or_else(|| self.from_kept(from_kept))
+        recent.or_else(|| self.ask_kept(from_kept))
     }
 
     /// Leaves the heads that are kept apart from now on out of memory.
@@ -200,7 +200,7 @@ impl HeadLog {
     }
 
     /// What is asked of old heads is asked seldom: by a witness or a node that was away since the base.
-    fn from_kept<T>(&self, ask: impl FnOnce(&Kept, &[Hash]) -> Result<T, KeptError>) -> Option<T> {
+    fn ask_kept<T>(&self, ask: impl FnOnce(&Kept, &[Hash]) -> Result<T, KeptError>) -> Option<T> {
         let kept = self.kept.as_ref()?;
         let tail: Vec<Hash> = self.leaves.iter().copied().collect();
         match ask(kept, &tail) {

@@ -112,11 +112,18 @@ impl Shared {
 
     /// Whether a unit signs its orders with this key, or somebody else than `owner` signs a stream with it.
     pub(crate) fn key_is_taken(&self, public_key: &[u8], owner: Option<&str>) -> bool {
-        self.streams().iter().any(|stream| {
+        let streams = self.streams();
+        let state = self.state();
+        streams.iter().any(|stream| {
             let unit = stream.unit.as_ref();
             let is_units = unit.is_some_and(|unit| unit.approval_key == public_key);
             let is_anothers = owner.is_none_or(|owner| owner != stream.owner);
-            is_units || (is_anothers && stream.log_key.public_key() == public_key)
+            // That an end names a key shows nothing of who has it: only what was written with it does. Otherwise a unit
+            // could name the next key of another, which its order tells, and so keep that one from ending its stream.
+            let is_only_named =
+                stream.follows.is_some() && !state.held.contains_key(&stream.origin);
+            let is_its = stream.log_key.public_key() == public_key;
+            is_units || (is_anothers && is_its && !is_only_named)
         })
     }
 

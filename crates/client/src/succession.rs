@@ -43,6 +43,18 @@ pub struct Step {
     pub order_keys: Vec<Vec<u8>>,
 }
 
+/// The stream of which two of these steps tell two ends, whoever showed them: its key has signed two histories.
+#[must_use]
+pub fn forked(steps: &[Step]) -> Option<&KeyName> {
+    let said = |step: &Step| (step.end, step.root, step.next.to_string());
+    let is_fork = |(place, step): (usize, &Step)| {
+        let mut before = steps[..place].iter();
+        before.any(|other| other.previous == step.previous && said(other) != said(step))
+    };
+    let place = (0..steps.len()).find(|place| is_fork((*place, &steps[*place])))?;
+    Some(steps[place].previous.name())
+}
+
 /// Why a step is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum StepRefused {

@@ -25,6 +25,9 @@ use crate::safeguard::{Safeguard, stands};
 const DEPTH_MAX: usize = 24;
 /// Most tokens of a statement.
 const TOKENS_MAX: usize = 4_096;
+/// Most operators that join two parts. The parser reads a chain of them in a loop, which its limit of depth does not count, and
+/// makes a tree of it that is as deep as the chain is long: every walk down that tree takes so much of the stack.
+const OPERATORS_MAX: usize = 128;
 /// Most output columns.
 const OUTPUTS_MAX: usize = 32;
 
@@ -74,6 +77,9 @@ fn plain(tokens: &[Token]) -> Result<BTreeSet<String>, TemplateRefused> {
     if tokens.len() > TOKENS_MAX {
         return Err(TemplateRefused::bare(Rule::SqlLong));
     }
+    if tokens.iter().filter(|token| joins(token)).count() > OPERATORS_MAX {
+        return Err(TemplateRefused::bare(Rule::SqlLong));
+    }
     let mut placeholders = BTreeSet::new();
     for token in tokens {
         let plain = match token {
@@ -109,6 +115,27 @@ fn plain(tokens: &[Token]) -> Result<BTreeSet<String>, TemplateRefused> {
         }
     }
     Ok(placeholders)
+}
+
+/// Whether the token may join two parts of an expression to one that is deeper than both.
+fn joins(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => {
+            let word = word.value.to_ascii_uppercase();
+            ["AND", "BETWEEN", "IN", "NOT", "OR"].contains(&word.as_str())
+        }
+        Token::Plus
+        | Token::Minus
+        | Token::Mul
+        | Token::Div
+        | Token::Eq
+        | Token::Neq
+        | Token::Lt
+        | Token::Gt
+        | Token::LtEq
+        | Token::GtEq => true,
+        _ => false,
+    }
 }
 
 /// Digits, and a point between two of them.

@@ -3,6 +3,7 @@
 mod answers;
 mod attacks;
 mod boundary;
+mod chains;
 mod docs;
 mod failures;
 mod honest;

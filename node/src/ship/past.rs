@@ -141,6 +141,14 @@ async fn offer(node: &Arc<Node>, channel: &Channel, past: &Past) -> Result<Offer
         FromMirror::Conflict(conflict) => return Err(refused(past, &conflict)),
         FromMirror::Cosigned(_) | FromMirror::Headed(_) => return Err(out_of_order()),
     };
+    if resume.size > past.size {
+        // Signed with this node's key after its end: for a person to look at, and none of this stream's business.
+        tracing::error!(
+            origin = past.origin(),
+            size = resume.size,
+            "the mirror has records behind the end of a past stream"
+        );
+    }
     if resume.size >= past.size {
         return Ok(Offered::Complete);
     }

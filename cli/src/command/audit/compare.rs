@@ -112,6 +112,10 @@ fn check_failed(error: &dyn std::fmt::Display, zh: &'static str) -> Failure {
 fn not_compared(error: ProveFailed) -> Failure {
     match error {
         ProveFailed::Archive(error) => failed(error),
+        ProveFailed::NotCompared(_) => Failure::CheckFailed {
+            en: error.to_string(),
+            zh: "归档文件与其检查点不符，无法核对",
+        },
         ProveFailed::Outside(error) => Failure::Unusable(error.to_string()),
     }
 }

@@ -99,6 +99,7 @@ impl Prove {
 fn not_proven(error: ProveFailed) -> Failure {
     match error {
         ProveFailed::Archive(error) => failed(error),
+        ProveFailed::NotCompared(error) => Failure::Unusable(error.to_string()),
         ProveFailed::Outside(error) => Failure::Unusable(error.to_string()),
     }
 }

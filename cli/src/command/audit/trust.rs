@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lingqu_client::succession::{Step, trust_lines};
+use lingqu_client::succession::{Step, forked, trust_lines};
 use lingqu_client::{Node, archive};
 use lingqu_core::NodeId;
 use lingqu_core::trust::Trust;
@@ -92,6 +92,14 @@ impl TrustCommand {
             steps.extend(verified.steps);
         }
         steps.extend(self.ask_node(&trust, session)?);
+        if let Some(ended) = forked(&steps) {
+            return Err(Failure::CheckFailed {
+                en: format!(
+                    "two ends of the stream `{ended}` are shown: its key has signed two histories"
+                ),
+                zh: "同一日志流出现两个终点：其密钥签署了两份历史",
+            });
+        }
         let (added, more) = trust_lines(&trust, &steps);
         tell(&added, session);
         match added.len() {
@@ -104,7 +112,8 @@ impl TrustCommand {
                 format_args!("新增 {count} 个日志流，均由前序流证明"),
             ),
         }
-        let text = format!("{text}{more}");
+        let newline = if text.ends_with('\n') { "" } else { "\n" };
+        let text = format!("{text}{newline}{more}");
         // What is written reads back: a file that was full before is not made unreadable.
         Trust::<Intl>::parse(&text).map_err(|error| Failure::Unusable(error.to_string()))?;
         match &self.out {

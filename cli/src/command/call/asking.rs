@@ -146,10 +146,18 @@ impl Asking {
         })??;
         let (answered, steps) = answered;
         tell(&steps, session);
-        if self.update_trust {
-            self.update(&steps, session)?;
+        let answered = answered?;
+        // The answer is paid for: what becomes of the file must not take it away.
+        if self.update_trust
+            && let Err(failure) = self.update(&steps, session)
+        {
+            let reason = failure.reason();
+            session.say(
+                format_args!("the trust file is as it was: {reason}"),
+                format_args!("信任文件未改动：{reason}"),
+            );
         }
-        Ok((question, answered?))
+        Ok((question, answered))
     }
 
     /// Adds the streams that were followed to the trust file. The file is replaced as a whole, so that none ever reads half.

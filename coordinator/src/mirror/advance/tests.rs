@@ -323,7 +323,8 @@ async fn a_base_that_lies_is_refused() {
         .iter()
         .position(|of| of.origin == writers[0].origin())
         .unwrap();
-    let lies: [(&str, fn(&mut Base, usize)); 12] = [
+    type Lie = fn(&mut Base, usize);
+    let lies: [(&str, Lie); 12] = [
         ("a stream less", |base, at| drop(base.streams.remove(at))),
         ("an older time of the cosignature", |base, at| {
             base.streams[at].taken.0 -= 1_000_000

@@ -1,8 +1,8 @@
 //! Proofs out of an archive: that an entry is in it, and that an older checkpoint is a prefix of it.
 
 use lingqu_tlog::{
-    AddCheckpoint, Branch, Checkpoint, Fork, Hash, Intl, MAX_WITNESS_PROOF, Note, ProofError, Tile,
-    TileTree, TileTreeError, TlogProof, VerifierKey,
+    AddCheckpoint, Branch, Checkpoint, Fork, Hash, Intl, MAX_WITNESS_PROOF, NoFork, Note,
+    ProofError, Tile, TileTree, TileTreeError, TlogProof, VerifierKey,
 };
 
 use super::{ArchiveFailed, LogFiles};
@@ -13,6 +13,9 @@ pub enum ProveFailed {
     /// The archive cannot be read.
     #[error(transparent)]
     Archive(#[from] ArchiveFailed),
+    /// The archive's files do not lead to its checkpoint, or a checkpoint is not the log's: nothing can be said.
+    #[error("the archive does not lead to its checkpoint, or a checkpoint is another log's: {0}")]
+    NotCompared(NoFork),
     /// The entry or size is not in the archive.
     #[error(transparent)]
     Outside(ProofError),
@@ -92,7 +95,12 @@ impl LogFiles {
             other: self.note.clone(),
             branch,
         };
-        Ok(fork.verify(key).is_ok().then_some(fork))
+        match fork.verify(key) {
+            Ok(_) => Ok(Some(fork)),
+            // Asked only after the archive's own proof held, so this alone says that nothing was taken back.
+            Err(NoFork::SameRoot) => Ok(None),
+            Err(refused) => Err(ProveFailed::NotCompared(refused)),
+        }
     }
 
     fn tree(&self) -> TileTree<impl FnMut(Tile) -> Result<Vec<Hash>, ArchiveFailed>> {

@@ -240,6 +240,18 @@ fn a_rewritten_stream_contradicts_its_heads_and_is_evidence() {
     assert_eq!(Fork::parse(&fork.to_string()), Some(fork));
     let prefix = Note::parse(stream_note(&records[..300])).unwrap();
     assert_eq!(second.fork_with(&prefix, &log_key()).unwrap(), None);
+    // An archive whose files do not lead to its checkpoint says nothing, least of all that all is well.
+    let tile = dir.path().join(STREAM).join("tile/0/001");
+    let mut bytes = fs::read(&tile).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&tile, &bytes).unwrap();
+    for signed in [&half, &prefix] {
+        let compared = second.fork_with(signed, &log_key());
+        assert!(
+            matches!(compared, Err(ProveFailed::NotCompared(_))),
+            "{compared:?}"
+        );
+    }
     // A larger one says nothing: the archive may be older.
     let smaller = tempfile::tempdir().unwrap();
     write(smaller.path(), STREAM, &before, &stream_note(&before)).unwrap();

@@ -13,7 +13,7 @@ use lingqu_proto::pb;
 use lingqu_tlog::Intl;
 
 use super::{CallFailed, Node, refused};
-use crate::succession::{Step, follow_links};
+use crate::succession::{Step, StepRefused, follow_links, forked};
 
 /// Whom a connection believes.
 pub(super) struct Following(RwLock<Followed>);
@@ -45,12 +45,19 @@ impl Following {
         let mut followed = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let (trust, steps) = follow_links(&followed.trust, first_records)
             .map_err(|why| CallFailed::Succession(Box::new(why)))?;
-        followed.trust = Arc::new(trust);
-        for step in steps {
-            if !followed.steps.contains(&step) {
-                followed.steps.push(step);
-            }
+        let mut all = followed.steps.clone();
+        all.extend(
+            steps
+                .into_iter()
+                .filter(|step| !followed.steps.contains(step)),
+        );
+        // Also against what was shown earlier on this connection.
+        if let Some(ended) = forked(&all) {
+            let forked = StepRefused::Forked(ended.clone());
+            return Err(CallFailed::Succession(Box::new(forked)));
         }
+        followed.trust = Arc::new(trust);
+        followed.steps = all;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 
 use lingqu_core::PartyId;
 use lingqu_core::receipt::ReceiptRefused;
-use lingqu_core::record::RecordView;
+use lingqu_core::record::{Kind, RecordView};
 use lingqu_core::succession::{ShownEnd, Succession, place};
 use lingqu_core::trust::Trust;
 use lingqu_proto::{EndRefused, EndTerms, FieldInvalid, check_end, order_of};
@@ -28,6 +28,14 @@ pub enum NoBadEnd {
     /// It is as an end must be, as far as the reader's keys go.
     #[error("the end is in order, as far as the keys that are given go")]
     InOrder,
+    /// Another stream has the next one's key: only the registry of that day can tell who was first.
+    #[error(
+        "the key that it names is another stream's in the trust file, which does not say who had it first"
+    )]
+    KeyTaken,
+    /// It is a record of another kind.
+    #[error("the record does not end a stream")]
+    NotAnEnd,
     /// The node did not sign it, or the log is not a trusted one.
     #[error(transparent)]
     Receipt(#[from] ReceiptRefused),
@@ -45,6 +53,10 @@ pub fn judge_end(shown: &ShownEnd, trust: &Trust<Intl>) -> Result<BadEnd, NoBadE
     // No mirror cosigns what it refuses: that the node signed it is all that is claimed.
     let proven = receipt.verify(&trust.without_quorum())?;
     let view = RecordView::read::<Intl>(&receipt.entry).map_err(|_| ReceiptRefused::Record)?;
+    // Any other record is what a stream is made of, and accuses nobody.
+    if view.kind() != Kind::StreamEnd {
+        return Err(NoBadEnd::NotAnEnd);
+    }
     let Ok(Some(Succession::End(end))) = Succession::of(&view) else {
         return Ok(BadEnd::Refused(EndRefused::Record));
     };
@@ -71,6 +83,8 @@ pub fn judge_end(shown: &ShownEnd, trust: &Trust<Intl>) -> Result<BadEnd, NoBadE
     };
     match (check_end(&terms, &receipt.entry, None), unit_key) {
         (Err(EndRefused::Signature), None) => Err(NoBadEnd::UnitKeyMissing(order.unit)),
+        // Whether another had the key first, a trust file of today does not say.
+        (Err(EndRefused::KeyTaken), _) => Err(NoBadEnd::KeyTaken),
         (Err(refused), _) => Ok(refused.into()),
         (Ok(_), _) => Err(NoBadEnd::InOrder),
     }

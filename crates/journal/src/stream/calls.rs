@@ -58,7 +58,7 @@ impl Slot {
 }
 
 /// Most calls for which there is room from the beginning.
-const AT_ONCE_MAX: usize = 1 << 18;
+const AT_ONCE_MAX: usize = (1 << 18) + 1;
 /// Slots of an empty table.
 const SLOTS_MIN: usize = 16;
 /// Most calls that can be remembered: their numbers and hashes have 32 bits.
@@ -104,7 +104,7 @@ impl Calls {
         let random = RandomState::new();
         Calls {
             // Memory that is not written yet is only promised.
-            calls: VecDeque::with_capacity(max.min(AT_ONCE_MAX)),
+            calls: VecDeque::with_capacity(max.saturating_add(1).min(AT_ONCE_MAX)),
             first: 0,
             slots: vec![Slot::EMPTY; SLOTS_MIN],
             max: max.min(CALLS_MAX),

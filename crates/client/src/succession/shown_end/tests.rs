@@ -49,11 +49,14 @@ fn each_end_that_may_not_be_is_evidence() {
             Ok(BadEnd::Refused(_)) => {}
             // Whose key nobody gave.
             Err(NoBadEnd::UnitKeyMissing(unit)) => assert_eq!(unit.as_str(), "party_other"),
+            // Only the registry of that day knows.
+            Err(NoBadEnd::KeyTaken) => {}
             other => panic!("{}: {other:?}", bad.why),
         }
         match judge_end(&shown, &without) {
             Ok(BadEnd::Refused(_)) => {}
             Err(NoBadEnd::UnitKeyMissing(_)) => by_key_alone += 1,
+            Err(NoBadEnd::KeyTaken) => {}
             // The unit's own key as a log's: only who has it can see that.
             other => panic!("{}: {other:?}", bad.why),
         }
@@ -104,4 +107,20 @@ fn a_file_has_one_spelling() {
     ] {
         assert_eq!(ShownEnd::parse(&altered), None, "{altered}");
     }
+}
+
+/// Whoever has a receipt of anything else of the stream has nothing against it.
+#[test]
+fn a_record_that_ends_nothing_is_no_evidence() {
+    let (stream, next) = both();
+    let with = with_unit(&unit_signer());
+    let first = |of: &HandWritten| {
+        let mut receipt = of.receipt(0);
+        receipt.signatures.truncate(1);
+        ShownEnd(receipt)
+    };
+    assert_eq!(judge_end(&first(&stream), &with), Err(NoBadEnd::NotAnEnd));
+    let key = lingqu_core::trust::Trust::parse(&format!("log {}\nquorum none\n", next.key()));
+    let begin = judge_end(&first(&next), &key.unwrap());
+    assert_eq!(begin, Err(NoBadEnd::NotAnEnd));
 }
