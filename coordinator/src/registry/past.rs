@@ -182,33 +182,8 @@ impl Registry {
             return Err(ErrorCode::RetentionNotElapsed.into());
         }
         let now = self.agreed_time().await?;
-        let mut streams = Vec::new();
-        let mut may_go = BTreeSet::new();
         let ended = self.on_disk(Mirror::ended).await?;
-        for ended in &ended {
-            // What is wrong with one stream keeps that one, and no other.
-            let judged = self.keep_until(ended, now).await.unwrap_or_else(|refusal| {
-                let origin = &ended.origin;
-                tracing::error!(origin, code = %refusal.code, "a past stream cannot be judged");
-                Judged::Unreadable
-            });
-            let is_past = judged.until().is_some_and(|until| until <= now);
-            if is_past && ended.is_settled && !ended.is_dropped {
-                may_go.insert(ended.origin.clone());
-            }
-            streams.push(PastStream {
-                origin: ended.origin.clone(),
-                records: ended.size,
-                root: ended.root.to_base64(),
-                ended: ended.at.to_string(),
-                unknown_grants: judged.unknown(),
-                keep_until: judged.until().map(|until| until.to_string()),
-                state: match judged {
-                    Judged::Unreadable => PastState::Unreadable,
-                    Judged::Until(..) => PastState::Kept,
-                },
-            });
-        }
+        let (mut streams, may_go) = self.judged(&ended, now).await;
         let go = may_go.clone();
         let plan = self
             .on_disk(move |mirror| mirror.plan_to_prune(&go))
@@ -244,6 +219,37 @@ impl Registry {
             }
         }
         Ok(dropped)
+    }
+
+    /// Each ended stream as it is judged, and those that may go.
+    async fn judged(&self, ended: &[Ended], now: Timestamp) -> (Vec<PastStream>, BTreeSet<String>) {
+        let mut streams = Vec::new();
+        let mut may_go = BTreeSet::new();
+        for ended in ended {
+            // What is wrong with one stream keeps that one, and no other.
+            let judged = self.keep_until(ended, now).await.unwrap_or_else(|refusal| {
+                let origin = &ended.origin;
+                tracing::error!(origin, code = %refusal.code, "a past stream cannot be judged");
+                Judged::Unreadable
+            });
+            let is_past = judged.until().is_some_and(|until| until <= now);
+            if is_past && ended.is_settled && !ended.is_dropped {
+                may_go.insert(ended.origin.clone());
+            }
+            streams.push(PastStream {
+                origin: ended.origin.clone(),
+                records: ended.size,
+                root: ended.root.to_base64(),
+                ended: ended.at.to_string(),
+                unknown_grants: judged.unknown(),
+                keep_until: judged.until().map(|until| until.to_string()),
+                state: match judged {
+                    Judged::Unreadable => PastState::Unreadable,
+                    Judged::Until(..) => PastState::Kept,
+                },
+            });
+        }
+        (streams, may_go)
     }
 
     /// The time that this clock has reached and nodes have too: the newest record of the second newest unit, since no

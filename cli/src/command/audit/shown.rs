@@ -84,33 +84,45 @@ impl Shown {
                 self.open.insert(region);
             }
             Event::Complete { region, heads, .. } => {
-                let (verified, printed) = (self.verified, self.printed);
-                let dropped = seen.dropped_in(&region);
-                if self.json {
-                    session.json(&json!({ "complete": {
-                        "region": region.as_str(),
-                        "heads": heads,
-                        "records_verified": verified,
-                        "records_shown": printed,
-                        "streams_dropped": dropped,
-                    } }))?;
-                } else if dropped == 0 {
-                    session.say(
-                        format_args!("region {region} is complete up to head {heads}"),
-                        format_args!("区域 {region} 截至第 {heads} 个头部记录完整"),
-                    );
-                } else {
-                    session.say(
-                        format_args!(
-                            "region {region} is complete up to head {heads}, but for {dropped} dropped streams"
-                        ),
-                        format_args!(
-                            "区域 {region} 截至第 {heads} 个头部记录完整，另有 {dropped} 个日志流已清除"
-                        ),
-                    );
-                }
+                self.tell_complete(&region, heads, seen, session)?;
                 self.open.remove(&region);
             }
+        }
+        Ok(())
+    }
+
+    /// That everything of a region was shown, but for what was dropped.
+    fn tell_complete(
+        &self,
+        region: &Region,
+        heads: u64,
+        seen: &Seen,
+        session: &mut Session<'_>,
+    ) -> Result<(), Failure> {
+        let (verified, printed) = (self.verified, self.printed);
+        let dropped = seen.dropped_in(region);
+        if self.json {
+            session.json(&json!({ "complete": {
+                "region": region.as_str(),
+                "heads": heads,
+                "records_verified": verified,
+                "records_shown": printed,
+                "streams_dropped": dropped,
+            } }))?;
+        } else if dropped == 0 {
+            session.say(
+                format_args!("region {region} is complete up to head {heads}"),
+                format_args!("区域 {region} 截至第 {heads} 个头部记录完整"),
+            );
+        } else {
+            session.say(
+                format_args!(
+                    "region {region} is complete up to head {heads}, but for {dropped} dropped streams"
+                ),
+                format_args!(
+                    "区域 {region} 截至第 {heads} 个头部记录完整，另有 {dropped} 个日志流已清除"
+                ),
+            );
         }
         Ok(())
     }
