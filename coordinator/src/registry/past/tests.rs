@@ -5,7 +5,9 @@ use lingqu_core::grant::Environment;
 use lingqu_core::record::StreamId;
 use lingqu_core::succession::Succession;
 
+use super::super::testbed::{Net, close, populate};
 use super::*;
+use crate::mirror::testbed::START;
 
 fn named(drafts: Vec<Draft>) -> (BTreeSet<String>, u64) {
     let id = StreamId::of::<Intl>("coord.example/s/a/4501/2026h2");
@@ -88,4 +90,57 @@ fn unknown_grants_give_no_time() {
     assert_eq!(Judged::Until(0, until).until(), until);
     assert_eq!(Judged::Until(1, until).until(), None);
     assert_eq!(Judged::Unreadable.until(), None);
+}
+
+fn ended(owner: &str, is_anothers: bool) -> Ended {
+    Ended {
+        origin: format!("coord.example/s/{owner}/4501/2026h2"),
+        owner: owner.to_owned(),
+        size: 3,
+        root: lingqu_tlog::Hash([1; 32]),
+        at: Timestamp(START),
+        is_anothers,
+        is_settled: true,
+        is_dropped: false,
+    }
+}
+
+/// a stream that cannot be judged, or whose node nobody here knows, is kept; the ones beside it are judged.
+#[tokio::test]
+async fn each_stream_is_judged_for_itself() {
+    let mut net = Net::new();
+    net.config.limits.stream_keep_months = Some(6);
+    let registry = net.open().await;
+    populate(&registry).await;
+    let at = Timestamp(START);
+    let after = |months: u16| at.plus_months_utc8(months);
+    let past = [
+        // The log has no such stream: reading it fails.
+        ended("node_n", false),
+        ended("node_unknown", false),
+        ended("node_elsewhere", true),
+    ];
+    let (streams, may_go) = registry.judged(&past, after(66)).await;
+    let told: Vec<_> = streams
+        .iter()
+        .map(|stream| {
+            (
+                stream.state,
+                stream.unknown_grants,
+                stream.keep_until.clone(),
+            )
+        })
+        .collect();
+    assert_eq!(told[0], (PastState::Unreadable, 0, None));
+    assert_eq!(told[1], (PastState::Kept, 1, None));
+    let until = Some(after(66).to_string());
+    assert_eq!(
+        told[2],
+        (PastState::Kept, 0, until),
+        "five years and six months"
+    );
+    assert_eq!(may_go, BTreeSet::from([past[2].origin.clone()]));
+    let (_, may_go) = registry.judged(&past, Timestamp(after(66).0 - 1)).await;
+    assert!(may_go.is_empty());
+    close(registry).await;
 }

@@ -41,3 +41,24 @@ fn a_feed_must_end_with_the_word_that_it_was_all() {
         assert!(code <= 1);
     }
 }
+
+/// what is missing and not on record as dropped ends the command with exit code 1, and every word that a region is
+/// complete says how much is missing.
+#[test]
+fn what_is_missing_without_a_record_is_told() {
+    let state = "lingqu/seen/v1\nfiles 0\ndropped c.example/s/n/45/2026h2 00\nend\n";
+    let seen = Seen::parse(state).unwrap();
+    for (json, expected) in [
+        (true, "\"streams_dropped\":1"),
+        (false, "but for 1 dropped"),
+    ] {
+        let (mut out, mut notes) = (Vec::new(), Vec::new());
+        let mut session = Session::new(&mut out, &mut notes, Language::En);
+        let mut shown = Shown::new(Selection::default(), json);
+        shown.show(complete("45"), &seen, &mut session).unwrap();
+        let failed = shown.end(&seen, &mut session).unwrap_err();
+        assert_eq!(failed.exit_code(), 1);
+        let told = [out, notes].map(|bytes| String::from_utf8(bytes).unwrap());
+        assert!(told.concat().contains(expected), "{told:?}");
+    }
+}
