@@ -5,7 +5,8 @@ use lingqu_core::receipt::{Level, Receipt, ReceiptRefused};
 use lingqu_core::trust::Trust;
 use lingqu_policy::{AuditTerms, MicroRho};
 use lingqu_tlog::{
-    Ed25519Signer, Intl, KeyName, Note, Policy, Signer, VerifierKey, sign_cosignature,
+    Ed25519Signer, Intl, KeyName, Note, NoteSignature, Policy, Signer, VerifierKey,
+    sign_cosignature,
 };
 
 use super::tests::*;
@@ -442,5 +443,42 @@ fn with_several_mirrors_the_head_s_own_checkpoint_must_be_cosigned_by_enough() {
         assert_eq!(journal.figures().heads.unwrap().witnessed, 2);
         assert_eq!(released(&journal, &next).await, UNAVAILABLE);
         assert!(released(&journal, &first).await.is_ok());
+    });
+}
+
+/// A coordinator writes what it likes into its head log; no line of it speaks for another mirror, and what receipts could not
+/// show is no head.
+#[test]
+fn a_leaf_with_other_lines_than_the_two_is_no_head() {
+    let world = World::new();
+    block_on(async {
+        let journal = open_with_two(&world, 2);
+        let witnesses = Some(Policy::parse(&quorum()).unwrap());
+        let followed = HeadTerms {
+            witnesses,
+            ..terms(None)
+        };
+        journal.follow_heads(followed).unwrap();
+        journal.reconcile(0, None).unwrap();
+        journal.reconcile(1, None).unwrap();
+        let first = recorded(&journal, &world, 1).await;
+        let note = journal.checkpoint().unwrap();
+        let good = Note::parse(cosigned(&note, START)).unwrap();
+        let second = Note::parse(by_second(&note)).unwrap().signatures.remove(1);
+        let lies: [fn(&mut Vec<NoteSignature>, NoteSignature); 4] = [
+            |lines, second| lines.push(second),
+            |lines, second| lines[1] = second,
+            |lines, _| lines.swap(0, 1),
+            |lines, _| lines.push(lines[1].clone()),
+        ];
+        for lie in lies {
+            let mut note = good.clone();
+            lie(&mut note.signatures, second.clone());
+            let mut log = HeadLog::new();
+            log.push(&Head::encode(START, &note));
+            let shown = cosigned_by(log.shown(0, 0), &[1, 2]);
+            assert_eq!(take(&journal, &shown), Err(HeadRefused::Leaf));
+            assert_eq!(released(&journal, &first).await, UNAVAILABLE);
+        }
     });
 }

@@ -440,7 +440,12 @@ fn an_answer_waits_for_as_many_mirrors_as_required_and_its_receipt_shows_them() 
             released().await,
             super::super::Outcome::Unrecorded(_)
         ));
-        let shown = by_second(&journal.checkpoint().unwrap());
+        // The first mirror's word, from the second's mouth.
+        let note = journal.checkpoint().unwrap();
+        let others = journal.accept_cosignature(1, 1, &cosign(&note, START));
+        assert!(others.is_err());
+        assert_eq!(journal.mirrored_by(1), 0);
+        let shown = by_second(&note);
         let line = Note::parse(&shown).unwrap().signatures.remove(1);
         journal.accept_cosignature(1, 1, &line).unwrap();
         let super::super::Outcome::Answered { receipt, .. } = released().await else {
