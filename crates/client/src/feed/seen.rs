@@ -1,7 +1,8 @@
 //! What a subscriber has verified so far, as a text that it keeps to resume from.
 //!
 //! It holds the right edges of trees and nothing of any record. A text that was altered proves nothing wrong: what comes
-//! next does not fit it and is refused.
+//! next does not fit it and is refused. One line is believed as it stands, `drop`, which says that a drop was on record: whoever
+//! can write this file can silence that finding, for its own reader alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
