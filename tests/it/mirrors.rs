@@ -277,29 +277,41 @@ async fn what_only_the_second_mirror_has_comes_back_to_a_node_that_lost_its_disk
     let (size, charged) = (world.journal().size(), world.charged());
     world.network.stop_node().await.unwrap();
     fs::remove_dir_all(world.state().join("journal")).unwrap();
-    // With the coordinator alone it could go on from an earlier place; it waits for the other.
+    // With the coordinator alone it could go on from an earlier place; it waits for the other, also after a restart, when
+    // the journal looks whole.
     second.stop().await;
     world.network.start_coordinator().await.unwrap();
+    let mark = world.state().join("journal-lost");
+    for _ in 0..2 {
+        world
+            .open_node(|config| {
+                second.pinned(config);
+                config.trust.mirrors_min = Some(1);
+            })
+            .await;
+        wait_until(
+            &world.network,
+            "what the coordinator has came back",
+            |node| node.journal().size() > 0 && node.journal().mirrored_by(0) > 0,
+        )
+        .await
+        .unwrap();
+        assert!(world.journal().size() < size && !world.journal().reconciled());
+        assert_eq!(told(&world).await, ErrorCode::NodeNotReady.as_str());
+        assert!(mark.exists());
+        world.network.stop_node().await.unwrap();
+    }
     world
         .open_node(|config| {
             second.pinned(config);
             config.trust.mirrors_min = Some(1);
         })
         .await;
-    wait_until(
-        &world.network,
-        "what the coordinator has came back",
-        |node| node.journal().size() > 0,
-    )
-    .await
-    .unwrap();
-    assert!(world.journal().size() < size && !world.journal().reconciled());
-    assert_eq!(told(&world).await, ErrorCode::NodeNotReady.as_str());
     second.again(&world).await;
     wait_until(&world.network, "the node is whole", |node| node.ready())
         .await
         .unwrap();
-    assert!(world.journal().size() >= size);
+    assert!(world.journal().size() >= size && !mark.exists());
     assert_eq!(world.charged(), charged);
     world.held_by(2).await;
     second.stop().await;
